@@ -1,0 +1,50 @@
+"""Group-relative advantages and the truncation rules of the report's Experiment 3.
+
+Called by `select`, once for each whole group, before any rollout is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from math import fsum, sqrt
+
+EPSILON = 1e-6
+"""Added to the standard deviation; the released code's value, the report gives none."""
+
+
+class TruncationRule(StrEnum):
+    """Say what a truncated rollout (reward 0) does to its group; report section 3.2.3."""
+
+    NONE = "none"  # counts like any other: the report's choice
+    MASK_BEFORE = "mask-before"  # left out of the statistics, advantage 0
+    MASK_AFTER = "mask-after"  # kept in the statistics, advantage 0
+
+
+def group_advantages(
+    rewards_G: Sequence[float],
+    truncated_G: Sequence[bool],
+    rule: TruncationRule = TruncationRule.NONE,
+) -> list[float]:
+    """Return A_j = (r_j - mean r) / (std r + 1e-6) for one group; report eq. 2.5.
+
+    The standard deviation is the sample's (ddof 1), as in the released code. Equal rewards give
+    exactly 0, whatever rounding would leave. Fewer than two rewards in the statistics say nothing
+    about better or worse, so every advantage is 0 (the released code hands out the raw reward).
+
+    With one success in 16 binary rewards: +3.75 for it and -0.25 for the others.
+    """
+    counted = [
+        reward
+        for reward, is_truncated in zip(rewards_G, truncated_G, strict=True)
+        if not (is_truncated and rule is TruncationRule.MASK_BEFORE)
+    ]
+    if len(counted) < 2 or min(counted) == max(counted):
+        return [0.0] * len(rewards_G)
+    mean = fsum(counted) / len(counted)
+    variance = fsum((reward - mean) ** 2 for reward in counted) / (len(counted) - 1)
+    scale = 1.0 / (sqrt(variance) + EPSILON)
+    return [
+        0.0 if is_truncated and rule is not TruncationRule.NONE else (reward - mean) * scale
+        for reward, is_truncated in zip(rewards_G, truncated_G, strict=True)
+    ]

@@ -1,0 +1,94 @@
+"""The LM head of an update, streamed: log-probabilities, entropy and their gradients in chunks.
+
+The full-vocabulary logits of all trained tokens would be the largest tensor of a run (1.6 GB for
+8,192 tokens at V = 49,152). Here only one chunk of them exists at a time, in two buffers that are
+used again, and its gradient is taken before the next chunk comes: memory is flat in length.
+
+With s = logits / T, p = softmax(s), H = -sum p log p, and the loss's derivatives g_l and g_H by
+the token's log-probability and entropy, the gradient at the logits is, in closed form,
+
+    dL/ds_v = g_l (1[v = token] - p_v) - g_H p_v (log p_v + H).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+CHUNK_TOKENS = 256
+"""50 MB a buffer at V = 49,152 in float32; large enough for the matrix products to run at speed."""
+
+ChunkLoss = Callable[[slice, Tensor, Tensor], Tensor]
+"""Return the scalar loss of tokens [a:b] from their log-probabilities and entropies (leaves)."""
+
+
+def backward_through_head(
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    tokens_N: Tensor,
+    temperature: float,
+    chunk_loss: ChunkLoss,
+) -> Tensor:
+    """Return the gradient at `hidden_ND` and add the head's to `weight_VD.grad`.
+
+    Exact for any loss that is a sum over tokens: policy, entropy and KL terms together. Computes
+    in float32 whatever the model's dtype.
+    """
+    with torch.no_grad():
+        gradient_ND = torch.empty_like(hidden_ND)
+        if weight_VD.grad is None:
+            weight_VD.grad = torch.zeros_like(weight_VD)
+        size = (min(CHUNK_TOKENS, len(tokens_N)), weight_VD.shape[0])
+        scores, probs = hidden_ND.new_empty(size), hidden_ND.new_empty(size)
+        for start in range(0, len(tokens_N), CHUNK_TOKENS):
+            part = slice(start, min(start + CHUNK_TOKENS, len(tokens_N)))
+            n = part.stop - part.start
+            torch.mm(hidden_ND[part], weight_VD.T, out=scores[:n])
+            at_logits = _chunk_gradient(
+                scores[:n], probs[:n], tokens_N[part], temperature, part, chunk_loss
+            )
+            torch.mm(at_logits, weight_VD, out=gradient_ND[part])
+            weight_VD.grad.addmm_(at_logits.T, hidden_ND[part])
+    return gradient_ND
+
+
+def _chunk_gradient(
+    scores_NV: Tensor,
+    probs_NV: Tensor,
+    tokens_N: Tensor,
+    temperature: float,
+    part: slice,
+    chunk_loss: ChunkLoss,
+) -> Tensor:
+    """Turn a chunk's logits into the loss's gradient at them, in place."""
+    tokens_N1 = tokens_N[:, None]
+    if temperature != 1.0:
+        scores_NV /= temperature
+    scores_NV -= scores_NV.amax(-1, keepdim=True)
+    torch.exp(scores_NV, out=probs_NV)
+    total_N1 = probs_NV.sum(-1, keepdim=True)
+    log_total_N1 = total_N1.log()
+    mean_score_N1 = torch.linalg.vecdot(probs_NV, scores_NV)[:, None] / total_N1
+    logprobs_N = (scores_NV.gather(-1, tokens_N1) - log_total_N1).squeeze(-1).requires_grad_()
+    entropy_N = (log_total_N1 - mean_score_N1).squeeze(-1).requires_grad_()
+    with torch.enable_grad():
+        loss = chunk_loss(part, logprobs_N, entropy_N)
+        by_logprob_N, by_entropy_N = torch.autograd.grad(
+            loss, (logprobs_N, entropy_N), allow_unused=True, materialize_grads=True
+        )
+    by_logprob_N1, by_entropy_N1 = by_logprob_N[:, None], by_entropy_N[:, None]
+    # p (-g_l - g_H (s - log total + H)), and log total - H is the mean score
+    if torch.any(by_entropy_N):
+        scores_NV -= mean_score_N1
+        scores_NV *= by_entropy_N1
+        scores_NV += by_logprob_N1
+        probs_NV *= scores_NV
+        probs_NV *= -1.0 / total_N1
+    else:
+        probs_NV *= -by_logprob_N1 / total_N1
+    probs_NV.scatter_add_(-1, tokens_N1, by_logprob_N1)
+    if temperature != 1.0:
+        probs_NV /= temperature
+    return probs_NV

@@ -1,0 +1,79 @@
+"""The MAGIC objective (report eq. 3.1), with the optional k3 penalty of eq. 2.4.
+
+Sums over tokens; the caller divides once by the token count of the whole update, so the gradient
+does not depend on how the tokens were cut into microbatches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """Hold the numbers of one step's objective. Plain data: it crosses process borders."""
+
+    clip_low: float
+    clip_high: float
+    entropy_coefficient: float
+    kl_coefficient: float
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSums:
+    """Hold sums over tokens, detached; divide by the token count for means. Scalars, float64."""
+
+    policy: Tensor
+    entropy: Tensor
+    kl: Tensor
+    ratio: Tensor
+    clipped: Tensor
+
+
+def k3(logprobs_N: Tensor, ref_logprobs_N: Tensor) -> Tensor:
+    """Return the estimator exp(d) - d - 1 with d = ref - policy, [N], >= 0; report eq. 2.4."""
+    delta_N = ref_logprobs_N - logprobs_N
+    return torch.expm1(delta_N) - delta_N
+
+
+def loss_sum(
+    objective: Objective,
+    *,
+    logprobs_N: Tensor,
+    entropy_N: Tensor,
+    old_logprobs_N: Tensor,
+    advantages_N: Tensor,
+    ref_logprobs_N: Tensor | None = None,
+) -> tuple[Tensor, TokenSums]:
+    """Return -sum{ min(rho A, clip(rho) A) + alpha H - beta k3 } over tokens, and what to record.
+
+    rho = exp(logprobs - old_logprobs), clipped to [1 - clip_low, 1 + clip_high]. A token counts as
+    clipped when the clipped branch is the smaller one, that is, when it has no policy gradient.
+    Raises ValueError when the penalty is on and there are no reference log-probabilities.
+    """
+    ratio_N = torch.exp(logprobs_N - old_logprobs_N)
+    free_N = ratio_N * advantages_N
+    bound_N = ratio_N.clamp(1 - objective.clip_low, 1 + objective.clip_high) * advantages_N
+    policy_N = torch.minimum(free_N, bound_N)
+    total = policy_N.sum()
+    if objective.entropy_coefficient != 0.0:
+        total = total + objective.entropy_coefficient * entropy_N.sum()
+    kl_sum = torch.zeros((), dtype=torch.float64, device=logprobs_N.device)
+    if ref_logprobs_N is not None:
+        kl_N = k3(logprobs_N, ref_logprobs_N)
+        kl_sum = kl_N.detach().sum(dtype=torch.float64)
+        total = total - objective.kl_coefficient * kl_N.sum()
+    elif objective.kl_coefficient != 0.0:
+        raise ValueError("kl_coefficient is not 0: reference log-probabilities must be given")
+    sums = TokenSums(
+        policy=policy_N.detach().sum(dtype=torch.float64),
+        entropy=entropy_N.detach().sum(dtype=torch.float64),
+        kl=kl_sum,
+        ratio=ratio_N.detach().sum(dtype=torch.float64),
+        clipped=(bound_N < free_N).sum(dtype=torch.float64),
+    )
+    return -total, sums

@@ -1,0 +1,130 @@
+"""Points that a run can be resumed from: written whole or not at all, checked when read.
+
+A checkpoint is a directory with `engine.safetensors` (weights and moments) and `state.json` (all
+else that decides the next step, and the hash of the first). It is written under a temporary name,
+flushed to disk and renamed. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from reasonrl.errors import CheckpointError, StorageError
+
+_TENSORS, _STATE = "engine.safetensors", "state.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Hold a checkpoint's place, the trainer's state as JSON data, and the engine's tensors."""
+
+    path: Path
+    state: Mapping[str, object]
+    tensors: Mapping[str, Tensor]
+
+
+def save(
+    directory: Path,
+    *,
+    step: int,
+    state: Mapping[str, object],
+    tensors: Mapping[str, Tensor],
+    keep: int,
+) -> Path:
+    """Write a checkpoint for `step` and delete all but the newest `keep`.
+
+    Raises StorageError when the disk is full; older checkpoints are then untouched.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.glob(".writing-*"):
+        shutil.rmtree(leftover)
+    scratch = directory / f".writing-{step:06d}"
+    target = directory / f"step-{step:06d}"
+    try:
+        scratch.mkdir()
+        save_file({name: value.contiguous() for name, value in tensors.items()}, scratch / _TENSORS)
+        document = {"format": _FORMAT, "blake2b": _digest(scratch / _TENSORS), "state": dict(state)}
+        (scratch / _STATE).write_text(json.dumps(document), encoding="utf-8")
+        for name in (_TENSORS, _STATE):
+            sync(scratch / name)
+        sync(scratch)
+        if target.exists():  # the same step again, after a resume from an earlier one
+            shutil.rmtree(target)
+        scratch.rename(target)
+        sync(directory)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise StorageError(
+            f"could not write a checkpoint: {error}",
+            where=str(target),
+            remedy="free space there; the run can be resumed from the checkpoint before",
+        ) from error
+    for old in _steps(directory)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def load_latest(directory: Path) -> Checkpoint | None:
+    """Return the newest checkpoint, or None when there is none yet.
+
+    Raises CheckpointError when it is not what was written.
+    """
+    found = _steps(directory)
+    if not found:
+        return None
+    path = found[-1]
+    remedy = f"delete {path} to resume from the checkpoint before it"
+    try:
+        document = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        if document["format"] != _FORMAT:
+            raise CheckpointError(
+                f"format {document['format']}", where=str(path), expected=f"format {_FORMAT}"
+            )
+        if _digest(path / _TENSORS) != document["blake2b"]:
+            raise CheckpointError(
+                "the tensors are not the ones that were written", where=str(path), remedy=remedy
+            )
+        return Checkpoint(
+            path=path, state=document["state"], tensors=load_file(path / _TENSORS)
+        )
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"cannot be read: {error}", where=str(path), remedy=remedy
+        ) from error
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a directory entry to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def _steps(directory: Path) -> list[Path]:
+    return sorted(directory.glob("step-[0-9]*"))

@@ -1,0 +1,145 @@
+"""The command `reasonrl`. Parses, prints errors, sets exit codes; the work is done elsewhere.
+
+Heavy imports happen inside the commands, so that `--help` and `show-config` are quick.
+Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 stopped by a person.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierError
+
+if TYPE_CHECKING:
+    from reasonrl.console import Console
+    from reasonrl.launch import Outcome
+
+app = typer.Typer(
+    name="reasonrl",
+    help="Reinforcement learning that makes language models reason.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RecipePath = Annotated[Path, typer.Argument(help="A recipe in TOML.", metavar="RECIPE.toml")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one value, e.g. --set seed=2 or --set stage.1.steps=5."),
+]
+
+
+@app.command()
+def train(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where the run is kept; runs/NAME-DATE if left out.")
+    ] = None,
+) -> None:
+    """Train a model as a recipe says."""
+    import time
+
+    from reasonrl.config import load_recipe
+
+    parsed = load_recipe(recipe, overrides or ())
+    directory = run_dir or Path("runs") / f"{parsed.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+    from reasonrl.console import Console, show_recipe
+    from reasonrl.launch import train as launch
+
+    console = Console()
+    show_recipe(console, parsed)
+    with _resumable(directory):
+        _end(launch(parsed, directory, console), console)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="The directory of a run.", metavar="RUN")],
+) -> None:
+    """Go on with a run that was stopped, from its newest checkpoint."""
+    from reasonrl.console import Console
+    from reasonrl.launch import resume as launch
+
+    console = Console()
+    with _resumable(run):
+        _end(launch(run, console), console)
+
+
+@app.command("show-config")
+def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
+    """Print a recipe as it would run: everything resolved, with the derived numbers."""
+    from reasonrl.config import dump_recipe, load_recipe
+    from reasonrl.console import Console, show_recipe
+
+    parsed = load_recipe(recipe, overrides or ())
+    typer.echo(dump_recipe(parsed))
+    show_recipe(Console(), parsed)
+
+
+@app.command()
+def verify(
+    input: Annotated[Path, typer.Option(help="One JSON object a line: id, kind, response, gold.")],
+    output: Annotated[Path, typer.Option(help="Where the verdicts go, one a line, in order.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes for what needs algebra.")] = 1,
+    deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 5.0,
+) -> None:
+    """Judge a file of responses."""
+    from reasonrl.console import Console
+    from reasonrl.verify.batch_file import count_rows, verify_file
+
+    console = Console()
+    with console.phase("verify", count_rows(input)) as progress:
+        report = verify_file(
+            input, output, workers=workers, deadline_s=deadline_s, on_progress=progress
+        )
+    counts = " ".join(f"{status}={n}" for status, n in sorted(report.counts.items()))
+    console.note(f"rows={report.n_rows} wall_s={report.wall_s:.1f} {counts}")
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend are printed without a traceback."""
+    try:
+        app()
+    except ReasonRLError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        _fail(f"{error.filename or 'disk'}: {error.strerror}; free space or choose another place")
+
+
+@contextmanager
+def _resumable(directory: Path) -> Iterator[None]:
+    """Say how to go on when something outside the recipe ends a run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"stopped at once; go on with: reasonrl resume {directory}")
+        raise typer.Exit(130) from None
+    except (StorageError, EngineError, VerifierError, OSError):
+        if (directory / "config.toml").exists():
+            typer.echo(f"once that is mended, go on with: reasonrl resume {directory}", err=True)
+        raise
+
+
+def _fail(text: str) -> None:
+    typer.secho(f"error: {text}", fg="red", err=True)
+    sys.exit(2)
+
+
+def _end(outcome: Outcome, console: Console) -> None:
+    """Say how it ended; leave with 130 when a person stopped it."""
+    if outcome.is_finished:
+        console.note(f"done: {outcome.directory}/summary.json, {outcome.directory}/report.html")
+        return
+    console.note(f"stopped after step {outcome.step}; go on with: reasonrl resume {outcome.directory}")
+    raise typer.Exit(130)

@@ -1,0 +1,78 @@
+"""What a person sees while a run works: bars with phases on a terminal, one line a step elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from reasonrl.config import Recipe
+
+Number = float | int | str | bool | None
+
+_SHOWN = (
+    ("acc", "accuracy/all", "{:.3f}"),
+    ("fin", "accuracy/finished", "{:.3f}"),
+    ("trunc", "rollout/truncated_share", "{:.3f}"),
+    ("len", "rollout/mean_tokens", "{:.1f}"),
+    ("entropy", "entropy/nats", "{:.3f}"),
+    ("alpha", "entropy/coefficient", "{:.1e}"),
+    ("kept", "groups/kept", "{}"),
+    ("grad", "update/gradient_norm", "{:.2f}"),
+    ("s", "time/step_s", "{:.1f}"),
+)
+
+
+class Console:
+    """Print notes, phases and steps. On a terminal the phases are bars that vanish when done."""
+
+    def __init__(self) -> None:
+        self._rich = RichConsole(highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        self._rich.print(text, markup=False)
+
+    def step(self, metrics: Mapping[str, Number], *, total: int) -> None:
+        """Print one greppable line: `step=12/30 stage=short acc=0.412 ...`."""
+        parts = [f"step={metrics['step']}/{total}", f"stage={metrics['stage']}"]
+        for label, key, form in _SHOWN:
+            value = metrics.get(key)
+            parts.append(f"{label}={'-' if value is None else form.format(value)}")
+        self.note(" ".join(parts))
+
+    @contextmanager
+    def phase(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a phase of `total` items and yield the function that counts finished ones."""
+        if not (self._rich.is_terminal and sys.stdout.isatty()):
+            yield lambda _done: None
+            return
+        columns = (
+            TextColumn("{task.description:>10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._rich, transient=True) as progress:
+            task = progress.add_task(name, total=total)
+            yield lambda done: progress.advance(task, done)
+
+
+def show_recipe(console: Console, recipe: Recipe) -> None:
+    """Print the derived numbers of a recipe, a line a stage."""
+    model = recipe.model.name
+    console.note(f"{recipe.name}: {model}, seed {recipe.seed}, {len(recipe.stage)} stages")
+    for stage in recipe.stage:
+        rollout, update = stage.rollout, stage.update
+        n_rollouts = rollout.prompts_per_step * rollout.group_size
+        n_sgd = update.minibatches * update.reuse
+        console.note(
+            f"  {stage.name}: {stage.steps} steps of {rollout.prompts_per_step} problems x "
+            f"{rollout.group_size} = {n_rollouts} rollouts, up to {rollout.max_new_tokens} new tokens "
+            f"({n_rollouts * rollout.max_new_tokens:,} a step) at temperature "
+            f"{rollout.temperature:g}; {n_sgd} update{'s' if n_sgd > 1 else ''} a step "
+            f"({'off' if n_sgd > 1 else 'on'}-policy), learning rate {update.learning_rate:g}, "
+            f"entropy {stage.entropy.mode} target {stage.entropy.target_nats:g}"
+        )

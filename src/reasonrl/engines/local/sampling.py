@@ -1,0 +1,189 @@
+"""Sample whole groups with a key-value cache: each prompt once, no padding, rows refilled.
+
+A prompt is computed once and its cache copied into a row for each of its rollouts. A row that
+finishes is given to the next waiting rollout; when none waits, the batch shrinks. Each rollout
+draws from its own generator, so none of this changes what is sampled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reasonrl.algo.logprobs import sample_tokens
+from reasonrl.engines.protocols import Progress
+from reasonrl.models.attention import Branches, CachedRows, PackedGroups
+from reasonrl.models.hf import LanguageModel
+from reasonrl.types import Completion, Prompt, Sampling, StopReason
+
+_FIRST_CAPACITY = 64  # tokens of cache beyond the prompt, doubled when a row needs more
+_SHRINK_BELOW = 0.8  # share of live rows under which the batch is made smaller (a copy)
+
+
+@dataclass(slots=True)
+class _Row:
+    """Hold one rollout while it is sampled."""
+
+    prompt: int
+    index: int
+    uniforms: np.ndarray
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Prefix:
+    """Hold a computed prompt: keys and values, [K, L, D] a layer, and the last hidden state."""
+
+    cache: list[tuple[Tensor, Tensor]]
+    hidden_D: Tensor
+    rows_left: int
+
+
+class _Session:
+    """Hold the rows that run, the rollouts that wait and the prompts they need."""
+
+    def __init__(
+        self, model: LanguageModel, prompts: Sequence[Prompt], sampling: Sampling, max_rows: int
+    ) -> None:
+        self.model, self.prompts, self.sampling = model, prompts, sampling
+        self.waiting = deque(
+            (prompt, index)
+            for prompt in range(len(prompts))
+            for index in range(sampling.group_size)
+        )
+        self.prefixes: dict[int, _Prefix] = {}
+        n_rows = min(max_rows, len(self.waiting))
+        heads, head_size = model.cache_shape
+        like = model.head
+        longest = max(len(prompt.tokens) for prompt in prompts)
+        self.cache = CachedRows(
+            rows=n_rows,
+            capacity=longest + min(_FIRST_CAPACITY, sampling.max_new_tokens),
+            n_layers=model.n_layers,
+            heads=heads,
+            head_size=head_size,
+            like=like,
+        )
+        self.rows: list[_Row | None] = [None] * n_rows
+        self.hidden_RD = like.new_zeros(n_rows, like.shape[1])  # what the next token is read from
+        self.tokens_R = torch.zeros(n_rows, dtype=torch.long, device=like.device)  # sampled last
+
+    def refill(self) -> None:
+        """Give free rows to waiting rollouts, computing the prompts that are new."""
+        free = [slot for slot, row in enumerate(self.rows) if row is None]
+        starting = [self.waiting.popleft() for _ in range(min(len(free), len(self.waiting)))]
+        new = sorted({prompt for prompt, _ in starting} - self.prefixes.keys())
+        self._prefill(new)
+        for slot, (number, index) in zip(free, starting, strict=False):
+            prefix = self.prefixes[number]
+            self.cache.load(slot, prefix.cache)
+            self.hidden_RD[slot] = prefix.hidden_D
+            self.rows[slot] = _Row(number, index, self._uniforms(number, index))
+            prefix.rows_left -= 1
+            if prefix.rows_left == 0:
+                del self.prefixes[number]
+
+    def _prefill(self, numbers: Sequence[int]) -> None:
+        if not numbers:
+            return
+        prompts = [self.prompts[number].tokens for number in numbers]
+        recorded: list[tuple[Tensor, Tensor]] = []
+        layout = PackedGroups([Branches(len(prompt)) for prompt in prompts], recorded)
+        device = self.model.head.device
+        tokens = torch.as_tensor(np.concatenate(prompts), dtype=torch.long, device=device)[None]
+        hidden_LD = self.model.hidden(tokens, layout.positions(device), layout)
+        end = 0
+        for number, prompt in zip(numbers, prompts, strict=True):
+            start, end = end, end + len(prompt)
+            self.prefixes[number] = _Prefix(
+                cache=[(k[0, :, start:end], v[0, :, start:end]) for k, v in recorded],
+                hidden_D=hidden_LD[end - 1],
+                rows_left=self.sampling.group_size,
+            )
+
+    def _uniforms(self, number: int, index: int) -> np.ndarray:
+        """Draw the numbers of one rollout, one a token, from (prompt seed, index) alone."""
+        seed = np.random.SeedSequence((self.prompts[number].seed, index))
+        return np.random.Generator(np.random.Philox(seed)).random(self.sampling.max_new_tokens)
+
+    def sample(self) -> list[_Row]:
+        """Append one token to every live row; return the rows that this finished."""
+        logits_RV = self.hidden_RD @ self.model.head.T
+        uniforms = [0.0 if row is None else row.uniforms[len(row.tokens)] for row in self.rows]
+        tokens_R, logprobs_R = sample_tokens(
+            logits_RV,
+            torch.tensor(uniforms, dtype=torch.float64, device=logits_RV.device),
+            self.sampling.temperature,
+        )
+        done = []
+        for slot, (token, logprob) in enumerate(
+            zip(tokens_R.tolist(), logprobs_R.tolist(), strict=True)
+        ):
+            row = self.rows[slot]
+            if row is None:
+                continue
+            row.tokens.append(token)
+            row.logprobs.append(logprob)
+            if token in self.model.eos_ids or len(row.tokens) == self.sampling.max_new_tokens:
+                done.append(row)
+                self.rows[slot] = None
+                self.cache.clear(slot)
+        self.tokens_R = tokens_R
+        return done
+
+    def advance(self) -> None:
+        """Run the model on the tokens just sampled, after making the batch smaller if it pays."""
+        live = [slot for slot, row in enumerate(self.rows) if row is not None]
+        if not live:
+            return
+        if not self.waiting and len(live) < _SHRINK_BELOW * len(self.rows):
+            self.cache.keep(live)
+            self.tokens_R = self.tokens_R[live]
+            self.rows = [self.rows[slot] for slot in live]
+        self.hidden_RD = self.model.hidden(self.tokens_R[None], self.cache.advance(), self.cache)
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self.waiting) or any(row is not None for row in self.rows)
+
+
+def sample_groups(
+    model: LanguageModel,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    *,
+    max_rows: int,
+    version: int,
+    progress: Progress | None,
+) -> list[list[Completion]]:
+    """Return [P][G] completions. At most `max_rows` rollouts run side by side."""
+    if not prompts:
+        return []
+    found: list[list[Completion | None]] = [[None] * sampling.group_size for _ in prompts]
+    with torch.no_grad():
+        session = _Session(model, prompts, sampling, max_rows)
+        while session.is_running:
+            session.refill()
+            done = session.sample()
+            for row in done:
+                found[row.prompt][row.index] = _completion(row, model.eos_ids, version)
+            if done and progress:
+                progress(len(done))
+            session.advance()
+    return [[completion for completion in group if completion] for group in found]
+
+
+def _completion(row: _Row, eos_ids: frozenset[int], version: int) -> Completion:
+    is_stopped = row.tokens[-1] in eos_ids
+    return Completion(
+        tokens=np.asarray(row.tokens, dtype=np.int32),
+        logprobs=np.asarray(row.logprobs, dtype=np.float32),
+        stop=StopReason.STOP if is_stopped else StopReason.LENGTH,
+        version=version,
+    )

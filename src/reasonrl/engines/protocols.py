@@ -1,0 +1,144 @@
+"""The two seams: what the trainer asks of an engine that samples and of one that learns.
+
+An engine never sees rewards, verifiers, recipes or files, and logits never cross the seam.
+The same contract tests run against every engine.
+
+Axes: N trained tokens of a batch, group by group, rollout by rollout, in the batch's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from torch import Tensor
+
+from reasonrl.algo.loss import Objective
+from reasonrl.engines.weights import Weights
+from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
+
+Progress = Callable[[int], None]
+"""Called with the number of rollouts that have just been finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainGroup:
+    """Hold the kept rollouts of one problem: the prompt once, then each completion's tokens."""
+
+    prompt: Tokens
+    completions: tuple[Tokens, ...]
+    advantages: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainBatch:
+    """Hold the groups of one update. How they are laid out in memory is the engine's business.
+
+    `rollout_logprobs_N` are the sampler's, `old_logprobs_N` the learner's before the first update
+    of the step; None means on-policy: this update's own log-probabilities stand for them, so the
+    ratio is exactly 1. `ref_logprobs_N` are needed when the KL penalty is on.
+    """
+
+    groups: tuple[TrainGroup, ...]
+    rollout_logprobs_N: Logprobs
+    old_logprobs_N: Logprobs | None = None
+    ref_logprobs_N: Logprobs | None = None
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.rollout_logprobs_N)
+
+    @property
+    def n_rollouts(self) -> int:
+        return sum(len(group.completions) for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UpdateStats:
+    """Hold what one optimizer step did. Sums run over the update's `n_tokens` trained tokens.
+
+    `logprobs_N` are the policy's own before the step, in the batch's order.
+    """
+
+    n_tokens: int
+    n_microbatches: int
+    policy_sum: float
+    entropy_sum_nats: float
+    kl_sum: float
+    ratio_sum: float
+    clipped_sum: float
+    gradient_norm: float
+    logprobs_N: Logprobs
+
+
+class RolloutEngine(Protocol):
+    """Sample completions. A context manager: leaving it frees processes and memory."""
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, *, progress: Progress | None = None
+    ) -> list[list[Completion]]:
+        """Return `group_size` completions for each prompt, in order, whatever finished first."""
+        ...
+
+    def score(
+        self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
+    ) -> list[Logprobs]:
+        """Return the log-probabilities of given completions after their prompts (an audit)."""
+        ...
+
+    def load_weights(self, weights: Weights, *, version: int) -> None:
+        """Replace the policy; completions sampled from now on carry this version."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class LearnerEngine(Protocol):
+    """Hold the policy and its optimizer. A context manager, like the sampler."""
+
+    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        """Return the policy's log-probabilities of the trained tokens, [N], without gradient."""
+        ...
+
+    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        """Return those of the frozen reference, [N]; EngineError when none was kept."""
+        ...
+
+    def update(
+        self,
+        batch: TrainBatch,
+        objective: Objective,
+        *,
+        learning_rate: float,
+        progress: Progress | None = None,
+    ) -> UpdateStats:
+        """Take exactly one optimizer step on the token mean of the batch."""
+        ...
+
+    def weights(self) -> Weights: ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return weights and optimizer state under flat names: all that decides the next step."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
+
+    def reset_optimizer(self) -> None:
+        """Forget the moments, as a new optimizer would start."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

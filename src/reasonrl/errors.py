@@ -1,0 +1,59 @@
+"""The error tree. Every error a user can meet says what, where, what was expected and what to do.
+
+    ReasonRLError
+    ├── ConfigError      (ValueError)     a recipe or a command line that cannot mean anything
+    ├── DataError        (ValueError)     a problem file or a source
+    ├── ModelError       (ValueError)     a model or tokenizer that cannot be trained here
+    ├── CheckpointError  (ValueError)     a checkpoint or run directory that cannot be trusted
+    ├── StorageError     (OSError)        a disk that is full or not writable
+    ├── VerifierError    (RuntimeError)   the verifier cannot do its work (not: an answer is wrong)
+    └── EngineError      (RuntimeError)   an engine broke its contract
+
+The command line prints these without a traceback and leaves with code 2. Anything else is a bug.
+"""
+
+
+class ReasonRLError(Exception):
+    """Carry the four parts of a helpful error; `str()` joins those that are given."""
+
+    def __init__(
+        self, what: str, *, where: str = "", expected: str = "", remedy: str = ""
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        expected = f"expected {self.expected}" if self.expected else ""
+        return "; ".join(part for part in (head, expected, self.remedy) if part)
+
+
+class ConfigError(ReasonRLError, ValueError):
+    """Report a recipe or a command line that cannot mean anything."""
+
+
+class DataError(ReasonRLError, ValueError):
+    """Report a problem file or source; `where` is file:row when a row is at fault."""
+
+
+class ModelError(ReasonRLError, ValueError):
+    """Report a model or tokenizer that cannot be loaded or trained."""
+
+
+class CheckpointError(ReasonRLError, ValueError):
+    """Report a checkpoint or run directory that is missing, torn or of another run."""
+
+
+class StorageError(ReasonRLError, OSError):
+    """Report a disk that is full or not writable."""
+
+
+class VerifierError(ReasonRLError, RuntimeError):
+    """Report a verifier that cannot do its work. A wrong answer is a verdict, never an error."""
+
+
+class EngineError(ReasonRLError, RuntimeError):
+    """Report an engine that broke its contract."""

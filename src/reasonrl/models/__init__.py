@@ -1,0 +1,1 @@
+"""Language models and their tokenizers: where they come from and how they attend."""

@@ -1,0 +1,205 @@
+"""Attention over two layouts, plugged into Hugging Face models in place of their own.
+
+A forward pass runs over one row of tokens without padding and hands every layer's attention a
+`Layout`. `PackedGroups` is a row of whole groups in which each prompt stands once and its
+completions branch off it (learning, scoring, prefill). `CachedRows` is one token for each running
+rollout, its past in a key-value cache (sampling). The engines build the layouts.
+
+Axes: L tokens of the packed row, R cached rows, H query heads, K key-value heads, D head size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
+from transformers import AttentionInterface
+
+ATTENTION_NAME = "reasonrl"
+
+
+class Layout(Protocol):
+    """Say which tokens see which."""
+
+    def attend(
+        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
+    ) -> Tensor:
+        """Return the attention output, [1, L, H, D]."""
+        ...
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    _mask: Tensor | None,
+    *,
+    scaling: float,
+    layout: Layout,
+    **_unused: object,  # what other attention back ends are told, such as `dropout`
+) -> tuple[Tensor, None]:
+    layer = module.layer_idx
+    assert isinstance(layer, int)  # noqa: S101  (narrows nn.Module's attribute type)
+    return layout.attend(layer, query, key, value, scaling), None
+
+
+def register() -> None:
+    """Make `attn_implementation="reasonrl"` known to transformers. Calling it again is harmless."""
+    AttentionInterface.register(ATTENTION_NAME, _attention)
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """Hold where one group lies in the packed row: the prompt's length, then each completion's."""
+
+    prompt: int
+    completions: tuple[int, ...] = ()
+
+    @property
+    def length(self) -> int:
+        return self.prompt + sum(self.completions)
+
+
+@dataclass(slots=True)
+class PackedGroups:
+    """Attend within groups: a prompt to itself, a completion to its prompt and itself, causally.
+
+    With `recorded` set, each layer's keys and values are kept there (prefill of the cache).
+    """
+
+    groups: Sequence[Branches]
+    recorded: list[tuple[Tensor, Tensor]] | None = None
+    _masks: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+
+    def positions(self, device: torch.device) -> Tensor:
+        """Return position ids [1, L]: every completion goes on where its prompt ends."""
+        spans = [
+            span
+            for group in self.groups
+            for span in (
+                torch.arange(group.prompt, device=device),
+                *(
+                    torch.arange(group.prompt, group.prompt + n, device=device)
+                    for n in group.completions
+                ),
+            )
+        ]
+        return torch.cat(spans)[None]
+
+    def attend(
+        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
+    ) -> Tensor:
+        if self.recorded is not None:
+            assert len(self.recorded) == layer  # noqa: S101  (layers run in order)
+            self.recorded.append((key_1KLD, value_1KLD))
+        lengths = [n for group in self.groups for n in (group.prompt, *group.completions)]
+        queries = query_1HLD.split(lengths, dim=2)
+        keys = key_1KLD.split(lengths, dim=2)
+        values = value_1KLD.split(lengths, dim=2)
+        out, at = [], 0
+        for group in self.groups:
+            prompt = at
+            out.append(_causal(queries[prompt], keys[prompt], values[prompt], scale, None))
+            for branch in range(prompt + 1, prompt + 1 + len(group.completions)):
+                mask = self._mask(group.prompt, lengths[branch], query_1HLD.device)
+                key = torch.cat((keys[prompt], keys[branch]), dim=2)
+                value = torch.cat((values[prompt], values[branch]), dim=2)
+                out.append(_causal(queries[branch], key, value, scale, mask))
+            at = prompt + 1 + len(group.completions)
+        return torch.cat(out, dim=2).transpose(1, 2)
+
+    def _mask(self, prompt: int, n: int, device: torch.device) -> Tensor:
+        """Return [n, prompt + n], true where a completion's token may look."""
+        found = self._masks.get((prompt, n))
+        if found is None:
+            found = torch.ones(n, prompt + n, dtype=torch.bool, device=device).tril(prompt)
+            self._masks[prompt, n] = found
+        return found
+
+
+def _causal(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None) -> Tensor:
+    return scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
+    )
+
+
+class CachedRows:
+    """Attend from one new token a row to the row's past, kept in a cache sized for the longest row.
+
+    Rows are independent: each has its own length, can be loaded with a prompt, and can be dropped.
+    The cache holds `n_layers` pairs of [R, K, C, D], C the capacity in tokens.
+    """
+
+    def __init__(
+        self, *, rows: int, capacity: int, n_layers: int, heads: int, head_size: int, like: Tensor
+    ) -> None:
+        shape = (rows, heads, capacity, head_size)
+        self.layers = [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(n_layers)]
+        self.lengths_R = torch.zeros(rows, dtype=torch.long, device=like.device)
+        self._rows_R = torch.arange(rows, device=like.device)
+        self._mask: Tensor | None = None
+        self._longest = 0
+
+    def load(self, row: int, prefix: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Start a row with a prompt's keys and values, one [K, L, D] pair a layer."""
+        length = prefix[0][0].shape[1]
+        for (keys, values), (key, value) in zip(self.layers, prefix, strict=True):
+            keys[row, :, :length] = key
+            values[row, :, :length] = value
+        self.lengths_R[row] = length
+
+    def clear(self, row: int) -> None:
+        """Forget a row's past. It goes on as padding until it is loaded or dropped."""
+        self.lengths_R[row] = 0
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all rows but these; they are renumbered in the order given."""
+        index = torch.tensor(rows, dtype=torch.long, device=self.lengths_R.device)
+        self.layers = [(keys[index], values[index]) for keys, values in self.layers]
+        self.lengths_R = self.lengths_R[index]
+        self._rows_R = self._rows_R[: len(rows)]
+
+    def advance(self) -> Tensor:
+        """Make room for one token in every row and return their positions, [1, R]."""
+        positions_R = self.lengths_R.clone()
+        self.lengths_R += 1
+        self._longest = int(self.lengths_R.max())
+        self._grow(self._longest)
+        past = torch.arange(self._longest, device=positions_R.device)
+        self._mask = (past[None] < self.lengths_R[:, None])[:, None, None]
+        return positions_R[None]
+
+    def _grow(self, needed: int) -> None:
+        """Double the capacity when a row would not fit: the cache is sized by need."""
+        capacity = self.layers[0][0].shape[2]
+        if needed <= capacity:
+            return
+        extra = max(capacity, needed - capacity)
+        self.layers = [
+            (pad(keys, (0, 0, 0, extra)), pad(values, (0, 0, 0, extra)))
+            for keys, values in self.layers
+        ]
+
+    def attend(
+        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
+    ) -> Tensor:
+        keys, values = self.layers[layer]
+        positions_R = self.lengths_R - 1
+        keys[self._rows_R, :, positions_R] = key_1KLD[0].transpose(0, 1)
+        values[self._rows_R, :, positions_R] = value_1KLD[0].transpose(0, 1)
+        n_rows, n_heads = len(self._rows_R), keys.shape[1]
+        # The query heads that share a key-value head become the query axis: no copies of the past.
+        query_RKSD = query_1HLD[0].transpose(0, 1).reshape(n_rows, n_heads, -1, keys.shape[-1])
+        out = scaled_dot_product_attention(
+            query_RKSD,
+            keys[:, :, : self._longest],
+            values[:, :, : self._longest],
+            attn_mask=self._mask,
+            scale=scale,
+        )
+        return out.reshape(1, n_rows, -1, keys.shape[-1])

@@ -1,0 +1,142 @@
+"""A Hugging Face causal language model as the engines use it: hidden states and a head.
+
+Loads from a directory, a hub id, a packed model or `tiny`, checks that the model can be trained
+here, and saves it back. Safetensors only: pickled weights are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as hf_logging
+
+from reasonrl.errors import ModelError
+from reasonrl.models import attention, fetch
+from reasonrl.models.tiny import build_tiny
+from reasonrl.models.tokenizer import ChatTokenizer
+
+TINY = "tiny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LanguageModel:
+    """Hold a model, its tokenizer and the facts the engines need.
+
+    `module` is the transformers model; `eos_ids` end a completion; `context` is the longest
+    sequence, prompt and completion together, that its positions reach.
+    """
+
+    name: str
+    module: nn.Module
+    tokenizer: ChatTokenizer
+    eos_ids: frozenset[int]
+    context: int
+
+    @property
+    def n_layers(self) -> int:
+        return int(cast(Any, self.module).config.num_hidden_layers)
+
+    @property
+    def cache_shape(self) -> tuple[int, int]:
+        """Return (key-value heads, head size)."""
+        config = cast(Any, self.module).config
+        head_size = getattr(config, "head_dim", None)
+        return config.num_key_value_heads, (
+            head_size or config.hidden_size // config.num_attention_heads
+        )
+
+    @property
+    def head(self) -> Tensor:
+        """Return the LM head's weight, [V, D]; tied models share it with the embedding."""
+        return cast(Tensor, cast(Any, self.module).lm_head.weight)
+
+    def hidden(self, tokens_1L: Tensor, positions_1L: Tensor, layout: attention.Layout) -> Tensor:
+        """Return the last hidden states, [L, D], of one packed row."""
+        body = cast(Any, self.module).model
+        out = body(input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout)
+        return cast(Tensor, out.last_hidden_state[0])
+
+    def save(self, directory: Path) -> None:
+        """Write a directory that plain transformers loads."""
+        cast(Any, self.module).save_pretrained(str(directory))
+        self.tokenizer.hf.save_pretrained(str(directory))
+
+
+def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageModel:
+    """Load a model and its tokenizer by name. `seed` draws the weights of `tiny` and nothing else.
+
+    Raises ModelError when it cannot be found, is not a plain causal decoder, or lacks an EOS token
+    or a chat template.
+    """
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    attention.register()
+    if name == TINY:
+        module, raw_tokenizer = build_tiny(seed)
+    else:
+        module, raw_tokenizer = _from_pretrained(fetch.locate(name), name)
+    module.config._attn_implementation = attention.ATTENTION_NAME
+    _check_family(module, name)
+    module.to(device)
+    module.eval()  # no dropout: what is sampled and what is trained are the same function
+    return LanguageModel(
+        name=name,
+        module=module,
+        tokenizer=ChatTokenizer(raw_tokenizer, where=name),
+        eos_ids=_eos_ids(module, raw_tokenizer, name),
+        context=int(module.config.max_position_embeddings),
+    )
+
+
+def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location)
+        module = AutoModelForCausalLM.from_pretrained(
+            location, dtype=torch.float32, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"cannot load {name!r}: {str(error).splitlines()[0]}",
+            where="model.name",
+            expected="a directory with config.json, *.safetensors and a tokenizer; a hub id; "
+            f"{fetch.DEFAULT_MODEL}; or {TINY}",
+        ) from error
+    return module, tokenizer
+
+
+def _check_family(module: Any, name: str) -> None:
+    """Refuse models whose attention is more than causal softmax over the whole past."""
+    config = module.config
+    has_parts = hasattr(module, "model") and hasattr(module, "lm_head")
+    is_windowed = bool(getattr(config, "use_sliding_window", True)) and bool(
+        getattr(config, "sliding_window", None)
+    )
+    is_capped = getattr(config, "attn_logit_softcapping", None) is not None
+    if not has_parts or is_windowed or is_capped:
+        raise ModelError(
+            f"{name!r} ({config.model_type}) is not a plain causal decoder",
+            where="model.name",
+            expected="a Llama-like model with full attention (tested: llama, qwen2, qwen3)",
+            remedy="choose another model",
+        )
+
+
+def _eos_ids(module: Any, tokenizer: Any, name: str) -> frozenset[int]:
+    """Return every id that ends a completion: the tokenizer's and the generation config's."""
+    found: set[int] = set()
+    for ids in (tokenizer.eos_token_id, module.generation_config.eos_token_id):
+        if ids is not None:
+            found.update([ids] if isinstance(ids, int) else ids)
+    if not found:
+        raise ModelError(
+            f"{name!r} has no end-of-sequence token",
+            where="model.name",
+            expected="an eos_token in the tokenizer or eos_token_id in generation_config.json",
+            remedy="without one every rollout would be truncated; set it in the model's files",
+        )
+    return frozenset(found)

@@ -1,0 +1,49 @@
+"""From chat turns to token ids, once; and from ids to text, for verifiers and records only.
+
+Training never goes back from text to ids: what was sampled is what is trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from reasonrl.errors import ModelError
+from reasonrl.types import Message, Tokens
+
+
+class HFTokenizer(Protocol):
+    """The part of a transformers tokenizer that is used here (transformers ships no types)."""
+
+    chat_template: str | None
+    eos_token_id: int | None
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> Any: ...
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool) -> str: ...
+    def save_pretrained(self, save_directory: str) -> Any: ...
+
+
+class ChatTokenizer:
+    """Apply a model's chat template and decode its completions."""
+
+    def __init__(self, hf: HFTokenizer, *, where: str) -> None:
+        if not hf.chat_template:
+            raise ModelError(
+                "the tokenizer has no chat template",
+                where=where,
+                expected="a model tuned for chat, or a chat_template.jinja beside its tokenizer",
+                remedy="choose an instruct or reasoning model, or add the template file",
+            )
+        self.hf = hf
+
+    def encode_chat(self, messages: Sequence[Message]) -> Tokens:
+        """Return the ids of the turns and the opening of the model's answer."""
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        ids = self.hf.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+        return np.asarray(ids, dtype=np.int32)
+
+    def decode(self, tokens: Tokens) -> str:
+        """Return the text a verifier reads; special tokens such as EOS are not part of it."""
+        return self.hf.decode(tokens.tolist(), skip_special_tokens=True)

@@ -1,0 +1,149 @@
+"""The files of a run: metrics, every rollout, evaluations, summary.
+
+Appends as the run goes and rewinds to a step on resume, so that a resumed run leaves the same files
+as one that was never interrupted. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reasonrl.algo.select import SelectedGroup
+from reasonrl.algo.stats import Estimate
+from reasonrl.evaluate import SuiteResult
+from reasonrl.metrics import Row
+
+_ROLLOUTS = pa.schema(
+    [
+        ("step", pa.int32()), ("stage", pa.string()),
+        ("rollout_id", pa.string()), ("problem_id", pa.string()), ("index", pa.int32()),
+        ("text", pa.string()), ("answer", pa.string()),
+        ("tokens", pa.list_(pa.int32())), ("logprobs", pa.list_(pa.float32())),
+        ("stop", pa.string()), ("version", pa.int32()),
+        ("reward", pa.float64()), ("status", pa.string()), ("reason", pa.string()),
+        ("extracted", pa.string()), ("verify_wall_s", pa.float64()),
+        ("advantage", pa.float64()), ("signal", pa.string()), ("masked", pa.bool_()),
+    ]
+)  # fmt: skip
+
+
+class RunRecorder:
+    """Write below one run directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._metrics = directory / "metrics.jsonl"
+        self._evaluations = directory / "evaluations.jsonl"
+        self._rollouts = directory / "rollouts"
+
+    def step(self, metrics: Row, selected: Sequence[SelectedGroup]) -> None:
+        """Write the step's rollouts, then its metrics line."""
+        self._rollouts.mkdir(exist_ok=True)
+        rows = [row for item in selected for row in _rollout_rows(item, metrics)]
+        path = self._rollouts / f"step-{metrics['step']:06d}.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema=_ROLLOUTS), path, compression="zstd")
+        _append(self._metrics, metrics)
+
+    def evaluation(self, result: SuiteResult) -> None:
+        _append(self._evaluations, asdict(result))
+
+    def evaluations(self) -> list[SuiteResult]:
+        """Return what was evaluated so far, in order."""
+        return [_result(row) for row in _read(self._evaluations)]
+
+    def metrics(self) -> list[Row]:
+        return [dict(row) for row in _read(self._metrics)]
+
+    def rewind(self, step: int) -> None:
+        """Drop what was written after a step: it will be done again."""
+        for path in (self._metrics, self._evaluations):
+            rows = _read(path)
+            kept = [row for row in rows if row["step"] <= step]
+            write_atomic(path, "".join(_line(row) for row in kept))
+        for path in self._rollouts.glob("step-*.parquet"):
+            if int(path.stem.removeprefix("step-")) > step:
+                path.unlink()
+
+    def summary(self, summary: Mapping[str, object]) -> None:
+        write_atomic(self.directory / "summary.json", json.dumps(summary, indent=2) + "\n")
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a file's contents at once: readers see the old or the new, never half."""
+    scratch = path.with_name(f".{path.name}.writing")
+    with scratch.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def _rollout_rows(item: SelectedGroup, metrics: Row) -> list[dict[str, object]]:
+    fates = dict(
+        zip(
+            (rollout.id for rollout in item.rollouts),
+            zip(item.advantages, item.masked, strict=True),
+            strict=True,
+        )
+    )
+    rows: list[dict[str, object]] = []
+    for rollout in item.group.rollouts:
+        advantage, masked = fates.get(rollout.id, (None, False))
+        completion, verdict = rollout.completion, rollout.verdict
+        rows.append(
+            {
+                "step": metrics["step"],
+                "stage": metrics["stage"],
+                "rollout_id": rollout.id,
+                "problem_id": item.group.problem.id,
+                "index": rollout.index,
+                "text": rollout.text,
+                "answer": item.group.problem.answer,
+                "tokens": completion.tokens,
+                "logprobs": completion.logprobs,
+                "stop": str(completion.stop),
+                "version": completion.version,
+                "reward": verdict.reward,
+                "status": str(verdict.status),
+                "reason": verdict.reason,
+                "extracted": verdict.extracted,
+                "verify_wall_s": verdict.wall_s,
+                "advantage": advantage,
+                "signal": str(item.signal),
+                "masked": masked,
+            }
+        )
+    return rows
+
+
+def _append(path: Path, row: Mapping[str, object]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(_line(row))
+
+
+def _line(row: Mapping[str, object]) -> str:
+    return json.dumps(row) + "\n"
+
+
+def _read(path: Path) -> list[dict[str, object]]:
+    """Return the rows of a JSONL file; a last line that a crash tore is not a row."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def _result(row: Mapping[str, object]) -> SuiteResult:
+    fields = dict(row)
+    accuracy = fields.pop("accuracy")
+    return SuiteResult(
+        accuracy=Estimate(value=accuracy["value"], ci95=tuple(accuracy["ci95"])),  # type: ignore[index]
+        **fields,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,189 @@
+"""The records that cross module borders, named as in the glossary of docs/architecture.md.
+
+Frozen and without behaviour beyond derived properties. Nothing here knows torch, files or config.
+Long token arrays are NumPy, so that a paper-size batch (67 million tokens) fits on one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Tokens: TypeAlias = npt.NDArray[np.int32]
+"""Token ids, 1-D. From the chat template on, text is ids; ids are never re-encoded."""
+
+Logprobs: TypeAlias = npt.NDArray[np.float32]
+"""Natural-log probabilities, one for each token, at the sampling temperature."""
+
+
+class Kind(StrEnum):
+    """Say which verifier judges a problem."""
+
+    MATH = "math"
+    CODE = "code"
+
+
+class StopReason(StrEnum):
+    """Say why a completion ended."""
+
+    STOP = "stop"  # the model emitted an end-of-sequence token, which is kept
+    LENGTH = "length"  # the token limit cut it off: "truncated"
+
+
+class Status(StrEnum):
+    """Say what the verifier found; docs/verifiers.md explains each."""
+
+    # math
+    CORRECT = "CORRECT"
+    WRONG = "WRONG"
+    NO_ANSWER = "NO_ANSWER"
+    TRUNCATED = "TRUNCATED"
+    EMPTY_BOX = "EMPTY_BOX"
+    AMBIGUOUS = "AMBIGUOUS"
+    UNPARSABLE = "UNPARSABLE"
+    TOO_LARGE = "TOO_LARGE"
+    UNEVALUATED = "UNEVALUATED"
+    TIMEOUT = "TIMEOUT"
+    GOLD_UNPARSABLE = "GOLD_UNPARSABLE"
+    # code
+    PASS = "PASS"
+    WRONG_ANSWER = "WRONG_ANSWER"
+    RUNTIME_ERROR = "RUNTIME_ERROR"
+    NONZERO_EXIT = "NONZERO_EXIT"
+    COMPILE_ERROR = "COMPILE_ERROR"
+    TIME_LIMIT = "TIME_LIMIT"
+    MEMORY_LIMIT = "MEMORY_LIMIT"
+    OUTPUT_LIMIT = "OUTPUT_LIMIT"
+    NO_CODE = "NO_CODE"
+    TAMPERED = "TAMPERED"
+    NO_TESTS = "NO_TESTS"
+    # both
+    INFRA_ERROR = "INFRA_ERROR"
+
+
+FAILED_STATUSES = frozenset(
+    {Status.INFRA_ERROR, Status.GOLD_UNPARSABLE, Status.TIMEOUT, Status.NO_TESTS}
+)
+"""Statuses in which the verifier could not judge. They carry no reward: the rollout is masked out
+of training and counted, because a failure of the checker says nothing about the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Hold one turn of a chat."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Hold what a verifier needs: the kind and the answer key.
+
+    For math `answer` is the gold answer, or a JSON list of accepted answers in a string.
+    For code it is a JSON object with the tests.
+    """
+
+    kind: Kind
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Hold one item with its answer key. `difficulty` counts failures of 16, by model name."""
+
+    id: str
+    prompt: tuple[Message, ...]
+    answer: str
+    kind: Kind = Kind.MATH
+    source: str = ""
+    difficulty: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        return Task(kind=self.kind, answer=self.answer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Say how to sample. top-p is always 1: a cut support would bias the ratio (docs/algorithm.md).
+
+    `temperature == 0` means greedy, for evaluation only.
+    """
+
+    max_new_tokens: int
+    temperature: float = 1.0
+    group_size: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prompt:
+    """Hold the token ids of one problem and the seed of its rollouts.
+
+    The seed comes from (run seed, purpose, step, problem id), so what is sampled does not depend
+    on how an engine arranges its batches.
+    """
+
+    tokens: Tokens
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Completion:
+    """Hold sampled tokens, EOS included, with the sampler's log-probabilities.
+
+    `version` counts the weight updates that the sampling policy had seen.
+    """
+
+    tokens: Tokens
+    logprobs: Logprobs
+    stop: StopReason
+    version: int
+
+    @property
+    def is_truncated(self) -> bool:
+        return self.stop is StopReason.LENGTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Hold a verifier's result. `reward` is None if and only if the verifier could not judge."""
+
+    reward: float | None
+    status: Status
+    reason: str = ""
+    extracted: str = ""
+    canonical_gold: str = ""
+    canonical_answer: str = ""
+    tests: tuple[Status, ...] = ()
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def is_failed(self) -> bool:
+        return self.reward is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rollout:
+    """Hold a completion, its text and its verdict. `index` is its place in the group."""
+
+    id: str
+    index: int
+    completion: Completion
+    text: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Group:
+    """Hold the rollouts of one problem."""
+
+    problem: Problem
+    prompt: Tokens
+    rollouts: tuple[Rollout, ...]
