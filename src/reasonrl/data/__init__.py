@@ -1,0 +1,1 @@
+"""Problems: where they come from and in which order they train."""

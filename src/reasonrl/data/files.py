@@ -1,0 +1,166 @@
+"""Read the rows of a problem file: JSON lines (also gzipped), one JSON list, or Parquet.
+
+Does not know what a problem is. A row that cannot be read is yielded as a `DataError`, so that the
+caller can go on and count. Called by `data.problems` only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reasonrl.errors import DataError
+
+_PARQUET_BATCH_ROWS = 1024  # bounds memory: the released code split is 1.5 GB
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Hold a JSON number as it was written: 0.10 stays 0.10 and no digit is rounded."""
+
+    text: str
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, object]]:
+    """Yield (row, value) with rows counted from 1; for JSON lines the row is the line.
+
+    `value` is what the row holds, with each JSON number as a `Number`, or the `DataError` that
+    says why it cannot be read. Blank lines are skipped. Raise DataError when the file itself is
+    missing, of an unknown type or torn.
+    """
+    _check_is_file(path)
+    read = _reader_of(path)
+    try:
+        yield from read(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from error
+
+
+def _reader_of(path: Path) -> Callable[[Path], Iterator[tuple[int, object]]]:
+    name = path.name.lower()
+    for suffix, reader in _READERS.items():
+        if name.endswith(suffix):
+            return reader
+    raise DataError(
+        f'unknown file type "{path.suffix}"',
+        where=str(path),
+        expected=f"a name that ends in one of {', '.join(_READERS)}",
+        remedy="rename or convert the file",
+    )
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_file():
+        return
+    names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, n=1)
+    raise DataError(
+        "is a directory" if path.is_dir() else "no such file",
+        where=str(path),
+        expected="a file of problems",
+        remedy=f"did you mean {near[0]}?" if near else "check the path",
+    )
+
+
+def _read_json_lines(path: Path) -> Iterator[tuple[int, object]]:
+    is_zipped = path.name.lower().endswith(".gz")
+    with gzip.open(path, "rb") if is_zipped else path.open("rb") as lines:
+        for row, line in enumerate(lines, start=1):
+            if line.strip():
+                yield row, _parse_line(line.removeprefix(b"\xef\xbb\xbf") if row == 1 else line)
+
+
+def _parse_line(line: bytes) -> object:
+    """Return the value of one line, or a DataError as data."""
+    try:
+        return _parse_json(line.decode("utf-8"))
+    except DataError as error:
+        return error
+    except UnicodeDecodeError as error:
+        return _wrong_encoding(error)
+
+
+def _read_json_list(path: Path) -> Iterator[tuple[int, object]]:
+    try:
+        value = _parse_json(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(error, where=str(path)) from error
+    except DataError as error:
+        raise DataError(
+            error.what, where=str(path), expected="one JSON list of objects", remedy=error.remedy
+        ) from error
+    if not isinstance(value, list):
+        raise DataError(
+            "holds one JSON value that is not a list",
+            where=str(path),
+            expected="a list of objects",
+            remedy="wrap the rows in [ ], or name a file with one object a line .jsonl",
+        )
+    yield from enumerate(value, start=1)
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        what = f"not JSON: {error.msg} at {line}column {error.colno}"
+        raise DataError(what, expected="one JSON object", remedy="repair the row") from error
+    except RecursionError as error:
+        what = "not usable JSON: nested too deeply"
+        raise DataError(what, expected="one JSON object", remedy="flatten the row") from error
+
+
+def _refuse(constant: str) -> object:
+    raise DataError(
+        f"not JSON: {constant}", expected="finite numbers", remedy="write it as a string"
+    )
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[int, object]]:
+    import pyarrow  # slow to import, and JSON needs none of it
+    import pyarrow.parquet
+
+    row = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_PARQUET_BATCH_ROWS):
+                for value in batch.to_pylist():
+                    row += 1
+                    yield row, value
+    except UnicodeDecodeError as error:
+        where = f"{path}:{row + 1} to {row + _PARQUET_BATCH_ROWS}"
+        raise _wrong_encoding(error, where=where) from error
+    except pyarrow.ArrowException as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    return DataError(
+        f"cannot be read: {error}",
+        where=str(path),
+        expected=f"a whole, readable {''.join(path.suffixes[-2:])} file",
+        remedy="check its permissions, or fetch or write it again",
+    )
+
+
+def _wrong_encoding(error: UnicodeDecodeError, where: str = "") -> DataError:
+    return DataError(
+        f"not UTF-8: {error.reason} at byte {error.start}",
+        where=where,
+        expected="UTF-8 text",
+        remedy="convert the file, for example with iconv -t UTF-8",
+    )
+
+
+_READERS: dict[str, Callable[[Path], Iterator[tuple[int, object]]]] = {
+    ".jsonl": _read_json_lines,
+    ".jsonl.gz": _read_json_lines,
+    ".json": _read_json_list,
+    ".parquet": _read_parquet,
+}

@@ -1,0 +1,222 @@
+"""Turn one row into a `Problem`: the plain form, or the schema of Skywork-OR1-RL-Data.
+
+Does not touch files, and raises `DataError` without `where`: the caller knows the row.
+Does not judge whether an answer is right or can be parsed; that is the verifier's work.
+Called by `data.problems` only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Mapping
+
+from reasonrl.data.files import Number
+from reasonrl.errors import DataError
+from reasonrl.types import Kind, Message, Problem
+
+_PLAIN_KEYS = ("id", "prompt", "answer", "kind", "source", "difficulty")
+_OTHER_WORDS = {"question": "prompt", "problem": "prompt", "solution": "answer", "gold": "answer"}
+_ROLES = ("system", "user", "assistant")
+_EMPTY_ANSWERS = ("", "[]", '[""]')
+_HARDEST = 16  # difficulty counts failures of 16 attempts
+
+
+def parse_row(value: object) -> Problem:
+    """Return the problem of one row; a key whose value is null counts as absent.
+
+    A row with `reward_model` or `data_source` has the released schema, where keys that are not
+    needed are ignored; any other row is plain, where an unknown key is an error.
+    """
+    if not isinstance(value, Mapping):
+        raise DataError(
+            f"a row that is {_type_name(value)}",
+            expected="one object with id, prompt and answer",
+            remedy="write each problem as one object",
+        )
+    row = _without_nulls(value)
+    if "reward_model" in row or "data_source" in row:
+        return _parse_released(row)
+    return _parse_plain(row)
+
+
+def _parse_plain(row: Mapping[str, object]) -> Problem:
+    for key in row:
+        if key not in _PLAIN_KEYS:
+            meant = _OTHER_WORDS.get(key.lower()) or _nearest(key, _PLAIN_KEYS)
+            raise DataError(
+                f"unknown key {_show(key)}",
+                expected=f"only {', '.join(_PLAIN_KEYS)}",
+                remedy=f'did you mean "{meant}"?' if meant else "remove it",
+            )
+    return Problem(
+        id=_text(row.get("id"), "id"),
+        prompt=_parse_prompt(row.get("prompt")),
+        answer=_parse_answer(row.get("answer"), "answer"),
+        kind=_parse_kind(row.get("kind", Kind.MATH), "kind"),
+        source=_text(row["source"], "source") if "source" in row else "",
+        difficulty=_parse_difficulty(row.get("difficulty"), "difficulty"),
+    )
+
+
+def _parse_released(row: Mapping[str, object]) -> Problem:
+    source = _text(row.get("data_source"), "data_source")
+    reward_model = _section(row, "reward_model")
+    extra = _section(row, "extra_info")
+    key = "id" if "id" in extra and "index" not in extra else "index"  # aime25 says id
+    return Problem(
+        id=f"{source}-{_text(extra.get(key), f'extra_info.{key}')}",
+        prompt=_parse_prompt(row.get("prompt")),
+        answer=_parse_answer(reward_model.get("ground_truth"), "reward_model.ground_truth"),
+        kind=_parse_kind(row.get("ability"), "ability"),
+        source=source,
+        difficulty=_parse_difficulty(extra.get("model_difficulty"), "extra_info.model_difficulty"),
+    )
+
+
+def _parse_prompt(value: object) -> tuple[Message, ...]:
+    if value is None or value == []:
+        raise _missing("prompt", "a string, or a list of {role, content}")
+    if isinstance(value, list):
+        return tuple(_parse_message(turn) for turn in value)
+    return (Message(role="user", content=_prose(value, "prompt")),)
+
+
+def _parse_message(value: object) -> Message:
+    turn = _without_nulls(value) if isinstance(value, Mapping) else {}
+    if set(turn) != {"role", "content"}:
+        found = f"keys {', '.join(turn) or 'none'}" if turn else _type_name(value)
+        raise DataError(
+            f"a prompt turn with {found}",
+            expected="an object with role and content",
+            remedy="write each turn as {role, content}",
+        )
+    role = turn["role"]
+    if not isinstance(role, str) or role not in _ROLES:
+        raise _unknown("role", role, _ROLES)
+    return Message(role=role, content=_prose(turn["content"], "content"))
+
+
+def _parse_answer(value: object, key: str) -> str:
+    """Return text as it is, a number as written, a list as a JSON list of strings."""
+    if isinstance(value, list):
+        accepted = [_text(item, key) for item in value]
+        value = json.dumps(accepted, ensure_ascii=False)
+    answer = _text(value, key)
+    if answer.strip() in _EMPTY_ANSWERS:
+        raise _missing(key, "an answer")
+    return answer
+
+
+def _parse_kind(value: object, key: str) -> Kind:
+    kinds = [str(kind) for kind in Kind]
+    if value is None:
+        raise _missing(key, f"one of {', '.join(kinds)}")
+    if not isinstance(value, str) or value not in kinds:
+        raise _unknown(key, value, kinds)
+    return Kind(value)
+
+
+def _parse_difficulty(value: object, key: str) -> dict[str, int]:
+    """Return failures of 16 by model; a model without a number is left out."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise DataError(
+            f"{key} is {_type_name(value)}",
+            expected="an object from model name to failures of 16",
+            remedy="name the model",
+        )
+    difficulty: dict[str, int] = {}
+    for model, count in _without_nulls(value).items():
+        text = _number_text(count) or ""
+        if not text.isdecimal() or len(text) > 2 or int(text) > _HARDEST:
+            raise DataError(
+                f"{key} of {_show(model)} is {_show(count)}",
+                expected=f"a whole number from 0 to {_HARDEST}",
+                remedy="count the failures of 16 attempts",
+            )
+        difficulty[model] = int(text)
+    return difficulty
+
+
+def _prose(value: object, key: str) -> str:
+    """Return a string unchanged; refuse a number, which no prompt is."""
+    if value is not None and not isinstance(value, str):
+        raise _not_a_string(value, key)
+    return _text(value, key)
+
+
+def _text(value: object, key: str) -> str:
+    """Return a string unchanged, or a number as written; refuse what is blank or not text."""
+    text = value if isinstance(value, str) else _number_text(value)
+    if value is None or (text is not None and not text.strip()):
+        raise _missing(key, "text")
+    if text is None:
+        raise _not_a_string(value, key)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise DataError(
+            f"{key} holds half a surrogate pair", expected="Unicode text", remedy="repair the text"
+        )
+    return text
+
+
+def _number_text(value: object) -> str | None:
+    """Return the text of a number, or None for anything else, booleans and NaN included."""
+    if isinstance(value, Number):
+        return value.text
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return json.dumps(value)
+
+
+def _section(row: Mapping[str, object], key: str) -> dict[str, object]:
+    value = row.get(key)
+    if not isinstance(value, Mapping):
+        raise _missing(key, "an object, as in Skywork-OR1-RL-Data")
+    return _without_nulls(value)
+
+
+def _without_nulls(row: Mapping[object, object]) -> dict[str, object]:
+    return {str(key): value for key, value in row.items() if value is not None}
+
+
+def _not_a_string(value: object, key: str) -> DataError:
+    return DataError(
+        f"{key} is {_type_name(value)}", expected="a string", remedy="write it as a string"
+    )
+
+
+def _missing(key: str, expected: str) -> DataError:
+    return DataError(f"missing or empty {key}", expected=expected, remedy="fill it or drop the row")
+
+
+def _unknown(key: str, value: object, known: Iterable[str]) -> DataError:
+    names = list(known)
+    meant = _nearest(value, names) if isinstance(value, str) else ""
+    return DataError(
+        f"unknown {key} {_show(value)}",
+        expected=f"one of {', '.join(names)}",
+        remedy=f'did you mean "{meant}"?' if meant else "use one of these",
+    )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1)), "")
+
+
+def _show(value: object) -> str:
+    """Return a value short enough for one line of an error."""
+    text = value.text if isinstance(value, Number) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _type_name(value: object) -> str:
+    """Name a value's type as JSON does."""
+    names = {str: "a string", bool: "true or false", list: "a list", dict: "an object"}
+    if value is None:
+        return "null"
+    if isinstance(value, Number) or type(value) in (int, float):
+        return "a number"
+    return names.get(type(value), f"a {type(value).__name__}")

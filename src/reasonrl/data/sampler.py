@@ -1,0 +1,200 @@
+"""Decide which problems train and in which order; the order survives a restart.
+
+Does not load problems, tokenize or sample completions. Called by `trainer` (`take`), `checkpoint`
+(`state`, `restore`) and between stages by `launch` (the two filters).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass
+
+from reasonrl.data.permutation import permutation
+from reasonrl.errors import DataError
+from reasonrl.types import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerState:
+    """Hold the place of a sampler. `deferred` are places in the problem list.
+
+    `fingerprint` names the problems and their order, so that a state is never restored on others.
+    """
+
+    seed: int
+    fingerprint: int
+    epoch: int
+    position: int
+    deferred: tuple[int, ...]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> SamplerState:
+        """Return the state that `to_json` wrote; raise DataError for any other text."""
+        try:
+            fields = json.loads(text)
+            state = SamplerState(**{**fields, "deferred": tuple(fields["deferred"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise _bad_state(f"cannot be read: {error}") from error
+        numbers = (state.seed, state.fingerprint, state.epoch, state.position, *state.deferred)
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise _bad_state("holds something other than whole numbers >= 0")
+        return state
+
+
+class ProblemSampler:
+    """Yield problems epoch by epoch, each epoch a fresh permutation from (seed, epoch) alone.
+
+    Over any number of `take`s the counts of two problems differ by at most 1.
+    """
+
+    def __init__(self, problems: Sequence[Problem], *, seed: int) -> None:
+        _check_ids(problems)
+        self._problems = tuple(problems)
+        self._seed = seed
+        self._fingerprint = _fingerprint([problem.id for problem in problems])
+        self._epoch = self._position = 0
+        self._order = permutation(len(problems), seed=seed, stream=0)
+        self._deferred: list[int] = []  # places passed over in this epoch and still owed
+
+    def take(self, n: int) -> list[Problem]:
+        """Return the next n problems, all different.
+
+        At the border of an epoch the rest of the old one comes first; then the new one, where a
+        problem already in this batch is deferred to the front of the next. Raise DataError when n
+        is below 1 or above the number of problems.
+        """
+        self._check_fits(n)
+        batch = self._draw(n, taken=frozenset())
+        if len(batch) < n:
+            self._start_next_epoch()
+            batch += self._draw(n - len(batch), taken=frozenset(batch))
+        return [self._problems[place] for place in batch]
+
+    def state(self) -> SamplerState:
+        return SamplerState(
+            seed=self._seed,
+            fingerprint=self._fingerprint,
+            epoch=self._epoch,
+            position=self._position,
+            deferred=tuple(self._deferred),
+        )
+
+    def restore(self, state: SamplerState) -> None:
+        """Go on where `state` was taken; raise DataError if it is of other problems or seed."""
+        if state.fingerprint != self._fingerprint:
+            raise _bad_state("belongs to other problems, or to these in another order")
+        if state.seed != self._seed:
+            raise _bad_state(f"has seed {state.seed}, the sampler {self._seed}")
+        order = permutation(len(self._problems), seed=self._seed, stream=state.epoch)
+        deferred = list(state.deferred)
+        if state.position > len(order) or not set(deferred) <= set(order[: state.position]):
+            raise _bad_state("points outside its epoch")
+        self._epoch, self._order = state.epoch, order
+        self._position, self._deferred = state.position, deferred
+
+    def _start_next_epoch(self) -> None:
+        self._epoch += 1
+        self._order = permutation(len(self._problems), seed=self._seed, stream=self._epoch)
+        self._position = 0  # and nothing is deferred: `_draw` serves those first
+
+    def _draw(self, n: int, *, taken: AbstractSet[int]) -> list[int]:
+        """Return up to n places of this epoch, fewer only at its end; defer those in `taken`."""
+        drawn, self._deferred = self._deferred[:n], self._deferred[n:]
+        while len(drawn) < n and self._position < len(self._order):
+            place = self._order[self._position]
+            self._position += 1
+            (self._deferred if place in taken else drawn).append(place)
+        return drawn
+
+    def _check_fits(self, n: int) -> None:
+        if n < 1:
+            raise DataError(
+                f"{n} problems asked for",
+                expected="at least 1",
+                remedy="set prompts_per_step to 1 or more",
+            )
+        if n > len(self._problems):
+            raise DataError(
+                f"{len(self._problems)} problems cannot fill a step of {n}",
+                expected="at least as many problems as prompts_per_step",
+                remedy=f"set prompts_per_step to {len(self._problems)} or less, or add problems",
+            )
+
+
+def drop_solved(problems: Sequence[Problem], solved_ids: Collection[str]) -> list[Problem]:
+    """Return the problems whose id is not in `solved_ids`, in order; ids of others are ignored.
+
+    Raise DataError when nothing is left.
+    """
+    solved = frozenset(solved_ids)
+    left = [problem for problem in problems if problem.id not in solved]
+    if not left:
+        raise DataError(
+            f"all {len(problems)} problems are solved",
+            expected="at least one problem for the next stage",
+            remedy="add harder problems, or end the run here",
+        )
+    return left
+
+
+def filter_difficulty(
+    problems: Sequence[Problem], model: str, minimum: int = 1, maximum: int = 15
+) -> list[Problem]:
+    """Return the problems that `model` failed `minimum` to `maximum` times of 16, in order.
+
+    1 to 15 is the release's filter: never solved and always solved go. Raise DataError when a
+    problem has no difficulty for `model`, or when nothing is left.
+    """
+    rated = [problem for problem in problems if model in problem.difficulty]
+    if len(rated) < len(problems):
+        found = sorted({name for problem in problems for name in problem.difficulty})
+        first = next(problem for problem in problems if model not in problem.difficulty)
+        raise DataError(
+            f'no difficulty for "{model}" in {len(problems) - len(rated)} of {len(problems)}'
+            f' problems, the first is "{first.id}"',
+            expected=f"one of the models found: {', '.join(found) or 'none'}",
+            remedy="name one of these models, or leave the difficulty filter out",
+        )
+    left = [problem for problem in rated if minimum <= problem.difficulty[model] <= maximum]
+    if not left:
+        raise DataError(
+            f'none of {len(problems)} problems has difficulty {minimum} to {maximum} for "{model}"',
+            expected="at least one",
+            remedy="widen the bounds",
+        )
+    return left
+
+
+def _check_ids(problems: Sequence[Problem]) -> None:
+    if not problems:
+        raise DataError(
+            "no problems", expected="at least one to sample from", remedy="check the filters"
+        )
+    repeated = [name for name, n in Counter(problem.id for problem in problems).items() if n > 1]
+    if repeated:
+        raise DataError(
+            f'{len(repeated)} ids occur more than once, the first is "{repeated[0]}"',
+            expected="ids that occur once: seeds and records go by id",
+            remedy="drop the repeats, or give each source its own ids",
+        )
+
+
+def _fingerprint(ids: Sequence[str]) -> int:
+    """Return 63 bits that stand for these ids in this order."""
+    digest = hashlib.blake2b(json.dumps(list(ids)).encode("ascii"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def _bad_state(what: str) -> DataError:
+    return DataError(
+        f"the sampler's state {what}",
+        expected="a state saved by a run with the same problems and seed",
+        remedy="resume with the recipe and the data of that run",
+    )

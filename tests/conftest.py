@@ -1,0 +1,91 @@
+"""What tests share: a tiny model, an engine on it, and groups to learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reasonrl.engines.local import LocalEngine, OptimizerSettings, use_threads
+from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.models.hf import load_model
+from reasonrl.types import Prompt, Sampling
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Small tensors are fastest on one thread, and test workers share the cores."""
+    use_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The problem sets that lie beside the repository on some machines."""
+    directory = REPOSITORY.parent / "shared" / "data"
+    if not directory.is_dir():
+        pytest.skip("needs the problem sets in ../shared/data")
+    return directory
+
+
+OPTIMIZER = OptimizerSettings(
+    betas=(0.9, 0.999), epsilon=1e-8, weight_decay=0.01, max_gradient_norm=1.0
+)
+
+
+@pytest.fixture
+def make_engine():
+    """Return a function that makes a fresh engine on the tiny model; same seed, same weights."""
+
+    def make(*, token_budget=4096, max_rows=64, seed=0, keep_reference=False) -> LocalEngine:
+        return LocalEngine(
+            load_model("tiny", seed=seed),
+            OPTIMIZER,
+            token_budget=token_budget,
+            max_rows=max_rows,
+            keep_reference=keep_reference,
+        )
+
+    return make
+
+
+def prompts_of(engine: LocalEngine, texts: list[str]) -> list[Prompt]:
+    """Encode plain texts; each prompt's seed is its place."""
+    from reasonrl.types import Message
+
+    encode = engine.model.tokenizer.encode_chat
+    return [
+        Prompt(tokens=encode([Message(role="user", content=text)]), seed=number)
+        for number, text in enumerate(texts)
+    ]
+
+
+def batch_of(prompts, groups, *, seed=0, **logprobs) -> TrainBatch:
+    """Make a batch of sampled groups, with advantages drawn from a seed."""
+    rng = np.random.default_rng(seed)
+    return TrainBatch(
+        groups=tuple(
+            TrainGroup(
+                prompt=prompt.tokens,
+                completions=tuple(completion.tokens for completion in group),
+                advantages=tuple(rng.normal(size=len(group)).tolist()),
+            )
+            for prompt, group in zip(prompts, groups, strict=True)
+        ),
+        rollout_logprobs_N=np.concatenate([c.logprobs for group in groups for c in group]),
+        **logprobs,
+    )
+
+
+TEXTS = ["1+1", "What is 12 + 7?", "a", "Name a prime above 10, please."]
+
+
+@pytest.fixture
+def sampled(make_engine):
+    """An engine, four prompts of uneven length, and six completions of each."""
+    engine = make_engine()
+    prompts = prompts_of(engine, TEXTS)
+    groups = engine.generate(prompts, Sampling(max_new_tokens=12, group_size=6))
+    return engine, prompts, groups

@@ -1,0 +1,140 @@
+"""The gradient of an update is that of the equations, however its tokens are laid out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from reasonrl.algo.loss import Objective, loss_sum
+from reasonrl.batch import split_minibatches
+from reasonrl.types import Sampling
+from tests.conftest import TEXTS, batch_of, prompts_of
+
+FULL = Objective(
+    clip_low=0.2, clip_high=0.28, entropy_coefficient=0.02, kl_coefficient=0.05, temperature=0.9
+)
+
+
+def gradients(engine, batch, objective=FULL):
+    """Return the clipped gradient that one update applied."""
+    engine.update(batch, objective, learning_rate=1e-9)
+    return {
+        name: parameter.grad.clone() for name, parameter in engine.model.module.named_parameters()
+    }
+
+
+def assert_same(one, other):
+    for name, gradient in one.items():
+        scale = float(gradient.abs().max())
+        # float32 sums in another order; measured differences are below 2e-6 of the largest entry
+        torch.testing.assert_close(other[name], gradient, rtol=0, atol=1e-5 * scale, msg=name)
+
+
+@pytest.fixture
+def batch(make_engine):
+    engine = make_engine()
+    prompts = prompts_of(engine, TEXTS)
+    groups = engine.generate(prompts, Sampling(max_new_tokens=12, group_size=6, temperature=0.9))
+    plain = batch_of(prompts, groups)
+    rng = np.random.default_rng(0)
+
+    def near(logprobs):
+        return (logprobs + rng.normal(scale=0.3, size=len(logprobs))).astype(np.float32)
+
+    current = plain.rollout_logprobs_N
+    return replace(plain, old_logprobs_N=near(current), ref_logprobs_N=near(current))
+
+
+@pytest.mark.parametrize("token_budget", [1, 40, 100, 300, 100_000])
+def test_gradient_does_not_depend_on_microbatch_size(make_engine, batch, token_budget):
+    whole = gradients(make_engine(token_budget=100_000), batch)
+    assert_same(whole, gradients(make_engine(token_budget=token_budget), batch))
+
+
+def test_gradient_does_not_depend_on_group_order(make_engine, batch):
+    lengths = [sum(map(len, group.completions)) for group in batch.groups]
+    parts = np.split(np.arange(batch.n_tokens), np.cumsum(lengths)[:-1])
+    order = [2, 0, 3, 1]
+    index = np.concatenate([parts[place] for place in order])
+    shuffled = replace(
+        batch,
+        groups=tuple(batch.groups[place] for place in order),
+        rollout_logprobs_N=batch.rollout_logprobs_N[index],
+        old_logprobs_N=batch.old_logprobs_N[index],
+        ref_logprobs_N=batch.ref_logprobs_N[index],
+    )
+    assert_same(gradients(make_engine(), batch), gradients(make_engine(), shuffled))
+
+
+def test_packed_shared_prompts_equal_plain_padded_rows(make_engine, batch):
+    """The oracle: each rollout a padded row of its own, through transformers' own attention."""
+    engine = make_engine()
+    oracle = dense_gradient(make_engine().model.module, batch, FULL)
+    assert_same(oracle, gradients(engine, batch))
+
+
+def dense_gradient(module, batch, objective):
+    module.config._attn_implementation = "sdpa"
+    rows = [(g.prompt, c) for g in batch.groups for c in g.completions]
+    advantages = [a for g in batch.groups for a in g.advantages]
+    longest = max(len(p) + len(c) for p, c in rows)
+    tokens = torch.zeros(len(rows), longest, dtype=torch.long)
+    mask = torch.zeros_like(tokens)
+    for row, (prompt, completion) in enumerate(rows):
+        whole = np.concatenate((prompt, completion))
+        tokens[row, : len(whole)] = torch.as_tensor(whole)
+        mask[row, : len(whole)] = 1
+    logits = module(input_ids=tokens, attention_mask=mask).logits / objective.temperature
+    logprobs_NV = torch.cat(
+        [
+            torch.log_softmax(logits[row, len(p) - 1 : len(p) + len(c) - 1], -1)
+            for row, (p, c) in enumerate(rows)
+        ]
+    )
+    targets = torch.as_tensor(np.concatenate([c for _, c in rows]), dtype=torch.long)
+    loss, _ = loss_sum(
+        objective,
+        logprobs_N=logprobs_NV.gather(-1, targets[:, None]).squeeze(-1),
+        entropy_N=-(logprobs_NV.exp() * logprobs_NV).sum(-1),
+        old_logprobs_N=torch.as_tensor(batch.old_logprobs_N),
+        advantages_N=torch.cat(
+            [torch.full((len(c),), a) for (_, c), a in zip(rows, advantages, strict=True)]
+        ),
+        ref_logprobs_N=torch.as_tensor(batch.ref_logprobs_N),
+    )
+    (loss / batch.n_tokens).backward()
+    torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+    return {name: parameter.grad for name, parameter in module.named_parameters()}
+
+
+def test_on_policy_the_ratio_of_the_first_minibatch_is_exactly_one(make_engine, batch):
+    plain = replace(FULL, kl_coefficient=0.0)
+    on_policy = replace(batch, old_logprobs_N=None, ref_logprobs_N=None)
+    stats = make_engine().update(on_policy, plain, learning_rate=1e-9)
+    assert stats.ratio_sum == stats.n_tokens
+
+    engine = make_engine()
+    old = engine.logprobs(on_policy, temperature=plain.temperature)
+    [first, *_] = split_minibatches(replace(on_policy, old_logprobs_N=old), 1)
+    scored = engine.update(first, plain, learning_rate=1e-9)
+    assert scored.ratio_sum == scored.n_tokens
+
+
+def test_scoring_before_an_update_changes_nothing_on_policy(make_engine, batch):
+    plain = replace(FULL, kl_coefficient=0.0)
+    own = replace(batch, old_logprobs_N=None, ref_logprobs_N=None)
+    engine = make_engine()
+    scored = replace(own, old_logprobs_N=engine.logprobs(own, temperature=plain.temperature))
+    assert_same(gradients(make_engine(), own, plain), gradients(engine, scored, plain))
+
+
+def test_minibatches_partition_the_batch(batch):
+    for n in range(1, 7):
+        parts = split_minibatches(batch, n)
+        assert len(parts) == min(n, len(batch.groups))
+        assert sum((part.groups for part in parts), ()) == batch.groups
+        assert all(part.n_rollouts for part in parts)
+        for name in ("rollout_logprobs_N", "old_logprobs_N", "ref_logprobs_N"):
+            joined = np.concatenate([getattr(part, name) for part in parts])
+            np.testing.assert_array_equal(joined, getattr(batch, name))

@@ -1,0 +1,220 @@
+"""The verifier as its callers use it: threads, event loops, batches, failures, imports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from reasonrl.errors import VerifierError
+from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
+from reasonrl.verify import Verifier, VerifyItem, supported_kinds, verify, verify_batch
+
+ROOT = Task(kind=Kind.MATH, answer=r"\sqrt{2}")
+SLOW = r"\boxed{" + "(" * 11 + "2^{1/2}" + ")" * 11 + "}"  # the parser needs most of a second
+
+
+def math(gold: str) -> Task:
+    return Task(kind=Kind.MATH, answer=gold)
+
+
+def workers() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if child.ppid() != os.getpid()]
+
+
+def test_a_bomb_costs_nothing_off_the_main_thread(verifier: Verifier) -> None:
+    verdicts: list[Verdict] = []
+    bombs = [r"\boxed{9^{9^{9}}}", r"\boxed{100000!}"]
+    thread = threading.Thread(
+        target=lambda: verdicts.extend(verifier.verify(ROOT, bomb) for bomb in bombs)
+    )
+
+    thread.start()
+    thread.join(timeout=60)
+
+    assert [verdict.status for verdict in verdicts] == [Status.TOO_LARGE] * 2
+
+
+def test_algebra_works_off_the_main_thread(verifier: Verifier) -> None:
+    verdicts: list[Verdict] = []
+    thread = threading.Thread(
+        target=lambda: verdicts.append(verifier.verify(ROOT, r"\boxed{2^{1/2}}"))
+    )
+
+    thread.start()
+    thread.join(timeout=60)
+
+    assert [verdict.status for verdict in verdicts] == [Status.CORRECT]
+
+
+def test_a_batch_keeps_its_order_and_its_bad_items_to_themselves(verifier: Verifier) -> None:
+    items = [
+        VerifyItem(task=math("7"), response=r"\boxed{7}"),
+        VerifyItem(task=ROOT, response=r"\boxed{9^{9^{9}}}"),
+        VerifyItem(task=ROOT, response=r"\boxed{2^{1/2}}"),
+        VerifyItem(task=math(r"\frac{1}{"), response=r"\boxed{\frac{2}{3}}"),
+        VerifyItem(task=ROOT, response=r"\boxed{2^{1/2}}"),
+        VerifyItem(task=math("7"), response="7", stop_reason=StopReason.LENGTH),
+        VerifyItem(task=ROOT, response=r"\boxed{3^{1/2}}"),
+    ]
+
+    statuses = [verdict.status for verdict in verifier.verify_batch(items)]
+
+    assert statuses == [
+        Status.CORRECT,
+        Status.TOO_LARGE,
+        Status.CORRECT,
+        Status.GOLD_UNPARSABLE,
+        Status.CORRECT,
+        Status.TRUNCATED,
+        Status.WRONG,
+    ]
+
+
+def test_an_empty_batch_has_no_verdicts(verifier: Verifier) -> None:
+    assert verifier.verify_batch([]) == []
+
+
+def test_an_asyncio_caller_is_not_blocked(verifier: Verifier) -> None:
+    async def count_ticks() -> tuple[int, Verdict]:
+        judging = asyncio.create_task(verifier.averify(ROOT, SLOW))
+        ticks = 0
+        while not judging.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        return ticks, await judging
+
+    ticks, verdict = asyncio.run(count_ticks())
+
+    assert verdict.status is Status.CORRECT
+    assert ticks >= 3
+
+
+def test_a_deadline_that_passes_gives_no_reward(verifier: Verifier) -> None:
+    verdict = verifier.verify(ROOT, SLOW.replace("2^", "3^"), deadline_s=0.01)
+
+    assert (verdict.status, verdict.reward) == (Status.TIMEOUT, None)
+    assert verifier.verify(ROOT, r"\boxed{\frac{2}{\sqrt{2}}}").status is Status.CORRECT
+
+
+def test_a_worker_killed_from_outside_never_becomes_a_reward(verifier: Verifier) -> None:
+    verdicts: list[Verdict] = []
+    thread = threading.Thread(target=lambda: verdicts.append(verifier.verify(ROOT, SLOW)))
+    thread.start()
+    time.sleep(0.2)
+    for worker in workers():
+        worker.kill()
+    thread.join(timeout=120)
+
+    (verdict,) = verdicts
+    assert (verdict.status, verdict.reward) in [
+        (Status.CORRECT, 1.0),  # run again
+        (Status.INFRA_ERROR, None),
+    ]
+    assert verifier.verify(ROOT, r"\boxed{\frac{2}{\sqrt{2}}}").status is Status.CORRECT
+
+
+def test_an_idle_worker_killed_from_outside_is_replaced(verifier: Verifier) -> None:
+    verifier.verify(ROOT, r"\boxed{2^{1/2}}")
+    for worker in workers():
+        worker.kill()
+
+    assert verifier.verify(ROOT, r"\boxed{2^{1/2}}").status is Status.CORRECT
+
+
+def test_a_failure_never_becomes_a_reward(verifier: Verifier) -> None:
+    failed = [
+        verifier.verify(math(""), r"\boxed{5}"),
+        verifier.verify(math(r"\frac{1}{"), r"\boxed{\frac{2}{3}}"),
+        verifier.verify(ROOT, SLOW.replace("2^", "5^"), deadline_s=0.01),
+    ]
+
+    assert {verdict.status for verdict in failed} <= FAILED_STATUSES
+    assert [verdict.reward for verdict in failed] == [None] * 3
+
+
+def test_a_code_task_is_refused(verifier: Verifier) -> None:
+    assert supported_kinds() == {Kind.MATH}
+    with pytest.raises(VerifierError, match="code tasks cannot be verified"):
+        verifier.verify(Task(kind=Kind.CODE, answer="{}"), "")
+
+
+def test_a_closed_verifier_says_so() -> None:
+    closed = Verifier()
+    closed.close()
+    closed.close()
+
+    with pytest.raises(VerifierError, match="closed"):
+        closed.verify(ROOT, r"\boxed{2^{1/2}}")
+
+
+def test_impossible_limits_are_refused() -> None:
+    with pytest.raises(VerifierError, match="workers = 0"):
+        Verifier(workers=0)
+
+
+def test_the_module_functions_judge_plain_numbers_without_a_worker() -> None:
+    item = VerifyItem(task=math("7"), response=r"\boxed{7}")
+
+    assert verify(item.task, item.response).reward == 1.0
+    assert [verdict.reward for verdict in verify_batch([item])] == [1.0]
+
+
+def run_script(path: Path, text: str) -> subprocess.CompletedProcess[str]:
+    path.write_text(text, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_importing_and_judging_a_number_loads_neither_sympy_nor_torch(tmp_path: Path) -> None:
+    script = """
+import sys
+from reasonrl.types import Kind, Task
+from reasonrl.verify import verify
+assert verify(Task(kind=Kind.MATH, answer="1/2"), r"\\boxed{0.5}").reward == 1.0
+print(sorted({"sympy", "math_verify", "torch"} & set(sys.modules)))
+"""
+    result = run_script(tmp_path / "script.py", script)
+
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+def test_a_forked_child_and_its_parent_both_verify(tmp_path: Path) -> None:
+    script = """
+import os
+from reasonrl.types import Kind, Task
+from reasonrl.verify import verify
+
+def judge():
+    return verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2}}").reward
+
+if __name__ == "__main__":
+    before = judge()
+    if (child := os.fork()) == 0:
+        os._exit(0 if judge() == 1.0 else 1)
+    print(before, os.waitpid(child, 0)[1], judge())
+"""
+    result = run_script(tmp_path / "script.py", script)
+
+    assert result.stdout == "1.0 0 1.0\n", result.stderr
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
+    script = """
+from reasonrl.types import Kind, Task
+from reasonrl.verify import verify
+verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2}}")
+"""
+    result = run_script(tmp_path / "script.py", script)
+
+    assert result.returncode != 0
+    assert "guard the main script" in result.stderr

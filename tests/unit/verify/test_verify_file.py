@@ -1,0 +1,77 @@
+"""The JSONL command's function."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reasonrl.errors import DataError
+from reasonrl.types import Status
+from reasonrl.verify import verify_file
+
+GOOD = {"id": "a", "kind": "math", "gold": "8", "response": r"\boxed{8}"}
+
+
+def write(path: Path, rows: list[object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_verdicts_come_in_the_order_of_the_rows(tmp_path: Path) -> None:
+    rows = [
+        GOOD | {"id": str(index), "response": f"{index % 10}", "stop_reason": "stop"}
+        for index in range(600)
+    ]
+    source, sink, seen = write(tmp_path / "in.jsonl", [*rows]), tmp_path / "out.jsonl", []
+
+    report = verify_file(source, sink, on_progress=seen.append)
+
+    verdicts = [json.loads(line) for line in sink.read_text(encoding="utf-8").splitlines()]
+    assert [verdict["id"] for verdict in verdicts] == [str(index) for index in range(600)]
+    assert [verdict["reward"] for verdict in verdicts[7:9]] == [0.0, 1.0]
+    assert list(verdicts[0]) == ["id", "reward", "status", "reason", "extracted", "wall_s"]
+    assert report.counts == {Status.CORRECT: 60, Status.WRONG: 540}
+    assert report.n_rows == seen[-1] == 600
+
+
+def test_a_failed_verification_is_written_as_null(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [GOOD | {"gold": ""}])
+
+    verify_file(source, tmp_path / "out.jsonl")
+
+    verdict = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert verdict["reward"] is None
+    assert verdict["status"] == "GOLD_UNPARSABLE"
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"id": "b", "gold": "8"}, "response = None"),
+        (GOOD | {"kind": "poem"}, "kind = 'poem'"),
+        (GOOD | {"kind": "code"}, "kind = code"),
+        (GOOD | {"stop_reason": "bored"}, "stop_reason = 'bored'"),
+        (GOOD | {"gold": 8}, "gold = 8"),
+        ({"gold": "8", "response": "8"}, "id = None"),
+        ([1], "not a JSON object"),
+    ],
+)
+def test_a_bad_row_is_named_and_leaves_the_old_output_alone(
+    tmp_path: Path, bad: object, message: str
+) -> None:
+    source, sink = write(tmp_path / "in.jsonl", [GOOD, bad]), tmp_path / "out.jsonl"
+    sink.write_text("old", encoding="utf-8")
+
+    with pytest.raises(DataError) as raised:
+        verify_file(source, sink)
+
+    assert "in.jsonl:2: " + message in str(raised.value)
+    assert sink.read_text(encoding="utf-8") == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no\.jsonl"):
+        verify_file(tmp_path / "no.jsonl", tmp_path / "out.jsonl")
