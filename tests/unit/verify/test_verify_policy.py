@@ -66,6 +66,9 @@ BOXED = [
     ("5", "x = 5", CORRECT),
     ("x=5", "5", CORRECT),
     ("x=5", "y=5", WRONG),
+    ("5", "f(2) = a_{10} = 5", CORRECT),
+    ("15", "3x = 15", WRONG),
+    ("ab", "x = ab", CORRECT),
     ("42", "41 = 42", WRONG),
     ("8", "3 + 5 = 8", CORRECT),
     (r"\sqrt{2}", r"x = \sqrt{2} \approx 1.414", CORRECT),
@@ -100,6 +103,7 @@ BOXED = [
     ("B", r"\text{(B)}", CORRECT),
     ("B", r"\textbf{(B)}\ 12", CORRECT),
     ("B", "C", WRONG),
+    ("B", "(B), (C)", Status.AMBIGUOUS),
     (r"\text{Tuesday}", "tuesday", CORRECT),
     # bombs and injections
     ("5", "9^{9^{9}}", Status.TOO_LARGE),

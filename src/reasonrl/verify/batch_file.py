@@ -1,0 +1,167 @@
+"""Verify a JSONL file of responses into a JSONL file of verdicts.
+
+Streams: memory does not grow with the file, and the order is kept. The output appears whole or not
+at all. Called by the command line (`reasonrl verify`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import IO, TypeVar
+
+from reasonrl.errors import DataError, StorageError
+from reasonrl.types import Kind, Status, StopReason, Task, Verdict
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem, supported_kinds
+
+E = TypeVar("E", bound=StrEnum)
+
+_CHUNK_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """Sum up a run over a file."""
+
+    counts: dict[Status, int]
+    n_rows: int
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    id: str
+    item: VerifyItem
+
+
+def verify_file(
+    input_path: Path,
+    output_path: Path,
+    *,
+    workers: int = 1,
+    deadline_s: float = DEFAULT_DEADLINE_S,
+    on_progress: Callable[[int], None] | None = None,
+) -> VerifyReport:
+    """Verify every row and write one verdict a row, in order.
+
+    `on_progress` gets the number of rows done so far. Raises DataError with file:row for a row
+    that cannot be read; then nothing is written and an older output file stays as it was.
+    """
+    start = time.perf_counter()
+    counts: Counter[Status] = Counter()
+    for _ in _read_rows(input_path):  # a bad last row is found before hours of work, not after
+        pass
+    with (
+        _whole_file(output_path) as sink,
+        Verifier(workers=workers, deadline_s=deadline_s) as verifier,
+    ):
+        rows = _read_rows(input_path)
+        while chunk := list(islice(rows, _CHUNK_ROWS)):
+            verdicts = verifier.verify_batch([row.item for row in chunk])
+            for row, verdict in zip(chunk, verdicts, strict=True):
+                sink.write(_line(row.id, verdict))
+                counts[verdict.status] += 1
+            if on_progress is not None:
+                on_progress(counts.total())
+    wall_s = time.perf_counter() - start
+    return VerifyReport(counts=dict(counts), n_rows=counts.total(), wall_s=wall_s)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[str]]:
+    """Open a file that appears at `path` only if the block ends without an error."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise StorageError(
+            f"cannot write: {error.strerror}", where=str(path), remedy="choose another --output"
+        ) from error
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as sink:
+            yield sink
+        part.chmod(0o644)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_rows(path: Path) -> Iterator[_Row]:
+    try:
+        with path.open(encoding="utf-8") as source:
+            for number, line in enumerate(source, start=1):
+                if line.strip():
+                    yield _read_row(line, f"{path}:{number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"cannot be read: {error}", where=str(path), expected="a UTF-8 JSONL file"
+        ) from error
+
+
+def _read_row(line: str, where: str) -> _Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}", where=where, expected="one object a line") from error
+    if not isinstance(row, dict):
+        raise DataError("not a JSON object", where=where, expected="one object a line")
+    if (identity := row.get("id")) is None or isinstance(identity, (dict, list)):
+        raise DataError(f"id = {identity!r}", where=where, expected="a string or a number")
+    kind = _read_enum(Kind, row, "kind", where)
+    if kind is not None and kind not in supported_kinds():
+        raise DataError(
+            f"kind = {kind} cannot be verified in this version",
+            where=where,
+            expected=f"one of {sorted(supported_kinds())}",
+            remedy="leave such rows out",
+        )
+    task = Task(kind=kind or Kind.MATH, answer=_read_text(row, "gold", where))
+    return _Row(
+        id=str(identity),
+        item=VerifyItem(
+            task=task,
+            response=_read_text(row, "response", where),
+            stop_reason=_read_enum(StopReason, row, "stop_reason", where),
+        ),
+    )
+
+
+def _read_text(row: dict[str, object], key: str, where: str) -> str:
+    value = row.get(key)
+    if not isinstance(value, str):
+        raise DataError(f"{key} = {value!r}", where=where, expected="a string")
+    return value
+
+
+def _read_enum(kind: type[E], row: dict[str, object], key: str, where: str) -> E | None:
+    """Read an optional member; a missing or null key is None."""
+    value = row.get(key)
+    if value is None:
+        return None
+    try:
+        return kind(str(value))
+    except ValueError as error:
+        raise DataError(
+            f"{key} = {value!r}", where=where, expected=f"one of {[str(m) for m in kind]}"
+        ) from error
+
+
+def _line(identity: str, verdict: Verdict) -> str:
+    fields = {
+        "id": identity,
+        "reward": verdict.reward,
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "extracted": verdict.extracted,
+        "wall_s": round(verdict.wall_s, 6),
+    }
+    return json.dumps(fields, ensure_ascii=False) + "\n"

@@ -1,0 +1,149 @@
+r"""Bound the size of an expression from its text alone, before anything is evaluated.
+
+`9^{9^{9}}`, `100000!` and a thousand nested brackets must be refused by structure, not by a clock,
+so that the same answer gets the same reward on a busy and on an idle machine. The bound walks the
+tokens once, adding logarithms: it over-estimates (a quotient counts as a product), which is safe.
+Symbols count as 1, because a power of a symbol is never multiplied out. Called by `answer`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+MAX_ANSWER_CHARS = 4_000
+MAX_DIGITS_WRITTEN = 1_000  # one numeral; int() of more than 4,300 digits is an error in Python
+MAX_DIGITS_VALUE = 20_000.0  # 2^{2024} and 2004! (5,748 digits) pass
+MAX_BRACKETS = 12  # parentheses cost the grammar of the parser exponential time
+MAX_DEPTH = 40
+
+_TOKENS = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\.\d+|\*\*|\S", re.DOTALL)
+_NUMERAL = re.compile(r"\d+")
+_OPEN, _CLOSE = frozenset("({["), frozenset(")}]")
+_SEPARATORS = frozenset("+-,=<>&;") | {"\\pm", "\\mp", "\\\\", "\\le", "\\ge", "\\leq", "\\geq"}
+_FACTORIALS = frozenset({"\\Gamma", "\\gamma"})
+_MAX_EXPONENT_LOG = 7.0
+
+
+class _TooLargeError(Exception):
+    """Stop the walk: the bound is above the limit."""
+
+
+def size_fault(text: str) -> str:
+    """Say why the text is too large to evaluate; empty if it is not."""
+    if len(text) > MAX_ANSWER_CHARS:
+        return f"{len(text)} characters, limit {MAX_ANSWER_CHARS}"
+    longest = max(map(len, _NUMERAL.findall(text)), default=0)
+    if longest > MAX_DIGITS_WRITTEN:
+        return f"a numeral of {longest} digits, limit {MAX_DIGITS_WRITTEN}"
+    if (fault := _nesting_fault(text)) or not any(sign in text for sign in ("^", "!", "**", "\\")):
+        return fault
+    try:
+        _Walk(_TOKENS.findall(text)).total()
+    except _TooLargeError:
+        return f"a value of more than {MAX_DIGITS_VALUE:.0f} digits"
+    return ""
+
+
+def _nesting_fault(text: str) -> str:
+    """Limit all nesting, and more tightly brackets and `{{`, which cost the parser most."""
+    opened: list[bool] = []  # of each open group: is it of the costly sort?
+    deepest = costly = most_costly = 0
+    previous = ""
+    for character in text:
+        if character in _OPEN:
+            opened.append(character != "{" or previous == "{")
+            costly += opened[-1]
+            deepest, most_costly = max(deepest, len(opened)), max(most_costly, costly)
+        elif character in _CLOSE and opened:
+            costly -= opened.pop()
+        previous = character
+    if deepest > MAX_DEPTH or most_costly > MAX_BRACKETS:
+        return f"brackets nested {deepest} deep, limit {MAX_BRACKETS} (braces {MAX_DEPTH})"
+    return ""
+
+
+class _Walk:
+    """Walk tokens by recursive descent; every method returns log10 of a bound, at least 0."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def total(self) -> float:
+        """Bound everything, closing brackets without an opening one included."""
+        bound = 0.0
+        while self._at < len(self._tokens):
+            bound = _add(bound, self._sum())
+            self._at += 1
+        return bound
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _sum(self) -> float:
+        bound, term, is_empty = 0.0, 0.0, True
+        while (mark := self._peek()) and mark not in _CLOSE:
+            if mark in _SEPARATORS:
+                self._at += 1
+                bound, term = (term if is_empty else _add(bound, term)), 0.0
+                is_empty = False
+            else:
+                term = _checked(term + self._factor())
+        return term if is_empty else _add(bound, term)
+
+    def _factor(self) -> float:
+        bound = self._atom()
+        while (mark := self._peek()) in ("^", "**", "!", "_"):
+            self._at += 1
+            if mark == "!":
+                bound = _factorial(bound)
+            elif mark == "_":
+                self._atom()
+            else:
+                while self._peek() in ("-", "+", "^"):
+                    self._at += 1
+                bound = _power(bound, self._factor())
+        return bound
+
+    def _atom(self) -> float:
+        mark = self._peek()
+        self._at += 1
+        if mark in _OPEN:
+            bound = self._sum()
+            self._at += 1
+            return bound
+        if mark[:1].isdigit() or mark[:1] == ".":
+            digits = mark.replace(".", "")
+            return float(len(digits)) if "." in mark else math.log10(max(1, int(digits)))
+        if mark in ("\\binom", "\\dbinom", "\\tbinom"):
+            top, bottom = self._atom(), self._atom()
+            return _checked(
+                min(_power(math.log10(2), top, check=False), _power(top, bottom, check=False))
+            )
+        if mark == "\\exp":
+            return _power(math.log10(math.e), self._factor())
+        if mark in _FACTORIALS:
+            return _factorial(self._factor())
+        return math.log10(math.e) if mark == "e" else 0.0
+
+
+def _checked(log10: float) -> float:
+    if log10 > MAX_DIGITS_VALUE:
+        raise _TooLargeError
+    return log10
+
+
+def _add(a: float, b: float) -> float:
+    return max(a, b) + math.log10(1 + 10 ** -min(abs(a - b), 300.0))
+
+
+def _power(base: float, exponent: float, *, check: bool = True) -> float:
+    if base == 0.0:
+        return 0.0
+    log10 = base * 10**exponent if exponent < _MAX_EXPONENT_LOG else math.inf
+    return _checked(log10) if check else log10
+
+
+def _factorial(bound: float) -> float:
+    return _checked(bound * 10**bound if bound < _MAX_EXPONENT_LOG else math.inf)

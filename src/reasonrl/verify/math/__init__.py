@@ -1,0 +1,1 @@
+"""The part of math verification that needs a computer algebra system. Runs only in workers."""

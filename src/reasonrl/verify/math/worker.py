@@ -1,0 +1,143 @@
+r"""Judge one math answer with sympy and math-verify, inside a worker process.
+
+The only module that imports either; a caller's process never imports it. No timeouts here: the
+library's own use SIGALRM and fail off the main thread, so they are off and the pool kills instead.
+Three of the library's habits are corrected: boxes are parsed alone (no number from the prose),
+decimals are exact, and closed forms are compared by relative size (1/2004! is not 1/2006!).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypeAlias
+
+import sympy
+from math_verify import LatexExtractionConfig
+from math_verify import parse as parse_latex
+from math_verify import verify as is_equivalent
+
+from reasonrl.types import Status
+from reasonrl.verify.answer import Finding
+from reasonrl.verify.notation import chain_sides
+from reasonrl.verify.number import is_close, read_number
+
+Expression: TypeAlias = sympy.Basic | sympy.MatrixBase
+
+_BOX_ONLY = [LatexExtractionConfig(boxed_match_priority=0)]
+_DIGITS = 50  # working precision
+_AGREE = sympy.Rational(1, 10**40)  # relative; equal closed forms agree to all digits
+_SHOWN_CHARS = 200
+
+logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its timeouts are off
+
+
+def judge(golds: tuple[str, ...], answer: str) -> Finding:
+    """Compare a clean answer with clean golds, any of which may match.
+
+    An exception here means that the checker failed; the pool reports it as such.
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    finding = _judge_any(golds, answer)
+    return Finding(
+        status=finding.status,
+        reason=finding.reason,
+        canonical_gold=finding.canonical_gold,
+        canonical_answer=finding.canonical_answer,
+        wall_s=time.perf_counter() - wall,
+        cpu_s=time.process_time() - cpu,
+    )
+
+
+def _judge_any(golds: tuple[str, ...], answer: str) -> Finding:
+    parsed = [(text, gold) for text in golds if (gold := _parse_gold(text)) is not None]
+    if not parsed:
+        return Finding(status=Status.GOLD_UNPARSABLE, reason=f"cannot parse {golds[0][:80]!r}")
+    findings = [_judge_one(text, gold, answer) for text, gold in parsed]
+    return next((f for f in findings if f.status is Status.CORRECT), findings[0])
+
+
+def _judge_one(gold_text: str, gold: Expression, answer: str) -> Finding:
+    sides = (answer,) if "=" in gold_text else chain_sides(answer)
+    shown = str(gold)[:_SHOWN_CHARS]
+    last = ""
+    for side in sides:
+        expression = _parse(side)
+        if expression is None:
+            return Finding(
+                status=Status.UNPARSABLE, reason=f"cannot parse {side[:80]!r}", canonical_gold=shown
+            )
+        last = str(expression)[:_SHOWN_CHARS]
+        if not _is_equal(gold_text, gold, expression):
+            return Finding(status=Status.WRONG, canonical_gold=shown, canonical_answer=last)
+    return Finding(status=Status.CORRECT, canonical_gold=shown, canonical_answer=last)
+
+
+@lru_cache(maxsize=1_024)
+def _parse_gold(text: str) -> Expression | None:
+    return _parse(text)
+
+
+def _parse(text: str) -> Expression | None:
+    """Parse clean LaTeX, with exact decimals and `i` as a number; None if it is not math."""
+    found = parse_latex(
+        f"\\boxed{{{text}}}",
+        _BOX_ONLY,
+        extraction_mode="first_match",
+        parsing_timeout=None,
+        raise_on_error=True,
+    )
+    expression = next((item for item in found if not isinstance(item, str)), None)
+    if expression is None or not hasattr(expression, "xreplace"):
+        return expression
+    exact = {number: sympy.Rational(str(number)) for number in expression.atoms(sympy.Float)}
+    imaginary = {
+        symbol: sympy.I for symbol in expression.free_symbols if symbol.name in ("i", "\\imath")
+    }
+    return expression.subs(imaginary).xreplace(exact) if exact or imaginary else expression
+
+
+def _is_equal(gold_text: str, gold: Expression, answer: Expression) -> bool:
+    decided = _compare_values(gold_text, gold, answer)
+    if decided is not None:
+        return decided
+    return bool(
+        is_equivalent(
+            gold,
+            answer,
+            numeric_precision=_DIGITS,
+            allow_set_relation_comp=True,
+            timeout_seconds=None,
+            raise_on_error=True,
+        )
+    )
+
+
+def _compare_values(gold_text: str, gold: Expression, answer: Expression) -> bool | None:
+    """Compare two constants by value; None if either is not a constant with a value."""
+    if not isinstance(gold, sympy.Expr) or not isinstance(answer, sympy.Expr):
+        return None
+    if gold.free_symbols or answer.free_symbols:
+        return None
+    gold, answer = gold.doit(), answer.doit()
+    if gold.is_Rational and answer.is_Rational:
+        number = read_number(gold_text)
+        value = Fraction(int(answer.p), int(answer.q))
+        return is_close(number, value) if number is not None else bool(gold == answer)
+    x, y = gold.evalf(_DIGITS), answer.evalf(_DIGITS)
+    if not (_is_finite_number(x) and _is_finite_number(y)):
+        return None
+    number = read_number(gold_text)
+    if number is not None and number.decimals is not None and y.is_real:
+        return is_close(number, Fraction(str(y)))
+    if x == 0 or y == 0:
+        return bool(sympy.simplify(gold - answer) == 0)
+    if gold.is_rational is False and answer.is_Rational:
+        return False
+    return bool(abs(x - y) <= _AGREE * abs(x))
+
+
+def _is_finite_number(value: sympy.Expr) -> bool:
+    return bool(value.is_number and value.is_finite and not value.has(sympy.nan, sympy.zoo))

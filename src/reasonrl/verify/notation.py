@@ -1,0 +1,100 @@
+r"""Normalize notation: one spelling for what means the same, and the sides of a chain.
+
+Pure string work, linear in the text. Called by `answer` and by the worker.
+"""
+
+# ruff: noqa: RUF001 - the tables list look-alike characters on purpose
+
+from __future__ import annotations
+
+import re
+
+_FRACTIONS = {
+    "½": "1 2", "⅓": "1 3", "⅔": "2 3", "¼": "1 4", "¾": "3 4", "⅕": "1 5", "⅖": "2 5", "⅗": "3 5",
+    "⅘": "4 5", "⅙": "1 6", "⅚": "5 6", "⅛": "1 8", "⅜": "3 8", "⅝": "5 8", "⅞": "7 8",
+}  # fmt: skip
+_SYMBOLS = {
+    "−": "-", "–": "-", "×": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ", "÷": "/", "±": "\\pm ",
+    "∞": "\\infty ", "π": "\\pi ", "≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "≈": "\\approx ",
+    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "％": "%",
+    "\u00a0": " ", "\u202f": " ", "\u2009": " ",
+}  # fmt: skip
+_UNICODE = str.maketrans(
+    _SYMBOLS | {key: "\\frac{{{}}}{{{}}}".format(*pair.split()) for key, pair in _FRACTIONS.items()}
+)
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
+_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"√\s?\(([^()]*)\)|√\s?(\w+)", r"\\sqrt{\1\2}"),
+        (r"\\(?:left|right|displaystyle|bigl|bigr|limits)(?![a-zA-Z])\.?", ""),
+        (r"(?<!\\)\\(?:[,;:! ]|q?quad(?![a-zA-Z]))|~", " "),
+        (r"(?<!\\)(?:\$|\\[()\[\]])", ""),
+        (r"\{,\}", ","),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\frac\s?(\d)\s?(\d)(?!\d)", r"\\frac{\1}{\2}"),
+        (r"\\%", "%"),
+        (r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
+        (
+            r"(?:,\s?)?(?:\\(?:text|textrm|mathrm)\s?\{\s?(?:or|and)\s?\}|(?<=\s)(?:or|and)(?=\s))",
+            ",",
+        ),
+        (r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
+        (r"\s+", " "),
+    )
+)
+_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|ne|neq|lt|gt|equiv)(?![a-zA-Z])")
+_VARIABLE = re.compile(r"[A-Za-z\\(){}' |,]{1,40}")
+_INDEX = re.compile(r"_(?:\{[\w, +-]*\}|\w+)|(?<=[A-Za-z}])\([\w, +-]*\)")  # of a_{10}, f(2)
+_NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
+
+
+def clean(text: str) -> str:
+    """Drop notation without meaning: unicode forms, spacing, delimiters, `or` in a list."""
+    text = text.strip()
+    if text.isascii() and text.isalnum():
+        return text
+    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+", lambda m: f"^{{{m[0].translate(_SUPERSCRIPTS)}}}", text)
+    text = text.translate(_UNICODE)
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return text.strip().rstrip(".").rstrip() if text.strip() != "." else ""
+
+
+def chain_sides(text: str) -> tuple[str, ...]:
+    r"""Split `x = 2 + 3 = 5` into the sides that must all equal the gold: `2 + 3` and `5`.
+
+    Names such as `x`, `a_{10}` and `f(2)` are dropped, a repeated one (`x = 1, x = 2`) too;
+    inequalities are left whole. `\approx` and what follows it are dropped: the exact side decides.
+    """
+    if _RELATION.search(text):
+        return (text,)
+    exact, _, rounded = text.partition("\\approx")
+    text = (rounded if _is_variable(exact) else exact).strip()
+    if "=" not in text:
+        return (text,)
+    pieces = [_split(piece, "=") for piece in _split(text, ",")]
+    if len(pieces) > 1 and all(len(p) == 2 and p[0] == pieces[0][0] for p in pieces):
+        return (", ".join(piece[1] for piece in pieces),)
+    sides = _split(text, "=")
+    return tuple(side for side in sides if not _is_variable(side)) or (sides[-1],)
+
+
+def _is_variable(side: str) -> bool:
+    side = _INDEX.sub("", side.strip())
+    return bool(_VARIABLE.fullmatch(side)) and not _NOT_VARIABLE.search(side)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at a separator outside all brackets."""
+    parts, depth, start = [], 0, 0
+    for index, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character == separator and depth == 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+    parts.append(text[start:].strip())
+    return parts

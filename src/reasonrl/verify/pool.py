@@ -1,0 +1,193 @@
+"""Run functions in worker processes that can be killed: deadlines, memory limits, replacement.
+
+Wraps a pebble pool and knows nothing of mathematics. Workers come from a fork server that has the
+math library loaded, so a killed one is replaced in milliseconds and no process with torch threads
+is ever forked. A failure comes back as data (`Failure`), never as a guess. Called by `verifier`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from typing import Any, Generic, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+from pebble.common import ProcessFuture
+
+from reasonrl.errors import VerifierError
+from reasonrl.types import Status
+
+R = TypeVar("R")
+
+_PRELOAD = ["reasonrl.verify.math.worker"]
+_TASKS_PER_WORKER = 500  # sympy's caches grow; a fresh worker costs a fork
+_CPU_LIMIT_S = 1_800  # of one worker: an orphan of a killed trainer ends
+_ROUNDS = 3  # a task is lost when its worker is killed, or when all are; then it is run again
+_STALL_S = 60.0  # beyond the deadline, without any task ending: the pool has lost its workers
+_IMPORT_PID = os.getpid()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Say why a task has no result: TIMEOUT or INFRA_ERROR."""
+
+    status: Status
+    reason: str
+    wall_s: float = 0.0
+
+
+class WorkerPool(Generic[R]):
+    """Own the worker processes of one function. They start at the first call.
+
+    Safe to use from several threads. After a fork the child starts its own workers.
+    """
+
+    def __init__(self, function: Callable[..., R], *, workers: int, memory_mb: int) -> None:
+        self._function = function
+        self._workers = workers
+        self._memory_mb = memory_mb
+        self._lock = threading.Lock()
+        self._pool: Any = None  # pebble.ProcessPool, which has no annotations
+        self._pid = os.getpid()
+        self._is_closed = False
+        self._last_end = 0.0
+        self._has_worked = False  # some worker took some task
+
+    def run(self, calls: Sequence[tuple[Any, ...]], *, deadline_s: float) -> list[R | Failure]:
+        """Run the function on each tuple of arguments; results in order, each within its deadline.
+
+        The deadline runs from the moment a worker takes the task, so waiting in the queue and
+        starting a worker do not count. A task whose worker dies is run again, at most twice.
+        """
+        outcomes: dict[int, R | Failure] = {}
+        for _ in range(_ROUNDS):
+            self._last_end = time.monotonic()
+            todo = [index for index in range(len(calls)) if index not in outcomes]
+            futures = {index: self._schedule(calls[index], deadline_s) for index in todo}
+            try:
+                for index, (pool, future) in futures.items():
+                    outcome = self._settle(pool, future, deadline_s)
+                    if outcome is not None:
+                        outcomes[index] = outcome
+            finally:
+                for _, future in futures.values():
+                    future.cancel()  # matters only when this thread is interrupted
+            if len(outcomes) == len(calls):
+                break
+        if len(outcomes) < len(calls) and not self._has_worked:
+            raise _start_error()
+        lost = Failure(status=Status.INFRA_ERROR, reason=f"the worker died {_ROUNDS} times")
+        return [outcomes.get(index, lost) for index in range(len(calls))]
+
+    def close(self) -> None:
+        """Stop the workers. Using the pool afterwards raises VerifierError."""
+        with self._lock:
+            self._is_closed = True
+            pool, self._pool = self._pool, None
+        if pool is not None and self._pid == os.getpid():
+            _stop(pool)
+
+    def _schedule(self, arguments: tuple[Any, ...], deadline_s: float) -> tuple[Any, ProcessFuture]:
+        for _ in range(_ROUNDS):
+            pool = self._running()
+            try:
+                future = pool.schedule(self._function, args=arguments, timeout=deadline_s)
+            except RuntimeError:  # it broke or was closed since; the next one is new
+                self._discard(pool)
+                continue
+            future.add_done_callback(self._note_end)
+            return pool, future
+        raise _start_error()
+
+    def _settle(self, pool: Any, future: ProcessFuture, deadline_s: float) -> R | Failure | None:
+        """Wait for one task; None if it was lost through no fault of its own."""
+        while not wait([future], timeout=1.0).done:
+            if time.monotonic() - self._last_end > deadline_s + _STALL_S:
+                self._discard(pool)
+                return None
+        try:
+            result: R = future.result()
+        except CancelledError:
+            return None
+        except ProcessExpired:
+            self._has_worked = True
+            return None
+        except BrokenProcessPool:
+            self._discard(pool)
+            return None
+        except TimeoutError:
+            return Failure(
+                status=Status.TIMEOUT,
+                reason=f"no result within {deadline_s:g} s",
+                wall_s=deadline_s,
+            )
+        except Exception as error:  # noqa: BLE001 - the border: recorded as data, never as a reward
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+            return Failure(status=Status.INFRA_ERROR, reason=reason)
+        self._has_worked = True
+        return result
+
+    def _running(self) -> Any:
+        if self._pid != os.getpid():  # a fork: its threads and workers belong to the parent
+            self._lock, self._pool, self._pid = threading.Lock(), None, os.getpid()
+        with self._lock:
+            if self._is_closed:
+                raise VerifierError("the verifier is closed", remedy="create a new Verifier")
+            if self._pool is None:
+                self._pool = ProcessPool(
+                    max_workers=self._workers,
+                    max_tasks=_TASKS_PER_WORKER,
+                    initializer=_set_limits,
+                    initargs=(self._memory_mb,),
+                    context=_context(),
+                )
+            return self._pool
+
+    def _discard(self, pool: Any) -> None:
+        """Drop a broken pool, once, whoever notices first."""
+        with self._lock:
+            if self._pool is not pool:
+                return
+            self._pool = None
+        _stop(pool)
+
+    def _note_end(self, _: ProcessFuture) -> None:
+        self._last_end = time.monotonic()
+
+
+def _start_error() -> VerifierError:
+    return VerifierError(
+        "the verifier's workers do not start",
+        remedy="guard the main script with `if __name__ == '__main__':`, and check memory_mb",
+    )
+
+
+def _context() -> BaseContext:
+    """Choose how workers start. The fork server cannot be reached from a forked child."""
+    if os.getpid() != _IMPORT_PID:
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD)
+    return context
+
+
+def _set_limits(memory_mb: int) -> None:
+    """Prepare a worker: a memory limit, and death at the first SIGTERM even inside C code."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_LIMIT_S, _CPU_LIMIT_S))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _stop(pool: Any) -> None:
+    pool.stop()
+    pool.join()

@@ -1,0 +1,225 @@
+"""Judge responses: the public face of verification.
+
+Order of the decisions, cheapest first: stop reason, extraction, exact comparison in this process,
+algebra in a worker process. A verdict whose status is in FAILED_STATUSES carries no reward. Called
+by the rollout code, the command line and users.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from reasonrl.errors import VerifierError
+from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
+from reasonrl.verify.answer import Finding, Gold, judge_fast, read_golds
+from reasonrl.verify.bound import MAX_ANSWER_CHARS, size_fault
+from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
+from reasonrl.verify.notation import clean
+from reasonrl.verify.pool import Failure, WorkerPool
+
+DEFAULT_DEADLINE_S = 3.0
+"""Of one verification in a worker. The slowest honest comparisons seen take about a second."""
+
+MAX_RESPONSE_CHARS = 4_000_000  # a 32k-token response has about 100,000
+_SHOWN_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyItem:
+    """Hold one response to judge."""
+
+    task: Task
+    response: str
+    stop_reason: StopReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """Hold what only algebra can decide."""
+
+    golds: tuple[str, ...]
+    answer: str
+
+
+class Verifier:
+    """Judge responses from any thread or event loop; own the worker processes.
+
+    Workers start when the first answer needs one: integers, decimals and fractions never do. Use
+    as a context manager, or call `close`.
+    """
+
+    def __init__(
+        self, *, workers: int = 1, deadline_s: float = DEFAULT_DEADLINE_S, memory_mb: int = 2_048
+    ) -> None:
+        if workers < 1 or deadline_s <= 0 or memory_mb < 512:
+            raise VerifierError(
+                f"workers = {workers}, deadline_s = {deadline_s}, memory_mb = {memory_mb}",
+                expected="workers >= 1, deadline_s > 0, memory_mb >= 512",
+            )
+        self._deadline_s = deadline_s
+        self._pool = WorkerPool(_judge_in_worker, workers=workers, memory_mb=memory_mb)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the workers. Safe to call twice."""
+        self._pool.close()
+
+    def verify(
+        self,
+        task: Task,
+        response: str,
+        *,
+        stop_reason: StopReason | None = None,
+        deadline_s: float | None = None,
+    ) -> Verdict:
+        """Judge one response. Raises VerifierError for a kind that is not supported."""
+        item = VerifyItem(task=task, response=response, stop_reason=stop_reason)
+        return self.verify_batch([item], deadline_s=deadline_s)[0]
+
+    async def averify(
+        self,
+        task: Task,
+        response: str,
+        *,
+        stop_reason: StopReason | None = None,
+        deadline_s: float | None = None,
+    ) -> Verdict:
+        """Judge one response without blocking the event loop: a thread does the waiting."""
+        return await asyncio.to_thread(
+            self.verify, task, response, stop_reason=stop_reason, deadline_s=deadline_s
+        )
+
+    def verify_batch(
+        self, items: Sequence[VerifyItem], *, deadline_s: float | None = None
+    ) -> list[Verdict]:
+        """Judge many responses; verdicts in order. The deadline is for each item, not the batch.
+
+        Equal questions are asked once, which is common: the rollouts of a group share their gold.
+        """
+        for item in items:
+            _check_kind(item.task)
+        first = [_judge_here(item) for item in items]
+        questions = list(dict.fromkeys(part for part in first if isinstance(part, _Question)))
+        outcomes = self._pool.run(
+            [(question.golds, question.answer) for question in questions],
+            deadline_s=self._deadline_s if deadline_s is None else deadline_s,
+        )
+        answers = dict(zip(questions, outcomes, strict=True))
+        return [
+            part if isinstance(part, Verdict) else _verdict(answers[part], part.answer)
+            for part in first
+        ]
+
+
+def supported_kinds() -> frozenset[Kind]:
+    """Return the kinds of task that can be verified, so that callers can refuse early."""
+    return frozenset({Kind.MATH})
+
+
+def _check_kind(task: Task) -> None:
+    if task.kind not in supported_kinds():
+        raise VerifierError(
+            f"{task.kind} tasks cannot be verified in this version",
+            expected=f"one of {sorted(supported_kinds())}",
+            remedy="leave such problems out",
+        )
+
+
+def _judge_here(item: VerifyItem) -> Verdict | _Question:
+    """Judge in this process as far as that goes."""
+    start = time.perf_counter()
+    result, extracted = _decide(item)
+    if isinstance(result, _Question):
+        return result
+    return _verdict(result, extracted, wall_s=time.perf_counter() - start)
+
+
+def _decide(item: VerifyItem) -> tuple[Finding | _Question, str]:
+    """Return a finding or a question, and the answer as extracted."""
+    if item.stop_reason is StopReason.LENGTH:
+        return Finding(status=Status.TRUNCATED, reason="the token limit cut it off"), ""
+    if len(item.response) > MAX_RESPONSE_CHARS:
+        return Finding(status=Status.TOO_LARGE, reason="the response is too long"), ""
+    if (part := answer_part(item.response)) is None:
+        return Finding(status=Status.TRUNCATED, reason="a thought is still open"), ""
+    golds = read_golds(item.task.answer)
+    if not golds:
+        return Finding(status=Status.GOLD_UNPARSABLE, reason="the gold is empty"), ""
+    extracted = last_box(part) if has_box(part) else _without_box(part, golds)
+    if extracted is None:
+        what = "an incomplete box" if has_box(part) else "no box and no final number"
+        return Finding(status=Status.NO_ANSWER, reason=what), ""
+    if len(extracted) > MAX_ANSWER_CHARS:
+        return Finding(status=Status.TOO_LARGE, reason=size_fault(extracted)), extracted
+    answer = clean(extracted)
+    if not answer:
+        return Finding(status=Status.EMPTY_BOX, reason="nothing in the box"), extracted
+    return _compare(golds, answer), extracted
+
+
+def _without_box(part: str, golds: tuple[Gold, ...]) -> str | None:
+    """Accept a reply without a box if a plain number is asked for; see docs/verifiers.md."""
+    is_numeric = any(gold.number is not None for gold in golds)
+    return last_number(part) if is_numeric else None
+
+
+def _compare(golds: tuple[Gold, ...], answer: str) -> Finding | _Question:
+    """Compare with every gold; right beats undecided, undecided beats wrong."""
+    findings = [(gold, judge_fast(gold, answer)) for gold in golds]
+    decided = [finding for _, finding in findings if finding is not None]
+    right = next((finding for finding in decided if finding.status is Status.CORRECT), None)
+    if right is not None:
+        return right
+    open_golds = [gold for gold, finding in findings if finding is None]
+    if not open_golds:
+        return decided[0]
+    if fault := size_fault(answer):
+        return Finding(status=Status.TOO_LARGE, reason=fault)
+    usable = tuple(gold.text for gold in open_golds if not gold.fault)
+    if not usable:
+        return Finding(status=Status.GOLD_UNPARSABLE, reason=f"the gold has {open_golds[0].fault}")
+    return _Question(golds=usable, answer=answer)
+
+
+def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0) -> Verdict:
+    shown = extracted[:_SHOWN_CHARS]
+    if isinstance(outcome, Failure):
+        return Verdict(
+            reward=None,
+            status=outcome.status,
+            reason=outcome.reason,
+            extracted=shown,
+            wall_s=outcome.wall_s,
+        )
+    failed = outcome.status in FAILED_STATUSES
+    return Verdict(
+        reward=None if failed else float(outcome.status is Status.CORRECT),
+        status=outcome.status,
+        reason=outcome.reason,
+        extracted=shown,
+        canonical_gold=outcome.canonical_gold,
+        canonical_answer=outcome.canonical_answer,
+        wall_s=wall_s + outcome.wall_s,
+        cpu_s=outcome.cpu_s,
+    )
+
+
+def _judge_in_worker(golds: tuple[str, ...], answer: str) -> Finding:
+    from reasonrl.verify.math.worker import judge  # sympy: never in the caller's process
+
+    return judge(golds, answer)
