@@ -1,0 +1,204 @@
+"""Whatever a user gets wrong: exit code 2, one helpful line, nothing half-written."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.support import COMMAND, RECIPES, reasonrl
+
+TINY = RECIPES / "tiny.toml"
+SHORT = ("--set", "stage.1.steps=2", "--set", "stage.2.steps=1", "--set", "engine.threads=1")
+
+
+def refused(*arguments, **options):
+    """Run, expect a refusal, return its text on one line."""
+    done = reasonrl(*arguments, **options)
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("rollout.group_sise=4", "nearest is 'rollout.group_size'"),
+        ("stage.1.entrpy.target_nats=1", "nearest is 'stage.1.entropy'"),
+        ("rollout.group_size=1", "set group_size >= 2"),
+        ('rollout.group_size="eight"', "rollout.group_size = 'eight'"),
+        ("rollout.temperature=0.0", "greater than 0"),
+        ('entropy.mode="adaptive"', "'report'"),
+        ("stage.9.steps=3", "a number from 1 to 2"),
+        ("seed", "key=value"),
+        ("rollout.prompts_per_step=1000", "at most 20"),
+        ("rollout.max_prompt_tokens=3", "max_prompt_tokens"),
+        ("stage.2.rollout.max_new_tokens=5000", "context of 4096"),
+        ('model.name="./nowhere"', "model.name"),
+        ('data.sources=[{type="file", path="missing.jsonl"}]', "missing.jsonl"),
+        ("data.sources=[]", "data.sources"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_is_written(override, expected, tmp_path):
+    run = tmp_path / "run"
+    text = refused("train", TINY, "--run-dir", run, "--set", override)
+    assert expected in text
+    assert not run.exists()
+
+
+def test_a_missing_recipe_names_the_nearest(tmp_path):
+    assert "tiny.toml" in refused("train", RECIPES / "tinny.toml", "--run-dir", tmp_path / "run")
+
+
+def test_a_bad_row_is_named_by_file_and_row(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "a", "prompt": "1+1", "answer": "2"}\n{"id": "b", "prompt": "1+1"}\n')
+    source = f'data.sources=[{{type="file", path="{rows}"}}]'
+    text = refused("train", TINY, "--run-dir", tmp_path / "run", "--set", source)
+    assert "rows.jsonl:2" in text
+    assert "answer" in text
+
+
+@pytest.fixture(scope="module")
+def model_directory(tmp_path_factory):
+    """The tiny model as a directory."""
+    from reasonrl.models.hf import load_model
+
+    directory = tmp_path_factory.mktemp("model")
+    load_model("tiny").save(directory)
+    return directory
+
+
+def spoiled(model_directory, tmp_path, change):
+    copy = tmp_path / "model"
+    shutil.copytree(model_directory, copy)
+    change(copy)
+    return f'model.name="{copy}"'
+
+
+def test_a_model_without_a_chat_template_is_refused(model_directory, tmp_path):
+    model = spoiled(model_directory, tmp_path, lambda copy: (copy / "chat_template.jinja").unlink())
+    text = refused("train", TINY, "--run-dir", tmp_path / "run", "--set", model)
+    assert "no chat template" in text
+
+
+def test_a_model_without_an_end_of_sequence_is_refused(model_directory, tmp_path):
+    def forget_eos(copy):
+        for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+            fields = json.loads((copy / name).read_text())
+            for key in ("eos_token", "eos_token_id"):
+                fields.pop(key, None)
+            (copy / name).write_text(json.dumps(fields))
+
+    model = spoiled(model_directory, tmp_path, forget_eos)
+    text = refused("train", TINY, "--run-dir", tmp_path / "run", "--set", model)
+    assert "end-of-sequence" in text
+
+
+def test_a_model_directory_is_trained_like_a_named_model(model_directory, tmp_path):
+    done = reasonrl(
+        "train", TINY, "--run-dir", tmp_path / "run", *SHORT,
+        "--set", f'model.name="{model_directory}"',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A run with two checkpoints that did not finish."""
+    run = tmp_path / "run"
+    done = reasonrl("train", TINY, "--run-dir", run, *SHORT, "--set", "checkpoint.every=1")
+    assert done.returncode == 0, done.stderr
+    (run / "summary.json").unlink()
+    return run
+
+
+def test_a_run_is_not_started_over_another(stopped):
+    assert f"reasonrl resume {stopped}" in refused("train", TINY, "--run-dir", stopped)
+
+
+def test_a_corrupt_checkpoint_is_refused_and_the_one_before_still_works(stopped):
+    newest = stopped / "checkpoints" / "step-000003"
+    with (newest / "engine.safetensors").open("r+b") as file:
+        file.seek(-5, os.SEEK_END)
+        file.write(b"!")
+    assert f"delete {newest}" in refused("resume", stopped)
+    shutil.rmtree(newest)
+    assert reasonrl("resume", stopped).returncode == 0
+
+
+def test_a_torn_state_file_is_refused(stopped):
+    path = stopped / "checkpoints" / "step-000003" / "state.json"
+    path.write_text(path.read_text()[:40])
+    assert "cannot be read" in refused("resume", stopped)
+
+
+def test_resume_of_no_run_is_refused(tmp_path):
+    assert "no run here" in refused("resume", tmp_path)
+
+
+def test_two_processes_do_not_share_a_run(stopped):
+    import fcntl
+
+    with (stopped / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another process" in refused("resume", stopped)
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(tmp_path):
+    """A file size limit stands in for the disk: the same failure at the same calls."""
+    run = tmp_path / "run"
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "from reasonrl.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", str(TINY), "--run-dir", str(run), *SHORT],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "checkpoint" in done.stderr
+    assert f"reasonrl resume {run}" in done.stderr
+    assert not list((run / "checkpoints").iterdir())
+    assert reasonrl("resume", run).returncode == 0
+
+
+def test_help_and_show_config_load_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['reasonrl', *sys.argv[1:]]\n"
+        "from reasonrl.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'ray', 'vllm', 'sympy', 'transformers'} & sys.modules.keys()\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    for arguments in (["--help"], ["train", "--help"], ["show-config", str(TINY)]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, reasonrl, reasonrl.config\n"
+        "sys.exit(len({'torch', 'ray', 'vllm', 'sympy', 'transformers'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_show_config_prints_a_recipe_that_reads_back_equal(tmp_path):
+    from reasonrl.config import dump_recipe, load_recipe
+
+    recipe = load_recipe(TINY, ["seed=7"])
+    copy = tmp_path / "copy.toml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+
+
+def test_the_command_is_installed():
+    assert subprocess.run([*COMMAND, "--help"], capture_output=True, check=False).returncode == 0
