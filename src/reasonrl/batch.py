@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def split_minibatches(batch: TrainBatch, n: int) -> list[TrainBatch]:
             old_logprobs_N=_cut(batch.old_logprobs_N, ends[first], ends[last]),
             ref_logprobs_N=_cut(batch.ref_logprobs_N, ends[first], ends[last]),
         )
-        for first, last in zip(borders, borders[1:], strict=False)
+        for first, last in pairwise(borders)
     ]
 
 

@@ -95,15 +95,11 @@ def load_latest(directory: Path) -> Checkpoint | None:
             raise CheckpointError(
                 "the tensors are not the ones that were written", where=str(path), remedy=remedy
             )
-        return Checkpoint(
-            path=path, state=document["state"], tensors=load_file(path / _TENSORS)
-        )
+        return Checkpoint(path=path, state=document["state"], tensors=load_file(path / _TENSORS))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(
-            f"cannot be read: {error}", where=str(path), remedy=remedy
-        ) from error
+        raise CheckpointError(f"cannot be read: {error}", where=str(path), remedy=remedy) from error
 
 
 def sync(path: Path) -> None:

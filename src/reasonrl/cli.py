@@ -47,7 +47,7 @@ def train(
     """Train a model as a recipe says."""
     import time
 
-    from reasonrl.config import load_recipe
+    from reasonrl.recipe_file import load_recipe
 
     parsed = load_recipe(recipe, overrides or ())
     directory = run_dir or Path("runs") / f"{parsed.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -77,8 +77,8 @@ def resume(
 @app.command("show-config")
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Print a recipe as it would run: everything resolved, with the derived numbers."""
-    from reasonrl.config import dump_recipe, load_recipe
     from reasonrl.console import Console, show_recipe
+    from reasonrl.recipe_file import dump_recipe, load_recipe
 
     parsed = load_recipe(recipe, overrides or ())
     typer.echo(dump_recipe(parsed))
@@ -90,14 +90,14 @@ def verify(
     input: Annotated[Path, typer.Option(help="One JSON object a line: id, kind, response, gold.")],
     output: Annotated[Path, typer.Option(help="Where the verdicts go, one a line, in order.")],
     workers: Annotated[int, typer.Option(min=1, help="Processes for what needs algebra.")] = 1,
-    deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 5.0,
+    deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 3.0,
 ) -> None:
     """Judge a file of responses."""
     from reasonrl.console import Console
-    from reasonrl.verify.batch_file import count_rows, verify_file
+    from reasonrl.verify import check_file, verify_file
 
     console = Console()
-    with console.phase("verify", count_rows(input)) as progress:
+    with console.phase("verify", check_file(input)) as progress:
         report = verify_file(
             input, output, workers=workers, deadline_s=deadline_s, on_progress=progress
         )
@@ -141,5 +141,7 @@ def _end(outcome: Outcome, console: Console) -> None:
     if outcome.is_finished:
         console.note(f"done: {outcome.directory}/summary.json, {outcome.directory}/report.html")
         return
-    console.note(f"stopped after step {outcome.step}; go on with: reasonrl resume {outcome.directory}")
+    console.note(
+        f"stopped after step {outcome.step}; go on with: reasonrl resume {outcome.directory}"
+    )
     raise typer.Exit(130)

@@ -1,4 +1,4 @@
-"""What a person sees while a run works: bars with phases on a terminal, one line a step elsewhere."""
+"""What a person sees of a run: bars with phases on a terminal, one line a step elsewhere."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def show_recipe(console: Console, recipe: Recipe) -> None:
         n_sgd = update.minibatches * update.reuse
         console.note(
             f"  {stage.name}: {stage.steps} steps of {rollout.prompts_per_step} problems x "
-            f"{rollout.group_size} = {n_rollouts} rollouts, up to {rollout.max_new_tokens} new tokens "
-            f"({n_rollouts * rollout.max_new_tokens:,} a step) at temperature "
+            f"{rollout.group_size} = {n_rollouts} rollouts, up to {rollout.max_new_tokens} new "
+            f"tokens ({n_rollouts * rollout.max_new_tokens:,} a step) at temperature "
             f"{rollout.temperature:g}; {n_sgd} update{'s' if n_sgd > 1 else ''} a step "
             f"({'off' if n_sgd > 1 else 'on'}-policy), learning rate {update.learning_rate:g}, "
             f"entropy {stage.entropy.mode} target {stage.entropy.target_nats:g}"

@@ -16,9 +16,7 @@ The command line prints these without a traceback and leaves with code 2. Anythi
 class ReasonRLError(Exception):
     """Carry the four parts of a helpful error; `str()` joins those that are given."""
 
-    def __init__(
-        self, what: str, *, where: str = "", expected: str = "", remedy: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", expected: str = "", remedy: str = "") -> None:
         self.what = what
         self.where = where
         self.expected = expected

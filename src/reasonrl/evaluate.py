@@ -68,8 +68,7 @@ def evaluate_suite(
     finished = [
         reward
         for rollout in rollouts
-        if not rollout.completion.is_truncated
-        and (reward := rollout.verdict.reward) is not None
+        if not rollout.completion.is_truncated and (reward := rollout.verdict.reward) is not None
     ]
     by_problem = {
         group.problem.id: score for group in groups if (score := _score(group)) is not None

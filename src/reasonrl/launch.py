@@ -9,40 +9,29 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
 
-from reasonrl import __version__, checkpoint
-from reasonrl.config import (
-    ArithmeticSource,
-    DataConfig,
-    FileSource,
-    GymSource,
-    Recipe,
-    Source,
-    dump_recipe,
-    load_recipe,
-)
+from reasonrl import checkpoint
+from reasonrl.config import Recipe
 from reasonrl.console import Console
-from reasonrl.data.problems import load_problems
-from reasonrl.data.sampler import filter_difficulty
-from reasonrl.data.sources import arithmetic_problems, gym_problems
 from reasonrl.engines.local import LocalEngine, OptimizerSettings, use_threads
-from reasonrl.errors import CheckpointError, ConfigError, DataError
-from reasonrl.evaluate import SuiteResult
+from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.models.hf import LanguageModel, load_model
+from reasonrl.pools import encode_pools, load_problem_lists
+from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RunRecorder, write_atomic
-from reasonrl.report.page import render_page
-from reasonrl.rollout import Answer, EncodedProblem, Judge, encode_problems, within_prompt_limit
+from reasonrl.rollout import Answer, Judge
+from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
+from reasonrl.trackers import TrackedRecorder, open_tracker, require_package
 from reasonrl.trainer import Trainer, TrainState, initial_state
-from reasonrl.types import Problem, Verdict
-from reasonrl.verify import Verifier, VerifyItem, supported_kinds
+from reasonrl.types import Verdict
+from reasonrl.verify import Verifier, VerifyItem
 
-CONFIG, MODEL, CHECKPOINTS, PAGE = "config.toml", "model", "checkpoints", "report.html"
+CONFIG, CHECKPOINTS = "config.toml", "checkpoints"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +63,7 @@ def resume(directory: Path, console: Console) -> Outcome:
             expected=f"a directory with {CONFIG}, as `reasonrl train` makes it",
         )
     recipe = load_recipe(directory / CONFIG)
-    if (directory / "summary.json").exists():
+    if (directory / SUMMARY).exists():
         console.note(f"{directory} is finished; see {directory / PAGE}")
         steps = len(RunRecorder(directory).metrics())
         return Outcome(directory=directory, is_finished=True, step=steps)
@@ -83,14 +72,13 @@ def resume(directory: Path, console: Console) -> Outcome:
 
 def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> Outcome:
     threads = use_threads(recipe.engine.threads)
-    sources = _load_all_sources(recipe)
+    for name in recipe.trackers:
+        require_package(name)
+    lists = load_problem_lists(recipe)
     console.note(f"loading {recipe.model.name}")
     model = load_model(recipe.model.name, seed=recipe.seed, device=recipe.engine.device)
-    pools = [_encode_pool(recipe, model, number, sources) for number in range(len(recipe.stage))]
-    suites = {
-        suite.name: _encode(recipe, model, sources[suite.sources], suite.max_new_tokens)
-        for suite in recipe.suite
-    }
+    pools = encode_pools(recipe, lists, model.tokenizer, model.context)
+    console.note(_describe_memory(model, recipe))
     with ExitStack() as stack:
         verifier = stack.enter_context(
             Verifier(workers=recipe.verify.workers, deadline_s=recipe.verify.deadline_s)
@@ -102,6 +90,20 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
             write_atomic(directory / CONFIG, dump_recipe(recipe))
         recorder = RunRecorder(directory)
         state = _restore(directory, engine, recorder, recipe, console)
+        trackers = [
+            stack.enter_context(
+                closing(
+                    open_tracker(
+                        name,
+                        run_name=directory.name,
+                        directory=directory,
+                        config=recipe.model_dump(mode="json"),
+                        after_step=state.step,
+                    )
+                )
+            )
+            for name in recipe.trackers
+        ]
         stopper = stack.enter_context(_stop_on_signal(console))
         trainer = Trainer(
             recipe=recipe,
@@ -109,9 +111,9 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
             learner=engine,
             tokenizer=model.tokenizer,
             judge=judge_with(verifier),
-            pools=pools,
-            suites=suites,
-            recorder=recorder,
+            pools=pools.stages,
+            suites=pools.suites,
+            recorder=TrackedRecorder(recorder, trackers) if trackers else recorder,
             display=console,
             save=lambda state: _save(directory, engine, state, recipe.checkpoint.keep),
             should_stop=stopper.is_set,
@@ -119,108 +121,25 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
         )
         is_finished = trainer.run()
         if is_finished:
-            _finish(directory, recipe, model, recorder, trainer.state, threads)
-        _write_page(directory, recorder, recipe)
+            model.save(directory / MODEL)
+            write_summary(directory, recipe, recorder, trainer.state, threads=threads)
+        write_page(directory, recipe, recorder)
     return Outcome(directory=directory, is_finished=is_finished, step=trainer.state.step)
 
 
-# problems
-
-
-def _load_all_sources(recipe: Recipe) -> dict[tuple[Source, ...], list[Problem]]:
-    """Load each distinct list of sources once; check kinds and sizes."""
-    wanted = [
-        *(stage.data.sources for stage in recipe.stage),
-        *(suite.sources for suite in recipe.suite),
-    ]
-    found: dict[tuple[Source, ...], list[Problem]] = {}
-    for sources in wanted:
-        if sources not in found:
-            found[sources] = [problem for one in sources for problem in load_source(one)]
-            _check_problems(found[sources])
-    return found
-
-
-def load_source(source: Source) -> list[Problem]:
-    """Return the problems of one `sources` entry."""
-    match source:
-        case FileSource():
-            return load_problems(source.path)
-        case ArithmeticSource():
-            return arithmetic_problems(
-                operators=source.operators,
-                max_operand=source.max_operand,
-                split=source.split,
-                heldout=source.heldout,
-            )
-        case GymSource():
-            return gym_problems(
-                source.task, size=source.size, seed=source.seed, config=source.config
-            )
-
-
-def _check_problems(problems: Sequence[Problem]) -> None:
-    seen: set[str] = set()
-    for problem in problems:
-        if problem.kind not in supported_kinds():
-            raise DataError(
-                f"problem {problem.id!r} is of kind {problem.kind}, which has no verifier yet",
-                expected="one of " + ", ".join(sorted(supported_kinds())),
-                remedy="leave these problems out",
-            )
-        if problem.id in seen:
-            raise DataError(
-                f"two sources hold a problem with id {problem.id!r}", remedy="rename one of them"
-            )
-        seen.add(problem.id)
-
-
-def _encode_pool(
-    recipe: Recipe,
-    model: LanguageModel,
-    number: int,
-    sources: dict[tuple[Source, ...], list[Problem]],
-) -> list[EncodedProblem]:
-    """Return the problems that a stage may draw from, with their prompts' tokens."""
-    stage = recipe.stage[number]
-    problems = _filtered(stage.data, sources[stage.data.sources])
-    kept = within_prompt_limit(
-        encode_problems(problems, model.tokenizer, system_prompt=recipe.model.system_prompt),
-        max_prompt_tokens=stage.rollout.max_prompt_tokens,
-        max_new_tokens=stage.rollout.max_new_tokens,
-        context=model.context,
-    )
-    if len(kept) < stage.rollout.prompts_per_step:
-        raise DataError(
-            f"stage {stage.name}: {len(kept)} problems cannot fill a step",
-            where="rollout.prompts_per_step",
-            expected=f"at most {len(kept)}",
-            remedy="lower prompts_per_step or add problems",
-        )
-    return kept
-
-
-def _filtered(data: DataConfig, problems: list[Problem]) -> list[Problem]:
-    if data.difficulty is None:
-        return problems
-    wanted = data.difficulty
-    return filter_difficulty(
-        problems, wanted.model, minimum=wanted.minimum, maximum=wanted.maximum
-    )
-
-
-def _encode(
-    recipe: Recipe, model: LanguageModel, problems: Sequence[Problem], max_new_tokens: int
-) -> list[EncodedProblem]:
-    return within_prompt_limit(
-        encode_problems(problems, model.tokenizer, system_prompt=recipe.model.system_prompt),
-        max_prompt_tokens=model.context,
-        max_new_tokens=max_new_tokens,
-        context=model.context,
-    )
-
-
 # engine, judge, checkpoints
+
+
+def _describe_memory(model: LanguageModel, recipe: Recipe) -> str:
+    """Return one line on what the weights will need; activations and the cache come on top."""
+    n = sum(parameter.numel() for parameter in model.module.parameters())
+    copies = 5 if keeps_reference(recipe) else 4  # weights, gradient, two moments
+    return f"{n / 1e6:.1f}M parameters; float32 training state {copies * 4 * n / 1e9:.2f} GB"
+
+
+def keeps_reference(recipe: Recipe) -> bool:
+    """Say whether any stage measures its distance from the starting policy."""
+    return any(stage.update.kl_coefficient > 0 for stage in recipe.stage)
 
 
 def _local_engine(recipe: Recipe, model: LanguageModel) -> LocalEngine:
@@ -235,7 +154,7 @@ def _local_engine(recipe: Recipe, model: LanguageModel) -> LocalEngine:
         ),
         token_budget=recipe.engine.token_budget,
         max_rows=recipe.engine.max_rows,
-        keep_reference=any(stage.update.kl_coefficient > 0 for stage in recipe.stage),
+        keep_reference=keeps_reference(recipe),
     )
 
 
@@ -290,62 +209,6 @@ def _restore(
     return state
 
 
-# the end of a run
-
-
-def _finish(
-    directory: Path,
-    recipe: Recipe,
-    model: LanguageModel,
-    recorder: RunRecorder,
-    state: TrainState,
-    threads: int,
-) -> None:
-    """Write the final model and the summary; the summary's presence marks a finished run."""
-    model.save(directory / MODEL)
-    by_suite: dict[str, list[SuiteResult]] = {}
-    for result in recorder.evaluations():
-        by_suite.setdefault(result.suite, []).append(result)
-    evaluations = {
-        name: {
-            "before": _suite_summary(results[0]),
-            "after": _suite_summary(results[-1]),
-            "best": _suite_summary(max(results, key=lambda one: one.accuracy.value)),
-        }
-        for name, results in by_suite.items()
-    }
-    headline = evaluations[recipe.suite[0].name] if recipe.suite else {}
-    recorder.summary(
-        {
-            "name": recipe.name,
-            "seed": recipe.seed,
-            "model": recipe.model.name,
-            "steps": state.step,
-            "train_wall_s": round(state.train_wall_s, 3),
-            "eval": headline,
-            "suites": evaluations,
-            "weights_sha256": checkpoint.sha256(directory / MODEL / "model.safetensors"),
-            "threads": threads,
-            "reasonrl": __version__,
-            "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-    )
-
-
-def _suite_summary(result: SuiteResult) -> dict[str, object]:
-    full = asdict(result)
-    full.pop("by_problem")
-    accuracy = full.pop("accuracy")
-    return {"value": accuracy["value"], "ci95": accuracy["ci95"], **full}
-
-
-def _write_page(directory: Path, recorder: RunRecorder, recipe: Recipe) -> None:
-    page = render_page(
-        title=recipe.name, metrics=recorder.metrics(), evaluations=recorder.evaluations()
-    )
-    write_atomic(directory / PAGE, page)
-
-
 # one process, and a way to stop it
 
 
@@ -383,7 +246,7 @@ def _stop_on_signal(console: Console) -> Iterator[_Stopper]:
     stopper = _Stopper()
     owner = os.getpid()
 
-    def handle(number: int, _frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         if os.getpid() != owner or stopper.is_set():
             raise KeyboardInterrupt
         stopper.ask()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +25,7 @@ _ROLLOUTS = pa.schema(
     [
         ("step", pa.int32()), ("stage", pa.string()),
         ("rollout_id", pa.string()), ("problem_id", pa.string()), ("index", pa.int32()),
-        ("text", pa.string()), ("answer", pa.string()),
+        ("prompt", pa.string()), ("text", pa.string()), ("answer", pa.string()),
         ("tokens", pa.list_(pa.int32())), ("logprobs", pa.list_(pa.float32())),
         ("stop", pa.string()), ("version", pa.int32()),
         ("reward", pa.float64()), ("status", pa.string()), ("reason", pa.string()),
@@ -59,20 +60,17 @@ class RunRecorder:
         return [_result(row) for row in _read(self._evaluations)]
 
     def metrics(self) -> list[Row]:
-        return [dict(row) for row in _read(self._metrics)]
+        return [cast(Row, row) for row in _read(self._metrics)]
 
     def rewind(self, step: int) -> None:
         """Drop what was written after a step: it will be done again."""
         for path in (self._metrics, self._evaluations):
             rows = _read(path)
-            kept = [row for row in rows if row["step"] <= step]
+            kept = [row for row in rows if cast(int, row["step"]) <= step]
             write_atomic(path, "".join(_line(row) for row in kept))
         for path in self._rollouts.glob("step-*.parquet"):
             if int(path.stem.removeprefix("step-")) > step:
                 path.unlink()
-
-    def summary(self, summary: Mapping[str, object]) -> None:
-        write_atomic(self.directory / "summary.json", json.dumps(summary, indent=2) + "\n")
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -104,6 +102,7 @@ def _rollout_rows(item: SelectedGroup, metrics: Row) -> list[dict[str, object]]:
                 "rollout_id": rollout.id,
                 "problem_id": item.group.problem.id,
                 "index": rollout.index,
+                "prompt": "\n".join(turn.content for turn in item.group.problem.prompt),
                 "text": rollout.text,
                 "answer": item.group.problem.answer,
                 "tokens": completion.tokens,

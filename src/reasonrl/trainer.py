@@ -170,7 +170,7 @@ class Trainer:
                         temperature=rollout.temperature,
                         group_size=rollout.group_size,
                     ),
-                    seed_parts=(self.recipe.seed, "train", self.state.step, attempt),
+                    seed_parts=(self.recipe.seed, "train", self.state.step + 1, attempt),
                     progress=progress,
                 )
             groups += fresh
@@ -186,7 +186,7 @@ class Trainer:
         before = EntropyState(coefficient=self.state.coefficient, is_open=self.state.gate_open)
         batch = build_batch(kept)
         if not kept:
-            return batch, [], _control_row(None, 0.0, before)
+            return batch, [], _control_row(None, None, before)
         temperature, update = stage.rollout.temperature, stage.update
         is_on_policy = update.minibatches * update.reuse == 1
         if update.kl_coefficient:
@@ -296,9 +296,7 @@ class Trainer:
         done = {(result.suite, result.step) for result in self.recorder.evaluations()}
         step = self.state.step
         for suite in self.recipe.suite:
-            is_due = (
-                step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
-            )
+            is_due = step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
             if is_due and (suite.name, step) not in done:
                 result = self._evaluate(suite)
                 self.recorder.evaluation(result)
@@ -367,7 +365,7 @@ def describe(result: SuiteResult) -> str:
     )
 
 
-def _control_row(entropy_nats: float | None, alpha: float, after: EntropyState) -> Row:
+def _control_row(entropy_nats: float | None, alpha: float | None, after: EntropyState) -> Row:
     return {
         "entropy/nats": entropy_nats,
         "entropy/coefficient": alpha,

@@ -192,7 +192,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_show_config_prints_a_recipe_that_reads_back_equal(tmp_path):
-    from reasonrl.config import dump_recipe, load_recipe
+    from reasonrl.recipe_file import dump_recipe, load_recipe
 
     recipe = load_recipe(TINY, ["seed=7"])
     copy = tmp_path / "copy.toml"

@@ -1,1 +1,1 @@
-"""The equations, pure: numbers in, numbers out. No config, device choice, rank, logger, file or clock."""
+"""The equations, pure: numbers in, numbers out. No config, rank, logger, file or clock."""

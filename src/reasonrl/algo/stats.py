@@ -1,4 +1,4 @@
-"""Estimators with their uncertainty: avg@k, pass@k, and the interval around a mean over problems."""
+"""Estimators with their uncertainty: avg@k, pass@k, and the interval of a mean over problems."""
 
 from __future__ import annotations
 

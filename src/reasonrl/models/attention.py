@@ -98,9 +98,9 @@ class PackedGroups:
             assert len(self.recorded) == layer  # noqa: S101  (layers run in order)
             self.recorded.append((key_1KLD, value_1KLD))
         lengths = [n for group in self.groups for n in (group.prompt, *group.completions)]
-        queries = query_1HLD.split(lengths, dim=2)
-        keys = key_1KLD.split(lengths, dim=2)
-        values = value_1KLD.split(lengths, dim=2)
+        queries = torch.split(query_1HLD, lengths, dim=2)
+        keys = torch.split(key_1KLD, lengths, dim=2)
+        values = torch.split(value_1KLD, lengths, dim=2)
         out, at = [], 0
         for group in self.groups:
             prompt = at

@@ -53,13 +53,12 @@ def verify_file(
 ) -> VerifyReport:
     """Verify every row and write one verdict a row, in order.
 
-    `on_progress` gets the number of rows done so far. Raises DataError with file:row for a row
+    `on_progress` gets the number of rows just done. Raises DataError with file:row for a row
     that cannot be read; then nothing is written and an older output file stays as it was.
     """
     start = time.perf_counter()
     counts: Counter[Status] = Counter()
-    for _ in _read_rows(input_path):  # a bad last row is found before hours of work, not after
-        pass
+    check_file(input_path)  # a bad last row is found before hours of work, not after
     with (
         _whole_file(output_path) as sink,
         Verifier(workers=workers, deadline_s=deadline_s) as verifier,
@@ -71,9 +70,14 @@ def verify_file(
                 sink.write(_line(row.id, verdict))
                 counts[verdict.status] += 1
             if on_progress is not None:
-                on_progress(counts.total())
+                on_progress(len(chunk))
     wall_s = time.perf_counter() - start
     return VerifyReport(counts=dict(counts), n_rows=counts.total(), wall_s=wall_s)
+
+
+def check_file(path: Path) -> int:
+    """Return the number of rows; raise DataError with file:row for one that cannot be read."""
+    return sum(1 for _ in _read_rows(path))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The streamed head against the full form, which materialises all logits and leaves it to autograd."""
+"""The streamed head against the full form: all logits at once, differentiated by autograd."""
 
 import pytest
 import torch
@@ -18,8 +18,9 @@ def case():
         return torch.randn(*size, generator=generator, dtype=torch.float64)
 
     return {
-        "hidden": draw(N, D), "weight": draw(V, D), "advantages": draw(N), "old": -draw(N).abs() - 2,
-        "ref": -draw(N).abs() - 2, "tokens": torch.randint(V, (N,), generator=generator),
+        "hidden": draw(N, D), "weight": draw(V, D), "advantages": draw(N),
+        "old": -draw(N).abs() - 2, "ref": -draw(N).abs() - 2,
+        "tokens": torch.randint(V, (N,), generator=generator),
     }  # fmt: skip
 
 

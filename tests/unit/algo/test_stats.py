@@ -8,7 +8,7 @@ from reasonrl.algo.stats import mean_over_problems, pass_at_k
 
 
 def test_golden_interval_of_four_problems():
-    # By hand: mean 0.5, sample std sqrt(1/6), t(3 df) = 3.182, half = 3.182 * sqrt(1/6) / 2 = 0.6495
+    # By hand: mean 0.5, std sqrt(1/6), t(3 df) = 3.182, half = 3.182 * sqrt(1/6) / 2 = 0.6495
     estimate = mean_over_problems([0.0, 0.5, 0.5, 1.0])
     assert estimate.value == 0.5
     assert estimate.ci95 == pytest.approx((0.0, 1.0))  # cut to [0, 1]

@@ -1,0 +1,128 @@
+"""From a recipe's sources to the encoded problems of each stage and suite, checked.
+
+Called by `launch` before a run directory exists: everything wrong with the data is found here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reasonrl.config import (
+    ArithmeticSource,
+    DataConfig,
+    FileSource,
+    GymSource,
+    Recipe,
+    Source,
+    Stage,
+)
+from reasonrl.data.problems import load_problems
+from reasonrl.data.sampler import filter_difficulty
+from reasonrl.data.sources import arithmetic_problems, gym_problems
+from reasonrl.errors import DataError
+from reasonrl.rollout import EncodedProblem, Tokenizer, encode_problems, within_prompt_limit
+from reasonrl.types import Problem
+from reasonrl.verify import supported_kinds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pools:
+    """Hold what each stage may draw from, by place, and each suite's problems, by name."""
+
+    stages: tuple[list[EncodedProblem], ...]
+    suites: dict[str, list[EncodedProblem]]
+
+
+def load_problem_lists(recipe: Recipe) -> dict[tuple[Source, ...], list[Problem]]:
+    """Load each distinct list of sources once; raise DataError for kinds without a verifier."""
+    wanted = [
+        *(stage.data.sources for stage in recipe.stage),
+        *(suite.sources for suite in recipe.suite),
+    ]
+    found: dict[tuple[Source, ...], list[Problem]] = {}
+    for sources in wanted:
+        if sources not in found:
+            found[sources] = [problem for one in sources for problem in load_source(one)]
+            _check_problems(found[sources])
+    return found
+
+
+def encode_pools(
+    recipe: Recipe,
+    lists: dict[tuple[Source, ...], list[Problem]],
+    tokenizer: Tokenizer,
+    context: int,
+) -> Pools:
+    """Apply each stage's filters and the chat template; raise when a stage cannot fill a step."""
+
+    def encode(problems: Sequence[Problem], max_prompt: int, max_new: int) -> list[EncodedProblem]:
+        return within_prompt_limit(
+            encode_problems(problems, tokenizer, system_prompt=recipe.model.system_prompt),
+            max_prompt_tokens=max_prompt,
+            max_new_tokens=max_new,
+            context=context,
+        )
+
+    stages = []
+    for stage in recipe.stage:
+        problems = _filtered(stage.data, lists[stage.data.sources])
+        rollout = stage.rollout
+        stages.append(encode(problems, rollout.max_prompt_tokens, rollout.max_new_tokens))
+        _check_fills_a_step(stage, len(stages[-1]))
+    suites = {
+        suite.name: encode(lists[suite.sources], context, suite.max_new_tokens)
+        for suite in recipe.suite
+    }
+    return Pools(stages=tuple(stages), suites=suites)
+
+
+def load_source(source: Source) -> list[Problem]:
+    """Return the problems of one `sources` entry."""
+    match source:
+        case FileSource():
+            return load_problems(source.path)
+        case ArithmeticSource():
+            return arithmetic_problems(
+                operators=source.operators,
+                max_operand=source.max_operand,
+                split=source.split,
+                heldout=source.heldout,
+            )
+        case GymSource():
+            return gym_problems(
+                source.task, size=source.size, seed=source.seed, config=source.config
+            )
+
+
+def _check_problems(problems: Sequence[Problem]) -> None:
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.kind not in supported_kinds():
+            raise DataError(
+                f"problem {problem.id!r} is of kind {problem.kind}, which has no verifier yet",
+                expected="one of " + ", ".join(sorted(supported_kinds())),
+                remedy="leave these problems out",
+            )
+        if problem.id in seen:
+            raise DataError(
+                f"two sources hold a problem with id {problem.id!r}", remedy="rename one of them"
+            )
+        seen.add(problem.id)
+
+
+def _check_fills_a_step(stage: Stage, n_problems: int) -> None:
+    if n_problems < stage.rollout.prompts_per_step:
+        raise DataError(
+            f"stage {stage.name}: {n_problems} problems cannot fill a step",
+            where="rollout.prompts_per_step",
+            expected=f"at most {n_problems}",
+            remedy="lower prompts_per_step or add problems",
+        )
+
+
+def _filtered(data: DataConfig, problems: list[Problem]) -> list[Problem]:
+    if data.difficulty is None:
+        return problems
+    wanted = data.difficulty
+    return filter_difficulty(problems, wanted.model, minimum=wanted.minimum, maximum=wanted.maximum)

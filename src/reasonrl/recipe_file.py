@@ -1,0 +1,208 @@
+"""Recipes as files: TOML with `extends`, `--set` overrides and `[[stage]]` tables.
+
+A stage's tables are laid over the recipe's own. Unknown keys are errors with the nearest known one;
+nothing is ever ignored. Called by `cli` and `launch`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from reasonrl.config import Recipe, Settings
+from reasonrl.errors import ConfigError
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe with its `extends` chain, apply `key=value` overrides, and validate it all.
+
+    Raises ConfigError naming the key, what was expected, and the nearest known key.
+    """
+    data = _read(path, seen=())
+    for override in overrides:
+        _apply_override(data, override)
+    return parse_recipe(data, where=path.name)
+
+
+def parse_recipe(data: Mapping[str, Any], *, where: str) -> Recipe:
+    """Validate a plain mapping as a recipe."""
+    for key, nearest in _unknown_keys(Recipe, data, ""):
+        raise ConfigError(
+            f"unknown key {key!r}",
+            where=where,
+            expected=f"a known key; the nearest is {nearest!r}" if nearest else "a known key",
+            remedy="see docs/recipes.md",
+        )
+    try:
+        return Recipe.model_validate_json(json.dumps(_with_whole_stages(data), default=str))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{key or 'recipe'} = {_shown(first)}: {first['msg']}",
+            where=where,
+            remedy=_remedy(key),
+        ) from error
+
+
+def _with_whole_stages(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Lay each stage's tables over the recipe's own, and name the unnamed."""
+    stages = data.get("stage")
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        return data
+    shared = {key: data[key] for key in Settings.model_fields if key in data}
+    whole = [
+        _merged({**shared, "name": f"stage-{number}"}, stage)
+        for number, stage in enumerate(stages, start=1)
+    ]
+    return {**data, "stage": whole}
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
+
+
+def _shown(error: Mapping[str, Any]) -> str:
+    shown = repr(error["input"])
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def _remedy(key: str) -> str:
+    if key.endswith("group_size"):
+        return "advantages need at least 2 rollouts of each problem; set group_size >= 2"
+    return ""
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        raise ConfigError("`extends` goes round in a circle", where=str(path))
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        near = difflib.get_close_matches(path.stem, [p.stem for p in path.parent.glob("*.toml")])
+        raise ConfigError(
+            "no such recipe",
+            where=str(path),
+            remedy=f"did you mean {near[0]}.toml?" if near else "check the path",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise ConfigError(f"not TOML: {error}", where=str(path)) from error
+    _anchor_paths(data, path.parent)
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise ConfigError(f"extends = {base!r}", where=str(path), expected="a path in a string")
+    return _merged(_read(path.parent / base, (*seen, path)), data)
+
+
+def _anchor_paths(node: Any, directory: Path) -> None:
+    """Make the relative paths of file sources and model directories absolute, in place."""
+    if isinstance(node, list):
+        for item in node:
+            _anchor_paths(item, directory)
+    if not isinstance(node, dict):
+        return
+    if node.get("type") == "file" and isinstance(node.get("path"), str):
+        node["path"] = str((directory / node["path"]).resolve())
+    model = node.get("model")
+    if isinstance(model, dict) and str(model.get("name", "")).startswith(("./", "../")):
+        model["name"] = str((directory / model["name"]).resolve())
+    for item in node.values():
+        _anchor_paths(item, directory)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay tables over tables; anything else, lists of tables included, replaces what was there.
+
+    A table whose `mode` or `type` changes starts anew: its other keys belonged to the old one.
+    """
+    out = dict(base)
+    for key, value in over.items():
+        old = out.get(key)
+        is_other_kind = (
+            isinstance(old, dict)
+            and isinstance(value, dict)
+            and any(tag in value and tag in old and value[tag] != old[tag] for tag in ("mode",))
+        )
+        if isinstance(old, dict) and isinstance(value, dict) and not is_other_kind:
+            out[key] = _merged(old, value)
+        else:
+            out[key] = value
+    return out
+
+
+def _apply_override(data: dict[str, Any], override: str) -> None:
+    """Set one dotted key; the value is TOML, or a bare string. Stages count from 1."""
+    key, equals, raw = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"cannot read --set {override!r}", expected="key=value")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    parts = key.strip().split(".")
+    node: Any = data
+    for number, part in enumerate(parts[:-1]):
+        if isinstance(node, list):
+            node = _stage_of(node, part, override)
+        elif isinstance(node.get(part), dict | list):
+            node = node[part]
+        elif part in node or parts[number + 1].isdigit():
+            raise ConfigError(f"--set {override}: {part!r} is not a table")
+        else:
+            node = node.setdefault(part, {})
+    if isinstance(node, list):
+        raise ConfigError(f"--set {override}: cannot replace a whole table of a list")
+    node[parts[-1]] = value
+
+
+def _stage_of(tables: list[Any], part: str, override: str) -> Any:
+    if not part.isdigit() or not 1 <= int(part) <= len(tables):
+        raise ConfigError(
+            f"--set {override}: {part!r} is not one of the {len(tables)} tables",
+            expected=f"a number from 1 to {len(tables)}",
+        )
+    return tables[int(part) - 1]
+
+
+def _unknown_keys(model: type[BaseModel], data: Any, at: str) -> Iterator[tuple[str, str]]:
+    """Yield each key that no field of the tree has, with the nearest one that is known."""
+    if not isinstance(data, Mapping):
+        return
+    for key, value in data.items():
+        here = f"{at}{key}"
+        if key not in model.model_fields:
+            near = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
+            yield here, f"{at}{near[0]}" if near else ""
+            continue
+        items = value if isinstance(value, list) else [value]
+        for number, item in enumerate(items, start=1):
+            inner = _model_for(model.model_fields[key].annotation, item)
+            if inner is not None:
+                place = f"{here}.{number}." if isinstance(value, list) else f"{here}."
+                yield from _unknown_keys(inner, item, place)
+
+
+def _model_for(annotation: Any, item: Any) -> type[BaseModel] | None:
+    """Return the model inside a field's annotation; of several, the one whose `type` fits."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (tuple, Annotated, Union, UnionType):
+        found = [inner for part in get_args(annotation) if (inner := _model_for(part, item))]
+        for inner in found:
+            tag = inner.model_fields.get("type")
+            if tag and isinstance(item, Mapping) and item.get("type") in get_args(tag.annotation):
+                return inner
+        return found[0] if len(found) == 1 else None
+    return None

@@ -1,0 +1,78 @@
+"""What a run leaves when it ends: the final model's facts, summary.json, the page, the picture.
+
+Called by `launch`. The presence of summary.json marks a finished run.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from reasonrl import __version__, checkpoint
+from reasonrl.config import Recipe
+from reasonrl.evaluate import SuiteResult
+from reasonrl.record import RunRecorder, write_atomic
+from reasonrl.report.curves import charts_svg
+from reasonrl.report.page import render_page
+from reasonrl.report.samples import read_samples
+from reasonrl.trainer import TrainState
+
+MODEL, SUMMARY, PAGE, PICTURE = "model", "summary.json", "report.html", "curves.svg"
+
+
+def write_summary(
+    directory: Path, recipe: Recipe, recorder: RunRecorder, state: TrainState, *, threads: int
+) -> None:
+    """Write summary.json from the record and the final model's file."""
+    by_suite: dict[str, list[SuiteResult]] = {}
+    for result in recorder.evaluations():
+        by_suite.setdefault(result.suite, []).append(result)
+    suites = {
+        name: {"before": _suite_row(results[0]), "after": _suite_row(results[-1])}
+        for name, results in by_suite.items()
+    }
+    summary = {
+        "name": recipe.name,
+        "seed": recipe.seed,
+        "model": recipe.model.name,
+        "steps": state.step,
+        "train_wall_s": round(state.train_wall_s, 3),
+        "eval": suites[recipe.suite[0].name] if recipe.suite else {},
+        "suites": suites,
+        "weights_sha256": checkpoint.sha256(directory / MODEL / "model.safetensors"),
+        "threads": threads,
+        "reasonrl": __version__,
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    write_atomic(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def write_page(directory: Path, recipe: Recipe, recorder: RunRecorder) -> None:
+    """Write the run's page and its picture, as far as the run has come."""
+    metrics, evaluations = recorder.metrics(), recorder.evaluations()
+    page = render_page(
+        title=recipe.name,
+        metrics=metrics,
+        evaluations=evaluations,
+        summary=_read_summary(directory / SUMMARY),
+        samples=read_samples(directory),
+    )
+    write_atomic(directory / PAGE, page)
+    write_atomic(directory / PICTURE, charts_svg(metrics, evaluations))
+
+
+def _read_summary(path: Path) -> Mapping[str, object] | None:
+    if not path.exists():
+        return None
+    summary: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return summary
+
+
+def _suite_row(result: SuiteResult) -> dict[str, object]:
+    full = asdict(result)
+    full.pop("by_problem")
+    accuracy = full.pop("accuracy")
+    return {"value": accuracy["value"], "ci95": accuracy["ci95"], **full}
