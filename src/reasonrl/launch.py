@@ -20,6 +20,7 @@ from reasonrl.config import Recipe
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, OptimizerSettings, use_threads
 from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.pools import encode_pools, load_problem_lists
 from reasonrl.recipe_file import dump_recipe, load_recipe
@@ -75,7 +76,8 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
     for name in recipe.trackers:
         require_package(name)
     lists = load_problem_lists(recipe)
-    console.note(f"loading {recipe.model.name}")
+    how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
+    console.note(f"loading {recipe.model.name}{how}")
     model = load_model(recipe.model.name, seed=recipe.seed, device=recipe.engine.device)
     pools = encode_pools(recipe, lists, model.tokenizer, model.context)
     console.note(_describe_memory(model, recipe))
@@ -250,7 +252,7 @@ def _stop_on_signal(console: Console) -> Iterator[_Stopper]:
         if os.getpid() != owner or stopper.is_set():
             raise KeyboardInterrupt
         stopper.ask()
-        console.note("stopping after this step, with a checkpoint; again to stop at once")
+        console.note("stopping after this step or evaluation; again to stop at once")
 
     old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -58,7 +58,7 @@ def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
             (
                 "entropy/full_nats", "update/policy", "update/kl", "update/ratio_mean",
                 "update/clipped_share", "update/gradient_norm", "update/gap_mean",
-                "update/gap_max", "update/tokens",
+                "update/gap_max", "update/tokens", "update/microbatches",
             )
         ) | {"update/n": 0}  # fmt: skip
     tokens = sum(stats.n_tokens for stats in updates)
@@ -73,6 +73,7 @@ def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
         "update/gap_mean": float(gap_N.mean(dtype=np.float64)),
         "update/gap_max": float(gap_N.max()),
         "update/tokens": batch.n_tokens,
+        "update/microbatches": sum(s.n_microbatches for s in updates),
         "update/n": len(updates),
     }
 

@@ -103,16 +103,14 @@ class Trainer:
         self._open_stage()
         while True:
             self._evaluate_due()
-            if self._is_finished:
-                return True
+            if self._is_finished or self.should_stop():
+                return self._is_finished
             started = time.perf_counter()
             self._step(self.recipe.stage[self.state.stage])
             is_last = self._is_finished or self.should_stop()
-            self.state.train_wall_s += time.perf_counter() - started
             if is_last or self.state.step % self.recipe.checkpoint.every == 0:
                 self.save(self.state)
-            if is_last and not self._is_finished:
-                return False
+            self.state.train_wall_s += time.perf_counter() - started
 
     @property
     def _is_finished(self) -> bool:
@@ -297,7 +295,7 @@ class Trainer:
         step = self.state.step
         for suite in self.recipe.suite:
             is_due = step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
-            if is_due and (suite.name, step) not in done:
+            if is_due and (suite.name, step) not in done and not self.should_stop():
                 result = self._evaluate(suite)
                 self.recorder.evaluation(result)
                 self.display.note(describe(result))

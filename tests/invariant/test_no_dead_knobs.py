@@ -1,0 +1,180 @@
+"""Every field of a recipe changes something that a run records; none is accepted and ignored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import UnionType
+from typing import Union, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from reasonrl.config import Recipe
+from reasonrl.console import Console
+from reasonrl.launch import train
+from reasonrl.recipe_file import load_recipe
+from tests.e2e.support import RECIPES, metrics_of, rollouts_of
+
+# Two stages of two steps each in which every mechanism has something to do.
+BASE = (
+    "engine.threads=1",
+    "rollout.prompts_per_step=12",
+    "rollout.group_size=12",
+    "stage.1.steps=2",
+    "stage.2.steps=2",
+    "checkpoint.every=1",
+)
+TWO_UPDATES = ("update.minibatches=2", "update.learning_rate=0.05")
+BELOW_TARGET = ("entropy.target_nats=9",)
+SUM = 'type="arithmetic", operators=["add"], max_operand=4, heldout=5'
+TRAIN, SUITE = f"data.sources=[{{{SUM}}}]", f"suite.1.sources=[{{{SUM}}}]"
+GYM = 'type="gym", task="chain_sum", size=20'
+
+# field: the change, then what both runs need for it to matter
+KNOBS: dict[str, tuple[str, ...]] = {
+    "name": ('name="other"',),
+    "seed": ("seed=2",),
+    "model.name": (),  # test_bad_input: a model directory is trained like a named model
+    "model.system_prompt": ('model.system_prompt="Think."',),
+    "data.sources": (TRAIN.replace("4", "3"),),
+    "data.sources.type": (f"data.sources=[{{{GYM}}}]",),
+    "data.sources.path": (),  # test_bad_input: a missing file and a bad row are named
+    "data.sources.operators": (TRAIN.replace('"add"', '"mul"'),),
+    "data.sources.max_operand": (TRAIN.replace("4", "5"),),
+    "data.sources.split": (
+        TRAIN.replace("}", ', split="heldout"}'), TRAIN, "rollout.prompts_per_step=4",
+    ),
+    "data.sources.heldout": (TRAIN.replace("heldout=5", "heldout=7"),),
+    "data.sources.task": (
+        f"data.sources=[{{{GYM}}}]".replace("chain_sum", "gcd"), f"data.sources=[{{{GYM}}}]",
+    ),
+    "data.sources.size": (f"data.sources=[{{{GYM}0}}]", f"data.sources=[{{{GYM}}}]"),
+    "data.sources.seed": (f"data.sources=[{{{GYM}, seed=3}}]", f"data.sources=[{{{GYM}}}]"),
+    "data.sources.config": (
+        f"data.sources=[{{{GYM}, config={{max_digits=1}}}}]", f"data.sources=[{{{GYM}}}]",
+    ),
+    "data.difficulty": (),  # its three fields: tests/unit/data/test_sampler.py, pools below
+    "data.difficulty.model": (),
+    "data.difficulty.minimum": (),
+    "data.difficulty.maximum": (),
+    "rollout.prompts_per_step": ("rollout.prompts_per_step=11",),
+    "rollout.group_size": ("rollout.group_size=13",),
+    "rollout.max_new_tokens": ("rollout.max_new_tokens=5",),
+    "rollout.max_prompt_tokens": (),  # test_bad_input: too short a limit is refused
+    "rollout.temperature": ("rollout.temperature=0.9",),
+    "rollout.refill_rounds": ("rollout.refill_rounds=1", "rollout.prompts_per_step=8"),
+    "update.learning_rate": ("update.learning_rate=0.01",),
+    "update.minibatches": ("update.minibatches=2",),
+    "update.reuse": ("update.reuse=2",),
+    "update.clip_low": ("update.clip_low=0.01", *TWO_UPDATES),
+    "update.clip_high": ("update.clip_high=0.01", *TWO_UPDATES),
+    "update.kl_coefficient": ("update.kl_coefficient=0.5",),
+    "update.truncation": ('update.truncation="mask-after"',),
+    "entropy.mode": ('entropy.mode="report"', *BELOW_TARGET),
+    "entropy.target_nats": BELOW_TARGET,
+    "entropy.delta": ("entropy.delta=0.004", *BELOW_TARGET),
+    "entropy.minimum": ("entropy.minimum=0.005", "entropy.target_nats=0.0"),
+    "entropy.maximum": ("entropy.maximum=0.0005", *BELOW_TARGET),
+    "entropy.initial": ("entropy.initial=0.005", *BELOW_TARGET),
+    "optimizer.beta1": ("optimizer.beta1=0.5",),
+    "optimizer.beta2": ("optimizer.beta2=0.5",),
+    "optimizer.epsilon": ("optimizer.epsilon=0.1",),
+    "optimizer.weight_decay": ("optimizer.weight_decay=10.0",),
+    "optimizer.max_gradient_norm": ("optimizer.max_gradient_norm=1e-9",),
+    "engine.type": (),  # one value
+    "engine.device": (),  # needs a second device; not confirmed on a GPU
+    "engine.threads": ("engine.threads=2",),
+    "engine.token_budget": ("engine.token_budget=60",),
+    "engine.max_rows": (),  # memory only: what is sampled must not depend on it (contract)
+    "verify.workers": (),  # speed only
+    "verify.deadline_s": (),  # tests/unit/verify/test_verify_pool.py
+    "verify.max_failed_share": (),  # tests/unit/test_rollout.py
+    "checkpoint.every": ("checkpoint.every=3",),
+    "checkpoint.keep": ("checkpoint.keep=1",),
+    "trackers": (),  # tests/unit/test_trackers.py
+    "suite": ("suite=[]",),
+    "suite.name": ('suite.1.name="other"',),
+    "suite.sources": (SUITE.replace("4", "3"),),
+    "suite.k": ("suite.1.k=3",),
+    "suite.temperature": ("suite.1.temperature=0.5",),
+    "suite.max_new_tokens": ("suite.1.max_new_tokens=3",),
+    "suite.every": ("suite.1.every=1",),
+    "stage.name": ('stage.1.name="first"',),
+    "stage.steps": ("stage.1.steps=1",),
+    "stage.plateau": ("stage.1.plateau={window=1, min_gain=9.0}", "stage.1.steps=4"),
+    "stage.plateau.window": (
+        "stage.1.plateau={window=2, min_gain=9.0}", "stage.1.plateau={window=1, min_gain=9.0}",
+        "stage.1.steps=4",
+    ),
+    "stage.plateau.min_gain": (
+        "stage.1.plateau={window=1, min_gain=9.0}", "stage.1.plateau={window=1, min_gain=-9.0}",
+        "stage.1.steps=4",
+    ),
+    "stage.optimizer_state": ('stage.2.optimizer_state="reset"',),
+    "stage.entropy_state": ('stage.2.entropy_state="reset"', *BELOW_TARGET),
+    "stage.drop_solved": (),  # tests/unit/test_trainer.py, and the resume test runs with it
+}  # fmt: skip
+
+
+def leaves(model: type[BaseModel], at: str = "") -> Iterator[str]:
+    """Yield every field of the tree by its dotted name, without the places in lists."""
+    for name, field in model.model_fields.items():
+        inner = list(models_in(field.annotation))
+        if not inner or f"{at}{name}" in {
+            "data.sources",
+            "data.difficulty",
+            "suite",
+            "stage.plateau",
+        }:
+            yield f"{at}{name}"
+        for one in inner:
+            yield from leaves(one, f"{at}{name}.")
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (tuple, Union, UnionType) or hasattr(annotation, "__metadata__"):
+        for part in get_args(annotation):
+            yield from models_in(part)
+
+
+def test_every_field_is_listed_here():
+    # a stage repeats the recipe's own tables, a suite the sources
+    found = {
+        name
+        for name in leaves(Recipe)
+        if not name.startswith(
+            ("stage.data", "stage.rollout", "stage.update", "stage.entropy.", "suite.sources.")
+        )
+    }
+    assert found == KNOBS.keys()
+
+
+_seen: dict[tuple[str, ...], object] = {}
+
+
+def recorded(overrides: tuple[str, ...], tmp_path_factory) -> object:
+    """Run the tiny recipe with overrides and return all that it wrote; runs are shared."""
+    if overrides not in _seen:
+        directory = tmp_path_factory.mktemp("knobs") / "run"
+        train(load_recipe(RECIPES / "tiny.toml", overrides), directory, Console())
+        summary = json.loads((directory / "summary.json").read_text())
+        for timed in ("train_wall_s", "finished_at"):
+            summary.pop(timed)
+        _seen[overrides] = (
+            summary,
+            metrics_of(directory),
+            rollouts_of(directory),
+            (directory / "evaluations.jsonl").read_text() if summary["suites"] else "",
+            sorted(path.name for path in (directory / "checkpoints").iterdir()),
+        )
+    return _seen[overrides]
+
+
+@pytest.mark.parametrize("knob", [name for name, change in KNOBS.items() if change])
+def test_every_knob_changes_what_is_recorded(knob, tmp_path_factory):
+    change, *needed = KNOBS[knob]
+    before = recorded((*BASE, *needed) if change not in needed else BASE, tmp_path_factory)
+    assert recorded((*BASE, *needed, change), tmp_path_factory) != before
