@@ -193,7 +193,7 @@ class VerifyConfig(Strict):
     """How answers are judged. Above `max_failed_share` of failures in a step the run stops."""
 
     workers: int = Field(default=1, ge=1)
-    deadline_s: float = Field(default=5.0, gt=0)
+    deadline_s: float = Field(default=3.0, gt=0)
     max_failed_share: float = Field(default=0.5, gt=0, le=1)
 
 

