@@ -7,7 +7,6 @@ nothing half-written.
 from __future__ import annotations
 
 import fcntl
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -246,10 +245,9 @@ class _Stopper:
 def _stop_on_signal(console: Console) -> Iterator[_Stopper]:
     """End after the current step on the first Ctrl-C or SIGTERM, at once on the second."""
     stopper = _Stopper()
-    owner = os.getpid()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != owner or stopper.is_set():
+        if stopper.is_set():
             raise KeyboardInterrupt
         stopper.ask()
         console.note("stopping after this step or evaluation; again to stop at once")

@@ -65,22 +65,28 @@ def encode_pools(
 ) -> Pools:
     """Apply each stage's filters and the chat template; raise when a stage cannot fill a step."""
 
-    def encode(problems: Sequence[Problem], max_prompt: int, max_new: int) -> list[EncodedProblem]:
+    def encode(
+        problems: Sequence[Problem], max_prompt: int, max_new: int, where: str
+    ) -> list[EncodedProblem]:
         return within_prompt_limit(
             encode_problems(problems, tokenizer, system_prompt=recipe.model.system_prompt),
             max_prompt_tokens=max_prompt,
             max_new_tokens=max_new,
             context=context,
+            where=where,
         )
 
     stages = []
     for stage in recipe.stage:
         problems = _filtered(stage.data, lists[_key(stage.data.sources)])
         rollout = stage.rollout
-        stages.append(encode(problems, rollout.max_prompt_tokens, rollout.max_new_tokens))
+        where = f"stage {stage.name}"
+        stages.append(encode(problems, rollout.max_prompt_tokens, rollout.max_new_tokens, where))
         _check_fills_a_step(stage, len(stages[-1]))
     suites = {
-        suite.name: encode(lists[_key(suite.sources)], context, suite.max_new_tokens)
+        suite.name: encode(
+            lists[_key(suite.sources)], context, suite.max_new_tokens, f"suite {suite.name}"
+        )
         for suite in recipe.suite
     }
     return Pools(stages=tuple(stages), suites=suites)

@@ -70,7 +70,12 @@ def encode_problems(
 
 
 def within_prompt_limit(
-    encoded: Sequence[EncodedProblem], *, max_prompt_tokens: int, max_new_tokens: int, context: int
+    encoded: Sequence[EncodedProblem],
+    *,
+    max_prompt_tokens: int,
+    max_new_tokens: int,
+    context: int,
+    where: str,
 ) -> list[EncodedProblem]:
     """Drop problems whose prompt is over the limit, as the released code does at load.
 
@@ -83,7 +88,7 @@ def within_prompt_limit(
         raise DataError(
             f"every prompt is longer than {max_prompt_tokens} tokens; the shortest, "
             f"{shortest.problem.id!r}, has {len(shortest.tokens)}",
-            where="rollout.max_prompt_tokens",
+            where=where,
             remedy="raise max_prompt_tokens or shorten the prompts",
         )
     longest = max(kept, key=lambda item: len(item.tokens))
@@ -91,7 +96,7 @@ def within_prompt_limit(
         raise ConfigError(
             f"prompt {longest.problem.id!r} has {len(longest.tokens)} tokens; with "
             f"max_new_tokens = {max_new_tokens} that exceeds the model's context of {context}",
-            where="rollout.max_new_tokens",
+            where=where,
             expected=f"at most {context - len(longest.tokens)}",
             remedy="lower max_new_tokens or max_prompt_tokens",
         )

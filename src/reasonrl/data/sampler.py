@@ -1,7 +1,7 @@
 """Decide which problems train and in which order; the order survives a restart.
 
-Does not load problems, tokenize or sample completions. Called by `trainer` (`take`), `checkpoint`
-(`state`, `restore`) and between stages by `launch` (the two filters).
+Does not load problems, tokenize or sample completions. Called by `trainer`; the difficulty filter
+by `pools`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 
@@ -126,22 +126,6 @@ class ProblemSampler:
                 expected="at least as many problems as prompts_per_step",
                 remedy=f"set prompts_per_step to {len(self._problems)} or less, or add problems",
             )
-
-
-def drop_solved(problems: Sequence[Problem], solved_ids: Collection[str]) -> list[Problem]:
-    """Return the problems whose id is not in `solved_ids`, in order; ids of others are ignored.
-
-    Raise DataError when nothing is left.
-    """
-    solved = frozenset(solved_ids)
-    left = [problem for problem in problems if problem.id not in solved]
-    if not left:
-        raise DataError(
-            f"all {len(problems)} problems are solved",
-            expected="at least one problem for the next stage",
-            remedy="add harder problems, or end the run here",
-        )
-    return left
 
 
 def filter_difficulty(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonrl.data.permutation import permutation
-from reasonrl.data.sampler import ProblemSampler, SamplerState, drop_solved, filter_difficulty
+from reasonrl.data.sampler import ProblemSampler, SamplerState, filter_difficulty
 from reasonrl.errors import DataError
 from reasonrl.types import Message, Problem
 
@@ -188,15 +188,6 @@ def test_a_state_of_negative_or_broken_numbers_is_an_error() -> None:
     text = ProblemSampler(make(4), seed=1).state().to_json()
     with pytest.raises(DataError, match="whole numbers"):
         SamplerState.from_json(text.replace('"epoch": 0', '"epoch": -1'))
-
-
-def test_solved_problems_are_dropped_in_order_and_strangers_ignored() -> None:
-    assert [p.id for p in drop_solved(make(4), {"p0", "p2", "x"})] == ["p1", "p3"]
-
-
-def test_dropping_every_problem_is_an_error() -> None:
-    with pytest.raises(DataError, match="all 2 problems are solved"):
-        drop_solved(make(2), ["p0", "p1"])
 
 
 def test_the_difficulty_filter_keeps_1_to_15_of_16_unless_told() -> None:

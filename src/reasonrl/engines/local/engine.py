@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -265,7 +264,6 @@ class LocalEngine:
         )
 
     def __enter__(self) -> Self:
-        self._open = ExitStack()
         return self
 
     def __exit__(
@@ -274,7 +272,7 @@ class LocalEngine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open.close()
+        """Hold nothing that outlives the process."""
 
 
 def _chunks(n: int) -> Iterator[slice]:
