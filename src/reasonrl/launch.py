@@ -21,12 +21,12 @@ from reasonrl.engines.local import LocalEngine, OptimizerSettings, use_threads
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
-from reasonrl.pools import encode_pools, load_problem_lists
+from reasonrl.pools import Pools, encode_pools, load_problem_lists
 from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RunRecorder, write_atomic
 from reasonrl.rollout import Answer, Judge
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
-from reasonrl.trackers import TrackedRecorder, open_tracker, require_package
+from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
 from reasonrl.trainer import Trainer, TrainState, initial_state
 from reasonrl.types import Verdict
 from reasonrl.verify import Verifier, VerifyItem
@@ -72,14 +72,7 @@ def resume(directory: Path, console: Console) -> Outcome:
 
 def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> Outcome:
     threads = use_threads(recipe.engine.threads)
-    for name in recipe.trackers:
-        require_package(name)
-    lists = load_problem_lists(recipe)
-    how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
-    console.note(f"loading {recipe.model.name}{how}")
-    model = load_model(recipe.model.name, seed=recipe.seed, device=recipe.engine.device)
-    pools = encode_pools(recipe, lists, model.tokenizer, model.context)
-    console.note(_describe_memory(model, recipe))
+    model, pools = _prepare(recipe, console)
     with ExitStack() as stack:
         verifier = stack.enter_context(
             Verifier(workers=recipe.verify.workers, deadline_s=recipe.verify.deadline_s)
@@ -89,22 +82,9 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
         stack.enter_context(_only_process(directory))
         if is_new:
             write_atomic(directory / CONFIG, dump_recipe(recipe))
-        recorder = RunRecorder(directory)
-        state = _restore(directory, engine, recorder, recipe, console)
-        trackers = [
-            stack.enter_context(
-                closing(
-                    open_tracker(
-                        name,
-                        run_name=directory.name,
-                        directory=directory,
-                        config=recipe.model_dump(mode="json"),
-                        after_step=state.step,
-                    )
-                )
-            )
-            for name in recipe.trackers
-        ]
+        files = RunRecorder(directory)
+        state = _restore(directory, engine, files, recipe, console)
+        trackers = _open_trackers(recipe, directory, state.step, stack)
         stopper = stack.enter_context(_stop_on_signal(console))
         trainer = Trainer(
             recipe=recipe,
@@ -114,7 +94,7 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
             judge=judge_with(verifier),
             pools=pools.stages,
             suites=pools.suites,
-            recorder=TrackedRecorder(recorder, trackers) if trackers else recorder,
+            recorder=TrackedRecorder(files, trackers),
             display=console,
             save=lambda state: _save(directory, engine, state, recipe.checkpoint.keep),
             should_stop=stopper.is_set,
@@ -123,9 +103,39 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
         is_finished = trainer.run()
         if is_finished:
             model.save(directory / MODEL)
-            write_summary(directory, recipe, recorder, trainer.state, threads=threads)
-        write_page(directory, recipe, recorder)
+            write_summary(directory, recipe, files, trainer.state, threads=threads)
+        write_page(directory, recipe, files)
     return Outcome(directory=directory, is_finished=is_finished, step=trainer.state.step)
+
+
+def _prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
+    """Load and check all that a run needs; nothing has been written yet."""
+    for name in recipe.trackers:
+        require_package(name)
+    lists = load_problem_lists(recipe)
+    how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
+    console.note(f"loading {recipe.model.name}{how}")
+    model = load_model(recipe.model.name, seed=recipe.seed, device=recipe.engine.device)
+    pools = encode_pools(recipe, lists, model.tokenizer, model.context)
+    console.note(_describe_memory(model, recipe))
+    return model, pools
+
+
+def _open_trackers(
+    recipe: Recipe, directory: Path, after_step: int, stack: ExitStack
+) -> list[Tracker]:
+    config = recipe.model_dump(mode="json")
+    opened = []
+    for name in recipe.trackers:
+        tracker = open_tracker(
+            name,
+            run_name=directory.name,
+            directory=directory,
+            config=config,
+            after_step=after_step,
+        )
+        opened.append(stack.enter_context(closing(tracker)))
+    return opened
 
 
 # engine, judge, checkpoints
