@@ -10,14 +10,14 @@ quickstart: .venv/.ready  ## train a real model on this machine (about ten minut
 	else $(BIN)/reasonrl train recipes/quickstart.toml --run-dir $(RUN) $(ARGS); fi
 
 test: .venv/.ready-dev  ## the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: .venv/.ready-dev  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 format: .venv/.ready-dev
 	$(BIN)/ruff format .

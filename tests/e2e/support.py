@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pyarrow.parquet as pq
+
+from reasonrl.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPES = REPOSITORY / "recipes"
@@ -27,6 +31,21 @@ def reasonrl(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
         timeout=240,
         **options,
     )
+
+
+def reasonrl_here(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run `reasonrl` in this process, which has paid for its imports already."""
+    out, err = io.StringIO(), io.StringIO()
+    argv, sys.argv = sys.argv, ["reasonrl", *map(str, arguments)]
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    finally:
+        sys.argv = argv
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def metrics_of(run: Path) -> list[dict[str, object]]:

@@ -8,15 +8,16 @@ import sys
 
 import pytest
 
-from tests.e2e.support import COMMAND, RECIPES, reasonrl
+from tests.e2e.support import COMMAND, RECIPES
+from tests.e2e.support import reasonrl_here as reasonrl
 
 TINY = RECIPES / "tiny.toml"
 SHORT = ("--set", "stage.1.steps=2", "--set", "stage.2.steps=1", "--set", "engine.threads=1")
 
 
-def refused(*arguments, **options):
+def refused(*arguments):
     """Run, expect a refusal, return its text on one line."""
-    done = reasonrl(*arguments, **options)
+    done = reasonrl(*arguments)
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return " ".join(done.stderr.split())

@@ -8,18 +8,23 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.e2e.support import RECIPES, metrics_of, reasonrl, rollouts_of, trace_of
 
 TINY = RECIPES / "tiny.toml"
+pytestmark = pytest.mark.xdist_group("train")  # the runs are made once
 ONE_THREAD = ("--set", "engine.threads=1")
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3])
-def run(request, tmp_path_factory):
-    """One finished two-stage run for each of three seeds."""
-    directory = tmp_path_factory.mktemp("runs") / f"seed-{request.param}"
-    done = reasonrl(
-        "train", TINY, "--run-dir", directory, "--set", f"seed={request.param}", *ONE_THREAD
-    )
-    assert done.returncode == 0, done.stderr
-    return directory
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A finished two-stage run for each of three seeds."""
+    directories = {seed: tmp_path_factory.mktemp("runs") / f"seed-{seed}" for seed in (1, 2, 3)}
+    for seed, directory in directories.items():
+        done = reasonrl("train", TINY, "--run-dir", directory, "--set", f"seed={seed}", *ONE_THREAD)
+        assert done.returncode == 0, done.stderr
+    return directories
+
+
+@pytest.fixture(params=[1, 2, 3])
+def run(request, runs):
+    return runs[request.param]
 
 
 def test_reward_rises_over_two_stages(run):
@@ -86,14 +91,15 @@ def test_the_page_is_one_file_without_the_network(run):
     assert "<link" not in page
 
 
-def test_the_saved_recipe_repeats_the_run_bit_for_bit(run, tmp_path):
-    again = tmp_path / "again"
+def test_the_saved_recipe_repeats_the_run_bit_for_bit(runs, tmp_path):
+    run, again = runs[1], tmp_path / "again"
     done = reasonrl("train", run / "config.toml", "--run-dir", again)
     assert done.returncode == 0, done.stderr
     assert trace_of(again) == trace_of(run)
 
 
-def test_a_finished_run_is_only_shown_by_resume(run):
+def test_a_finished_run_is_only_shown_by_resume(runs):
+    run = runs[2]
     before = (run / "summary.json").read_bytes()
     done = reasonrl("resume", run)
     assert done.returncode == 0
