@@ -207,7 +207,7 @@ class CheckpointConfig(Strict):
 class Recipe(Settings):
     """A whole run. The first suite is the headline of summary.json."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")  # it names a directory
     seed: int = Field(default=1, ge=0)
     model: ModelConfig = ModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig()

@@ -12,7 +12,7 @@ from math import fsum
 
 from reasonrl.algo.stats import Estimate, mean_over_problems
 from reasonrl.engines.protocols import Progress, RolloutEngine
-from reasonrl.rollout import EncodedProblem, Judge, Tokenizer, collect
+from reasonrl.rollout import EncodedProblem, Judge, Tokenizer, check_failures, collect
 from reasonrl.types import Group, Sampling
 
 
@@ -48,6 +48,7 @@ def evaluate_suite(
     *,
     run_seed: int,
     step: int,
+    max_failed_share: float,
     progress: Progress | None = None,
 ) -> SuiteResult:
     """Sample k completions for each problem and return avg@k, the interval clustered by problem.
@@ -64,6 +65,7 @@ def evaluate_suite(
         seed_parts=(run_seed, "evaluate", name),
         progress=progress,
     )
+    check_failures(groups, max_share=max_failed_share)
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     finished = [
         reward

@@ -23,7 +23,7 @@ from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.pools import Pools, encode_pools, load_problem_lists
 from reasonrl.recipe_file import dump_recipe, load_recipe
-from reasonrl.record import RunRecorder, write_atomic
+from reasonrl.record import RUN_FILES, RunRecorder, write_atomic
 from reasonrl.rollout import Answer, Judge
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
@@ -45,9 +45,9 @@ class Outcome:
 
 def train(recipe: Recipe, directory: Path, console: Console) -> Outcome:
     """Start a run in a directory that holds none yet."""
-    if (directory / CONFIG).exists():
+    if any((directory / name).exists() for name in (CONFIG, CHECKPOINTS, *RUN_FILES)):
         raise ConfigError(
-            "this directory already holds a run",
+            "this directory already holds a run, or files named like a run's",
             where=str(directory),
             remedy=f"`reasonrl resume {directory}` goes on with it; --run-dir starts another",
         )
@@ -64,8 +64,10 @@ def resume(directory: Path, console: Console) -> Outcome:
         )
     recipe = load_recipe(directory / CONFIG)
     if (directory / SUMMARY).exists():
+        recorder = RunRecorder(directory)
+        write_page(directory, recipe, recorder)  # it may have been cut off behind the summary
         console.note(f"{directory} is finished; see {directory / PAGE}")
-        steps = len(RunRecorder(directory).metrics())
+        steps = len(recorder.metrics())
         return Outcome(directory=directory, is_finished=True, step=steps)
     return _run(recipe, directory, console, is_new=False)
 

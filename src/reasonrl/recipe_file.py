@@ -29,6 +29,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     data = _read(path, seen=())
     for override in overrides:
         _apply_override(data, override)
+    _anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
     return parse_recipe(data, where=path.name)
 
 
@@ -116,8 +117,9 @@ def _anchor_paths(node: Any, directory: Path) -> None:
     if node.get("type") == "file" and isinstance(node.get("path"), str):
         node["path"] = str((directory / node["path"]).resolve())
     model = node.get("model")
-    if isinstance(model, dict) and str(model.get("name", "")).startswith(("./", "../")):
-        model["name"] = str((directory / model["name"]).resolve())
+    name = str(model.get("name", "")) if isinstance(model, dict) else ""
+    if name.startswith(("./", "../")) or ("/" in name and (directory / name).is_dir()):
+        node["model"]["name"] = str((directory / name).resolve())
     for item in node.values():
         _anchor_paths(item, directory)
 
@@ -125,21 +127,24 @@ def _anchor_paths(node: Any, directory: Path) -> None:
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Lay tables over tables; anything else, lists of tables included, replaces what was there.
 
-    A table whose `mode` or `type` changes starts anew: its other keys belonged to the old one.
+    Another entropy `mode` brings its own numbers: those of the old one stay behind, but the target
+    belongs to every mode.
     """
     out = dict(base)
     for key, value in over.items():
         old = out.get(key)
-        is_other_kind = (
-            isinstance(old, dict)
-            and isinstance(value, dict)
-            and any(tag in value and tag in old and value[tag] != old[tag] for tag in ("mode",))
-        )
-        if isinstance(old, dict) and isinstance(value, dict) and not is_other_kind:
-            out[key] = _merged(old, value)
-        else:
+        if not isinstance(old, dict) or not isinstance(value, dict):
             out[key] = value
+            continue
+        out[key] = _merged(_without_presets(old, value.get("mode")), value)
     return out
+
+
+def _without_presets(table: Mapping[str, Any], mode: object) -> dict[str, Any]:
+    """Return an entropy table without the numbers of its mode, if another mode comes."""
+    if mode is None or table.get("mode", mode) == mode:
+        return dict(table)
+    return {name: table[name] for name in ("target_nats",) if name in table}
 
 
 def _apply_override(data: dict[str, Any], override: str) -> None:
@@ -164,6 +169,10 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
             node = node.setdefault(part, {})
     if isinstance(node, list):
         raise ConfigError(f"--set {override}: cannot replace a whole table of a list")
+    if parts[-1] == "mode":
+        kept = _without_presets(node, value)
+        node.clear()
+        node.update(kept)
     node[parts[-1]] = value
 
 

@@ -35,21 +35,24 @@ _ROLLOUTS = pa.schema(
 )  # fmt: skip
 
 
+RUN_FILES = ("metrics.jsonl", "evaluations.jsonl", "rollouts")
+
+
 class RunRecorder:
     """Write below one run directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._metrics = directory / "metrics.jsonl"
-        self._evaluations = directory / "evaluations.jsonl"
-        self._rollouts = directory / "rollouts"
+        self._metrics, self._evaluations, self._rollouts = (directory / name for name in RUN_FILES)
 
-    def step(self, metrics: Row, selected: Sequence[SelectedGroup]) -> None:
-        """Write the step's rollouts, then its metrics line."""
+    def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
+        """Write all rollouts of a step, before anything is learned from them."""
         self._rollouts.mkdir(exist_ok=True)
-        rows = [row for item in selected for row in _rollout_rows(item, metrics)]
-        path = self._rollouts / f"step-{metrics['step']:06d}.parquet"
+        rows = [row for item in selected for row in _rollout_rows(item, step, stage)]
+        path = self._rollouts / f"step-{step:06d}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, schema=_ROLLOUTS), path, compression="zstd")
+
+    def step(self, metrics: Row) -> None:
         _append(self._metrics, metrics)
 
     def evaluation(self, result: SuiteResult) -> None:
@@ -83,7 +86,7 @@ def write_atomic(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
-def _rollout_rows(item: SelectedGroup, metrics: Row) -> list[dict[str, object]]:
+def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:
     fates = dict(
         zip(
             (rollout.id for rollout in item.rollouts),
@@ -97,8 +100,8 @@ def _rollout_rows(item: SelectedGroup, metrics: Row) -> list[dict[str, object]]:
         completion, verdict = rollout.completion, rollout.verdict
         rows.append(
             {
-                "step": metrics["step"],
-                "stage": metrics["stage"],
+                "step": step,
+                "stage": stage,
                 "rollout_id": rollout.id,
                 "problem_id": item.group.problem.id,
                 "index": rollout.index,

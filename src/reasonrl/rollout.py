@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reasonrl.engines.protocols import Progress, RolloutEngine
-from reasonrl.errors import ConfigError, DataError, VerifierError
+from reasonrl.errors import ConfigError, DataError, EngineError, VerifierError
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
     Completion,
@@ -123,6 +123,8 @@ def collect(
         for item in encoded
     ]
     completions = engine.generate(prompts, sampling, progress=progress)
+    if [len(group) for group in completions] != [sampling.group_size] * len(prompts):
+        raise EngineError("an engine returned incomplete groups", expected="all rollouts of each")
     label = "-".join(str(part) for part in seed_parts[1:])
     drafts = [
         (item, index, completion, tokenizer.decode(completion.tokens))

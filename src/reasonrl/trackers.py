@@ -106,8 +106,11 @@ class TrackedRecorder:
     def __init__(self, files: RunRecorder, trackers: Sequence[Tracker]) -> None:
         self._files, self._trackers = files, trackers
 
-    def step(self, metrics: Row, selected: Sequence[SelectedGroup]) -> None:
-        self._files.step(metrics, selected)
+    def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
+        self._files.rollouts(step, stage, selected)
+
+    def step(self, metrics: Row) -> None:
+        self._files.step(metrics)
         for tracker in self._trackers:
             tracker.log(cast(int, metrics["step"]), step_numbers(metrics))
 

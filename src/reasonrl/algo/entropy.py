@@ -51,19 +51,21 @@ def coefficient(control: EntropyControl, state: EntropyState, entropy_nats: floa
     """Return alpha_k >= 0, the weight of the entropy term in this step.
 
     REPORT: c_k * 1{e_k <= target}, with e_k this step's entropy (needed: the estimate from
-    `old_logprobs` of the kept rollouts). RELEASE: c_k times the gate left by the last step.
+    `old_logprobs` of the kept rollouts). RELEASE: c_k times the gate left by the last step. A c_k
+    carried over from a stage with other bounds is brought within these.
     """
+    bounded = min(max(state.coefficient, control.minimum), control.maximum)
     match control.mode:
         case EntropyMode.NONE:
             return 0.0
         case EntropyMode.FIXED:
             return control.initial
         case EntropyMode.RELEASE:
-            return state.coefficient if state.is_open else 0.0
+            return bounded if state.is_open else 0.0
         case EntropyMode.REPORT:
             if entropy_nats is None:
                 raise ValueError("mode 'report' gates on this step's entropy: it must be given")
-            return state.coefficient if entropy_nats <= control.target_nats else 0.0
+            return bounded if entropy_nats <= control.target_nats else 0.0
 
 
 def adapt(control: EntropyControl, state: EntropyState, entropy_nats: float) -> EntropyState:

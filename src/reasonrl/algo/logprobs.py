@@ -34,9 +34,9 @@ def sample_tokens(
         tokens_R = logits_RV.argmax(-1)
         return tokens_R, token_logprobs(logits_RV, tokens_R, 1.0)
     probs_RV = torch.softmax(logits_RV.float() / temperature, dim=-1)
-    cdf_RV = probs_RV.cumsum(-1)
-    # Scaled by the last entry: rounding leaves it a little off 1.
-    thresholds_R = uniforms_R.to(cdf_RV.dtype) * cdf_RV[:, -1]
+    # float64: in float32 the tail of the vocabulary vanishes and a number near 1 rounds to 1
+    cdf_RV = probs_RV.cumsum(-1, dtype=torch.float64)
+    thresholds_R = uniforms_R * cdf_RV[:, -1]  # rounding leaves the last entry a little off 1
     tokens_R = torch.searchsorted(cdf_RV, thresholds_R[:, None], right=True).squeeze(-1)
     tokens_R = tokens_R.clamp_(max=logits_RV.shape[-1] - 1)
     return tokens_R, token_logprobs(logits_RV, tokens_R, temperature)

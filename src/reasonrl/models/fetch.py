@@ -19,6 +19,7 @@ from pathlib import Path
 
 import platformdirs
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from reasonrl.errors import ModelError, StorageError
@@ -92,7 +93,7 @@ def _unpacked(requirement: str) -> Path:
             converted = Path(scratch) / "converted"
             _convert(Path(gguf), converted)
             _publish(converted, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise StorageError(
             f"could not store the model: {error}",
             where=str(target),

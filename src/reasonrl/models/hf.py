@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
-from reasonrl.errors import ModelError
+from reasonrl.errors import ModelError, StorageError
 from reasonrl.models import attention, fetch
 from reasonrl.models.tiny import build_tiny
 from reasonrl.models.tokenizer import ChatTokenizer
 
 TINY = "tiny"
+FAMILIES = frozenset({"llama", "qwen2", "qwen3"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,8 +65,15 @@ class LanguageModel:
 
     def save(self, directory: Path) -> None:
         """Write a directory that plain transformers loads."""
-        cast(Any, self.module).save_pretrained(str(directory))
-        self.tokenizer.hf.save_pretrained(str(directory))
+        try:
+            cast(Any, self.module).save_pretrained(str(directory))
+            self.tokenizer.hf.save_pretrained(str(directory))
+        except (OSError, SafetensorError) as error:
+            raise StorageError(
+                f"could not write the model: {error}",
+                where=str(directory),
+                remedy="free space there",
+            ) from error
 
 
 def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageModel:
@@ -95,33 +104,45 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
 
 def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(location)
-        module = AutoModelForCausalLM.from_pretrained(
-            location, dtype=torch.float32, use_safetensors=True
+        tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+        module, report = AutoModelForCausalLM.from_pretrained(
+            location,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        first_line = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(
-            f"cannot load {name!r}: {str(error).splitlines()[0]}",
+            f"cannot load {name!r}: {first_line}",
             where="model.name",
             expected="a directory with config.json, *.safetensors and a tokenizer; a hub id; "
             f"{fetch.DEFAULT_MODEL}; or {TINY}",
         ) from error
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            f"the files of {name!r} lack {len(missing)} weights, {missing[0]} among them",
+            where="model.name",
+            expected="every weight of the architecture that config.json names",
+            remedy="they would start random; fix the model's files",
+        )
     return module, tokenizer
 
 
 def _check_family(module: Any, name: str) -> None:
-    """Refuse models whose attention is more than causal softmax over the whole past."""
+    """Refuse what is not known to be a plain decoder: full causal attention, an unscaled head.
+
+    Others may load and then compute another function here than in transformers (scaled logits,
+    biased heads, attention windows, recurrent layers), so the list names what tests compare.
+    """
     config = module.config
-    has_parts = hasattr(module, "model") and hasattr(module, "lm_head")
-    is_windowed = bool(getattr(config, "use_sliding_window", True)) and bool(
-        getattr(config, "sliding_window", None)
-    )
-    is_capped = getattr(config, "attn_logit_softcapping", None) is not None
-    if not has_parts or is_windowed or is_capped:
+    is_windowed = bool(getattr(config, "use_sliding_window", False))
+    if config.model_type not in FAMILIES or is_windowed:
         raise ModelError(
-            f"{name!r} ({config.model_type}) is not a plain causal decoder",
+            f"{name!r} ({config.model_type}) is not known to be a plain causal decoder",
             where="model.name",
-            expected="a Llama-like model with full attention (tested: llama, qwen2, qwen3)",
+            expected="full attention and one of " + ", ".join(sorted(FAMILIES)),
             remedy="choose another model",
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from jinja2 import TemplateError
 
 from reasonrl.errors import ModelError
 from reasonrl.types import Message, Tokens
@@ -37,11 +38,19 @@ class ChatTokenizer:
                 remedy="choose an instruct or reasoning model, or add the template file",
             )
         self.hf = hf
+        self.where = where
 
     def encode_chat(self, messages: Sequence[Message]) -> Tokens:
         """Return the ids of the turns and the opening of the model's answer."""
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        ids = self.hf.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+        try:
+            ids = self.hf.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+        except TemplateError as error:  # some refuse a system turn
+            raise ModelError(
+                f"the chat template refuses {[message.role for message in messages]}: {error}",
+                where=self.where,
+                remedy="change the prompt's turns, or leave out model.system_prompt",
+            ) from error
         return np.asarray(ids, dtype=np.int32)
 
     def decode(self, tokens: Tokens) -> str:

@@ -1,6 +1,6 @@
 """A few rollouts of a run, read back from its files for the page.
 
-Called by `launch`; `page` only shows what it is given.
+Called by `summary`; `page` only shows what it is given.
 """
 
 from __future__ import annotations

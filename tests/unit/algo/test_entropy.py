@@ -69,3 +69,9 @@ def test_the_report_refuses_to_gate_without_this_steps_entropy():
     rule = control(EntropyMode.REPORT)
     with pytest.raises(ValueError, match="this step's entropy"):
         coefficient(rule, initial_state(rule), None)
+
+
+def test_a_coefficient_carried_from_other_bounds_is_brought_within_these():
+    state = EntropyState(coefficient=0.2, is_open=True)
+    assert coefficient(control(EntropyMode.RELEASE, maximum=5e-3), state, 0.1) == 5e-3
+    assert coefficient(control(EntropyMode.REPORT, maximum=5e-3), state, 0.1) == 5e-3

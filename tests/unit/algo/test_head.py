@@ -114,3 +114,10 @@ def test_temperature_zero_is_greedy_and_reports_logprobs_at_one(case):
     tokens, logprobs = sample_tokens(logits, torch.zeros(N, dtype=torch.float64), 0.0)
     assert torch.equal(tokens, logits.argmax(-1))
     torch.testing.assert_close(logprobs, token_logprobs(logits, tokens, 1.0))
+
+
+def test_a_uniform_number_next_to_one_never_picks_what_has_no_probability():
+    logits = torch.tensor([[0.0, 0.0, -1e9]])
+    tokens, logprobs = sample_tokens(logits, torch.tensor([1 - 2**-53], dtype=torch.float64), 1.0)
+    assert tokens.tolist() == [1]
+    assert torch.isfinite(logprobs).all()

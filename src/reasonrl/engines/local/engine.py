@@ -7,13 +7,13 @@ versions, and `rollout_logprobs` equal `old_logprobs` up to float32 rounding.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 
@@ -77,6 +77,7 @@ class LocalEngine:
             prompts,
             sampling,
             max_rows=self.max_rows,
+            token_budget=self.token_budget,
             version=self.version,
             progress=progress,
         )
@@ -217,7 +218,9 @@ class LocalEngine:
     def _hidden(self, micro: Microbatch) -> Tensor:
         """Return the hidden states that predict the microbatch's targets, [N, D]."""
         positions = micro.layout.positions(micro.tokens_1L.device)
-        return self.model.hidden(micro.tokens_1L, positions, micro.layout)[micro.predictors_N]
+        hidden_LD = self.model.hidden(micro.tokens_1L, positions, micro.layout)
+        # index_select, not indexing: places repeat, and its backward adds them in a fixed order
+        return hidden_LD.index_select(0, micro.predictors_N)
 
     def _given(self, values_N: Logprobs | None, index: np.ndarray) -> Tensor | None:
         return None if values_N is None else torch.as_tensor(values_N[index], device=self._device)
@@ -246,7 +249,7 @@ class LocalEngine:
             for name, parameter in self._parameters.items():
                 parameter.copy_(state[_WEIGHT + name])
                 moments = {
-                    moment: state[key].clone()
+                    moment: state[key].to(parameter.device, copy=True)
                     for moment in ("step", "exp_avg", "exp_avg_sq")
                     if (key := f"{_MOMENT}{moment}.{name}") in state
                 }
@@ -292,6 +295,6 @@ def _with_module(model: LanguageModel, module: torch.nn.Module) -> LanguageModel
 
 def use_threads(threads: int) -> int:
     """Set the threads of this process, 0 for all cores; return their number."""
-    wanted = threads or len(os.sched_getaffinity(0))
+    wanted = threads or psutil.cpu_count() or 1
     torch.set_num_threads(wanted)
     return wanted

@@ -8,7 +8,7 @@ draws from its own generator, so none of this changes what is sampled.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,9 +49,15 @@ class _Session:
     """Hold the rows that run, the rollouts that wait and the prompts they need."""
 
     def __init__(
-        self, model: LanguageModel, prompts: Sequence[Prompt], sampling: Sampling, max_rows: int
+        self,
+        model: LanguageModel,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        max_rows: int,
+        token_budget: int,
     ) -> None:
         self.model, self.prompts, self.sampling = model, prompts, sampling
+        self.token_budget = token_budget
         self.waiting = deque(
             (prompt, index)
             for prompt in range(len(prompts))
@@ -79,7 +85,8 @@ class _Session:
         free = [slot for slot, row in enumerate(self.rows) if row is None]
         starting = [self.waiting.popleft() for _ in range(min(len(free), len(self.waiting)))]
         new = sorted({prompt for prompt, _ in starting} - self.prefixes.keys())
-        self._prefill(new)
+        for part in self._within_budget(new):
+            self._prefill(part)
         for slot, (number, index) in zip(free, starting, strict=False):
             prefix = self.prefixes[number]
             self.cache.load(slot, prefix.cache)
@@ -89,9 +96,21 @@ class _Session:
             if prefix.rows_left == 0:
                 del self.prefixes[number]
 
+    def _within_budget(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Cut prompts into parts of at most `token_budget` tokens, where one fits."""
+        part: list[int] = []
+        used = 0
+        for number in numbers:
+            length = len(self.prompts[number].tokens)
+            if part and used + length > self.token_budget:
+                yield part
+                part, used = [], 0
+            part.append(number)
+            used += length
+        if part:
+            yield part
+
     def _prefill(self, numbers: Sequence[int]) -> None:
-        if not numbers:
-            return
         prompts = [self.prompts[number].tokens for number in numbers]
         recorded: list[tuple[Tensor, Tensor]] = []
         layout = PackedGroups([Branches(len(prompt)) for prompt in prompts], recorded)
@@ -159,15 +178,19 @@ def sample_groups(
     sampling: Sampling,
     *,
     max_rows: int,
+    token_budget: int,
     version: int,
     progress: Progress | None,
 ) -> list[list[Completion]]:
-    """Return [P][G] completions. At most `max_rows` rollouts run side by side."""
+    """Return [P][G] completions. At most `max_rows` rollouts run side by side.
+
+    `token_budget` bounds the prompt tokens that are computed in one pass.
+    """
     if not prompts:
         return []
     found: list[list[Completion | None]] = [[None] * sampling.group_size for _ in prompts]
     with torch.no_grad():
-        session = _Session(model, prompts, sampling, max_rows)
+        session = _Session(model, prompts, sampling, max_rows, token_budget)
         while session.is_running:
             session.refill()
             done = session.sample()
