@@ -215,7 +215,7 @@ def test_samples_come_from_the_first_and_last_step(tmp_path: Path) -> None:
     )
     recorder = RunRecorder(tmp_path)
     for step in (1, 2, 3):
-        recorder.step({"step": step, "stage": "s"}, [select_group(group, TruncationRule.NONE)])
+        recorder.rollouts(step, "s", [select_group(group, TruncationRule.NONE)])
     found = read_samples(tmp_path, per_step=2)
     assert [(one.step, one.text, one.reward) for one in found] == [
         (1, "t0", 1.0),
