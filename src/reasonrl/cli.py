@@ -94,13 +94,10 @@ def verify(
 ) -> None:
     """Judge a file of responses."""
     from reasonrl.console import Console
-    from reasonrl.verify import check_file, verify_file
+    from reasonrl.verify import verify_file
 
     console = Console()
-    with console.phase("verify", check_file(input)) as progress:
-        report = verify_file(
-            input, output, workers=workers, deadline_s=deadline_s, on_progress=progress
-        )
+    report = verify_file(input, output, workers=workers, deadline_s=deadline_s, phase=console.phase)
     counts = " ".join(f"{status}={n}" for status, n in sorted(report.counts.items()))
     console.note(f"rows={report.n_rows} wall_s={report.wall_s:.1f} {counts}")
 

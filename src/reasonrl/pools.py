@@ -63,29 +63,32 @@ def encode_pools(
     tokenizer: Tokenizer,
     context: int,
 ) -> Pools:
-    """Apply each stage's filters and the chat template; raise when a stage cannot fill a step."""
+    """Apply the chat template, once to each list, and then each stage's filters and limits.
 
-    def encode(
-        problems: Sequence[Problem], max_prompt: int, max_new: int, where: str
-    ) -> list[EncodedProblem]:
-        return within_prompt_limit(
-            encode_problems(problems, tokenizer, system_prompt=recipe.model.system_prompt),
-            max_prompt_tokens=max_prompt,
-            max_new_tokens=max_new,
-            context=context,
-            where=where,
-        )
-
+    Raises when a stage cannot fill a step or a prompt does not fit the model's context.
+    """
+    encoded = {
+        key: encode_problems(problems, tokenizer, system_prompt=recipe.model.system_prompt)
+        for key, problems in lists.items()
+    }
     stages = []
     for stage in recipe.stage:
-        problems = _filtered(stage.data, lists[_key(stage.data.sources)])
-        rollout = stage.rollout
-        where = f"stage {stage.name}"
-        stages.append(encode(problems, rollout.max_prompt_tokens, rollout.max_new_tokens, where))
-        _check_fills_a_step(stage, len(stages[-1]))
+        pool = within_prompt_limit(
+            _filtered(stage.data, encoded[_key(stage.data.sources)]),
+            max_prompt_tokens=stage.rollout.max_prompt_tokens,
+            max_new_tokens=stage.rollout.max_new_tokens,
+            context=context,
+            where=f"stage {stage.name}",
+        )
+        _check_fills_a_step(stage, len(pool))
+        stages.append(pool)
     suites = {
-        suite.name: encode(
-            lists[_key(suite.sources)], context, suite.max_new_tokens, f"suite {suite.name}"
+        suite.name: within_prompt_limit(
+            encoded[_key(suite.sources)],
+            max_prompt_tokens=context,
+            max_new_tokens=suite.max_new_tokens,
+            context=context,
+            where=f"suite {suite.name}",
         )
         for suite in recipe.suite
     }
@@ -136,8 +139,11 @@ def _check_fills_a_step(stage: Stage, n_problems: int) -> None:
         )
 
 
-def _filtered(data: DataConfig, problems: list[Problem]) -> list[Problem]:
+def _filtered(data: DataConfig, encoded: list[EncodedProblem]) -> list[EncodedProblem]:
     if data.difficulty is None:
-        return problems
+        return encoded
     wanted = data.difficulty
-    return filter_difficulty(problems, wanted.model, minimum=wanted.minimum, maximum=wanted.maximum)
+    problems = [item.problem for item in encoded]
+    kept = filter_difficulty(problems, wanted.model, minimum=wanted.minimum, maximum=wanted.maximum)
+    ids = {problem.id for problem in kept}
+    return [item for item in encoded if item.problem.id in ids]

@@ -97,6 +97,7 @@ class Trainer:
     save: Callable[[TrainState], None]
     should_stop: Callable[[], bool]
     state: TrainState
+    _encoded: dict[str, EncodedProblem] = field(init=False)
     _sampler: ProblemSampler = field(init=False)
 
     def run(self) -> bool:
@@ -156,7 +157,6 @@ class Trainer:
         """Return the step's groups and the selection; sample on for missing ones if allowed."""
         rollout = stage.rollout
         rule = TruncationRule(stage.update.truncation)
-        encoded = {item.problem.id: item for item in self.pools[self.state.stage]}
         groups: list[Group] = []
         selected: list[SelectedGroup] = []
         for attempt in range(1 + rollout.refill_rounds):
@@ -164,7 +164,7 @@ class Trainer:
             missing = rollout.prompts_per_step - n_kept
             if missing == 0:
                 break
-            problems = [encoded[problem.id] for problem in self._sampler.take(missing)]
+            problems = [self._encoded[problem.id] for problem in self._sampler.take(missing)]
             with self.display.phase("rollout", missing * rollout.group_size) as progress:
                 fresh = collect(
                     self.engine,
@@ -249,9 +249,10 @@ class Trainer:
         if self._is_finished:
             return
         dropped = set(self.state.dropped)
-        pool = [item.problem for item in self.pools[self.state.stage]]
+        pool = self.pools[self.state.stage]
+        self._encoded = {item.problem.id: item for item in pool if item.problem.id not in dropped}
         self._sampler = ProblemSampler(
-            [problem for problem in pool if problem.id not in dropped],
+            [item.problem for item in self._encoded.values()],
             seed=derive_seed(self.recipe.seed, "order", self.state.stage),
         )
         if self.state.sampler:
@@ -301,11 +302,17 @@ class Trainer:
 
         Return False when a person's wish to stop left some of them out.
         """
-        done = {(result.suite, result.step) for result in self.recorder.evaluations()}
         step = self.state.step
-        for suite in self.recipe.suite:
-            is_due = step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
-            if not is_due or (suite.name, step) in done:
+        due = [
+            suite
+            for suite in self.recipe.suite
+            if step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
+        ]
+        if not due:
+            return True
+        done = {(result.suite, result.step) for result in self.recorder.evaluations()}
+        for suite in due:
+            if (suite.name, step) in done:
                 continue
             if self.should_stop():
                 return False

@@ -75,3 +75,16 @@ def test_two_sources_with_one_id_are_refused():
 def test_prompt_and_completion_must_fit_the_context():
     with pytest.raises(ConfigError, match="context of 4096"):
         pools_of("stage.1.rollout.max_new_tokens=4090")
+
+
+def test_the_template_is_applied_once_to_each_problem_whatever_shares_it():
+    recipe = load_recipe(RECIPES / "tiny.toml")  # two stages and a suite on the same problems
+    model, seen = load_model("tiny"), []
+
+    class Counting:
+        def encode_chat(self, messages):
+            seen.append(messages)
+            return model.tokenizer.encode_chat(messages)
+
+    pools = encode_pools(recipe, load_problem_lists(recipe), Counting(), model.context)
+    assert len(seen) == len(pools.stages[0]) == len(pools.stages[1]) == len(pools.suites["train"])

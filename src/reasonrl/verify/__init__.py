@@ -4,7 +4,7 @@ Read top-down: verifier (the order of decisions), extract, answer (normalization
 number, bound (size guards), pool (killable workers), math/worker (algebra), batch_file (JSONL).
 """
 
-from reasonrl.verify.batch_file import VerifyReport, check_file, verify_file
+from reasonrl.verify.batch_file import VerifyReport, verify_file
 from reasonrl.verify.default import averify, verify, verify_batch
 from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem, supported_kinds
 
@@ -14,7 +14,6 @@ __all__ = [
     "VerifyItem",
     "VerifyReport",
     "averify",
-    "check_file",
     "supported_kinds",
     "verify",
     "verify_batch",

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -26,6 +26,15 @@ from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem, s
 E = TypeVar("E", bound=StrEnum)
 
 _CHUNK_ROWS = 256
+
+
+Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@contextmanager
+def no_phase(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
+    """Show nothing."""
+    yield lambda _done: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +58,19 @@ def verify_file(
     *,
     workers: int = 1,
     deadline_s: float = DEFAULT_DEADLINE_S,
-    on_progress: Callable[[int], None] | None = None,
+    phase: Phase = no_phase,
 ) -> VerifyReport:
     """Verify every row and write one verdict a row, in order.
 
-    `on_progress` gets the number of rows just done. Raises DataError with file:row for a row
-    that cannot be read; then nothing is written and an older output file stays as it was.
+    `phase` shows the progress: it is told the number of rows and yields a function that is told
+    how many were just done. Raises DataError with file:row for a row that cannot be read; then
+    nothing is written and an older output file stays as it was.
     """
     start = time.perf_counter()
     counts: Counter[Status] = Counter()
-    check_file(input_path)  # a bad last row is found before hours of work, not after
+    n_rows = sum(1 for _ in _read_rows(input_path))  # a bad last row is found before the work
     with (
+        phase("verify", n_rows) as progress,
         _whole_file(output_path) as sink,
         Verifier(workers=workers, deadline_s=deadline_s) as verifier,
     ):
@@ -69,15 +80,9 @@ def verify_file(
             for row, verdict in zip(chunk, verdicts, strict=True):
                 sink.write(_line(row.id, verdict))
                 counts[verdict.status] += 1
-            if on_progress is not None:
-                on_progress(len(chunk))
+            progress(len(chunk))
     wall_s = time.perf_counter() - start
     return VerifyReport(counts=dict(counts), n_rows=counts.total(), wall_s=wall_s)
-
-
-def check_file(path: Path) -> int:
-    """Return the number of rows; raise DataError with file:row for one that cannot be read."""
-    return sum(1 for _ in _read_rows(path))
 
 
 @contextmanager
