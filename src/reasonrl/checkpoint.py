@@ -54,7 +54,7 @@ def save(
     try:
         scratch.mkdir()
         save_file({name: value.contiguous() for name, value in tensors.items()}, scratch / _TENSORS)
-        document = {"format": _FORMAT, "blake2b": _digest(scratch / _TENSORS), "state": dict(state)}
+        document = {"format": _FORMAT, "blake2b": digest(scratch / _TENSORS), "state": dict(state)}
         (scratch / _STATE).write_text(json.dumps(document), encoding="utf-8")
         for name in (_TENSORS, _STATE):
             sync(scratch / name)
@@ -91,7 +91,7 @@ def load_latest(directory: Path) -> Checkpoint | None:
             raise CheckpointError(
                 f"format {document['format']}", where=str(path), expected=f"format {_FORMAT}"
             )
-        if _digest(path / _TENSORS) != document["blake2b"]:
+        if digest(path / _TENSORS) != document["blake2b"]:
             raise CheckpointError(
                 "the tensors are not the ones that were written", where=str(path), remedy=remedy
             )
@@ -111,15 +111,10 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hex."""
+def digest(path: Path, algorithm: str = "blake2b") -> str:
+    """Return a file's hash in hex."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _steps(directory: Path) -> list[Path]:

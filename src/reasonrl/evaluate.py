@@ -38,6 +38,14 @@ class SuiteResult:
     by_problem: dict[str, float]
 
 
+def by_suite(results: Sequence[SuiteResult]) -> dict[str, list[SuiteResult]]:
+    """Return each suite's evaluations in order, suites in the order of their first one."""
+    found: dict[str, list[SuiteResult]] = {}
+    for result in results:
+        found.setdefault(result.suite, []).append(result)
+    return found
+
+
 def evaluate_suite(
     name: str,
     engine: RolloutEngine,
@@ -66,6 +74,10 @@ def evaluate_suite(
         progress=progress,
     )
     check_failures(groups, max_share=max_failed_share)
+    return _result(name, step, sampling, groups)
+
+
+def _result(name: str, step: int, sampling: Sampling, groups: Sequence[Group]) -> SuiteResult:
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     finished = [
         reward
@@ -73,7 +85,9 @@ def evaluate_suite(
         if not rollout.completion.is_truncated and (reward := rollout.verdict.reward) is not None
     ]
     by_problem = {
-        group.problem.id: score for group in groups if (score := _score(group)) is not None
+        group.problem.id: fsum(group.rewards) / len(group.rewards)
+        for group in groups
+        if group.rewards
     }
     return SuiteResult(
         suite=name,
@@ -89,8 +103,3 @@ def evaluate_suite(
         failed=sum(rollout.verdict.is_failed for rollout in rollouts),
         by_problem=by_problem,
     )
-
-
-def _score(group: Group) -> float | None:
-    rewards = [reward for r in group.rollouts if (reward := r.verdict.reward) is not None]
-    return fsum(rewards) / len(rewards) if rewards else None

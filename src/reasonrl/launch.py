@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from threading import Event
 from types import FrameType
 
 from reasonrl import checkpoint
@@ -240,28 +241,15 @@ def _only_process(directory: Path) -> Iterator[None]:
         yield
 
 
-class _Stopper:
-    """Remember that a person asked to stop."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def ask(self) -> None:
-        self._asked = True
-
-    def is_set(self) -> bool:
-        return self._asked
-
-
 @contextmanager
-def _stop_on_signal(console: Console) -> Iterator[_Stopper]:
+def _stop_on_signal(console: Console) -> Iterator[Event]:
     """End after the current step on the first Ctrl-C or SIGTERM, at once on the second."""
-    stopper = _Stopper()
+    stopper = Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stopper.is_set():
             raise KeyboardInterrupt
-        stopper.ask()
+        stopper.set()
         console.note("stopping after this step or evaluation; again to stop at once")
 
     old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

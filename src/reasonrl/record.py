@@ -87,13 +87,12 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:
-    fates = dict(
-        zip(
-            (rollout.id for rollout in item.rollouts),
-            zip(item.advantages, item.masked, strict=True),
-            strict=True,
+    fates = {
+        rollout.id: (advantage, is_masked)
+        for rollout, advantage, is_masked in zip(
+            item.rollouts, item.advantages, item.masked, strict=True
         )
-    )
+    }
     rows: list[dict[str, object]] = []
     for rollout in item.group.rollouts:
         advantage, masked = fates.get(rollout.id, (None, False))

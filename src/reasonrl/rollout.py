@@ -14,7 +14,6 @@ from reasonrl.engines.protocols import Progress, RolloutEngine
 from reasonrl.errors import ConfigError, DataError, EngineError, VerifierError
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
-    Completion,
     Group,
     Message,
     Problem,
@@ -138,7 +137,13 @@ def collect(
         ]
     )
     rollouts = [
-        _rollout(f"{label}/{item.problem.id}/{index}", index, completion, text, verdict)
+        Rollout(
+            id=f"{label}/{item.problem.id}/{index}",
+            index=index,
+            completion=completion,
+            text=text,
+            verdict=verdict,
+        )
         for (item, index, completion, text), verdict in zip(drafts, verdicts, strict=True)
     ]
     size = sampling.group_size
@@ -150,10 +155,6 @@ def collect(
         )
         for number, item in enumerate(encoded)
     ]
-
-
-def _rollout(id: str, index: int, completion: Completion, text: str, verdict: Verdict) -> Rollout:
-    return Rollout(id=id, index=index, completion=completion, text=text, verdict=verdict)
 
 
 def check_failures(groups: Sequence[Group], *, max_share: float) -> None:

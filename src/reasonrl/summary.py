@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reasonrl import __version__, checkpoint
 from reasonrl.config import Recipe
-from reasonrl.evaluate import SuiteResult
+from reasonrl.evaluate import SuiteResult, by_suite
 from reasonrl.record import RunRecorder, write_atomic
 from reasonrl.report.curves import charts_svg
 from reasonrl.report.page import render_page
@@ -27,12 +27,9 @@ def write_summary(
     directory: Path, recipe: Recipe, recorder: RunRecorder, state: TrainState, *, threads: int
 ) -> None:
     """Write summary.json from the record and the final model's file."""
-    by_suite: dict[str, list[SuiteResult]] = {}
-    for result in recorder.evaluations():
-        by_suite.setdefault(result.suite, []).append(result)
     suites = {
         name: {"before": _suite_row(results[0]), "after": _suite_row(results[-1])}
-        for name, results in by_suite.items()
+        for name, results in by_suite(recorder.evaluations()).items()
     }
     summary = {
         "name": recipe.name,
@@ -42,7 +39,7 @@ def write_summary(
         "train_wall_s": round(state.train_wall_s, 3),
         "eval": suites[recipe.suite[0].name] if recipe.suite else {},
         "suites": suites,
-        "weights_sha256": checkpoint.sha256(directory / MODEL / "model.safetensors"),
+        "weights_sha256": checkpoint.digest(directory / MODEL / "model.safetensors", "sha256"),
         "threads": threads,
         "reasonrl": __version__,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -236,8 +236,7 @@ class Trainer:
         if isinstance(accuracy, float):
             self.state.accuracies.append(accuracy)
         for group in groups:
-            rewards = [r.verdict.reward for r in group.rollouts if r.verdict.reward is not None]
-            if rewards:
+            if rewards := group.rewards:
                 share = sum(reward == 1.0 for reward in rewards) / len(rewards)
                 self.state.last_scores[group.problem.id] = share
         self.state.sampler = self._sampler.state().to_json()

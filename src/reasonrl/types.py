@@ -187,3 +187,9 @@ class Group:
     problem: Problem
     prompt: Tokens
     rollouts: tuple[Rollout, ...]
+
+    @property
+    def rewards(self) -> list[float]:
+        """Return the rewards of the rollouts that could be judged, in order."""
+        verdicts = (rollout.verdict for rollout in self.rollouts)
+        return [verdict.reward for verdict in verdicts if verdict.reward is not None]

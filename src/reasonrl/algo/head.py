@@ -12,7 +12,7 @@ the token's log-probability and entropy, the gradient at the logits is, in close
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -22,6 +22,12 @@ CHUNK_TOKENS = 256
 
 ChunkLoss = Callable[[slice, Tensor, Tensor], Tensor]
 """Return the scalar loss of tokens [a:b] from their log-probabilities and entropies (leaves)."""
+
+
+def chunks(n_tokens: int) -> Iterator[slice]:
+    """Yield the parts of a row of tokens whose logits exist together."""
+    for start in range(0, n_tokens, CHUNK_TOKENS):
+        yield slice(start, min(start + CHUNK_TOKENS, n_tokens))
 
 
 def backward_through_head(
@@ -42,8 +48,7 @@ def backward_through_head(
             weight_VD.grad = torch.zeros_like(weight_VD)
         size = (min(CHUNK_TOKENS, len(tokens_N)), weight_VD.shape[0])
         scores, probs = hidden_ND.new_empty(size), hidden_ND.new_empty(size)
-        for start in range(0, len(tokens_N), CHUNK_TOKENS):
-            part = slice(start, min(start + CHUNK_TOKENS, len(tokens_N)))
+        for part in chunks(len(tokens_N)):
             n = part.stop - part.start
             torch.mm(hidden_ND[part], weight_VD.T, out=scores[:n])
             at_logits = _chunk_gradient(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reasonrl.evaluate import SuiteResult
+from reasonrl.evaluate import SuiteResult, by_suite
 from reasonrl.metrics import Row
 from reasonrl.report.chart import STYLE, Chart, Mark, draw, escape_text
 from reasonrl.report.colors import DARK, LIGHT, color_rules, variables
@@ -122,12 +122,11 @@ def _facts(metrics: Sequence[Row], summary: Mapping[str, object] | None) -> str:
 
 def _results(evaluations: Sequence[SuiteResult]) -> str:
     """Set each suite's first and last evaluation side by side."""
-    by_suite: dict[str, list[SuiteResult]] = {}
-    for result in evaluations:
-        by_suite.setdefault(result.suite, []).append(result)
-    if not by_suite:
+    if not evaluations:
         return '<p class="card quiet">No evaluation yet.</p>'
-    rows = "".join(_result_row(results[0], results[-1]) for results in by_suite.values())
+    rows = "".join(
+        _result_row(results[0], results[-1]) for results in by_suite(evaluations).values()
+    )
     return (
         '<div class="card scroll"><table><thead><tr><th>suite</th><th>before</th><th>after</th>'
         "<th>change</th><th>truncated</th><th>mean tokens</th></tr></thead>"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import cycle, pairwise
 from math import isfinite
 
-from reasonrl.evaluate import SuiteResult
+from reasonrl.evaluate import SuiteResult, by_suite
 from reasonrl.metrics import Row
 from reasonrl.report.chart import Border, Chart, Color, Mark, Series
 
@@ -111,9 +111,6 @@ def build_panels(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> 
 
 def suite_series(evaluations: Sequence[SuiteResult]) -> list[Series]:
     """Return one series of avg@k with its intervals for each suite."""
-    by_suite: dict[str, list[SuiteResult]] = {}
-    for result in evaluations:
-        by_suite.setdefault(result.suite, []).append(result)
     return [
         Series(
             label=f"{suite} avg@{results[0].k}",
@@ -123,7 +120,9 @@ def suite_series(evaluations: Sequence[SuiteResult]) -> list[Series]:
             mark=Mark.POINTS,
             intervals=[result.accuracy.ci95 for result in results],
         )
-        for (suite, results), color in zip(by_suite.items(), cycle(_SUITE_COLORS), strict=False)
+        for (suite, results), color in zip(
+            by_suite(evaluations).items(), cycle(_SUITE_COLORS), strict=False
+        )
     ]
 
 

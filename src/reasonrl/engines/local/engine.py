@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +17,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from reasonrl.algo.head import CHUNK_TOKENS, backward_through_head
+from reasonrl.algo.head import backward_through_head, chunks
 from reasonrl.algo.logprobs import token_logprobs
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
 from reasonrl.engines.local.packing import Microbatch, microbatches
@@ -63,7 +63,9 @@ class LocalEngine:
         self.version = 0
         self._settings = optimizer
         self._device = str(model.head.device)
-        self._reference = copy.deepcopy(model.module) if keep_reference else None
+        self._reference = (
+            replace(model, module=copy.deepcopy(model.module)) if keep_reference else None
+        )
         self._parameters = dict(model.module.named_parameters())
         self.reset_optimizer()
 
@@ -110,24 +112,20 @@ class LocalEngine:
     # learning
 
     def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._score(batch, temperature)
+        return self._score(self.model, batch, temperature)
 
     def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
         if self._reference is None:
             raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
-        policy, self.model = self.model, _with_module(self.model, self._reference)
-        try:
-            return self._score(batch, temperature)
-        finally:
-            self.model = policy
+        return self._score(self._reference, batch, temperature)
 
     @torch.no_grad()
-    def _score(self, batch: TrainBatch, temperature: float) -> Logprobs:
+    def _score(self, model: LanguageModel, batch: TrainBatch, temperature: float) -> Logprobs:
         found = np.empty(batch.n_tokens, dtype=np.float32)
         for micro in self._microbatches(batch):
-            hidden_ND = self._hidden(micro)
-            for part in _chunks(len(micro.targets_N)):
-                logits = hidden_ND[part] @ self.model.head.T
+            hidden_ND = _hidden(model, micro)
+            for part in chunks(len(micro.targets_N)):
+                logits = hidden_ND[part] @ model.head.T
                 logprobs = token_logprobs(logits, micro.targets_N[part], temperature)
                 found[micro.index_N[part].cpu().numpy()] = logprobs.cpu().numpy()
         return found
@@ -168,7 +166,7 @@ class LocalEngine:
         self, micro: Microbatch, batch: TrainBatch, objective: Objective, logprobs_N: Logprobs
     ) -> list[TokenSums]:
         """Add one microbatch's gradient of loss_sum / n_tokens; fill in its log-probabilities."""
-        hidden_ND = self._hidden(micro)
+        hidden_ND = _hidden(self.model, micro)
         sums = []
 
         def chunk_loss(part: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
@@ -214,13 +212,6 @@ class LocalEngine:
 
     def _microbatches(self, batch: TrainBatch) -> Iterator[Microbatch]:
         return microbatches(batch, token_budget=self.token_budget, device=self._device)
-
-    def _hidden(self, micro: Microbatch) -> Tensor:
-        """Return the hidden states that predict the microbatch's targets, [N, D]."""
-        positions = micro.layout.positions(micro.tokens_1L.device)
-        hidden_LD = self.model.hidden(micro.tokens_1L, positions, micro.layout)
-        # index_select, not indexing: places repeat, and its backward adds them in a fixed order
-        return hidden_LD.index_select(0, micro.predictors_N)
 
     def _given(self, values_N: Logprobs | None, index: np.ndarray) -> Tensor | None:
         return None if values_N is None else torch.as_tensor(values_N[index], device=self._device)
@@ -278,19 +269,12 @@ class LocalEngine:
         """Hold nothing that outlives the process."""
 
 
-def _chunks(n: int) -> Iterator[slice]:
-    for start in range(0, n, CHUNK_TOKENS):
-        yield slice(start, min(start + CHUNK_TOKENS, n))
-
-
-def _with_module(model: LanguageModel, module: torch.nn.Module) -> LanguageModel:
-    return LanguageModel(
-        name=model.name,
-        module=module,
-        tokenizer=model.tokenizer,
-        eos_ids=model.eos_ids,
-        context=model.context,
-    )
+def _hidden(model: LanguageModel, micro: Microbatch) -> Tensor:
+    """Return the hidden states that predict the microbatch's targets, [N, D]."""
+    positions = micro.layout.positions(micro.tokens_1L.device)
+    hidden_LD = model.hidden(micro.tokens_1L, positions, micro.layout)
+    # index_select, not indexing: places repeat, and its backward adds them in a fixed order
+    return hidden_LD.index_select(0, micro.predictors_N)
 
 
 def use_threads(threads: int) -> int:
