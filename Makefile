@@ -17,7 +17,7 @@ check: .venv/.ready-dev  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(MAKE) --no-print-directory test
 
 format: .venv/.ready-dev
 	$(BIN)/ruff format .

@@ -55,5 +55,16 @@ def split_minibatches(batch: TrainBatch, n: int) -> list[TrainBatch]:
     ]
 
 
+def sampled_entropy(batch: TrainBatch) -> float | None:
+    """Return e_k = -mean(old_logprobs) over the kept rollouts' tokens, in nats; section 3.2.5.
+
+    A Monte-Carlo estimate at the sampling temperature, like the released code's, but over all
+    tokens of the step and not those of one rank.
+    """
+    if batch.old_logprobs_N is None:
+        return None
+    return -float(batch.old_logprobs_N.mean(dtype="float64"))
+
+
 def _cut(values_N: Logprobs | None, start: int, end: int) -> Logprobs | None:
     return None if values_N is None else values_N[start:end]

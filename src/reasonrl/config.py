@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from reasonrl.types import EntropyMode, TruncationRule
+
 
 class Strict(BaseModel):
     """Refuse unknown keys, implicit conversions and assignment."""
@@ -92,7 +94,7 @@ class UpdateConfig(Strict):
     clip_low: float = Field(default=0.2, ge=0, lt=1)
     clip_high: float = Field(default=0.2, ge=0)
     kl_coefficient: float = Field(default=0.0, ge=0)
-    truncation: Literal["none", "mask-before", "mask-after"] = "none"
+    truncation: TruncationRule = TruncationRule.NONE
 
 
 _ENTROPY_PRESETS: Mapping[str, Mapping[str, float]] = {
@@ -106,7 +108,7 @@ _ENTROPY_PRESETS: Mapping[str, Mapping[str, float]] = {
 class EntropyConfig(Strict):
     """The entropy term. `mode` names a preset; what is left out comes from it."""
 
-    mode: Literal["none", "fixed", "report", "release"] = "report"
+    mode: EntropyMode = EntropyMode.REPORT
     target_nats: float = Field(default=0.2, ge=0)
     delta: float = Field(ge=0)
     minimum: float = Field(default=0.0, ge=0)

@@ -103,3 +103,13 @@ def _result(name: str, step: int, sampling: Sampling, groups: Sequence[Group]) -
         failed=sum(rollout.verdict.is_failed for rollout in rollouts),
         by_problem=by_problem,
     )
+
+
+def describe(result: SuiteResult) -> str:
+    """Return one line about an evaluation."""
+    low, high = result.accuracy.ci95
+    return (
+        f"eval step={result.step} suite={result.suite} avg@{result.k}={result.accuracy.value:.3f} "
+        f"ci95=[{low:.3f}, {high:.3f}] problems={result.n_problems} "
+        f"truncated={result.truncated_share:.3f} tokens={result.mean_tokens:.1f}"
+    )

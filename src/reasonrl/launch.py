@@ -28,7 +28,8 @@ from reasonrl.record import RUN_FILES, RunRecorder, write_atomic
 from reasonrl.rollout import Answer, Judge
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
-from reasonrl.trainer import Trainer, TrainState, initial_state
+from reasonrl.train_state import TrainState, initial_state
+from reasonrl.trainer import Trainer
 from reasonrl.types import Verdict
 from reasonrl.verify import Verifier, VerifyItem
 

@@ -7,7 +7,7 @@ whole step divided once, so no layout of microbatches or minibatches shows in a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import fsum
 
 import numpy as np
@@ -53,27 +53,24 @@ def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
 
 def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
     """Describe what the updates of a step did; None where a step had none."""
-    if not updates or batch.old_logprobs_N is None:
-        return dict.fromkeys(
-            (
-                "entropy/full_nats", "update/policy", "update/kl", "update/ratio_mean",
-                "update/clipped_share", "update/gradient_norm", "update/gap_mean",
-                "update/gap_max", "update/tokens", "update/microbatches",
-            )
-        ) | {"update/n": 0}  # fmt: skip
     tokens = sum(stats.n_tokens for stats in updates)
-    gap_N = np.abs(batch.rollout_logprobs_N - batch.old_logprobs_N)
+    old_N = batch.old_logprobs_N if updates else None
+    gap_N = None if old_N is None else np.abs(batch.rollout_logprobs_N - old_N)
+
+    def per_token(sums: Iterable[float]) -> float | None:
+        return fsum(sums) / tokens if tokens else None
+
     return {
-        "entropy/full_nats": fsum(s.entropy_sum_nats for s in updates) / tokens,
-        "update/policy": fsum(s.policy_sum for s in updates) / tokens,
-        "update/kl": fsum(s.kl_sum for s in updates) / tokens,
-        "update/ratio_mean": fsum(s.ratio_sum for s in updates) / tokens,
-        "update/clipped_share": fsum(s.clipped_sum for s in updates) / tokens,
-        "update/gradient_norm": fsum(s.gradient_norm for s in updates) / len(updates),
-        "update/gap_mean": float(gap_N.mean(dtype=np.float64)),
-        "update/gap_max": float(gap_N.max()),
-        "update/tokens": batch.n_tokens,
-        "update/microbatches": sum(s.n_microbatches for s in updates),
+        "entropy/full_nats": per_token(s.entropy_sum_nats for s in updates),
+        "update/policy": per_token(s.policy_sum for s in updates),
+        "update/kl": per_token(s.kl_sum for s in updates),
+        "update/ratio_mean": per_token(s.ratio_sum for s in updates),
+        "update/clipped_share": per_token(s.clipped_sum for s in updates),
+        "update/gradient_norm": _mean([s.gradient_norm for s in updates]),
+        "update/gap_mean": None if gap_N is None else float(gap_N.mean(dtype=np.float64)),
+        "update/gap_max": None if gap_N is None else float(gap_N.max()),
+        "update/tokens": batch.n_tokens or None,
+        "update/microbatches": sum(s.n_microbatches for s in updates) or None,
         "update/n": len(updates),
     }
 

@@ -18,7 +18,7 @@ from reasonrl.record import RunRecorder, write_atomic
 from reasonrl.report.curves import charts_svg
 from reasonrl.report.page import render_page
 from reasonrl.report.samples import read_samples
-from reasonrl.trainer import TrainState
+from reasonrl.train_state import TrainState
 
 MODEL, SUMMARY, PAGE, PICTURE = "model", "summary.json", "report.html", "curves.svg"
 

@@ -6,58 +6,27 @@ holds no device, file format or library detail. `launch` builds one and runs it.
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from reasonrl.algo import entropy
-from reasonrl.algo.advantage import TruncationRule
-from reasonrl.algo.entropy import EntropyControl, EntropyMode, EntropyState
+from reasonrl.algo.entropy import EntropyState
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup, Signal, select_group
-from reasonrl.batch import build_batch, split_minibatches
-from reasonrl.config import EntropyConfig, Recipe, Stage, Suite
+from reasonrl.batch import build_batch, sampled_entropy, split_minibatches
+from reasonrl.clock import StepClock
+from reasonrl.config import Recipe, Stage, Suite
 from reasonrl.data.sampler import ProblemSampler, SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
-from reasonrl.evaluate import SuiteResult, evaluate_suite
+from reasonrl.evaluate import SuiteResult, describe, evaluate_suite
 from reasonrl.metrics import Row, rollout_metrics, selection_metrics, update_metrics
 from reasonrl.rollout import EncodedProblem, Judge, Tokenizer, check_failures, collect
 from reasonrl.seeds import derive_seed
-from reasonrl.types import Group, Sampling
-
-
-@dataclass(slots=True, kw_only=True)
-class TrainState:
-    """Hold all that decides the next step besides the engine's tensors. JSON data throughout.
-
-    `accuracies` are this stage's, one a step; `last_scores` each problem's share of right answers
-    at its last visit in this stage; `dropped` the problems taken out at the stage's start.
-    """
-
-    step: int = 0
-    stage: int = 0
-    stage_step: int = 0
-    version: int = 0
-    coefficient: float = 0.0
-    gate_open: bool = True
-    sampler: str = ""
-    accuracies: list[float] = field(default_factory=list)
-    last_scores: dict[str, float] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
-    train_wall_s: float = 0.0
-
-    def to_json(self) -> dict[str, object]:
-        return asdict(self)
-
-
-def initial_state(recipe: Recipe) -> TrainState:
-    """Return the state before the first step."""
-    start = entropy.initial_state(entropy_control(recipe.stage[0].entropy))
-    return TrainState(coefficient=start.coefficient, gate_open=start.is_open)
+from reasonrl.train_state import TrainState, entropy_control, has_plateaued
+from reasonrl.types import EntropyMode, Group, Sampling
 
 
 class Recorder(Protocol):
@@ -127,7 +96,7 @@ class Trainer:
 
     def _step(self, stage: Stage) -> None:
         """Take one step of eq. 3.1: rollout, selection, updates, entropy control."""
-        clock = _Clock()
+        clock = StepClock()
         groups, selected = self._rollout(stage)
         self.recorder.rollouts(self.state.step + 1, stage.name, selected)
         check_failures(groups, max_share=self.recipe.verify.max_failed_share)
@@ -156,7 +125,6 @@ class Trainer:
     def _rollout(self, stage: Stage) -> tuple[list[Group], list[SelectedGroup]]:
         """Return the step's groups and the selection; sample on for missing ones if allowed."""
         rollout = stage.rollout
-        rule = TruncationRule(stage.update.truncation)
         groups: list[Group] = []
         selected: list[SelectedGroup] = []
         for attempt in range(1 + rollout.refill_rounds):
@@ -180,7 +148,7 @@ class Trainer:
                     progress=progress,
                 )
             groups += fresh
-            selected += [select_group(group, rule) for group in fresh]
+            selected += [select_group(group, stage.update.truncation) for group in fresh]
         return groups, selected
 
     def _learn(
@@ -341,49 +309,6 @@ class Trainer:
             )
 
 
-def entropy_control(config: EntropyConfig) -> EntropyControl:
-    """Translate the recipe's table."""
-    return EntropyControl(
-        mode=EntropyMode(config.mode),
-        target_nats=config.target_nats,
-        delta=config.delta,
-        minimum=config.minimum,
-        maximum=config.maximum,
-        initial=config.initial,
-    )
-
-
-def sampled_entropy(batch: TrainBatch) -> float | None:
-    """Return e_k = -mean(old_logprobs) over the kept rollouts' tokens, in nats; section 3.2.5.
-
-    A Monte-Carlo estimate at the sampling temperature, like the released code's, but over all
-    tokens of the step and not those of one rank.
-    """
-    if batch.old_logprobs_N is None:
-        return None
-    return -float(batch.old_logprobs_N.mean(dtype="float64"))
-
-
-def has_plateaued(accuracies: Sequence[float], stage: Stage) -> bool:
-    """Say whether the last window of steps gained less than asked on the window before it."""
-    if stage.plateau is None or len(accuracies) < 2 * stage.plateau.window:
-        return False
-    window = stage.plateau.window
-    last = sum(accuracies[-window:]) / window
-    previous = sum(accuracies[-2 * window : -window]) / window
-    return last - previous < stage.plateau.min_gain
-
-
-def describe(result: SuiteResult) -> str:
-    """Return one line about an evaluation."""
-    low, high = result.accuracy.ci95
-    return (
-        f"eval step={result.step} suite={result.suite} avg@{result.k}={result.accuracy.value:.3f} "
-        f"ci95=[{low:.3f}, {high:.3f}] problems={result.n_problems} "
-        f"truncated={result.truncated_share:.3f} tokens={result.mean_tokens:.1f}"
-    )
-
-
 def _control_row(entropy_nats: float | None, alpha: float | None, after: EntropyState) -> Row:
     return {
         "entropy/nats": entropy_nats,
@@ -391,27 +316,3 @@ def _control_row(entropy_nats: float | None, alpha: float | None, after: Entropy
         "entropy/controller": after.coefficient,
         "entropy/gate_open": after.is_open,
     }
-
-
-class _Clock:
-    """Split a step's wall time into named laps; what no lap claims is `time/other_s`."""
-
-    def __init__(self) -> None:
-        self._started = self._last = time.perf_counter()
-        self._laps: Row = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self._laps[name] = now - self._last
-        self._last = now
-
-    def finish(self) -> Row:
-        now = time.perf_counter()
-        # Linux counts in KiB, macOS in bytes
-        unit = 1e-6 if sys.platform == "darwin" else 1.024e-3
-        return {
-            **self._laps,
-            "time/other_s": now - self._last,
-            "time/step_s": now - self._started,
-            "memory/peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
-        }

@@ -35,6 +35,23 @@ class StopReason(StrEnum):
     LENGTH = "length"  # the token limit cut it off: "truncated"
 
 
+class TruncationRule(StrEnum):
+    """Say what a truncated rollout (reward 0) does to its group; report section 3.2.3."""
+
+    NONE = "none"  # counts like any other: the report's choice
+    MASK_BEFORE = "mask-before"  # left out of the statistics, advantage 0
+    MASK_AFTER = "mask-after"  # kept in the statistics, advantage 0
+
+
+class EntropyMode(StrEnum):
+    """Name who decides the weight of the entropy term."""
+
+    NONE = "none"  # weight 0
+    FIXED = "fixed"  # a constant
+    REPORT = "report"  # eq. 3.2: gated by this step's entropy
+    RELEASE = "release"  # the released code: gated by the last step's entropy
+
+
 class Status(StrEnum):
     """Say what the verifier found; docs/verifiers.md explains each."""
 

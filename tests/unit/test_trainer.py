@@ -12,7 +12,8 @@ from reasonrl.errors import VerifierError
 from reasonrl.evaluate import SuiteResult
 from reasonrl.recipe_file import load_recipe
 from reasonrl.rollout import encode_problems
-from reasonrl.trainer import Trainer, has_plateaued, initial_state
+from reasonrl.train_state import has_plateaued, initial_state
+from reasonrl.trainer import Trainer
 from reasonrl.types import Status, Verdict
 from tests.e2e.support import RECIPES
 

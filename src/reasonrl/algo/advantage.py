@@ -6,19 +6,12 @@ Called by `select`, once for each whole group, before any rollout is dropped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from math import fsum, sqrt
+
+from reasonrl.types import TruncationRule
 
 EPSILON = 1e-6
 """Added to the standard deviation; the released code's value, the report gives none."""
-
-
-class TruncationRule(StrEnum):
-    """Say what a truncated rollout (reward 0) does to its group; report section 3.2.3."""
-
-    NONE = "none"  # counts like any other: the report's choice
-    MASK_BEFORE = "mask-before"  # left out of the statistics, advantage 0
-    MASK_AFTER = "mask-after"  # kept in the statistics, advantage 0
 
 
 def group_advantages(

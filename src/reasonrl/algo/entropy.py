@@ -7,16 +7,8 @@ named by `EntropyMode`. Called by the trainer: `coefficient` before the update, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-
-class EntropyMode(StrEnum):
-    """Name who decides the weight of the entropy term."""
-
-    NONE = "none"  # weight 0
-    FIXED = "fixed"  # a constant
-    REPORT = "report"  # eq. 3.2: gated by this step's entropy
-    RELEASE = "release"  # the released code: gated by the last step's entropy
+from reasonrl.types import EntropyMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reasonrl.algo.advantage import TruncationRule, group_advantages
-from reasonrl.types import Group, Rollout
+from reasonrl.algo.advantage import group_advantages
+from reasonrl.types import Group, Rollout, TruncationRule
 
 
 class Signal(StrEnum):

@@ -1,7 +1,7 @@
 """The page of a run: one HTML file that needs no network, script or font of its own.
 
 Everything that comes from the run is text and is escaped; the page's policy also forbids scripts.
-Called by `launch` when a run ends or stops.
+Called by `summary` when a run ends or stops.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Called by `page` and `curves`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, pairwise
 from math import isfinite
 
@@ -33,80 +33,124 @@ class Panels:
     time: Chart
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Say which metric a series shows, and how."""
+
+    key: str
+    label: str
+    color: Color
+    mark: Mark = Mark.LINE
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """Say what a chart shows."""
+
+    title: str
+    unit: str
+    lines: tuple[_Line, ...]
+    is_log: bool = False
+
+
+_PANELS = {
+    "accuracy": _Panel(
+        "Accuracy",
+        "share of rollouts",
+        (
+            _Line("accuracy/finished", "finished rollouts", Color.TEAL, Mark.FAINT),
+            _Line("accuracy/all", "all rollouts", Color.BLUE),
+        ),
+    ),
+    "entropy": _Panel("Entropy", "nats per token", (_Line("entropy/nats", "sampled", Color.BLUE),)),
+    "coefficient": _Panel(
+        "Entropy coefficient", "", (_Line("entropy/coefficient", "applied", Color.PURPLE),)
+    ),
+    "length": _Panel(
+        "Length",
+        "tokens per rollout",
+        (
+            _Line("rollout/max_tokens", "longest", Color.GRAY, Mark.FAINT),
+            _Line("rollout/mean_tokens", "mean", Color.BLUE),
+        ),
+    ),
+    "truncated": _Panel(
+        "Truncated",
+        "share of rollouts",
+        (_Line("rollout/truncated_share", "cut off at the limit", Color.ORANGE),),
+    ),
+    "groups": _Panel(
+        "Groups by signal",
+        "groups",
+        (
+            _Line("groups/kept", "kept", Color.BLUE, Mark.STACK),
+            _Line("groups/solved", "solved", Color.TEAL, Mark.STACK),
+            _Line("groups/unsolved", "unsolved", Color.ORANGE, Mark.STACK),
+            _Line("groups/flat", "flat", Color.GRAY, Mark.STACK),
+            _Line("groups/failed", "failed", Color.RED, Mark.STACK),
+        ),
+    ),
+    "gradient": _Panel(
+        "Gradient norm",
+        "before clipping",
+        (_Line("update/gradient_norm", "mean over updates", Color.BLUE),),
+    ),
+    "gap": _Panel(
+        "Sampler to learner gap",
+        "nats per token, absolute",
+        (
+            _Line("update/gap_max", "largest", Color.GRAY, Mark.FAINT),
+            _Line("update/gap_mean", "mean", Color.BLUE),
+        ),
+        is_log=True,
+    ),
+    "time": _Panel(
+        "Time",
+        "seconds per step",
+        (
+            _Line("time/rollout_s", "rollout", Color.BLUE, Mark.STACK),
+            _Line("time/update_s", "update", Color.ORANGE, Mark.STACK),
+            _Line("time/other_s", "other", Color.GRAY, Mark.STACK),
+        ),
+    ),
+}
+
+
 def build_panels(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> Panels:
     """Return all charts of a run; they share their steps, so that they can be read together."""
-    known = [step_of(row) for row in metrics] + [result.step for result in evaluations]
-    first, last = min(known, default=0), max(known, default=1)
     steps = [step_of(row) for row in metrics]
+    known = steps + [result.step for result in evaluations]
     borders = stage_borders(metrics)
 
-    def line(key: str, label: str, color: Color, mark: Mark = Mark.LINE) -> Series:
-        values = [_number(row, key) for row in metrics]
-        return Series(label=label, color=color, steps=steps, values=values, mark=mark)
-
-    def chart(title: str, unit: str, *series: Series, is_log: bool = False) -> Chart:
+    def chart(panel: _Panel) -> Chart:
         return Chart(
-            title=title,
-            unit=unit,
-            series=series,
+            title=panel.title,
+            unit=panel.unit,
+            series=tuple(
+                Series(
+                    label=line.label,
+                    color=line.color,
+                    steps=steps,
+                    values=[_number(row, line.key) for row in metrics],
+                    mark=line.mark,
+                )
+                for line in panel.lines
+            ),
             borders=borders,
-            first=first,
-            last=last,
-            is_log=is_log,
+            first=min(known, default=0),
+            last=max(known, default=1),
+            is_log=panel.is_log,
         )
 
-    return Panels(
-        accuracy=chart(
-            "Accuracy",
-            "share of rollouts" + ("; bars are 95 % intervals" if evaluations else ""),
-            line("accuracy/finished", "finished rollouts", Color.TEAL, Mark.FAINT),
-            line("accuracy/all", "all rollouts", Color.BLUE),
-            *suite_series(evaluations),
-        ),
-        entropy=chart("Entropy", "nats per token", line("entropy/nats", "sampled", Color.BLUE)),
-        coefficient=chart(
-            "Entropy coefficient", "", line("entropy/coefficient", "applied", Color.PURPLE)
-        ),
-        length=chart(
-            "Length",
-            "tokens per rollout",
-            line("rollout/max_tokens", "longest", Color.GRAY, Mark.FAINT),
-            line("rollout/mean_tokens", "mean", Color.BLUE),
-        ),
-        truncated=chart(
-            "Truncated",
-            "share of rollouts",
-            line("rollout/truncated_share", "cut off at the limit", Color.ORANGE),
-        ),
-        groups=chart(
-            "Groups by signal",
-            "groups",
-            line("groups/kept", "kept", Color.BLUE, Mark.STACK),
-            line("groups/solved", "solved", Color.TEAL, Mark.STACK),
-            line("groups/unsolved", "unsolved", Color.ORANGE, Mark.STACK),
-            line("groups/flat", "flat", Color.GRAY, Mark.STACK),
-            line("groups/failed", "failed", Color.RED, Mark.STACK),
-        ),
-        gradient=chart(
-            "Gradient norm",
-            "before clipping",
-            line("update/gradient_norm", "mean over updates", Color.BLUE),
-        ),
-        gap=chart(
-            "Sampler to learner gap",
-            "nats per token, absolute",
-            line("update/gap_max", "largest", Color.GRAY, Mark.FAINT),
-            line("update/gap_mean", "mean", Color.BLUE),
-            is_log=True,
-        ),
-        time=chart(
-            "Time",
-            "seconds per step",
-            line("time/rollout_s", "rollout", Color.BLUE, Mark.STACK),
-            line("time/update_s", "update", Color.ORANGE, Mark.STACK),
-            line("time/other_s", "other", Color.GRAY, Mark.STACK),
-        ),
+    panels = Panels(**{name: chart(panel) for name, panel in _PANELS.items()})
+    if not evaluations:
+        return panels
+    accuracy = replace(
+        panels.accuracy,
+        unit=f"{panels.accuracy.unit}; bars are 95 % intervals",
+        series=(*panels.accuracy.series, *suite_series(evaluations)),
     )
+    return replace(panels, accuracy=accuracy)
 
 
 def suite_series(evaluations: Sequence[SuiteResult]) -> list[Series]:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonrl.algo.advantage import TruncationRule, group_advantages
+from reasonrl.algo.advantage import group_advantages
+from reasonrl.types import TruncationRule
 
 FINISHED = [False] * 16
 

@@ -4,12 +4,12 @@ import pytest
 
 from reasonrl.algo.entropy import (
     EntropyControl,
-    EntropyMode,
     EntropyState,
     adapt,
     coefficient,
     initial_state,
 )
+from reasonrl.types import EntropyMode
 
 
 def control(mode, **changes):

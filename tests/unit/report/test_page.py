@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from reasonrl.algo.advantage import TruncationRule
 from reasonrl.algo.select import select_group
 from reasonrl.algo.stats import Estimate
 from reasonrl.evaluate import SuiteResult
@@ -28,6 +27,7 @@ from reasonrl.types import (
     Rollout,
     Status,
     StopReason,
+    TruncationRule,
     Verdict,
 )
 
