@@ -39,13 +39,13 @@ OPTIMIZER = OptimizerSettings(
 def make_engine():
     """Return a function that makes a fresh engine on the tiny model; same seed, same weights."""
 
-    def make(*, token_budget=4096, max_rows=64, seed=0, keep_reference=False) -> LocalEngine:
+    def make(*, token_budget=4096, max_rows=64, seed=0, **options) -> LocalEngine:
         return LocalEngine(
             load_model("tiny", seed=seed),
             OPTIMIZER,
             token_budget=token_budget,
             max_rows=max_rows,
-            keep_reference=keep_reference,
+            **options,
         )
 
     return make

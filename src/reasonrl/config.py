@@ -176,6 +176,8 @@ class EngineConfig(Strict):
     type: Literal["local"] = "local"
     device: str = "cpu"
     threads: int = Field(default=0, ge=0)
+    compute: Literal["float32", "bfloat16"] = "float32"
+    recompute: bool = False
     token_budget: int = Field(default=4096, ge=1)
     max_rows: int = Field(default=128, ge=1)
 

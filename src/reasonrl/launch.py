@@ -18,7 +18,12 @@ from types import FrameType
 from reasonrl import checkpoint
 from reasonrl.config import Recipe
 from reasonrl.console import Console
-from reasonrl.engines.local import LocalEngine, OptimizerSettings, use_threads
+from reasonrl.engines.local import (
+    LocalEngine,
+    OptimizerSettings,
+    keep_freed_memory,
+    use_threads,
+)
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
@@ -76,6 +81,7 @@ def resume(directory: Path, console: Console) -> Outcome:
 
 def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> Outcome:
     threads = use_threads(recipe.engine.threads)
+    keep_freed_memory()
     model, pools = _prepare(recipe, console)
     with ExitStack() as stack:
         verifier = stack.enter_context(
@@ -167,6 +173,8 @@ def _local_engine(recipe: Recipe, model: LanguageModel) -> LocalEngine:
             weight_decay=settings.weight_decay,
             max_gradient_norm=settings.max_gradient_norm,
         ),
+        compute=recipe.engine.compute,
+        recompute=recipe.engine.recompute,
         token_budget=recipe.engine.token_budget,
         max_rows=recipe.engine.max_rows,
         keep_reference=keeps_reference(recipe),

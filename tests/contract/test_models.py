@@ -14,6 +14,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import ModelError
 from reasonrl.models.fetch import is_at_hand, locate
@@ -71,6 +72,48 @@ def test_sampler_and_learner_agree_with_plain_transformers(family, tied, tmp_pat
     np.testing.assert_allclose(
         batch.rollout_logprobs_N, np.concatenate(expected), rtol=0, atol=2e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [("llama", {}), ("llama", {"attention_bias": True}), ("qwen2", {}), ("qwen3", {})],
+)
+def test_gradients_are_those_of_plain_transformers(family, changes, tmp_path):
+    """The exchanged layers add up their gradients themselves; autograd is the judge."""
+    name = save(family, tmp_path, tie_word_embeddings=True, **changes)
+    engine = LocalEngine(load_model(name), OPTIMIZER, token_budget=100, max_rows=7)
+    prompts = prompts_of(engine, TEXTS)
+    batch = batch_of(prompts, engine.generate(prompts, Sampling(max_new_tokens=9, group_size=3)))
+    objective = Objective(
+        clip_low=0.2, clip_high=0.2, entropy_coefficient=0, kl_coefficient=0, temperature=1.0
+    )
+    norm = engine.update(batch, objective, learning_rate=0.0).gradient_norm
+    plain = FAMILIES[family][1].from_pretrained(name)
+    loss = torch.zeros(())
+    for group in batch.groups:
+        for completion, advantage in zip(group.completions, group.advantages, strict=True):
+            whole = torch.as_tensor(np.concatenate((group.prompt, completion))).long()
+            logits = plain(whole[None]).logits[0, len(group.prompt) - 1 : -1]
+            targets = whole[len(group.prompt) :, None]
+            loss = loss - advantage * torch.log_softmax(logits, -1).gather(-1, targets).sum()
+    (loss / batch.n_tokens).backward()
+    expected = torch.nn.utils.clip_grad_norm_(plain.parameters(), OPTIMIZER.max_gradient_norm)
+    assert norm == pytest.approx(float(expected), rel=1e-4)
+    found = dict(engine.model.module.named_parameters())
+    for parameter_name, parameter in plain.named_parameters():
+        torch.testing.assert_close(
+            found[parameter_name].grad,
+            parameter.grad,
+            rtol=0,
+            atol=1e-5 * float(parameter.grad.abs().max()),
+            msg=parameter_name,
+        )
+
+
+@pytest.mark.parametrize("changes", [{"hidden_act": "gelu"}, {"mlp_bias": True}])
+def test_a_model_with_another_mlp_is_refused(changes, tmp_path):
+    with pytest.raises(ModelError, match="not known to be a plain"):
+        load_model(save("llama", tmp_path, **changes))
 
 
 def test_a_model_with_windowed_attention_is_refused(tmp_path):

@@ -85,6 +85,8 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "engine.device": (),  # needs a second device; not confirmed on a GPU
     "engine.threads": ("engine.threads=2",),
     "engine.token_budget": ("engine.token_budget=60",),
+    "engine.compute": ('engine.compute="bfloat16"',),
+    "engine.recompute": (),  # memory only: the gradient must not depend on it (test_gradient)
     "engine.max_rows": (),  # memory only: what is sampled must not depend on it (contract)
     "verify.workers": (),  # speed only
     "verify.deadline_s": (),  # tests/unit/verify/test_verify_pool.py

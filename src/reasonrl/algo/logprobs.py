@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
+
+_BLOCK = 128  # divides the vocabularies of the families supported here, so that none is copied
 
 
 def token_logprobs(logits_NV: Tensor, tokens_N: Tensor, temperature: float) -> Tensor:
@@ -26,17 +29,49 @@ def sample_tokens(
 ) -> tuple[Tensor, Tensor]:
     """Return one token a row and its log-probability, [R] each, by inverting the CDF.
 
-    One uniform number in [0, 1) decides one token, so a rollout depends on its own numbers and
-    not on its neighbours in the batch. Temperature 0 takes the most likely token; its
-    log-probability is then that of temperature 1.
+    Overwrites the logits (float32 ones; others are widened first): the vocabulary is the largest
+    tensor of sampling, and it exists once. One uniform number in [0, 1) decides one token, so a
+    rollout depends on its own numbers and not on its neighbours in the batch. Temperature 0 takes
+    the most likely token; its log-probability is then that of temperature 1.
     """
     if temperature == 0:
         tokens_R = logits_RV.argmax(-1)
         return tokens_R, token_logprobs(logits_RV, tokens_R, 1.0)
-    probs_RV = torch.softmax(logits_RV.float() / temperature, dim=-1)
-    # float64: in float32 the tail of the vocabulary vanishes and a number near 1 rounds to 1
-    cdf_RV = probs_RV.cumsum(-1, dtype=torch.float64)
-    thresholds_R = uniforms_R * cdf_RV[:, -1]  # rounding leaves the last entry a little off 1
-    tokens_R = torch.searchsorted(cdf_RV, thresholds_R[:, None], right=True).squeeze(-1)
-    tokens_R = tokens_R.clamp_(max=logits_RV.shape[-1] - 1)
-    return tokens_R, token_logprobs(logits_RV, tokens_R, temperature)
+    weights_RV = logits_RV.float()
+    if temperature != 1.0:
+        weights_RV /= temperature
+    weights_RV -= weights_RV.amax(-1, keepdim=True)
+    weights_RV.exp_()
+    tokens_R = _invert_cdf(weights_RV, uniforms_R)
+    chosen_R = weights_RV.gather(-1, tokens_R[:, None]).squeeze(-1)
+    return tokens_R, torch.log(chosen_R / weights_RV.sum(-1))
+
+
+def _invert_cdf(weights_RV: Tensor, uniforms_R: Tensor) -> Tensor:
+    """Return the first token of each row whose cumulative weight exceeds the row's share of it all.
+
+    In two steps, first the block of the vocabulary and then the token in it, so that only block
+    totals and one block a row are summed in float64. Float32 would lose the vocabulary's tail.
+    """
+    odd = -weights_RV.shape[1] % _BLOCK
+    blocks_RBW = (pad(weights_RV, (0, odd)) if odd else weights_RV).view(
+        len(weights_RV), -1, _BLOCK
+    )
+    block_R1, rest_R = _first_above(blocks_RBW.sum(-1), uniforms_R)
+    rows_R1 = torch.arange(len(weights_RV), device=weights_RV.device)[:, None]
+    inside_RW = blocks_RBW[rows_R1, block_R1].squeeze(1)
+    inside_R1, _ = _first_above(inside_RW, rest_R)
+    return (block_R1 * _BLOCK + inside_R1).squeeze(-1)
+
+
+def _first_above(weights_RK: Tensor, share_R: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where the cumulative weight first exceeds `share` of the total, [R, 1], and how far
+    into that place the share reaches, [R] in [0, 1]. The place has a positive weight."""
+    cdf_RK = weights_RK.cumsum(-1, dtype=torch.float64)
+    target_R1 = share_R[:, None].clamp(max=1 - 2.0**-52) * cdf_RK[:, -1:]
+    place_R1 = torch.searchsorted(cdf_RK, target_R1, right=True)
+    end_R1 = cdf_RK.gather(-1, place_R1)
+    before_RK = pad(cdf_RK, (1, 0))
+    start_R1 = before_RK.gather(-1, place_R1)
+    reach_R1 = (target_R1 - start_R1) / (end_R1 - start_R1)
+    return place_R1, reach_R1.squeeze(-1)

@@ -30,7 +30,8 @@ class LanguageModel:
     """Hold a model, its tokenizer and the facts the engines need.
 
     `module` is the transformers model; `eos_ids` end a completion; `context` is the longest
-    sequence, prompt and completion together, that its positions reach.
+    sequence, prompt and completion together, that its positions reach; `compute` is the dtype that
+    the layers calculate in, whatever that of the weights.
     """
 
     name: str
@@ -38,6 +39,7 @@ class LanguageModel:
     tokenizer: ChatTokenizer
     eos_ids: frozenset[int]
     context: int
+    compute: torch.dtype = torch.float32
 
     @property
     def n_layers(self) -> int:
@@ -58,10 +60,10 @@ class LanguageModel:
         return cast(Tensor, cast(Any, self.module).lm_head.weight)
 
     def hidden(self, tokens_1L: Tensor, positions_1L: Tensor, layout: attention.Layout) -> Tensor:
-        """Return the last hidden states, [L, D], of one packed row."""
+        """Return the last hidden states, [L, D] in float32, of one packed row."""
         body = cast(Any, self.module).model
         out = body(input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout)
-        return cast(Tensor, out.last_hidden_state[0])
+        return cast(Tensor, out.last_hidden_state[0]).float()
 
     def save(self, directory: Path) -> None:
         """Write a directory that plain transformers loads."""
@@ -138,11 +140,13 @@ def _check_family(module: Any, name: str) -> None:
     """
     config = module.config
     is_windowed = bool(getattr(config, "use_sliding_window", False))
-    if config.model_type not in FAMILIES or is_windowed:
+    is_plain_mlp = config.hidden_act == "silu" and not getattr(config, "mlp_bias", False)
+    if config.model_type not in FAMILIES or is_windowed or not is_plain_mlp:
         raise ModelError(
             f"{name!r} ({config.model_type}) is not known to be a plain causal decoder",
             where="model.name",
-            expected="full attention and one of " + ", ".join(sorted(FAMILIES)),
+            expected="full attention, a SiLU-gated MLP without biases, and one of "
+            + ", ".join(sorted(FAMILIES)),
             remedy="choose another model",
         )
 

@@ -103,10 +103,27 @@ def test_a_uniform_number_picks_the_token_whose_share_of_the_cdf_holds_it():
 def test_sampled_frequencies_follow_the_tempered_softmax():
     logits = torch.tensor([1.0, 0.0, -1.0, -30.0]).repeat(20_000, 1)
     uniforms = torch.rand(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = torch.softmax(logits[0] / 0.7, -1)
     tokens, _ = sample_tokens(logits, uniforms, 0.7)
     shares = torch.bincount(tokens, minlength=4) / 20_000
     # four standard errors of a share are at most 0.0142
-    torch.testing.assert_close(shares, torch.softmax(logits[0] / 0.7, -1), rtol=0, atol=0.0142)
+    torch.testing.assert_close(shares, expected, rtol=0, atol=0.0142)
+
+
+@pytest.mark.parametrize("vocabulary", [5, 128, 640, 1000])
+def test_sampling_in_blocks_is_the_inversion_of_the_whole_cdf(vocabulary):
+    generator = torch.Generator().manual_seed(vocabulary)
+    logits = 4 * torch.randn(4000, vocabulary, generator=generator)
+    uniforms = torch.rand(4000, generator=generator, dtype=torch.float64)
+    uniforms[0], uniforms[1] = 0.0, 1 - 2**-53
+    probs = torch.softmax(logits.double(), -1)
+    cdf = probs.cumsum(-1)
+    tokens, logprobs = sample_tokens(logits, uniforms, 1.0)
+    rows = torch.arange(4000)
+    # the uniform lies between the token's ends of the CDF, up to float32 block totals
+    assert torch.all(uniforms < cdf[rows, tokens] + 1e-6)
+    assert torch.all(uniforms >= cdf[rows, tokens] - probs[rows, tokens] - 1e-6)
+    torch.testing.assert_close(logprobs, probs[rows, tokens].log().float(), rtol=1e-5, atol=1e-6)
 
 
 def test_temperature_zero_is_greedy_and_reports_logprobs_at_one(case):

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import psutil
@@ -25,6 +25,7 @@ from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.protocols import Progress, TrainBatch, TrainGroup, UpdateStats
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import CheckpointError, EngineError
+from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
@@ -45,7 +46,9 @@ class LocalEngine:
     """Sample and learn on one module.
 
     `token_budget` bounds the tokens of a microbatch, `max_rows` the rollouts sampled side by side;
-    both trade memory for speed and change no result beyond rounding.
+    both trade memory for speed and change no result beyond rounding. So does `recompute`: it keeps
+    one tensor a layer for the backward pass and computes the others again. `compute` is what the
+    layers calculate in; weights, their gradients, the head and the optimizer stay float32.
     """
 
     def __init__(
@@ -55,17 +58,23 @@ class LocalEngine:
         *,
         token_budget: int,
         max_rows: int,
+        compute: Literal["float32", "bfloat16"] = "float32",
+        recompute: bool = False,
         keep_reference: bool = False,
     ) -> None:
-        self.model = model
+        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        layers.exchange(model.module, dtype)
+        self.model = replace(model, compute=dtype)
         self.token_budget = token_budget
         self.max_rows = max_rows
         self.version = 0
         self._settings = optimizer
         self._device = str(model.head.device)
         self._reference = (
-            replace(model, module=copy.deepcopy(model.module)) if keep_reference else None
+            replace(self.model, module=copy.deepcopy(model.module)) if keep_reference else None
         )
+        if recompute:
+            layers.recompute_activations(model.module)
         self._parameters = dict(model.module.named_parameters())
         self.reset_optimizer()
 
@@ -140,7 +149,7 @@ class LocalEngine:
     ) -> UpdateStats:
         if batch.n_tokens == 0:
             raise EngineError("an update needs at least one trained token")
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=False)  # kept: new pages cost more than zeros
         logprobs_N = np.empty(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
         n_microbatches = 0
@@ -208,6 +217,7 @@ class LocalEngine:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._optimizer.step()
+        layers.forget_copies(self.model.module)
         return float(norm)
 
     def _microbatches(self, batch: TrainBatch) -> Iterator[Microbatch]:
@@ -246,6 +256,7 @@ class LocalEngine:
                 }
                 if moments:
                     self._optimizer.state[parameter] = moments
+        layers.forget_copies(self.model.module)
 
     def reset_optimizer(self) -> None:
         settings = self._settings

@@ -74,7 +74,7 @@ class _Session:
             n_layers=model.n_layers,
             heads=heads,
             head_size=head_size,
-            like=like,
+            like=like.new_empty(0, dtype=model.compute),
         )
         self.rows: list[_Row | None] = [None] * n_rows
         self.hidden_RD = like.new_zeros(n_rows, like.shape[1])  # what the next token is read from
