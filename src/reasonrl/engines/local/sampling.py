@@ -45,7 +45,7 @@ class _Prefix:
     rows_left: int
 
 
-class _Session:
+class Session:
     """Hold the rows that run, the rollouts that wait and the prompts they need."""
 
     def __init__(
@@ -149,12 +149,17 @@ class _Session:
                 continue
             row.tokens.append(token)
             row.logprobs.append(logprob)
-            if token in self.model.eos_ids or len(row.tokens) == self.sampling.max_new_tokens:
+            if self.is_over(row):
                 done.append(row)
                 self.rows[slot] = None
                 self.cache.clear(slot)
         self.tokens_R = tokens_R
         return done
+
+    def is_over(self, row: _Row) -> bool:
+        """Say whether the token just sampled was the row's last."""
+        is_full = len(row.tokens) == self.sampling.max_new_tokens
+        return is_full or row.tokens[-1] in self.model.eos_ids
 
     def advance(self) -> None:
         """Run the model on the tokens just sampled, after making the batch smaller if it pays."""
@@ -190,7 +195,7 @@ def sample_groups(
         return []
     found: list[list[Completion | None]] = [[None] * sampling.group_size for _ in prompts]
     with torch.no_grad():
-        session = _Session(model, prompts, sampling, max_rows, token_budget)
+        session = Session(model, prompts, sampling, max_rows, token_budget)
         while session.is_running:
             session.refill()
             done = session.sample()

@@ -1,0 +1,1 @@
+"""Measurements against peers and against the machine. Run as `python -m benchmarks.NAME`."""

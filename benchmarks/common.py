@@ -1,0 +1,98 @@
+"""What the benchmarks share: clocks that ignore other programs, tables, and the machine's name."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+import torch
+
+Row = Mapping[str, str | int | float]
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Return the CPU-seconds, of all threads of this process, that a call takes."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def median_cpu_seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Return the median over some calls, after one that is not counted."""
+    work()
+    return statistics.median(cpu_seconds(work) for _ in range(repeats))
+
+
+def gemm_peak(size: int = 4096) -> float:
+    """Return the float32 FLOP per CPU-second of a large matrix product, here and now."""
+    a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
+    return 2 * size**3 / median_cpu_seconds(lambda: torch.mm(a, b, out=out), repeats=3)
+
+
+def machine_busy_s() -> float:
+    """Return the CPU-seconds that all programs, and the host beneath, have taken so far."""
+    times = psutil.cpu_times()
+    return sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+
+
+def describe_machine() -> str:
+    """Return commit, versions and processor in one line."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
+    ).stdout.strip()  # fmt: skip
+    versions = ", ".join(f"{name} {_version(name)}" for name in ("torch", "transformers", "trl"))
+    units = "with" if "avx512_bf16" in _cpu_info() else "without"
+    return (
+        f"commit {commit or 'unknown'}; Python {platform.python_version()}, {versions}; "
+        f"{os.cpu_count()} cores of {_field(_cpu_info(), 'model name')}, {units} bfloat16 units"
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _cpu_info() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""
+
+
+def _field(text: str, name: str) -> str:
+    found = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(name)]
+    return found[0] if found else platform.processor() or "an unknown processor"
+
+
+def report(rows: Sequence[Row], path: Path | None) -> None:
+    """Print the rows as a Markdown table under the machine's line; write them to `path`."""
+    print(f"\n{describe_machine()}\n")
+    print("| " + " | ".join(rows[0]) + " |")
+    print("|" + "---|" * len(rows[0]))
+    for row in rows:
+        print("| " + " | ".join(_cell(value) for value in row.values()) + " |")
+    if path:
+        path.write_text(json.dumps([dict(row) for row in rows], indent=1) + "\n")
+
+
+def _cell(value: str | int | float) -> str:
+    return (
+        f"{value:.3g}"
+        if isinstance(value, float) and value < 100
+        else (f"{value:.0f}" if isinstance(value, float) else str(value))
+    )
+
+
+def spread(values: Sequence[float], unit: str = "") -> str:
+    """Return the median with the smallest and the largest value."""
+    return f"{statistics.median(values):.3g}{unit} [{min(values):.3g}, {max(values):.3g}]"

@@ -1,0 +1,107 @@
+"""Useful FLOP/s of sampling and of an update against the machine's matrix-product peak.
+
+Useful work is what the equations need: 2 FLOP a weight and token forward, 4 backward, the head
+only where a token is predicted, and attention's products; repeated prompts, padding and
+recomputation do not count. One thread, float32, SmolLM2-135M; the peak is measured next to each
+repeat, because neighbours on the machine move it.
+
+    python -m benchmarks.roofline [--json PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import Row, cpu_seconds, gemm_peak, report, spread
+from reasonrl.algo.loss import Objective
+from reasonrl.engines.local import LocalEngine, OptimizerSettings, keep_freed_memory, use_threads
+from reasonrl.engines.local.sampling import Session
+from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.models.fetch import DEFAULT_MODEL
+from reasonrl.models.hf import LanguageModel, load_model
+from reasonrl.types import Message, Prompt, Sampling
+
+LIMIT, GROUP = 64, 8
+OBJECTIVE = Objective(
+    clip_low=0.2, clip_high=0.28, entropy_coefficient=0.005, kl_coefficient=0.0, temperature=1.0
+)
+
+
+def forward_flop(model: LanguageModel, prompt: int, completions: int, length: int) -> float:
+    """Return the forward FLOP of one group: its prompt once, `completions` of `length` tokens."""
+    config: Any = model.module.config
+    head = model.head.numel()
+    body = sum(parameter.numel() for parameter in model.module.parameters()) - head
+    fed = prompt + completions * (length - 1)
+    width = config.num_attention_heads * model.cache_shape[1] * config.num_hidden_layers
+    past = prompt * (prompt + 1) / 2 + completions * sum(prompt + i for i in range(1, length))
+    return 2.0 * body * fed + 2.0 * head * completions * length + 4.0 * width * past
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--prompts", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    use_threads(1)
+    keep_freed_memory()
+    Session.is_over = lambda _self, row: len(row.tokens) == LIMIT  # type: ignore[method-assign]
+    model = load_model(DEFAULT_MODEL)
+    optimizer = OptimizerSettings(
+        betas=(0.9, 0.999), epsilon=1e-8, weight_decay=0.0, max_gradient_norm=1.0
+    )
+    engine = LocalEngine(model, optimizer, token_budget=1024, max_rows=256)
+    question = model.tokenizer.encode_chat([Message(role="user", content="What is 3 plus 5?")])
+    rows: list[Row] = []
+    for n in options.prompts:
+        prompts = [Prompt(tokens=question, seed=number) for number in range(n)]
+        forward = n * forward_flop(model, len(question), GROUP, LIMIT)
+        rates: dict[str, list[tuple[float, float]]] = {"sampling": [], "update": []}
+        for repeat in range(1 + options.repeats):
+            before = gemm_peak()
+            groups: list[Any] = []
+            sampled_s = cpu_seconds(
+                lambda p=prompts, out=groups: out.extend(  # type: ignore[misc]
+                    engine.generate(p, Sampling(max_new_tokens=LIMIT, group_size=GROUP))
+                )
+            )
+            between = gemm_peak()
+            batch = TrainBatch(
+                groups=tuple(
+                    TrainGroup(
+                        prompt=question,
+                        completions=tuple(one.tokens for one in group),
+                        advantages=tuple(np.linspace(-1, 1, GROUP).tolist()),
+                    )
+                    for group in groups
+                ),
+                rollout_logprobs_N=np.concatenate([one.logprobs for g in groups for one in g]),
+            )
+            updated_s = cpu_seconds(lambda b=batch: engine.update(b, OBJECTIVE, learning_rate=1e-6))
+            after = gemm_peak()
+            if repeat:  # the first one allocates
+                rates["sampling"].append((forward / sampled_s, (before + between) / 2))
+                rates["update"].append((3 * forward / updated_s, (between + after) / 2))
+        for phase, found in rates.items():
+            shares = [rate / peak for rate, peak in found]
+            rows.append(
+                {
+                    "phase": phase,
+                    "rollouts": n * GROUP,
+                    "useful_gflops": statistics.median(rate for rate, _ in found) / 1e9,
+                    "gemm_peak_gflops": statistics.median(peak for _, peak in found) / 1e9,
+                    "share_of_peak": statistics.median(shares),
+                    "spread": spread(shares),
+                }
+            )
+    report(rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
