@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/quickstart
 
-.PHONY: quickstart test check format clean
+.PHONY: quickstart test check bench format clean
 
 quickstart: .venv/.ready  ## train a real model on this machine (about ten minutes; resumes if stopped)
 	@if [ -f $(RUN)/config.toml ]; then $(BIN)/reasonrl resume $(RUN); \
@@ -18,6 +18,9 @@ check: .venv/.ready-dev  ## format, lint, types, import contracts, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory test
+
+bench: .venv/.ready-dev  ## install what the benchmarks against TRL need
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 
 format: .venv/.ready-dev
 	$(BIN)/ruff format .
