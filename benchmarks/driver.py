@@ -14,14 +14,12 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from benchmarks.common import Row, report
 from reasonrl.algo.loss import Objective
@@ -39,7 +37,6 @@ from reasonrl.train_state import initial_state
 from reasonrl.trainer import Trainer
 from reasonrl.types import (
     Completion,
-    Logprobs,
     Message,
     Problem,
     Prompt,
@@ -57,6 +54,8 @@ THOUGHT = "Let me check that again: if x + 3 = 10 then x = 7, and 2x - 1 = 13. W
 
 class FakeEngine:
     """Sample texts of uniformly drawn lengths that end in a boxed answer; learn nothing.
+
+    It answers what an on-policy step without a KL penalty asks of the two engines.
 
     Half of the answers are right, a tenth of the completions are cut off at the limit.
     """
@@ -110,33 +109,7 @@ class FakeEngine:
 
     def load_weights(self, weights: Weights, *, version: int) -> None: ...
 
-    def score(
-        self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
-    ) -> list[Logprobs]:
-        raise NotImplementedError
-
-    def logprobs_of(self, batch: TrainBatch) -> Logprobs:
-        return batch.rollout_logprobs_N
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        raise NotImplementedError
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
-
     def reset_optimizer(self) -> None: ...
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 class Quiet:
@@ -171,7 +144,7 @@ def measure(n_problems: int, group_size: int, out: Any) -> None:
     base_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with tempfile.TemporaryDirectory() as name, Verifier(workers=1, deadline_s=3.0) as verifier:
         trainer = Trainer(
-            recipe=recipe, engine=engine, learner=engine, tokenizer=tokenizer,  # type: ignore[arg-type]
+            recipe=recipe, engine=engine, learner=engine, tokenizer=tokenizer,
             judge=judge_with(verifier), pools=[encoded, encoded], suites={},
             recorder=RunRecorder(Path(name)), display=Quiet(), save=lambda _state: None,
             should_stop=lambda: bool(trainer.state.step), state=initial_state(recipe),

@@ -6,7 +6,7 @@ more than 0.1 core is thrown away. A run in which too many are thrown away repor
 
     python -m benchmarks.duel_trl [--lengths fixed geometric] [--dtype float32] [--json PATH]
 
-Needs `pip install -e .[bench]` and 12 GB of memory; about 25 minutes with the defaults.
+Needs `pip install -e .[bench]` and 12 GB of memory; about 40 minutes with the defaults.
 """
 
 from __future__ import annotations

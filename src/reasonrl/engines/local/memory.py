@@ -2,8 +2,8 @@
 
 glibc returns large freed blocks to the kernel at once, and every page that is asked for again costs
 a fault. A training step frees and takes the same gigabytes hundreds of times: on a virtual machine
-this was 3.6 of 23 CPU-seconds of sampling and 3.6 of 42 of an update (SmolLM2-135M, 64 rollouts of
-64 tokens); without it, none. The peak stays what it was.
+this was 3.2 of 26 CPU-seconds of sampling and 3.6 of 42 of an update (SmolLM2-135M, 64 rollouts of
+64 tokens). The peak stays what it was.
 """
 
 from __future__ import annotations
