@@ -55,15 +55,14 @@ def tell(generate_s: float, update_s: float, tokens: int) -> None:
 
 
 def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
+    from benchmarks.workload import OPTIMIZER, train_batch
     from reasonrl.algo.loss import Objective
     from reasonrl.engines.local import (
         LocalEngine,
-        OptimizerSettings,
         keep_freed_memory,
         sampling,
         use_threads,
     )
-    from reasonrl.engines.protocols import TrainBatch, TrainGroup
     from reasonrl.models.fetch import DEFAULT_MODEL
     from reasonrl.models.hf import load_model
     from reasonrl.types import Prompt, Sampling
@@ -77,10 +76,7 @@ def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
     use_threads(threads)
     keep_freed_memory()
     model = load_model(DEFAULT_MODEL)
-    optimizer = OptimizerSettings(
-        betas=(0.9, 0.999), epsilon=1e-8, weight_decay=0.0, max_gradient_norm=1.0
-    )
-    engine = LocalEngine(model, optimizer, compute=dtype, token_budget=1024, max_rows=64)
+    engine = LocalEngine(model, OPTIMIZER, compute=dtype, token_budget=1024, max_rows=64)
     encode = model.tokenizer.hf
     prompts = [
         Prompt(tokens=np.asarray(encode(text)["input_ids"], dtype=np.int32), seed=number)
@@ -94,17 +90,7 @@ def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
         start = time.process_time()
         groups = engine.generate(prompts, Sampling(max_new_tokens=LIMIT, group_size=GROUP))
         middle = time.process_time()
-        batch = TrainBatch(
-            groups=tuple(
-                TrainGroup(
-                    prompt=prompt.tokens,
-                    completions=tuple(completion.tokens for completion in group),
-                    advantages=tuple(np.linspace(-1, 1, GROUP).tolist()),
-                )
-                for prompt, group in zip(prompts, groups, strict=True)
-            ),
-            rollout_logprobs_N=np.concatenate([one.logprobs for group in groups for one in group]),
-        )
+        batch = train_batch(prompts, groups)
         engine.update(batch, objective, learning_rate=1e-5)
         tell(middle - start, time.process_time() - middle, batch.n_tokens)
 

@@ -15,13 +15,11 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.common import Row, cpu_seconds, gemm_peak, report, spread
+from benchmarks.workload import OPTIMIZER, train_batch
 from reasonrl.algo.loss import Objective
-from reasonrl.engines.local import LocalEngine, OptimizerSettings, keep_freed_memory, use_threads
+from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
 from reasonrl.engines.local.sampling import Session
-from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.models.fetch import DEFAULT_MODEL
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.types import Message, Prompt, Sampling
@@ -53,10 +51,7 @@ def main() -> None:
     keep_freed_memory()
     Session.is_over = lambda _self, row: len(row.tokens) == LIMIT  # type: ignore[method-assign]
     model = load_model(DEFAULT_MODEL)
-    optimizer = OptimizerSettings(
-        betas=(0.9, 0.999), epsilon=1e-8, weight_decay=0.0, max_gradient_norm=1.0
-    )
-    engine = LocalEngine(model, optimizer, token_budget=1024, max_rows=256)
+    engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=256)
     question = model.tokenizer.encode_chat([Message(role="user", content="What is 3 plus 5?")])
     rows: list[Row] = []
     for n in options.prompts:
@@ -72,17 +67,7 @@ def main() -> None:
                 )
             )
             between = gemm_peak()
-            batch = TrainBatch(
-                groups=tuple(
-                    TrainGroup(
-                        prompt=question,
-                        completions=tuple(one.tokens for one in group),
-                        advantages=tuple(np.linspace(-1, 1, GROUP).tolist()),
-                    )
-                    for group in groups
-                ),
-                rollout_logprobs_N=np.concatenate([one.logprobs for g in groups for one in g]),
-            )
+            batch = train_batch(prompts, groups)
             updated_s = cpu_seconds(lambda b=batch: engine.update(b, OBJECTIVE, learning_rate=1e-6))
             after = gemm_peak()
             if repeat:  # the first one allocates

@@ -1,0 +1,30 @@
+"""What a step of the duel and of the roofline learns from: fixed advantages, plain AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reasonrl.engines.local import OptimizerSettings
+from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.types import Completion, Prompt
+
+OPTIMIZER = OptimizerSettings(
+    betas=(0.9, 0.999), epsilon=1e-8, weight_decay=0.0, max_gradient_norm=1.0
+)
+
+
+def train_batch(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) -> TrainBatch:
+    """Return all completions as one batch, the advantages of a group spread from -1 to 1."""
+    return TrainBatch(
+        groups=tuple(
+            TrainGroup(
+                prompt=prompt.tokens,
+                completions=tuple(completion.tokens for completion in group),
+                advantages=tuple(np.linspace(-1, 1, len(group)).tolist()),
+            )
+            for prompt, group in zip(prompts, groups, strict=True)
+        ),
+        rollout_logprobs_N=np.concatenate([one.logprobs for group in groups for one in group]),
+    )
