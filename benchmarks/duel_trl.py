@@ -76,7 +76,7 @@ def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
     use_threads(threads)
     keep_freed_memory()
     model = load_model(DEFAULT_MODEL)
-    engine = LocalEngine(model, OPTIMIZER, compute=dtype, token_budget=1024, max_rows=64)
+    engine = LocalEngine(model, OPTIMIZER, compute=dtype, token_budget=576, max_rows=64)
     encode = model.tokenizer.hf
     prompts = [
         Prompt(tokens=np.asarray(encode(text)["input_ids"], dtype=np.int32), seed=number)

@@ -48,6 +48,7 @@ def test_streamed_gradients_equal_the_full_form(
     case, chunk, temperature, entropy_coefficient, monkeypatch
 ):
     monkeypatch.setattr(head, "CHUNK_TOKENS", chunk)
+    monkeypatch.setattr(head, "_BLOCK_TOKENS", 3)
     objective = Objective(
         clip_low=0.2, clip_high=0.3, entropy_coefficient=entropy_coefficient,
         kl_coefficient=0.1, temperature=temperature,
