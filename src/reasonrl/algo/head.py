@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 CHUNK_TOKENS = 256
-"""50 MB of logits at V = 49,152 in float32; large enough for the matrix products to run at speed."""
+"""50 MB of logits at V = 49,152 in float32; enough for the matrix products to run at speed."""
 
 _BLOCK_TOKENS = 64
 """Tokens whose probabilities exist beside their logits: 13 MB at V = 49,152."""
 
 ChunkLoss = Callable[[slice, Tensor, Tensor], Tensor]
-"""Return the scalar loss of tokens [a:b], once a block, from their log-probabilities and entropies (leaves)."""
+"""Return the scalar loss of tokens [a:b], a block, from their log-probabilities and entropies
+(leaves)."""
 
 
 def chunks(n_tokens: int) -> Iterator[slice]:
