@@ -110,13 +110,16 @@ def test_gradient_does_not_depend_on_group_order(make_engine, batch):
 
 
 def test_packed_shared_prompts_equal_plain_padded_rows(make_engine, batch):
-    """The oracle: each rollout a padded row of its own, through transformers' own attention."""
+    """The oracle: each rollout a padded row of its own, through transformers' own layers."""
     engine = make_engine()
-    oracle = dense_gradient(make_engine().model.module, batch, FULL)
+    oracle = dense_gradient(engine.model.module, batch, FULL)
     assert_same(oracle, gradients(engine, batch))
 
 
-def dense_gradient(module, batch, objective):
+def dense_gradient(exchanged, batch, objective):
+    """Return the gradient through a fresh module of transformers with the same weights."""
+    module = type(exchanged)(exchanged.config).eval()
+    module.load_state_dict(exchanged.state_dict())
     module.config._attn_implementation = "sdpa"
     rows = [(g.prompt, c) for g in batch.groups for c in g.completions]
     advantages = [a for g in batch.groups for a in g.advantages]

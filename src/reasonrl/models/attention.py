@@ -141,7 +141,7 @@ class CachedRows:
         shape = (rows, heads, capacity, head_size)
         self.layers = [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(n_layers)]
         self.lengths_R = torch.zeros(rows, dtype=torch.long, device=like.device)
-        self._rows_R = torch.arange(rows, device=like.device)
+        self._places_N = torch.zeros(0, dtype=torch.long, device=like.device)
         self._mask: Tensor | None = None
         self._longest = 0
 
@@ -162,7 +162,6 @@ class CachedRows:
         index = torch.tensor(rows, dtype=torch.long, device=self.lengths_R.device)
         self.layers = [(keys[index], values[index]) for keys, values in self.layers]
         self.lengths_R = self.lengths_R[index]
-        self._rows_R = self._rows_R[: len(rows)]
 
     def advance(self) -> Tensor:
         """Make room for one token in every row and return their positions, [1, R]."""
@@ -172,7 +171,14 @@ class CachedRows:
         self._grow(self._longest)
         past = torch.arange(self._longest, device=positions_R.device)
         self._mask = (past[None] < self.lengths_R[:, None])[:, None, None]
+        self._places_N = self._new_places(positions_R)
         return positions_R[None]
+
+    def _new_places(self, positions_R: Tensor) -> Tensor:
+        """Return where the new keys and values go in a layer's cache seen as [R * K * C, D]."""
+        n_rows, n_heads, capacity, _ = self.layers[0][0].shape
+        heads_RK = torch.arange(n_rows * n_heads, device=positions_R.device).view(n_rows, n_heads)
+        return (heads_RK * capacity + positions_R[:, None]).flatten()
 
     def _grow(self, needed: int) -> None:
         """Double the capacity when a row would not fit: the cache is sized by need."""
@@ -189,10 +195,10 @@ class CachedRows:
         self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
     ) -> Tensor:
         keys, values = self.layers[layer]
-        positions_R = self.lengths_R - 1
-        keys[self._rows_R, :, positions_R] = key_1KLD[0].transpose(0, 1)
-        values[self._rows_R, :, positions_R] = value_1KLD[0].transpose(0, 1)
-        n_rows, n_heads = len(self._rows_R), keys.shape[1]
+        n_rows, n_heads, _, size = keys.shape
+        for cache, new_1KLD in ((keys, key_1KLD), (values, value_1KLD)):
+            new_ND = new_1KLD[0].transpose(0, 1).reshape(-1, size)
+            cache.view(-1, size).index_copy_(0, self._places_N, new_ND)
         # The query heads that share a key-value head become the query axis: no copies of the past.
         query_RKSD = query_1HLD[0].transpose(0, 1).reshape(n_rows, n_heads, -1, keys.shape[-1])
         out = scaled_dot_product_attention(

@@ -23,19 +23,15 @@ from torch.autograd.function import FunctionCtx
 from torch.nn.functional import silu
 from torch.utils.checkpoint import checkpoint
 
+from reasonrl.models.attention import Layout
+
 
 def exchange(module: nn.Module, compute: torch.dtype) -> None:
     """Exchange the embedding, linear, norm and MLP layers of a decoder, in place."""
     body: Any = module.get_submodule("model")
     body.embed_tokens = _Embedding(body.embed_tokens.weight, compute)
     for layer in body.layers:
-        attention = layer.self_attn
-        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            projection = getattr(attention, name)
-            setattr(attention, name, _Linear(projection.weight, projection.bias))
-        for name in ("q_norm", "k_norm"):  # Qwen3
-            if hasattr(attention, name):
-                setattr(attention, name, _norm(getattr(attention, name)))
+        layer.self_attn = _Attention(layer.self_attn)
         layer.mlp = _GatedMLP(layer.mlp)
         layer.input_layernorm = _norm(layer.input_layernorm)
         layer.post_attention_layernorm = _norm(layer.post_attention_layernorm)
@@ -107,6 +103,39 @@ class _Linear(_Layer):
         return out if self.bias is None else out + self.bias.to(x.dtype)
 
 
+class _Attention(nn.Module):
+    """Project, rotate by position and let the layout say which tokens see which."""
+
+    def __init__(self, attention: Any) -> None:
+        super().__init__()
+        self.layer_idx, self.head_dim = attention.layer_idx, attention.head_dim
+        self.scaling = attention.scaling
+        self.q_proj, self.k_proj = _linear(attention.q_proj), _linear(attention.k_proj)
+        self.v_proj, self.o_proj = _linear(attention.v_proj), _linear(attention.o_proj)
+        if hasattr(attention, "q_norm"):  # Qwen3
+            self.q_norm, self.k_norm = _norm(attention.q_norm), _norm(attention.k_norm)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        layout: Layout,
+        **_unused: object,  # masks and caches of other back ends
+    ) -> tuple[Tensor, None]:
+        heads = (*hidden_states.shape[:-1], -1, self.head_dim)
+        query, key = (project(hidden_states).view(heads) for project in (self.q_proj, self.k_proj))
+        value = self.v_proj(hidden_states).view(heads)
+        if hasattr(self, "q_norm"):
+            query, key = self.q_norm(query), self.k_norm(key)
+        cos, sin = position_embeddings
+        query, key = (
+            _run(_Rotation, each, cos[:, :, None], sin[:, :, None]).transpose(1, 2)
+            for each in (query, key)
+        )
+        out = layout.attend(self.layer_idx, query, key, value.transpose(1, 2), self.scaling)
+        return self.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), None
+
+
 class _GatedMLP(nn.Module):
     def __init__(self, mlp: Any) -> None:
         super().__init__()
@@ -132,6 +161,10 @@ class _Norm(_Layer):
 
 def _run(function: type[Function], *args: object) -> Tensor:
     return cast(Tensor, function.apply(*args))  # type: ignore[no-untyped-call]
+
+
+def _linear(module: Any) -> _Linear:
+    return _Linear(module.weight, module.bias)
 
 
 def _norm(module: Any) -> _Norm:
@@ -231,6 +264,28 @@ class _Normalise(Function):
         shared = torch.linalg.vecdot(at_unit, unit)[..., None] / x.shape[-1]
         at_x = at_unit.sub_(unit.mul_(shared)).mul_(scale)
         return at_x.to(x.dtype), None, None
+
+
+class _Rotation(Function):
+    """Turn each pair (x_i, x_{i + D/2}) of a head by its position's angle."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _rotated(x, cos, sin, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _rotated(g, cos, sin, -1.0), None, None
+
+
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor, direction: float) -> Tensor:
+    half = x.shape[-1] // 2
+    out = x * cos
+    out[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-direction)
+    out[..., half:].addcmul_(x[..., :half], sin[..., half:], value=direction)
+    return out
 
 
 def _add_product(weight: Tensor, g: Tensor, x: Tensor) -> None:
