@@ -15,11 +15,11 @@ from functools import lru_cache
 from reasonrl.types import Status
 from reasonrl.verify.bound import size_fault
 from reasonrl.verify.extract import last_box
-from reasonrl.verify.notation import chain_sides, clean
+from reasonrl.verify.finding import Finding
+from reasonrl.verify.math.compare import compare
+from reasonrl.verify.notation import clean
 from reasonrl.verify.number import Number, is_same, read_number
 
-_BASE = re.compile(r"([0-9A-F]+)_\{?(\d{1,2})\}?")
-_OTHER_BASE = re.compile(r"\d\s?\)?_")
 _UNEVALUATED = re.compile(
     r"\\(?:i*int|oint|sum|prod|lim|det|gcd|lcm|bmod|pmod|mod)(?![a-zA-Z])|\\frac\s?\{\s?d[^{}]*\}\{\s?d"
     r"|\\begin\{vmatrix\}|(?<![a-zA-Z])(?:gcd|lcm|det|lim|mod)(?![a-zA-Z])"
@@ -36,18 +36,6 @@ monday tuesday wednesday thursday friday saturday sunday
 _KNOWN_WORDS = frozenset(_KNOWN.split())
 _ANOTHER_CHOICE = re.compile(r"(?<![A-Za-z])[A-E](?![A-Za-z])")
 _CHOICE = re.compile(r"\(?([A-Ea-e])(?:\)[.:]?|[.:]?$)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Hold what judging one answer found. Crosses the process border, so it is plain data."""
-
-    status: Status
-    reason: str = ""
-    canonical_gold: str = ""
-    canonical_answer: str = ""
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,27 +85,19 @@ def judge_fast(gold: Gold, answer: str) -> Finding | None:
         return Finding(status=Status.CORRECT, canonical_gold=answer, canonical_answer=answer)
     if gold.words:
         return _judge_words(gold, answer)
-    if gold.number is not None:
-        return _judge_number(gold.number, answer)
-    if (base := _BASE.fullmatch(gold.text)) is not None:
-        digits, written = base.groups()
-        is_right = answer in (digits, f"{digits}_{written}", f"{digits}_{{{written}}}")
-        return Finding(status=Status.CORRECT if is_right else Status.WRONG, reason="a numeral")
-    return None if _UNEVALUATED.search(gold.text) else _unevaluated(answer)
+    number = read_number(answer) if gold.number is not None else None
+    if gold.number is not None and number is not None:
+        return _compared(gold.number, number)
+    if gold.fault or size_fault(answer):
+        return None
+    return compare(gold.text, answer) or _unread(gold, answer)
 
 
-def _judge_number(gold: Number, answer: str) -> Finding | None:
-    numbers = [read_number(side) for side in chain_sides(answer)]
-    known = [number for number in numbers if number is not None]
-    if (wrong := next((number for number in known if not is_same(gold, number)), None)) is not None:
-        return _compared(Status.WRONG, gold, wrong)
-    if len(known) == len(numbers):
-        return _compared(Status.CORRECT, gold, known[-1])
-    if (finding := _unevaluated(answer)) is not None:
-        return finding
-    if _OTHER_BASE.search(answer):
-        return Finding(status=Status.WRONG, reason="a numeral in another base")
-    if _MANY.search(answer):
+def _unread(gold: Gold, answer: str) -> Finding | None:
+    """Refuse what algebra must not rescue: operations left to be done, hedges around a number."""
+    if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold.text):
+        return Finding(status=Status.UNEVALUATED, reason="an operation was left to be done")
+    if gold.number is not None and _MANY.search(answer):
         return Finding(status=Status.AMBIGUOUS, reason="several values or a range for one number")
     return None
 
@@ -135,16 +115,15 @@ def _judge_words(gold: Gold, answer: str) -> Finding:
     return Finding(status=status, canonical_gold=gold.words, canonical_answer=plain[:200])
 
 
-def _unevaluated(answer: str) -> Finding | None:
-    if _UNEVALUATED.search(answer) is None:
-        return None
-    return Finding(status=Status.UNEVALUATED, reason="an operation was left to be done")
-
-
-def _compared(status: Status, gold: Number, answer: Number) -> Finding:
-    reason = "units differ" if status is Status.WRONG and gold.value == answer.value else ""
+def _compared(gold: Number, answer: Number) -> Finding:
+    is_right = is_same(gold, answer)
     shown, given = (f"{number.value} {number.unit}".strip() for number in (gold, answer))
-    return Finding(status=status, reason=reason, canonical_gold=shown, canonical_answer=given)
+    return Finding(
+        status=Status.CORRECT if is_right else Status.WRONG,
+        reason="units differ" if not is_right and gold.value == answer.value else "",
+        canonical_gold=shown,
+        canonical_answer=given,
+    )
 
 
 def _unwrap(text: str) -> str:

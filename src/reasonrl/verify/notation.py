@@ -35,10 +35,6 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\frac\s?(\d)\s?(\d)(?!\d)", r"\\frac{\1}{\2}"),
         (r"\\%", "%"),
         (r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
-        (
-            r"(?:,\s?)?(?:\\(?:text|textrm|mathrm)\s?\{\s?(?:or|and)\s?\}|(?<=\s)(?:or|and)(?=\s))",
-            ",",
-        ),
         (r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
         (r"\s+", " "),
     )
@@ -50,7 +46,7 @@ _NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
 
 
 def clean(text: str) -> str:
-    """Drop notation without meaning: unicode forms, spacing, delimiters, `or` in a list."""
+    """Drop notation without meaning: unicode forms, spacing, delimiters."""
     text = text.strip()
     if text.isascii() and text.isalnum():
         return text
@@ -58,7 +54,8 @@ def clean(text: str) -> str:
     text = text.translate(_UNICODE)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
-    return text.strip().rstrip(".").rstrip() if text.strip() != "." else ""
+    text = text.strip()
+    return text if text.endswith("..") else text.removesuffix(".").rstrip()
 
 
 def chain_sides(text: str) -> tuple[str, ...]:

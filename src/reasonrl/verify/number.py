@@ -61,7 +61,7 @@ def read_number(text: str) -> Number | None:
     """Read a plain number from normalized text; None if it is anything else."""
     if len(text) > _MAX_CHARS or (match := _NUMBER.fullmatch(text)) is None:
         return None
-    unit = _read_unit(match["tail"])
+    unit = read_unit(match["tail"])
     if unit is None or (match["currency"] and unit):
         return None
     if match["currency"]:
@@ -117,8 +117,8 @@ def _read_decimal(
     return value * Fraction(10) ** shift, places - shift if places else None
 
 
-def _read_unit(tail: str) -> str | None:
-    """Return a canonical unit, empty for none, or None if the tail is not a unit."""
+def read_unit(tail: str) -> str | None:
+    """Return a canonical unit, empty for none, or None if what follows a number is not a unit."""
     if not tail or tail.isspace():
         return ""
     has_command = bool(_TEXT_COMMAND.search(tail))

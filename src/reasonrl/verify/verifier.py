@@ -16,9 +16,10 @@ from typing import Self
 
 from reasonrl.errors import VerifierError
 from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
-from reasonrl.verify.answer import Finding, Gold, judge_fast, read_golds
+from reasonrl.verify.answer import Gold, judge_fast, read_golds
 from reasonrl.verify.bound import MAX_ANSWER_CHARS, size_fault
 from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
+from reasonrl.verify.finding import Finding
 from reasonrl.verify.notation import clean
 from reasonrl.verify.pool import Failure, WorkerPool
 

@@ -18,7 +18,8 @@ from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verd
 from reasonrl.verify import Verifier, VerifyItem, supported_kinds, verify, verify_batch
 
 ROOT = Task(kind=Kind.MATH, answer=r"\sqrt{2}")
-SLOW = r"\boxed{" + "(" * 11 + "2^{1/2}" + ")" * 11 + "}"  # the parser needs most of a second
+ALGEBRA = r"\boxed{2^{1/2} + 0\hbar}"  # what `verify.math` cannot read goes to a worker
+SLOW = r"\boxed{" + "(" * 11 + r"2^{1/2} + 0\hbar" + ")" * 11 + "}"  # most of a second
 
 
 def math(gold: str) -> Task:
@@ -46,7 +47,7 @@ def test_a_bomb_costs_nothing_off_the_main_thread(verifier: Verifier) -> None:
 def test_algebra_works_off_the_main_thread(verifier: Verifier) -> None:
     verdicts: list[Verdict] = []
     thread = threading.Thread(
-        target=lambda: verdicts.append(verifier.verify(ROOT, r"\boxed{2^{1/2}}"))
+        target=lambda: verdicts.append(verifier.verify(ROOT, ALGEBRA))
     )
 
     thread.start()
@@ -59,11 +60,11 @@ def test_a_batch_keeps_its_order_and_its_bad_items_to_themselves(verifier: Verif
     items = [
         VerifyItem(task=math("7"), response=r"\boxed{7}"),
         VerifyItem(task=ROOT, response=r"\boxed{9^{9^{9}}}"),
-        VerifyItem(task=ROOT, response=r"\boxed{2^{1/2}}"),
+        VerifyItem(task=ROOT, response=ALGEBRA),
         VerifyItem(task=math(r"\frac{1}{"), response=r"\boxed{\frac{2}{3}}"),
-        VerifyItem(task=ROOT, response=r"\boxed{2^{1/2}}"),
+        VerifyItem(task=ROOT, response=ALGEBRA),
         VerifyItem(task=math("7"), response="7", stop_reason=StopReason.LENGTH),
-        VerifyItem(task=ROOT, response=r"\boxed{3^{1/2}}"),
+        VerifyItem(task=ROOT, response=ALGEBRA.replace("2^", "3^")),
     ]
 
     statuses = [verdict.status for verdict in verifier.verify_batch(items)]
@@ -102,7 +103,7 @@ def test_a_deadline_that_passes_gives_no_reward(verifier: Verifier) -> None:
     verdict = verifier.verify(ROOT, SLOW.replace("2^", "3^"), deadline_s=0.01)
 
     assert (verdict.status, verdict.reward) == (Status.TIMEOUT, None)
-    assert verifier.verify(ROOT, r"\boxed{\frac{2}{\sqrt{2}}}").status is Status.CORRECT
+    assert verifier.verify(ROOT, ALGEBRA).status is Status.CORRECT
 
 
 def test_a_worker_killed_from_outside_never_becomes_a_reward(verifier: Verifier) -> None:
@@ -119,15 +120,15 @@ def test_a_worker_killed_from_outside_never_becomes_a_reward(verifier: Verifier)
         (Status.CORRECT, 1.0),  # run again
         (Status.INFRA_ERROR, None),
     ]
-    assert verifier.verify(ROOT, r"\boxed{\frac{2}{\sqrt{2}}}").status is Status.CORRECT
+    assert verifier.verify(ROOT, ALGEBRA).status is Status.CORRECT
 
 
 def test_an_idle_worker_killed_from_outside_is_replaced(verifier: Verifier) -> None:
-    verifier.verify(ROOT, r"\boxed{2^{1/2}}")
+    verifier.verify(ROOT, ALGEBRA)
     for worker in workers():
         worker.kill()
 
-    assert verifier.verify(ROOT, r"\boxed{2^{1/2}}").status is Status.CORRECT
+    assert verifier.verify(ROOT, ALGEBRA).status is Status.CORRECT
 
 
 def test_a_failure_never_becomes_a_reward(verifier: Verifier) -> None:
@@ -153,7 +154,7 @@ def test_a_closed_verifier_says_so() -> None:
     closed.close()
 
     with pytest.raises(VerifierError, match="closed"):
-        closed.verify(ROOT, r"\boxed{2^{1/2}}")
+        closed.verify(ROOT, ALGEBRA)
 
 
 def test_impossible_limits_are_refused() -> None:
@@ -195,7 +196,7 @@ from reasonrl.types import Kind, Task
 from reasonrl.verify import verify
 
 def judge():
-    return verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2}}").reward
+    return verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2} + 0\\hbar}").reward
 
 if __name__ == "__main__":
     before = judge()
@@ -212,7 +213,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
     script = """
 from reasonrl.types import Kind, Task
 from reasonrl.verify import verify
-verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2}}")
+verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2} + 0\\hbar}")
 """
     result = run_script(tmp_path / "script.py", script)
 

@@ -1,1 +1,2 @@
-"""The part of math verification that needs a computer algebra system. Runs only in workers."""
+"""Mathematical answers: read (`lexer`, `parse`, `tree`), valued (`value`), compared (`equal`,
+`sets`, `compare`). Only `worker` needs a computer algebra system, and runs in workers alone."""

@@ -20,7 +20,7 @@ from math_verify import parse as parse_latex
 from math_verify import verify as is_equivalent
 
 from reasonrl.types import Status
-from reasonrl.verify.answer import Finding
+from reasonrl.verify.finding import Finding
 from reasonrl.verify.notation import chain_sides
 from reasonrl.verify.number import is_close, read_number
 

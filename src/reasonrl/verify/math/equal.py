@@ -1,0 +1,116 @@
+"""Say whether two expressions have the same value: exactly, or to 50 digits at several points.
+
+Raises NoValueError where neither way finds a value; then another route must decide. Called by
+`compare` and `sets`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
+from reasonrl.verify.math.value import NoValueError, TooLargeError, Value, exact, numeric
+from reasonrl.verify.number import RELATIVE_TOLERANCE
+
+_DIGITS = 50
+_AGREE = Fraction(1, 10**40)  # relative; equal closed forms agree to all digits
+_LONGEST_DECIMAL = 35  # digits of a decimal that can be told from an irrational number
+_POINTS, _ENOUGH = 6, 3
+"""Points tried, the first half positive; and how many must lie in the domain of both."""
+
+
+def is_same_value(gold: Expression, answer: Expression) -> bool:
+    """Compare two expressions, with or without symbols."""
+    if gold == answer:
+        return True
+    x, y = exact(gold), exact(answer)
+    if x is not None and y is not None:
+        return x == y or (isinstance(gold, Number) and _is_rounded(gold, y))
+    if isinstance(gold, Number) and gold.decimals is not None and not symbols(answer):
+        value = numeric(answer, {}, _DIGITS)
+        return _is_real(value) and _is_rounded(gold, _as_fraction(value))
+    if isinstance(answer, Number) and (answer.decimals or 0) > _LONGEST_DECIMAL:
+        return False
+    return _agree_at_points(gold, answer)
+
+
+def _is_rounded(gold: Number, value: Fraction) -> bool:
+    """Say whether a value rounds to a decimal gold as written, and is relatively close to it."""
+    if gold.decimals is None:
+        return False
+    largest = max(abs(gold.value), abs(value))
+    tolerance = min(Fraction(10) ** -gold.decimals / 2, RELATIVE_TOLERANCE * largest)
+    return abs(value - gold.value) <= tolerance
+
+
+def _agree_at_points(gold: Expression, answer: Expression) -> bool:
+    names = sorted(symbols(gold) | symbols(answer))
+    if not names:
+        return _agree(gold, answer, {})
+    agreed = 0
+    for point in _points(names):
+        try:
+            if not _agree(gold, answer, point):
+                return False
+        except TooLargeError:
+            raise
+        except NoValueError:
+            continue
+        agreed += 1
+    if agreed < _ENOUGH:
+        raise NoValueError
+    return True
+
+
+def _points(names: list[str]) -> Iterator[Mapping[str, Fraction]]:
+    for trial in range(_POINTS):
+        sign = 1 if trial < _POINTS // 2 else -1
+        yield {name: sign * _coordinate(name, trial) for name in names}
+
+
+def _coordinate(name: str, trial: int) -> Fraction:
+    """Return a fraction between 0.2 and 3.2 that depends on name and trial alone."""
+    drawn = hashlib.blake2b(f"{trial} {name}".encode(), digest_size=4).digest()
+    return Fraction(1, 5) + Fraction(3 * int.from_bytes(drawn), 2**32)
+
+
+def _agree(gold: Expression, answer: Expression, point: Mapping[str, Fraction]) -> bool:
+    x, y = numeric(gold, point, _DIGITS), numeric(answer, point, _DIGITS)
+    if point and not (_is_real(x) and _is_real(y)):
+        raise NoValueError  # outside the domain of one of them
+    difference, size = abs(x - y), max(abs(x), abs(y))
+    if difference <= _as_value(_AGREE, x) * size:
+        return True
+    if min(abs(x), abs(y)) > _as_value(_AGREE, x) * 10**5:
+        return False
+    return _vanishes(Operation("add", (gold, Operation("neg", (answer,)))), point)
+
+
+def _vanishes(difference: Expression, point: Mapping[str, Fraction]) -> bool:
+    """Tell zero from a small number: rounding errors shrink when the digits double."""
+    rough, fine = (abs(numeric(difference, point, digits)) for digits in (_DIGITS, 2 * _DIGITS))
+    return bool(fine == 0 or fine < rough * 10 ** (-_DIGITS // 2))
+
+
+def _is_real(value: Value) -> bool:
+    size = abs(value)
+    return bool(abs(value.imag) <= _as_value(_AGREE, value) * size)
+
+
+def _as_value(fraction: Fraction, like: Value) -> Value:
+    return like.context.mpf(fraction.numerator) / fraction.denominator
+
+
+def _as_fraction(value: Value) -> Fraction:
+    return Fraction(str(value.real))
+
+
+def symbols(expression: Expression) -> frozenset[str]:
+    """Return the names of the symbols in an expression."""
+    if isinstance(expression, Symbol):
+        return frozenset({expression.name})
+    if isinstance(expression, Number):
+        return frozenset()
+    return frozenset().union(*(symbols(operand) for operand in expression.operands))

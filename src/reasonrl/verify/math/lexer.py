@@ -1,0 +1,189 @@
+r"""Cut clean text into tokens: numbers with their exact values, letters, commands, words, signs.
+
+Called by `parse` with what `notation.clean` returns. Knows spelling only: which letters form a
+word, where a thousands separator is one. Linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from reasonrl.verify.math.tree import Number
+
+
+class Kind(StrEnum):
+    """Say what a token is."""
+
+    NUMBER = "number"
+    LETTER = "letter"
+    COMMAND = "command"
+    WORD = "word"
+    TEXT = "text"
+    SIGN = "sign"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Hold one token; `value` for numbers only."""
+
+    kind: Kind
+    text: str
+    value: Number | None = None
+
+
+class UnreadableError(Exception):
+    """Stop reading: this is not mathematics as `parse` knows it."""
+
+
+_PATTERN = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<thousands>\d{1,3}(?:,\d{3})+(?![\d])(?:\.\d+)?)"
+    r"|(?P<number>\d+(?:\.\d*)?|\.\d+)"
+    r"(?:\\(?:overline|bar|dot)\s?\{?(?P<repeat>\d+)\}?"
+    r"|(?P<dots>\.\.\.|\\l?dots|\\cdots|…)"
+    r"|[eE](?P<exponent>[+-]?\d{1,4})(?![\w.]))?"
+    r"|\\(?:text|textrm|textbf|textit|mathrm|mathbf|mathit|mathsf|mbox|hbox|operatorname\*?"
+    r"|boldsymbol|bm|rm|mathbb|mathcal)\s?\{(?P<text>[^{}]*)\}"
+    r"|(?P<command>\\(?:[a-zA-Z]+|.))"
+    r"|(?P<run>[A-Za-z]+)"
+    r"|(?P<sign>\*\*|<=|>=|!=|->|\S)",
+    re.DOTALL,
+)
+_JOINS = frozenset({"or", "and"})
+_NAME_WORDS = """
+sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt abs floor ceil
+min max gcd lcm lim det mod binom infinity inf oo pi theta alpha beta gamma lambda phi
+"""
+_NAMES = frozenset(_NAME_WORDS.split())
+_SIGN_NAMES = {
+    "\\le": "<=", "\\leq": "<=", "\\leqslant": "<=", "\\ge": ">=", "\\geq": ">=",
+    "\\geqslant": ">=", "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=", "\\in": "in",
+    "\\equiv": "==", "\\approx": "~", "\\cdot": "*", "\\times": "*", "\\ast": "*", "**": "^",
+    "\\div": "/", "\\lor": "or", "\\vee": "or", "\\land": "and", "\\wedge": "and",
+    "\\mid": "|", "\\vert": "|", "\\lvert": "|", "\\rvert": "|", "\\colon": ":",
+    "\\lbrace": "\\{", "\\rbrace": "\\}", "\\lbrack": "[", "\\rbrack": "]",
+    "\\lparen": "(", "\\rparen": ")", "\\to": "->", "\\rightarrow": "->", "\\backslash": "setminus",
+    "\\setminus": "setminus", "\\cup": "cup", "\\cap": "cap", "\\&": "&",
+}  # fmt: skip
+_COMMANDS = {
+    "\\infin": "\\infty", "\\emptyset": "\\varnothing", "\\varphi": "\\phi", "\\lg": "\\log",
+    "\\dbinom": "\\binom", "\\tbinom": "\\binom", "\\cfrac": "\\frac", "\\vartheta": "\\theta",
+    "\\varepsilon": "\\epsilon", "\\reals": "\\R", "\\Reals": "\\R", "\\oint": "\\int",
+    "\\iint": "\\int", "\\iiint": "\\int",
+}  # fmt: skip
+_SPACING_WORDS = """
+middle big Big bigg Bigg bigl bigr Bigl Bigr nolimits limits textstyle displaystyle mathstrut
+"""
+_SPACING = frozenset("\\" + word for word in _SPACING_WORDS.split())
+_LONGEST_PRODUCT = 3  # letters in a row that are read as a product; more are a word
+_UNIT_RUN_WORDS = "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in"
+_UNIT_RUNS = frozenset(_UNIT_RUN_WORDS.split())
+_MOST_CONTINUED = 60  # digits before the dots; finding a block is quadratic
+_SYMBOLS_ONLY = re.compile(r"[\d.,+\-*/^() ]+")
+_REPEATED = re.compile(r"(\d*?)(?:(\d)\2\2+|(\d{2,}?)\3+)")
+
+
+def tokens(text: str) -> list[Token]:
+    """Return the tokens of clean text and an END. Raises UnreadableError."""
+    found: list[Token] = []
+    depth = at = 0
+    while at < len(text):
+        match = _PATTERN.match(text, at)
+        assert match is not None  # noqa: S101  (the last alternative takes any character)
+        if match["thousands"] and depth:  # `(1,200)` is a pair
+            match = _PATTERN.match(text, at, at + text[at:].index(","))
+            assert match is not None  # noqa: S101
+        at = match.end()
+        if match["space"]:
+            continue
+        for token in _read(match):
+            depth += (token.text in _OPENING) - (token.text in _CLOSING)
+            found.append(token)
+    return [*found, Token(Kind.END, "")]
+
+
+_OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
+
+
+def _read(match: re.Match[str]) -> list[Token]:
+    if match["thousands"] or match["number"]:
+        return [_number(match)]
+    if match["text"] is not None:
+        return _text(match["text"], match[0])
+    if match["command"]:
+        return _command(match["command"])
+    if match["run"]:
+        return _run(match["run"])
+    return [Token(Kind.SIGN, _SIGN_NAMES.get(match["sign"], match["sign"]))]
+
+
+def _command(name: str) -> list[Token]:
+    if name in _SIGN_NAMES:
+        return [Token(Kind.SIGN, _SIGN_NAMES[name])]
+    if not name[1].isalpha():
+        return [Token(Kind.SIGN, name)]
+    return [] if name in _SPACING else [Token(Kind.COMMAND, _COMMANDS.get(name, name))]
+
+
+def _run(run: str) -> list[Token]:
+    if run in _JOINS:
+        return [Token(Kind.SIGN, run)]
+    if run in _NAMES and run not in _UNIT_RUNS:
+        return [Token(Kind.WORD, run)]
+    if run in _UNIT_RUNS or len(run) > _LONGEST_PRODUCT:
+        return [Token(Kind.TEXT, run)]
+    return [Token(Kind.LETTER, letter) for letter in run]
+
+
+def _text(content: str, whole: str) -> list[Token]:
+    plain = content.strip()
+    if whole.startswith(("\\mathbb", "\\mathcal")):
+        return [Token(Kind.COMMAND, "\\" + plain)]
+    if plain in _JOINS:
+        return [Token(Kind.SIGN, plain)]
+    if not plain:
+        return []
+    if whole.startswith("\\operatorname"):
+        return [Token(Kind.WORD, plain)]
+    if _SYMBOLS_ONLY.fullmatch(plain) or (len(plain) == 1 and _is_letter(plain, whole)):
+        return tokens(plain)[:-1]
+    if plain in _NAMES and plain not in _UNIT_RUNS:
+        return [Token(Kind.WORD, plain)]
+    return [Token(Kind.TEXT, plain)]
+
+
+def _is_letter(plain: str, whole: str) -> bool:
+    """Tell the letter of `\\mathbf{x}` and `\\mathrm{e}` from the unit of `\\mathrm{m}`."""
+    if whole.startswith(("\\mathrm", "\\rm", "\\operatorname")):
+        return plain in "eid"
+    return whole.startswith(("\\mathbf", "\\mathit", "\\mathsf", "\\bold", "\\bm"))
+
+
+def _number(match: re.Match[str]) -> Token:
+    written = (match["thousands"] or match["number"]).replace(",", "")
+    digits = written.partition(".")[2]
+    value, places = Fraction(written.rstrip(".")), len(digits)
+    if match["repeat"] and "." in written:
+        tail = Fraction(int(match["repeat"]), 10 ** len(match["repeat"]) - 1)
+        return Token(Kind.NUMBER, written, Number(value + tail / 10**places))
+    if match["repeat"]:
+        raise UnreadableError
+    if match["dots"]:
+        return Token(Kind.NUMBER, written, _continued(value, digits))
+    shift = int(match["exponent"] or 0)
+    decimals = places - shift if places else None
+    return Token(Kind.NUMBER, written, Number(value * Fraction(10) ** shift, decimals))
+
+
+def _continued(value: Fraction, digits: str) -> Number:
+    """Read `0.1666...`: the last block must stand there often enough to be known."""
+    found = _REPEATED.fullmatch(digits) if len(digits) <= _MOST_CONTINUED else None
+    if found is None:
+        raise UnreadableError
+    block = found[2] or found[3]
+    tail = Fraction(int(block), 10 ** len(block) - 1)
+    return Number(value + tail / 10 ** len(digits))

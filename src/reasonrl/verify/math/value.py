@@ -1,0 +1,250 @@
+"""The value of an expression: exactly as a fraction, or to many digits with mpmath.
+
+Both are bounded: `TooLargeError` is raised before anything of more than `bound.MAX_DIGITS_VALUE`
+digits, or an exponent that mpmath could not hold, comes into being. Called by `compare`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import threading
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import mpmath
+
+from reasonrl.verify.bound import MAX_DIGITS_VALUE
+from reasonrl.verify.math.tree import Expression, Number, Symbol
+
+Value: TypeAlias = Any  # mpf or mpc of this thread's context; mpmath has no annotations
+
+_MAX_BITS = int(MAX_DIGITS_VALUE * math.log2(10))
+_MAX_FACTORIAL = 6_000
+_CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
+_LOCAL = threading.local()
+
+
+class NoValueError(Exception):
+    """Say that an expression has no value: a free symbol, a pole, an operation left to be done."""
+
+
+class TooLargeError(NoValueError):
+    """Say that a value would be too large to compute."""
+
+
+# exactly
+
+
+def exact(expression: Expression) -> Fraction | None:
+    """Return a rational value, None where one is not found by arithmetic alone."""
+    if isinstance(expression, Number):
+        return expression.value
+    if isinstance(expression, Symbol) or (rule := _EXACT.get(expression.name)) is None:
+        return None
+    operands = [exact(operand) for operand in expression.operands]
+    known = [operand for operand in operands if operand is not None]
+    return _bounded(rule(*known)) if len(known) == len(operands) else None
+
+
+def _bounded(value: Fraction | None) -> Fraction | None:
+    if value is not None and _bits(value) > _MAX_BITS:
+        raise TooLargeError
+    return value
+
+
+def _bits(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
+
+
+def _product(*factors: Fraction) -> Fraction:
+    if sum(map(_bits, factors)) > 4 * _MAX_BITS:
+        raise TooLargeError
+    return math.prod(factors, start=Fraction(1))
+
+
+def _divide(a: Fraction, b: Fraction) -> Fraction:
+    if b == 0:
+        raise NoValueError
+    return a / b
+
+
+def _raise(base: Fraction, exponent: Fraction) -> Fraction | None:
+    if exponent.denominator != 1:
+        return _root(_raise(base, Fraction(exponent.numerator)), Fraction(exponent.denominator))
+    if base == 0 and exponent <= 0:
+        raise NoValueError
+    if abs(base) != 1 and base != 0 and abs(exponent) * (_bits(base) - 1) > _MAX_BITS:
+        raise TooLargeError
+    return base ** (exponent.numerator % 2 if abs(base) == 1 else exponent.numerator)
+
+
+def _root(value: Fraction | None, index: Fraction) -> Fraction | None:
+    """Return an exact square root, if there is one; other roots are left to `numeric`."""
+    if value is None or value < 0 or index != 2:
+        return None
+    top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
+    found = Fraction(top, bottom)
+    return found if found * found == value else None
+
+
+def _factorial(n: Fraction) -> Fraction | None:
+    if n.denominator != 1 or n < 0:
+        return None
+    if n > _MAX_FACTORIAL:
+        raise TooLargeError
+    return Fraction(math.factorial(int(n)))
+
+
+def _choose(n: Fraction, k: Fraction) -> Fraction | None:
+    if n.denominator != 1 or k.denominator != 1 or n < 0 or k < 0:
+        return None
+    if min(k, n - k) * max(1, n.numerator.bit_length()) > 4 * _MAX_BITS:
+        raise TooLargeError
+    return Fraction(math.comb(int(n), int(k)))
+
+
+def _arrange(n: Fraction, k: Fraction) -> Fraction | None:
+    if n.denominator != 1 or k.denominator != 1 or n < 0 or k < 0:
+        return None
+    if k * max(1, n.numerator.bit_length()) > 4 * _MAX_BITS:
+        raise TooLargeError
+    return Fraction(math.perm(int(n), int(k)))
+
+
+_EXACT: Mapping[str, Callable[..., Fraction | None]] = {
+    "add": lambda *terms: sum(terms, Fraction(0)),
+    "mul": _product,
+    "neg": operator.neg,
+    "div": _divide,
+    "pow": _raise,
+    "root": _root,
+    "abs": abs,
+    "floor": lambda x: Fraction(math.floor(x)),
+    "ceil": lambda x: Fraction(math.ceil(x)),
+    "min": min,
+    "max": max,
+    "factorial": _factorial,
+    "binomial": _choose,
+    "permutations": _arrange,
+}
+
+
+# to many digits
+
+
+def numeric(expression: Expression, given: Mapping[str, Fraction], digits: int) -> Value:
+    """Return the value as a complex or real number of `digits` digits, symbols as given.
+
+    Raises NoValueError for other symbols, poles and operations without a value here.
+    """
+    context = _context(digits)
+    try:
+        return _evaluate(expression, given, context)
+    except (ZeroDivisionError, ValueError, OverflowError) as error:
+        raise NoValueError from error
+
+
+def _context(digits: int) -> Any:
+    """Return this thread's mpmath context: the library's own is shared and not safe."""
+    context = getattr(_LOCAL, "context", None)
+    if context is None:
+        context = _LOCAL.context = mpmath.MPContext()
+    context.dps = digits
+    return context
+
+
+def _evaluate(expression: Expression, given: Mapping[str, Fraction], context: Any) -> Value:
+    if isinstance(expression, Number):
+        return context.mpf(expression.value.numerator) / expression.value.denominator
+    if isinstance(expression, Symbol):
+        if (value := given.get(expression.name)) is None:
+            raise NoValueError
+        return context.mpf(value.numerator) / value.denominator
+    if (rule := _NUMERIC.get(expression.name)) is None:
+        raise NoValueError
+    operands = [_evaluate(operand, given, context) for operand in expression.operands]
+    found = rule(context, *operands)
+    if not context.isfinite(found):
+        raise NoValueError
+    if context.mag(found) > _MAX_BITS:
+        raise TooLargeError
+    return found
+
+
+def _power(c: Any, base: Value, exponent: Value) -> Value:
+    if base == 0:
+        if c.re(exponent) <= 0:
+            raise NoValueError
+        return c.zero
+    if abs(c.log(abs(base)) * exponent) > _MAX_BITS:
+        raise TooLargeError
+    return c.power(base, exponent)
+
+
+def _nth_root(c: Any, value: Value, index: Value) -> Value:
+    if c.im(value) == 0 and c.re(value) < 0 and index == c.nint(index) and int(index) % 2:
+        return -c.power(-value, 1 / index)  # the real root, as school takes it
+    return c.sqrt(value) if index == 2 else c.power(value, 1 / index)
+
+
+def _exponential(name: str) -> Callable[..., Value]:
+    def evaluate(c: Any, value: Value) -> Value:
+        if abs(value) > _MAX_BITS:
+            raise TooLargeError
+        return getattr(c, name)(value)
+
+    return evaluate
+
+
+def _gamma(c: Any, value: Value) -> Value:
+    if abs(value) > _MAX_FACTORIAL:
+        raise TooLargeError
+    return c.factorial(value)
+
+
+def _binomial(c: Any, n: Value, k: Value) -> Value:
+    if max(abs(n), abs(k)) > _MAX_FACTORIAL:
+        raise TooLargeError
+    return c.binomial(n, k)
+
+
+def _logarithm(c: Any, value: Value, base: Value | None = None) -> Value:
+    return c.log(value) if base is None else c.log(value) / c.log(base)
+
+
+def _real(c: Any, function: Callable[..., Value], *values: Value) -> Value:
+    if any(c.im(value) != 0 for value in values):
+        raise NoValueError
+    return function(*(c.re(value) for value in values))
+
+
+def _named(name: str) -> Callable[..., Value]:
+    return lambda c, value: getattr(c, name)(value)
+
+
+_NUMERIC: Mapping[str, Callable[..., Value]] = {
+    "add": lambda c, *terms: c.fsum(terms),
+    "mul": lambda c, *factors: c.fprod(factors),
+    "neg": lambda _, a: -a,
+    "div": lambda _, a, b: a / b,
+    "pow": _power,
+    "root": _nth_root,
+    "abs": lambda _, a: abs(a),
+    "floor": lambda c, a: _real(c, c.floor, a),
+    "ceil": lambda c, a: _real(c, c.ceil, a),
+    "min": lambda c, *a: _real(c, min, *a),
+    "max": lambda c, *a: _real(c, max, *a),
+    "factorial": _gamma,
+    "binomial": _binomial,
+    "pi": lambda c: +c.pi,
+    "e": lambda c: +c.e,
+    "i": lambda c: c.mpc(0, 1),
+    "degrees": lambda c, a: a * c.pi / 180,
+    "ln": _logarithm,
+    "log": _logarithm,
+    **{name: _exponential(name) for name in ("exp", "sinh", "cosh", "tanh")},
+    **{name: _named(name) for name in _CIRCULAR},
+    **{f"arc{name}": _named(f"a{name}") for name in _CIRCULAR},
+}
