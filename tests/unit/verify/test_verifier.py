@@ -46,9 +46,7 @@ def test_a_bomb_costs_nothing_off_the_main_thread(verifier: Verifier) -> None:
 
 def test_algebra_works_off_the_main_thread(verifier: Verifier) -> None:
     verdicts: list[Verdict] = []
-    thread = threading.Thread(
-        target=lambda: verdicts.append(verifier.verify(ROOT, ALGEBRA))
-    )
+    thread = threading.Thread(target=lambda: verdicts.append(verifier.verify(ROOT, ALGEBRA)))
 
     thread.start()
     thread.join(timeout=60)
