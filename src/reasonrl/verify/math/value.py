@@ -142,7 +142,7 @@ def numeric(expression: Expression, given: Mapping[str, Fraction], digits: int) 
     context = _context(digits)
     try:
         return _evaluate(expression, given, context)
-    except (ZeroDivisionError, ValueError, OverflowError) as error:
+    except (ArithmeticError, ValueError, TypeError, NotImplementedError) as error:
         raise NoValueError from error
 
 
