@@ -29,9 +29,13 @@ ChunkLoss = Callable[[slice, Tensor, Tensor], Tensor]
 
 
 def chunks(n_tokens: int) -> Iterator[slice]:
-    """Yield the parts of a row of tokens whose logits exist together."""
-    for start in range(0, n_tokens, CHUNK_TOKENS):
-        yield slice(start, min(start + CHUNK_TOKENS, n_tokens))
+    """Return the parts of a row of tokens whose logits exist together."""
+    return _spans(0, n_tokens, CHUNK_TOKENS)
+
+
+def _spans(start: int, stop: int, size: int) -> Iterator[slice]:
+    for first in range(start, stop, size):
+        yield slice(first, min(first + size, stop))
 
 
 def backward_through_head(
@@ -56,8 +60,7 @@ def backward_through_head(
         for part in chunks(len(tokens_N)):
             logits_NV = buffer[: part.stop - part.start]
             torch.mm(hidden_ND[part], weight_VD.T, out=logits_NV)
-            for first in range(part.start, part.stop, _BLOCK_TOKENS):
-                block = slice(first, min(first + _BLOCK_TOKENS, part.stop))
+            for block in _spans(part.start, part.stop, _BLOCK_TOKENS):
                 rows = logits_NV[block.start - part.start : block.stop - part.start]
                 _to_gradient(
                     rows, probs[: len(rows)], tokens_N[block], temperature, block, chunk_loss

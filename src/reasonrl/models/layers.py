@@ -27,7 +27,7 @@ from reasonrl.models.attention import Layout
 
 
 def exchange(module: nn.Module, compute: torch.dtype) -> None:
-    """Exchange the embedding, linear, norm and MLP layers of a decoder, in place."""
+    """Exchange the embedding, attention, norm and MLP layers of a decoder, in place."""
     body: Any = module.get_submodule("model")
     body.embed_tokens = _Embedding(body.embed_tokens.weight, compute)
     for layer in body.layers:

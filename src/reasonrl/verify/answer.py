@@ -1,8 +1,8 @@
-r"""Normalize golds and answers, and decide without a worker whatever can be decided exactly.
+"""Read golds, and decide without a worker whatever can be decided here.
 
-What needs algebra is left to `math.worker`; this module never imports sympy. `judge_fast` returns
-None for "not decidable here". Called by `verifier` (before) and by the worker (for `clean` and
-`chain_sides`). The policy behind each rule is in docs/verifiers.md.
+Text, choices and plain numbers are judged in this module, other mathematics by `math.compare`.
+`judge_fast` returns None for "not decidable here": then `math.worker` must. Imports no sympy.
+Called by `verifier`. The policy behind each rule is in docs/verifiers.md.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from typing import TypeAlias
 
 from reasonrl.types import Status
@@ -32,6 +33,7 @@ from reasonrl.verify.math.tree import (
     Relation,
     SetOperation,
     Symbol,
+    rewritten,
 )
 from reasonrl.verify.math.value import NoValueError, TooLargeError
 
@@ -40,7 +42,7 @@ _INTERVAL_SIZE = 2
 _ONE, _TEN = Fraction(1), Fraction(10)
 _NAME_OPERATIONS = frozenset({"add", "mul", "div", "abs", "pow", "sin", "cos", "tan", "log", "ln"})
 
-Single: TypeAlias = Number | Symbol | Operation | Quantity
+Single: TypeAlias = Expression | Quantity
 
 
 def compare(gold_text: str, answer_text: str) -> Finding | None:
@@ -91,22 +93,18 @@ def _signs_apart(answer: Single) -> Items | None:
     value = answer.value if isinstance(answer, Quantity) else answer
     if not _has(value, frozenset({"pm", "mp"})):
         return None
-    pair = [_with_sign(value, is_upper=is_upper) for is_upper in (True, False)]
+    pair = [rewritten(value, partial(_one_sign, is_upper=one)) for one in (True, False)]
     if isinstance(answer, Quantity):
         return Items("bare", tuple(Quantity(one, answer.unit) for one in pair))
     return Items("bare", tuple(pair))
 
 
-def _with_sign(expression: Expression, *, is_upper: bool) -> Expression:
-    if not isinstance(expression, Operation):
+def _one_sign(expression: Expression, *, is_upper: bool) -> Expression:
+    if not isinstance(expression, Operation) or expression.name not in ("pm", "mp"):
         return expression
-    operands = [_with_sign(operand, is_upper=is_upper) for operand in expression.operands]
-    if expression.name not in ("pm", "mp"):
-        return Operation(expression.name, tuple(operands))
+    first, second = expression.operands
     is_plus = is_upper == (expression.name == "pm")
-    return Operation(
-        "add", (operands[0], operands[1] if is_plus else Operation("neg", (operands[1],)))
-    )
+    return Operation("add", (first, second if is_plus else Operation("neg", (second,))))
 
 
 def _has(expression: Expression, names: frozenset[str]) -> bool:
@@ -143,7 +141,7 @@ def _is_value(gold: Answer) -> bool:
     gold = gold.value if isinstance(gold, Quantity) else gold
     if isinstance(gold, Relation):
         return set(gold.signs) == {"="} and _is_value(gold.sides[-1])
-    is_expression = isinstance(gold, Number | Symbol | Operation)
+    is_expression = isinstance(gold, Expression)
     return is_expression and not is_set(gold) and gold != Operation("empty")
 
 
@@ -185,16 +183,13 @@ def _is_same(gold: Answer, answer: Answer) -> bool:
         case Numeral(), Number():
             return answer.value.denominator == 1 and str(answer.value) == gold.digits
         case _, Numeral(base=10):
-            return _is_same(gold, parse(answer.digits) or answer)
+            return _is_same(gold, Number(Fraction(answer.digits)))
         case Ratio(), _:
             return _is_same_ratio(gold, answer)
         case _, Ratio(parts=(_, _)):
             return _is_same_ratio(_as_ratio(gold), answer)
-        case (
-            (Number() | Symbol() | Operation() | Quantity()),
-            (Number() | Symbol() | Operation() | Quantity()),
-        ):
-            return _is_same_quantity(gold, answer)
+    if isinstance(gold, Single) and isinstance(answer, Single):
+        return _is_same_quantity(gold, answer)
     return False
 
 
@@ -224,25 +219,15 @@ def _is_same_number(value: Expression, given: Expression) -> bool:
     """Compare; `log` without a base may mean either logarithm."""
     if is_same_value(value, given):
         return True
-    if not (_has_bare_log(value) or _has_bare_log(given)):
-        return False
-    return is_same_value(_with_decimal_log(value), _with_decimal_log(given))
+    decimal = rewritten(value, _decimal_log), rewritten(given, _decimal_log)
+    return decimal != (value, given) and is_same_value(*decimal)
 
 
-def _has_bare_log(expression: Expression) -> bool:
-    return isinstance(expression, Operation) and (
-        (expression.name == "log" and len(expression.operands) == 1)
-        or any(map(_has_bare_log, expression.operands))
-    )
-
-
-def _with_decimal_log(expression: Expression) -> Expression:
-    if not isinstance(expression, Operation):
-        return expression
-    operands = tuple(map(_with_decimal_log, expression.operands))
-    if expression.name == "log" and len(operands) == 1:
-        operands = (*operands, Number(_TEN))
-    return Operation(expression.name, operands)
+def _decimal_log(expression: Expression) -> Expression:
+    match expression:
+        case Operation(name="log", operands=(operand,)):
+            return Operation("log", (operand, Number(_TEN)))
+    return expression
 
 
 def _apart(answer: Single) -> tuple[str, Expression]:
@@ -317,25 +302,17 @@ def _is_same_curve(gold: Answer, answer: Answer) -> bool:
     if symbols(left) != symbols(right):
         return False
     quotient = Operation("div", (left, right))
-    shifted = _renamed(quotient)
-    return is_same_value(quotient, shifted)
+    return is_same_value(quotient, rewritten(quotient, _renamed))  # a constant keeps its value
 
 
 def _renamed(expression: Expression) -> Expression:
-    """Return the expression with fresh symbols: a constant one keeps its value."""
-    if isinstance(expression, Symbol):
-        return Symbol(expression.name + "*")
-    if isinstance(expression, Number):
-        return expression
-    return Operation(expression.name, tuple(map(_renamed, expression.operands)))
+    return Symbol(expression.name + "*") if isinstance(expression, Symbol) else expression
 
 
 def _difference(answer: Answer) -> Expression | None:
     match answer:
         case Relation(sides=(left, right), signs=("=",)):
-            if isinstance(left, Number | Symbol | Operation) and isinstance(
-                right, Number | Symbol | Operation
-            ):
+            if isinstance(left, Expression) and isinstance(right, Number | Symbol | Operation):
                 return Operation("add", (left, Operation("neg", (right,))))
     return None
 
@@ -409,7 +386,7 @@ def _entries(answer: Matrix | Items) -> tuple[Answer, ...] | None:
 
 
 def _as_ratio(answer: Answer) -> Answer:
-    if not isinstance(answer, Number | Symbol | Operation):
+    if not isinstance(answer, Expression):
         return answer
     return Ratio((answer, Number(_ONE)))
 

@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from reasonrl.verify import number
 from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
 from reasonrl.verify.math.value import NoValueError, TooLargeError, Value, exact, numeric
-from reasonrl.verify.number import RELATIVE_TOLERANCE
+from reasonrl.verify.number import is_close
 
 _DIGITS = 50
 _AGREE = Fraction(1, 10**40)  # relative; equal closed forms agree to all digits
@@ -27,22 +28,18 @@ def is_same_value(gold: Expression, answer: Expression) -> bool:
         return True
     x, y = exact(gold), exact(answer)
     if x is not None and y is not None:
-        return x == y or (isinstance(gold, Number) and _is_rounded(gold, y))
+        return _is_written(gold, y) if isinstance(gold, Number) else x == y
     if isinstance(gold, Number) and gold.decimals is not None and not symbols(answer):
         value = numeric(answer, {}, _DIGITS)
-        return _is_real(value) and _is_rounded(gold, _as_fraction(value))
+        return _is_real(value) and _is_written(gold, _as_fraction(value))
     if isinstance(answer, Number) and (answer.decimals or 0) > _LONGEST_DECIMAL:
         return False
     return _agree_at_points(gold, answer)
 
 
-def _is_rounded(gold: Number, value: Fraction) -> bool:
-    """Say whether a value rounds to a decimal gold as written, and is relatively close to it."""
-    if gold.decimals is None:
-        return False
-    largest = max(abs(gold.value), abs(value))
-    tolerance = min(Fraction(10) ** -gold.decimals / 2, RELATIVE_TOLERANCE * largest)
-    return abs(value - gold.value) <= tolerance
+def _is_written(gold: Number, value: Fraction) -> bool:
+    """Compare with a numeral as it was written: a decimal accepts what rounds to it."""
+    return is_close(number.Number(value=gold.value, decimals=gold.decimals), value)
 
 
 def _agree_at_points(gold: Expression, answer: Expression) -> bool:

@@ -71,14 +71,15 @@ _SIGN_NAMES = {
 }  # fmt: skip
 _COMMANDS = {
     "\\infin": "\\infty", "\\emptyset": "\\varnothing", "\\varphi": "\\phi", "\\lg": "\\log",
-    "\\dbinom": "\\binom", "\\tbinom": "\\binom", "\\cfrac": "\\frac", "\\vartheta": "\\theta",
+    "\\dbinom": "\\binom", "\\tbinom": "\\binom", "\\vartheta": "\\theta",
     "\\varepsilon": "\\epsilon", "\\reals": "\\R", "\\Reals": "\\R", "\\oint": "\\int",
     "\\iint": "\\int", "\\iiint": "\\int",
 }  # fmt: skip
 _SPACING_WORDS = """
-middle big Big bigg Bigg bigl bigr Bigl Bigr nolimits limits textstyle displaystyle mathstrut
+middle big Big bigg Bigg Bigl Bigr nolimits textstyle mathstrut
 """
 _SPACING = frozenset("\\" + word for word in _SPACING_WORDS.split())
+_OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
 _LONGEST_PRODUCT = 3  # letters in a row that are read as a product; more are a word
 _UNIT_RUN_WORDS = "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in"
 _UNIT_RUNS = frozenset(_UNIT_RUN_WORDS.split())
@@ -104,9 +105,6 @@ def tokens(text: str) -> list[Token]:
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
             found.append(token)
     return [*found, Token(Kind.END, "")]
-
-
-_OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
 
 
 def _read(match: re.Match[str]) -> list[Token]:

@@ -227,7 +227,7 @@ class _Parser:
             raise UnreadableError
         if isinstance(inner, Items) and inner.bracket == "bare":
             return Items(brackets, inner.items)  # type: ignore[arg-type]
-        if isinstance(inner, Number | Symbol | Operation) or brackets not in ("()", "[]"):
+        if isinstance(inner, Expression) or brackets not in ("()", "[]"):
             self._at = start  # a parenthesis: the sum will read it as a factor
             return None
         return inner  # `(x < 1)`
@@ -592,7 +592,7 @@ _ATOMS: dict[str, Callable[[_Parser], Expression]] = {
 
 
 def _plain(answer: Answer) -> Expression:
-    if not isinstance(answer, Number | Symbol | Operation):
+    if not isinstance(answer, Expression):
         raise UnreadableError
     return answer
 

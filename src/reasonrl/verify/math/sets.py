@@ -24,6 +24,7 @@ from reasonrl.verify.math.tree import (
     Relation,
     SetOperation,
     Symbol,
+    rewritten,
 )
 from reasonrl.verify.math.value import NoValueError, numeric
 
@@ -132,7 +133,7 @@ def _border(answer: Answer, *, is_closed: bool) -> Border:
     if _is_infinite(answer):
         is_negative = isinstance(answer, Operation) and answer.name == "neg"
         return _LEFT_END if is_negative else _RIGHT_END
-    if not isinstance(answer, Number | Symbol | Operation):
+    if not isinstance(answer, Expression):
         raise NoValueError
     value = numeric(answer, {}, _DIGITS)
     if value.imag != 0:
@@ -167,9 +168,9 @@ def _link(left: Answer, sign: str, right: Answer) -> RealSet:
         if not isinstance(left, Symbol):
             raise NoValueError
         return RealSet(read_set(right).pieces, left.name)
-    if sign not in _FLIPPED or not isinstance(left, Number | Symbol | Operation):
+    if sign not in _FLIPPED or not isinstance(left, Expression):
         raise NoValueError
-    if not isinstance(right, Number | Symbol | Operation):
+    if not isinstance(right, Expression):
         raise NoValueError
     if isinstance(right, Symbol) and not symbols(left):
         left, right, sign = right, left, _FLIPPED[sign]
@@ -185,26 +186,21 @@ def _isolated(left: Expression, sign: str, right: Expression) -> tuple[Symbol, s
     if len(names) != 1:
         raise NoValueError
     (name,) = names
-    start, after = (_replaced(difference, name, Number(Fraction(x))) for x in (0, 1))
+
+    def at(x: Fraction) -> Expression:
+        return rewritten(difference, lambda e: Number(x) if e == Symbol(name) else e)
+
+    start, after = at(Fraction(0)), at(Fraction(1))
     slope = Operation("add", (after, Operation("neg", (start,))))
     for x in _LINE_POINTS:
         line = Operation("add", (start, Operation("mul", (Number(x), slope))))
-        if not is_same_value(_replaced(difference, name, Number(x)), line):
+        if not is_same_value(at(x), line):
             raise NoValueError
     steepness = numeric(slope, {}, _DIGITS).real
     if abs(steepness) < 10 ** (-_DIGITS // 2):
         raise NoValueError
     border = Operation("neg", (Operation("div", (start, slope)),))
     return Symbol(name), sign if steepness > 0 else _FLIPPED[sign], border
-
-
-def _replaced(expression: Expression, name: str, value: Number) -> Expression:
-    if isinstance(expression, Symbol):
-        return value if expression.name == name else expression
-    if isinstance(expression, Number):
-        return expression
-    operands = tuple(_replaced(operand, name, value) for operand in expression.operands)
-    return Operation(expression.name, operands)
 
 
 def _side(sign: str, border: Expression) -> tuple[Piece, ...]:

@@ -1,10 +1,11 @@
 """What an answer is once it has been read: expressions, and the kinds of answer built from them.
 
-Plain records without behaviour. Built by `parse`, evaluated by `value`, compared by `compare`.
+Plain records and `rewritten`. Built by `parse`, evaluated by `value`, compared by `compare`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
@@ -36,6 +37,15 @@ class Operation:
 
 
 Expression: TypeAlias = Number | Symbol | Operation
+
+
+def rewritten(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """Return the expression with every node changed, operands before what they are operands of."""
+    if isinstance(expression, Operation):
+        operands = tuple(rewritten(operand, change) for operand in expression.operands)
+        expression = Operation(expression.name, operands)
+    return change(expression)
+
 
 UNEVALUATED = frozenset(
     {"integral", "sum", "product", "limit", "determinant", "gcd", "lcm", "mod", "derivative"}
