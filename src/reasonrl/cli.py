@@ -20,6 +20,7 @@ from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierEr
 if TYPE_CHECKING:
     from reasonrl.console import Console
     from reasonrl.launch import Outcome
+    from reasonrl.verify import VerifyItem
 
 app = typer.Typer(
     name="reasonrl",
@@ -87,19 +88,62 @@ def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
 
 @app.command()
 def verify(
-    input: Annotated[Path, typer.Option(help="One JSON object a line: id, kind, response, gold.")],
-    output: Annotated[Path, typer.Option(help="Where the verdicts go, one a line, in order.")],
+    input: Annotated[
+        Path | None, typer.Option(help="One JSON object a line: id, kind, response, gold.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where the verdicts go, one a line, in order.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes for what needs algebra.")] = 1,
-    deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 3.0,
+    deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 0.8,
+    unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
+    cross_check: Annotated[
+        bool, typer.Option(help="Judge again by math-verify alone, and report disagreements.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option(help="Show how one verdict comes about: --gold and --answer.")
+    ] = False,
+    gold: Annotated[str | None, typer.Option(help="With --explain: the right answer.")] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="With --explain: what stands in the box.")
+    ] = None,
+    response: Annotated[
+        str | None, typer.Option(help="With --explain: a whole response, instead of --answer.")
+    ] = None,
 ) -> None:
-    """Judge a file of responses."""
-    from reasonrl.console import Console
-    from reasonrl.verify import verify_file
+    """Judge a file of responses, or explain the verdict on one."""
+    from reasonrl.console import Console, show_explanation, show_verification
+    from reasonrl.verify import Verifier, verify_file
+    from reasonrl.verify.explain import explain as explain_verdict
 
     console = Console()
-    report = verify_file(input, output, workers=workers, deadline_s=deadline_s, phase=console.phase)
-    counts = " ".join(f"{status}={n}" for status, n in sorted(report.counts.items()))
-    console.note(f"rows={report.n_rows} wall_s={report.wall_s:.1f} {counts}")
+    if explain:
+        item = _one_item(gold, answer, response)
+        with Verifier(deadline_s=deadline_s, unboxed=unboxed) as verifier:
+            show_explanation(console, explain_verdict(verifier, item))
+        return
+    if input is None or output is None:
+        raise VerifierError("nothing to verify", expected="--input and --output, or --explain")
+    report = verify_file(
+        input,
+        output,
+        workers=workers,
+        deadline_s=deadline_s,
+        unboxed=unboxed,
+        cross_check=cross_check,
+        phase=console.phase,
+    )
+    show_verification(console, report)
+
+
+def _one_item(gold: str | None, answer: str | None, response: str | None) -> VerifyItem:
+    from reasonrl.types import Kind, Task
+    from reasonrl.verify import VerifyItem
+
+    if gold is None or (answer is None) == (response is None):
+        raise VerifierError("not one pair", expected="--gold and one of --answer, --response")
+    text = f"\\boxed{{{answer}}}" if response is None else response
+    return VerifyItem(task=Task(kind=Kind.MATH, answer=gold), response=text)
 
 
 def main() -> None:

@@ -194,10 +194,15 @@ class Suite(Strict):
 
 
 class VerifyConfig(Strict):
-    """How answers are judged. Above `max_failed_share` of failures in a step the run stops."""
+    """How answers are judged. Above `max_failed_share` of failures in a step the run stops.
+
+    With `unboxed` the final number of a response without a box counts as its answer: for models
+    that were never taught to box one.
+    """
 
     workers: int = Field(default=1, ge=1)
-    deadline_s: float = Field(default=3.0, gt=0)
+    deadline_s: float = Field(default=0.8, gt=0)
+    unboxed: bool = False
     max_failed_share: float = Field(default=0.5, gt=0, le=1)
 
 

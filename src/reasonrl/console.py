@@ -10,6 +10,8 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reasonrl.config import Recipe
+from reasonrl.verify.batch_file import VerifyReport
+from reasonrl.verify.explain import Explanation
 
 Number = float | int | str | bool | None
 
@@ -24,6 +26,9 @@ _SHOWN = (
     ("grad", "update/gradient_norm", "{:.2f}"),
     ("s", "time/step_s", "{:.1f}"),
 )
+
+
+_SHOWN_IDS = 10
 
 
 class Console:
@@ -76,3 +81,21 @@ def show_recipe(console: Console, recipe: Recipe) -> None:
             f"({'off' if n_sgd > 1 else 'on'}-policy), learning rate {update.learning_rate:g}, "
             f"entropy {stage.entropy.mode} target {stage.entropy.target_nats:g}"
         )
+
+
+def show_verification(console: Console, report: VerifyReport) -> None:
+    """Print the counts of a verified file on one line, and the disputes if they were looked for."""
+    counts = " ".join(f"{status}={n}" for status, n in sorted(report.counts.items()))
+    console.note(f"rows={report.n_rows} wall_s={report.wall_s:.1f} {counts}")
+    if report.disputed is not None:
+        ids = ", ".join(report.disputed[:_SHOWN_IDS]) + (
+            ", ..." if len(report.disputed) > _SHOWN_IDS else ""
+        )
+        console.note(f"disputed={len(report.disputed)} {ids}".rstrip())
+
+
+def show_explanation(console: Console, explanation: Explanation) -> None:
+    """Print a ladder, a line a rung."""
+    width = max(len(rung.name) for rung in explanation.rungs)
+    for rung in explanation.rungs:
+        console.note(f"{rung.name:<{width}}  {rung.found}")

@@ -85,7 +85,11 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
     model, pools = _prepare(recipe, console)
     with ExitStack() as stack:
         verifier = stack.enter_context(
-            Verifier(workers=recipe.verify.workers, deadline_s=recipe.verify.deadline_s)
+            Verifier(
+                workers=recipe.verify.workers,
+                deadline_s=recipe.verify.deadline_s,
+                unboxed=recipe.verify.unboxed,
+            )
         )
         engine = stack.enter_context(_local_engine(recipe, model))
         directory.mkdir(parents=True, exist_ok=True)

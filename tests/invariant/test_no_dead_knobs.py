@@ -90,6 +90,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "engine.max_rows": (),  # memory only: what is sampled must not depend on it (contract)
     "verify.workers": (),  # speed only
     "verify.deadline_s": (),  # tests/unit/verify/test_verify_pool.py
+    "verify.unboxed": (),  # tests/unit/verify/test_verify_policy.py
     "verify.max_failed_share": (),  # tests/unit/test_rollout.py
     "checkpoint.every": ("checkpoint.every=4",),
     "checkpoint.keep": ("checkpoint.keep=1",),

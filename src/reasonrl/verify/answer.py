@@ -17,8 +17,11 @@ from reasonrl.verify.bound import size_fault
 from reasonrl.verify.extract import last_box
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.compare import compare
+from reasonrl.verify.math.parse import parse
+from reasonrl.verify.math.tree import Operation
 from reasonrl.verify.notation import clean
 from reasonrl.verify.number import Number, is_same, read_number
+from reasonrl.verify.words import Words, is_no_solution, judge_words, read_words, unwrapped
 
 _UNEVALUATED = re.compile(
     r"\\(?:i*int|oint|sum|prod|lim|det|gcd|lcm|bmod|pmod|mod)(?![a-zA-Z])|\\frac\s?\{\s?d[^{}]*\}\{\s?d"
@@ -27,15 +30,12 @@ _UNEVALUATED = re.compile(
 _MANY = re.compile(
     r",|\\[pm][pm](?![a-zA-Z])|\\(?:cup|in|le|ge|leq|geq|infty)(?![a-zA-Z])|[<>;]|\\\{"
 )
-_TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
-_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9' -]*")
-_KNOWN = """
-yes no true false none even odd undefined
-monday tuesday wednesday thursday friday saturday sunday
-"""
-_KNOWN_WORDS = frozenset(_KNOWN.split())
-_ANOTHER_CHOICE = re.compile(r"(?<![A-Za-z])[A-E](?![A-Za-z])")
-_CHOICE = re.compile(r"\(?([A-Ea-e])(?:\)[.:]?|[.:]?$)")
+_NOT_PROSE = re.compile(
+    r"\\(?:begin|end)\s?\{[a-zA-Z]*\}|\\(?!text|[mh]box)[a-zA-Z]+"
+    r"|sqrt|arc(?:sin|cos|tan)h?|sinh|cosh|tanh|floor|ceil"
+)
+_PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
+_APPROXIMATELY = re.compile(r"^\\approx\s?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Gold:
 
     text: str
     number: Number | None
-    words: str = ""  # casefolded, if the gold is a text answer
+    words: Words | None = None  # if the gold is a text answer or a choice
     fault: str = ""  # why it cannot be evaluated
 
 
@@ -71,48 +71,39 @@ def _json_list(answer: str) -> tuple[str, ...]:
 
 
 def _read_gold(text: str) -> Gold:
-    number, plain = read_number(text), _unwrap(text)
-    is_choice = len(plain) == 1 and plain in "ABCDE"
-    is_words = len(plain) > 1 and _WORDS.fullmatch(plain) is not None
-    is_text = is_words and (plain != text or " " in plain or plain.casefold() in _KNOWN_WORDS)
-    words = plain.casefold() if number is None and (is_choice or is_text) else ""
-    return Gold(text=text, number=number, words=words, fault=size_fault(text))
+    text = _APPROXIMATELY.sub("", text)
+    number, fault = read_number(text), size_fault(text)
+    is_math = number is not None or (not fault and parse(text) is not None)
+    words = read_words(text, is_math=is_math) if number is None else None
+    return Gold(text=text, number=number, words=words, fault=fault)
 
 
+@lru_cache(maxsize=8_192)
 def judge_fast(gold: Gold, answer: str) -> Finding | None:
     """Decide without algebra, or return None. `answer` must be clean."""
-    if gold.text == answer:
-        return Finding(status=Status.CORRECT, canonical_gold=answer, canonical_answer=answer)
-    if gold.words:
-        return _judge_words(gold, answer)
+    if gold.text == answer or unwrapped(gold.text) == unwrapped(answer):
+        return Finding(status=Status.CORRECT, canonical_gold=gold.text, canonical_answer=answer)
+    if gold.words is not None:
+        return judge_words(gold.words, answer)
     number = read_number(answer) if gold.number is not None else None
     if gold.number is not None and number is not None:
         return _compared(gold.number, number)
     if gold.fault or size_fault(answer):
         return None
+    if is_no_solution(answer) and parse(gold.text) == Operation("empty"):
+        return Finding(status=Status.CORRECT, canonical_gold=gold.text, canonical_answer=answer)
     return compare(gold.text, answer) or _unread(gold, answer)
 
 
 def _unread(gold: Gold, answer: str) -> Finding | None:
-    """Refuse what algebra must not rescue: operations left to be done, hedges around a number."""
+    """Refuse what algebra must not rescue: operations left to be done, hedges, prose."""
     if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold.text):
         return Finding(status=Status.UNEVALUATED, reason="an operation was left to be done")
     if gold.number is not None and _MANY.search(answer):
         return Finding(status=Status.AMBIGUOUS, reason="several values or a range for one number")
+    if _PROSE.search(_NOT_PROSE.sub(" ", answer)):
+        return Finding(status=Status.UNPARSABLE, reason="words beside the mathematics")
     return None
-
-
-def _judge_words(gold: Gold, answer: str) -> Finding:
-    plain = _unwrap(answer)
-    if len(gold.words) == 1:
-        choice = _CHOICE.match(plain)
-        if choice is not None and _ANOTHER_CHOICE.search(plain, choice.end()):
-            return Finding(status=Status.AMBIGUOUS, reason="several choices")
-        is_right = choice is not None and choice[1].casefold() == gold.words
-    else:
-        is_right = plain.casefold() == gold.words
-    status = Status.CORRECT if is_right else Status.WRONG
-    return Finding(status=status, canonical_gold=gold.words, canonical_answer=plain[:200])
 
 
 def _compared(gold: Number, answer: Number) -> Finding:
@@ -124,7 +115,3 @@ def _compared(gold: Number, answer: Number) -> Finding:
         canonical_gold=shown,
         canonical_answer=given,
     )
-
-
-def _unwrap(text: str) -> str:
-    return _TEXT.sub(r"\1", text).strip(" .")

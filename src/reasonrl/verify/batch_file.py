@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +21,7 @@ from typing import IO, TypeVar
 
 from reasonrl.errors import DataError, StorageError
 from reasonrl.types import Kind, Status, StopReason, Task, Verdict
+from reasonrl.verify.explain import is_disputed
 from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem, supported_kinds
 
 E = TypeVar("E", bound=StrEnum)
@@ -44,6 +45,7 @@ class VerifyReport:
     counts: dict[Status, int]
     n_rows: int
     wall_s: float
+    disputed: tuple[str, ...] | None = None  # ids on which two routes disagree, if both were asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,31 +60,46 @@ def verify_file(
     *,
     workers: int = 1,
     deadline_s: float = DEFAULT_DEADLINE_S,
+    unboxed: bool = False,
+    cross_check: bool = False,
     phase: Phase = no_phase,
 ) -> VerifyReport:
     """Verify every row and write one verdict a row, in order.
 
+    With `cross_check` math-verify judges again what was decided without it; each line then holds
+    its status as `second`, and the report the ids of the rows on which the two disagree.
     `phase` shows the progress: it is told the number of rows and yields a function that is told
     how many were just done. Raises DataError with file:row for a row that cannot be read; then
     nothing is written and an older output file stays as it was.
     """
     start = time.perf_counter()
     counts: Counter[Status] = Counter()
+    disputed: list[str] = []
     n_rows = sum(1 for _ in _read_rows(input_path))  # a bad last row is found before the work
     with (
         phase("verify", n_rows) as progress,
         _whole_file(output_path) as sink,
-        Verifier(workers=workers, deadline_s=deadline_s) as verifier,
+        Verifier(workers=workers, deadline_s=deadline_s, unboxed=unboxed) as verifier,
     ):
         rows = _read_rows(input_path)
         while chunk := list(islice(rows, _CHUNK_ROWS)):
-            verdicts = verifier.verify_batch([row.item for row in chunk])
-            for row, verdict in zip(chunk, verdicts, strict=True):
-                sink.write(_line(row.id, verdict))
+            items = [row.item for row in chunk]
+            verdicts = verifier.verify_batch(items)
+            seconds = verifier.second_opinions(items) if cross_check else [None] * len(items)
+            for row, verdict, second in zip(chunk, verdicts, seconds, strict=True):
+                extra = {"second": None if second is None else second.status} if cross_check else {}
+                sink.write(_line(row.id, verdict, extra))
                 counts[verdict.status] += 1
+                if is_disputed(verdict, second):
+                    disputed.append(row.id)
             progress(len(chunk))
     wall_s = time.perf_counter() - start
-    return VerifyReport(counts=dict(counts), n_rows=counts.total(), wall_s=wall_s)
+    return VerifyReport(
+        counts=dict(counts),
+        n_rows=counts.total(),
+        wall_s=wall_s,
+        disputed=tuple(disputed) if cross_check else None,
+    )
 
 
 @contextmanager
@@ -164,7 +181,7 @@ def _read_enum(kind: type[E], row: dict[str, object], key: str, where: str) -> E
         ) from error
 
 
-def _line(identity: str, verdict: Verdict) -> str:
+def _line(identity: str, verdict: Verdict, extra: Mapping[str, Status | None]) -> str:
     fields = {
         "id": identity,
         "reward": verdict.reward,
@@ -172,5 +189,6 @@ def _line(identity: str, verdict: Verdict) -> str:
         "reason": verdict.reason,
         "extracted": verdict.extracted,
         "wall_s": round(verdict.wall_s, 6),
+        **extra,
     }
     return json.dumps(fields, ensure_ascii=False) + "\n"

@@ -16,19 +16,35 @@ _FRACTIONS = {
 _SYMBOLS = {
     "−": "-", "–": "-", "×": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ", "÷": "/", "±": "\\pm ",
     "∞": "\\infty ", "π": "\\pi ", "≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "≈": "\\approx ",
-    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "％": "%",
+    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∅": "\\emptyset ", "∖": "\\setminus ",
+    "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}",
+    "ℂ": "\\mathbb{C}", "∠": "\\angle ", "′": "'", "⁄": "/", "∕": "/", "∗": "*", "…": "...",
+    "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "→": "\\to ",
+    "⟨": "\\langle ", "⟩": "\\rangle ", "∧": "\\land ", "∨": "\\lor ", "º": "°", "ⅈ": "i",
     "\u00a0": " ", "\u202f": " ", "\u2009": " ",
 }  # fmt: skip
+_GREEK_NAMES = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi
+chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega
+"""
+_GREEK = dict(zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
+_WIDE = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # fullwidth ASCII
 _UNICODE = str.maketrans(
-    _SYMBOLS | {key: "\\frac{{{}}}{{{}}}".format(*pair.split()) for key, pair in _FRACTIONS.items()}
+    _WIDE
+    | _SYMBOLS
+    | {letter: f"\\{name} " for letter, name in _GREEK.items()}
+    | {key: "\\frac{{{}}}{{{}}}".format(*pair.split()) for key, pair in _FRACTIONS.items()}
 )
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊ₙ", "0123456789-+n")
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"√\s?\(([^()]*)\)|√\s?(\w+)", r"\\sqrt{\1\2}"),
+        (r"(?<!\\)\\!", ""),
+        (r"\\[hv]?phantom\s?(?:\{[^{}]*\}|\\[a-zA-Z]+|\S)", ""),
         (r"\\(?:left|right|displaystyle|bigl|bigr|limits)(?![a-zA-Z])\.?", ""),
-        (r"(?<!\\)\\(?:[,;:! ]|q?quad(?![a-zA-Z]))|~", " "),
+        (r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~", " "),
         (r"(?<!\\)(?:\$|\\[()\[\]])", ""),
         (r"\{,\}", ","),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
@@ -50,7 +66,8 @@ def clean(text: str) -> str:
     text = text.strip()
     if text.isascii() and text.isalnum():
         return text
-    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+", lambda m: f"^{{{m[0].translate(_SUPERSCRIPTS)}}}", text)
+    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
+    text = re.sub(r"[₀₁₂₃₄₅₆₇₈₉₋₊ₙ]+", lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
     text = text.translate(_UNICODE)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)

@@ -30,6 +30,7 @@ _TEXT_COMMAND = re.compile(
     r"\\(?:text|textrm|textbf|textit|mathrm|mbox|rm|operatorname)(?![a-zA-Z])"
 )
 _UNIT = re.compile(r"[A-Za-z]+(?:[ /.]{1,3}[A-Za-z]+){0,3}\.?(?:\^?[23])?")
+_HALF_DAY = re.compile(r"^([ap])\.\s?m\.?$")
 _NOT_UNIT_WORDS = """
 or and to not more less than least most at approximately about mod if when base pi e i sqrt hundred
 thousand million billion trillion dozen x y z n k sin cos tan log ln exp in is
@@ -123,6 +124,7 @@ def read_unit(tail: str) -> str | None:
         return ""
     has_command = bool(_TEXT_COMMAND.search(tail))
     plain = _TEXT_COMMAND.sub(" ", tail).replace("{", "").replace("}", "").strip()
+    plain = _HALF_DAY.sub(r"\1m", plain)
     if plain in ("%", "°", "\\$"):
         return plain.lstrip("\\")
     if _UNIT.fullmatch(plain) is None or (len(plain) == 1 and not has_command):

@@ -28,7 +28,7 @@ from reasonrl.types import Status
 
 R = TypeVar("R")
 
-_PRELOAD = ["reasonrl.verify.math.worker"]
+_PRELOAD = ["reasonrl.verify.math.warm"]
 _TASKS_PER_WORKER = 500  # sympy's caches grow; a fresh worker costs a fork
 _CPU_LIMIT_S = 1_800  # of one worker: an orphan of a killed trainer ends
 _ROUNDS = 3  # a task is lost when its worker is killed, or when all are; then it is run again

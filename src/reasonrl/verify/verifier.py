@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -23,11 +23,12 @@ from reasonrl.verify.finding import Finding
 from reasonrl.verify.notation import clean
 from reasonrl.verify.pool import Failure, WorkerPool
 
-DEFAULT_DEADLINE_S = 3.0
-"""Of one verification in a worker. The slowest honest comparisons seen take about a second."""
+DEFAULT_DEADLINE_S = 0.8
+"""Of one verification in a worker, so that with what surrounds it a second is not exceeded."""
 
 MAX_RESPONSE_CHARS = 4_000_000  # a 32k-token response has about 100,000
 _SHOWN_CHARS = 500
+_REMEMBERED = 8_192  # answers of workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +41,17 @@ class VerifyItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """Hold what only algebra can decide."""
+class Asked:
+    """Hold what a response comes down to: golds, and the answer as written and cleaned."""
+
+    golds: tuple[Gold, ...]
+    extracted: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Hold what a worker is asked: clean golds, any of which may match, and a clean answer."""
 
     golds: tuple[str, ...]
     answer: str
@@ -51,11 +61,17 @@ class Verifier:
     """Judge responses from any thread or event loop; own the worker processes.
 
     Workers start when the first answer needs one: integers, decimals and fractions never do. Use
-    as a context manager, or call `close`.
+    as a context manager, or call `close`. With `unboxed` the final number of a response without
+    any box counts as its answer, where a plain number is asked for.
     """
 
     def __init__(
-        self, *, workers: int = 1, deadline_s: float = DEFAULT_DEADLINE_S, memory_mb: int = 2_048
+        self,
+        *,
+        workers: int = 1,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        memory_mb: int = 2_048,
+        unboxed: bool = False,
     ) -> None:
         if workers < 1 or deadline_s <= 0 or memory_mb < 512:
             raise VerifierError(
@@ -63,6 +79,8 @@ class Verifier:
                 expected="workers >= 1, deadline_s > 0, memory_mb >= 512",
             )
         self._deadline_s = deadline_s
+        self._unboxed = unboxed
+        self._known = _Memory()
         self._pool = WorkerPool(_judge_in_worker, workers=workers, memory_mb=memory_mb)
 
     def __enter__(self) -> Self:
@@ -114,17 +132,66 @@ class Verifier:
         """
         for item in items:
             _check_kind(item.task)
-        first = [_judge_here(item) for item in items]
-        questions = list(dict.fromkeys(part for part in first if isinstance(part, _Question)))
-        outcomes = self._pool.run(
-            [(question.golds, question.answer) for question in questions],
-            deadline_s=self._deadline_s if deadline_s is None else deadline_s,
-        )
-        answers = dict(zip(questions, outcomes, strict=True))
+        first = [self._judge_here(item) for item in items]
+        questions = [part for part in first if isinstance(part, Question)]
+        answers = self._ask(questions, deadline_s)
         return [
             part if isinstance(part, Verdict) else _verdict(answers[part], part.answer)
             for part in first
         ]
+
+    def second_opinions(
+        self, items: Sequence[VerifyItem], *, deadline_s: float | None = None
+    ) -> list[Verdict | None]:
+        """Judge again by math-verify alone what was decided without it; None for the rest.
+
+        An independent route: another reader, another algebra. Where the two disagree on CORRECT,
+        one of them has a fault; neither is always right, so a disagreement is for people to read.
+        """
+        asked = [_second_question(self.read(item)) for item in items]
+        answers = self._ask([part for part in asked if part is not None], deadline_s)
+        return [None if part is None else _verdict(answers[part], part.answer) for part in asked]
+
+    def read(self, item: VerifyItem) -> Finding | Asked:
+        """Find the golds and the answer, or say why the response has none."""
+        return _read(item, unboxed=self._unboxed)
+
+    def _judge_here(self, item: VerifyItem) -> Verdict | Question:
+        """Judge in this process as far as that goes."""
+        start = time.perf_counter()
+        asked = self.read(item)
+        if isinstance(asked, Finding):
+            return _verdict(asked, "", wall_s=time.perf_counter() - start)
+        result = _compare(asked.golds, asked.answer)
+        if isinstance(result, Question):
+            return result
+        return _verdict(result, asked.extracted, wall_s=time.perf_counter() - start)
+
+    def _ask(
+        self, questions: Sequence[Question], deadline_s: float | None
+    ) -> Mapping[Question, Finding | Failure]:
+        """Ask the workers each question once; what they found before is remembered."""
+        known = {asked: self._known[asked] for asked in questions if asked in self._known}
+        new = [asked for asked in dict.fromkeys(questions) if asked not in known]
+        outcomes = self._pool.run(
+            [(asked.golds, asked.answer) for asked in new],
+            deadline_s=self._deadline_s if deadline_s is None else deadline_s,
+        )
+        found = dict(zip(new, outcomes, strict=True))
+        self._known.remember(found)
+        return known | found
+
+
+class _Memory(dict[Question, Finding]):
+    """Remember what workers found, the newest `_REMEMBERED`; a failure is not remembered."""
+
+    def remember(self, found: Mapping[Question, Finding | Failure]) -> None:
+        """Add what is no failure; it cost its time once."""
+        for question, outcome in found.items():
+            if isinstance(outcome, Finding):
+                self[question] = replace(outcome, wall_s=0.0, cpu_s=0.0)
+        for question in list(self)[: max(0, len(self) - _REMEMBERED)]:
+            self.pop(question, None)
 
 
 def supported_kinds() -> frozenset[Kind]:
@@ -141,45 +208,40 @@ def _check_kind(task: Task) -> None:
         )
 
 
-def _judge_here(item: VerifyItem) -> Verdict | _Question:
-    """Judge in this process as far as that goes."""
-    start = time.perf_counter()
-    result, extracted = _decide(item)
-    if isinstance(result, _Question):
-        return result
-    return _verdict(result, extracted, wall_s=time.perf_counter() - start)
+def _second_question(asked: Finding | Asked) -> Question | None:
+    if isinstance(asked, Finding) or isinstance(_compare(asked.golds, asked.answer), Question):
+        return None
+    usable = tuple(gold.text for gold in asked.golds if not gold.fault)
+    return None if size_fault(asked.answer) else Question(golds=usable, answer=asked.answer)
 
 
-def _decide(item: VerifyItem) -> tuple[Finding | _Question, str]:
-    """Return a finding or a question, and the answer as extracted."""
+def _read(item: VerifyItem, *, unboxed: bool) -> Finding | Asked:
     if item.stop_reason is StopReason.LENGTH:
-        return Finding(status=Status.TRUNCATED, reason="the token limit cut it off"), ""
+        return Finding(status=Status.TRUNCATED, reason="the token limit cut it off")
     if len(item.response) > MAX_RESPONSE_CHARS:
-        return Finding(status=Status.TOO_LARGE, reason="the response is too long"), ""
+        return Finding(status=Status.TOO_LARGE, reason="the response is too long")
     if (part := answer_part(item.response)) is None:
-        return Finding(status=Status.TRUNCATED, reason="a thought is still open"), ""
+        return Finding(status=Status.TRUNCATED, reason="a thought is still open")
     golds = read_golds(item.task.answer)
     if not golds:
-        return Finding(status=Status.GOLD_UNPARSABLE, reason="the gold is empty"), ""
-    extracted = last_box(part) if has_box(part) else _without_box(part, golds)
-    if extracted is None:
-        what = "an incomplete box" if has_box(part) else "no box and no final number"
-        return Finding(status=Status.NO_ANSWER, reason=what), ""
-    if len(extracted) > MAX_ANSWER_CHARS:
-        return Finding(status=Status.TOO_LARGE, reason=size_fault(extracted)), extracted
-    answer = clean(extracted)
-    if not answer:
-        return Finding(status=Status.EMPTY_BOX, reason="nothing in the box"), extracted
-    return _compare(golds, answer), extracted
-
-
-def _without_box(part: str, golds: tuple[Gold, ...]) -> str | None:
-    """Accept a reply without a box if a plain number is asked for; see docs/verifiers.md."""
+        return Finding(status=Status.GOLD_UNPARSABLE, reason="the gold is empty")
     is_numeric = any(gold.number is not None for gold in golds)
-    return last_number(part) if is_numeric else None
+    if has_box(part):
+        extracted, missing = last_box(part), "an incomplete box"
+    elif unboxed and is_numeric:
+        extracted, missing = last_number(part), "no box and no final number"
+    else:
+        extracted, missing = None, "no box"
+    if extracted is None:
+        return Finding(status=Status.NO_ANSWER, reason=missing)
+    if len(extracted) > MAX_ANSWER_CHARS:
+        return Finding(status=Status.TOO_LARGE, reason=size_fault(extracted))
+    if not (answer := clean(extracted)):
+        return Finding(status=Status.EMPTY_BOX, reason="nothing in the box")
+    return Asked(golds=golds, extracted=extracted, answer=answer)
 
 
-def _compare(golds: tuple[Gold, ...], answer: str) -> Finding | _Question:
+def _compare(golds: tuple[Gold, ...], answer: str) -> Finding | Question:
     """Compare with every gold; right beats undecided, undecided beats wrong."""
     findings = [(gold, judge_fast(gold, answer)) for gold in golds]
     decided = [finding for _, finding in findings if finding is not None]
@@ -194,7 +256,7 @@ def _compare(golds: tuple[Gold, ...], answer: str) -> Finding | _Question:
     usable = tuple(gold.text for gold in open_golds if not gold.fault)
     if not usable:
         return Finding(status=Status.GOLD_UNPARSABLE, reason=f"the gold has {open_golds[0].fault}")
-    return _Question(golds=usable, answer=answer)
+    return Question(golds=usable, answer=answer)
 
 
 def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0) -> Verdict:

@@ -44,7 +44,7 @@ BOXED = [
     (r"5 \text{ cm}", r"0.05 \text{ m}", WRONG),
     (r"30^\circ", "30", CORRECT),
     ("18", r"\$18", CORRECT),
-    ("5", "5 million", WRONG),
+    ("5", "5 million", Status.UNPARSABLE),
     # equal values
     ("1024", "2^{10}", CORRECT),
     ("1024", "2^{11}", WRONG),
@@ -154,6 +154,19 @@ def test_a_boxed_answer_gets_the_status_of_the_policy(
         ("10", "It is 2^10", Status.NO_ANSWER),
         ("8", "I do not know", Status.NO_ANSWER),
         (r"\sqrt{2}", "It is 1.414", Status.NO_ANSWER),
+    ],
+)
+def test_without_a_box_the_final_number_counts_if_asked_for(
+    gold: str, response: str, status: Status
+) -> None:
+    with Verifier(unboxed=True) as lenient, Verifier() as strict:
+        assert lenient.verify(math(gold), response).status is status
+        assert strict.verify(math(gold), response).status is Status.NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("gold", "response", "status"),
+    [
         ("5", r"\boxed{5", Status.NO_ANSWER),
         ("5", r"5 \boxed{}", Status.EMPTY_BOX),
         ("5", r"The answer is 5. \boxed{6}", WRONG),

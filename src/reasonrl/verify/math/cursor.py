@@ -50,15 +50,15 @@ class Cursor:
         """Put another token in this one's place."""
         self._tokens[self.at] = token
 
-    def raw_argument(self) -> str:
+    def raw_argument(self, opener: str = "{", closer: str = "}") -> str:
         """Return the spelling of a group or of one token."""
-        if not self.skip("{"):
+        if not self.skip(opener):
             return self.take().text
         parts, depth = [], 1
         while depth:
             token = self.take()
             if token.kind is Kind.END:
                 raise UnreadableError
-            depth += (token.text == "{") - (token.text == "}")
+            depth += (token.text == opener) - (token.text == closer)
             parts.append(token.text)
         return "".join(parts[:-1])

@@ -27,7 +27,8 @@ _FUNCTIONS = frozenset(
         for kind in ("", "arc")
         for name in ("sin", "cos", "tan", "cot", "sec", "csc")
     }
-    | {"\\sinh", "\\cosh", "\\tanh", "\\ln", "\\exp", "\\log"}
+    | {f"\\{kind}{name}" for kind in ("", "arc") for name in ("sinh", "cosh", "tanh")}
+    | {"\\ln", "\\exp", "\\log"}
 )
 _SEVERAL = {"\\min": "min", "\\max": "max"}
 _UNEVALUATED = {
@@ -232,16 +233,17 @@ class ExpressionReader(Cursor):
         return Symbol(name)
 
     def _selection(self, letter: str, name: str) -> Expression:
-        """Read C(n, k) and P(n, k); C(x) is a name beside a parenthesis."""
+        """Read C(n, k) and P(n, k); C(x) is a name beside a parenthesis, P(X = 3) one name."""
         start = self.at
         self.take()
         first = self.sum()
-        if not self.skip(","):
-            self.at = start
-            return Symbol(name)
-        second = self.sum()
-        self.expect(")")
-        return Operation("binomial" if letter == "C" else "permutations", (first, second))
+        if self.skip(","):
+            operands = (first, self.sum())
+            self.expect(")")
+            return Operation("binomial" if letter == "C" else "permutations", operands)
+        is_event = letter == "P" and not self.sees(")")
+        self.at = start
+        return Symbol(name + self.raw_argument("(", ")") if is_event else name)
 
     def _index(self) -> str:
         """Read an index and primes as part of a name."""

@@ -46,7 +46,7 @@ _PATTERN = re.compile(
     r"(?:\\(?:overline|bar|dot)\s?\{?(?P<repeat>\d+)\}?"
     r"|(?P<dots>\.\.\.|\\l?dots|\\cdots|…)"
     r"|[eE](?P<exponent>[+-]?\d{1,4})(?![\w.]))?"
-    r"|\\(?:text|textrm|textbf|textit|mathrm|mathbf|mathit|mathsf|mbox|hbox|operatorname\*?"
+    r"|\\(?:text|textrm|textbf|textit|textnormal|textsf|mathrm|mathbf|mathit|mathsf|mbox|hbox|operatorname\*?"
     r"|boldsymbol|bm|rm|mathbb|mathcal)\s?\{(?P<text>[^{}]*)\}"
     r"|(?P<command>\\(?:[a-zA-Z]+|.))"
     r"|(?P<run>[A-Za-z]+)"
@@ -55,8 +55,9 @@ _PATTERN = re.compile(
 )
 _JOINS = frozenset({"or", "and"})
 _NAME_WORDS = """
-sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt abs floor ceil
-min max gcd lcm lim det mod binom infinity inf oo pi theta alpha beta gamma lambda phi
+sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh log ln lg exp
+sqrt abs floor ceil min max gcd lcm lim det mod binom infinity inf oo pi theta alpha beta gamma
+lambda phi
 """
 _NAMES = frozenset(_NAME_WORDS.split())
 _SIGN_NAMES = {
@@ -141,8 +142,8 @@ def _text(content: str, whole: str) -> list[Token]:
     plain = content.strip()
     if whole.startswith(("\\mathbb", "\\mathcal")):
         return [Token(Kind.COMMAND, "\\" + plain)]
-    if plain in _JOINS:
-        return [Token(Kind.SIGN, plain)]
+    if (join := plain.strip(", ")) in _JOINS:
+        return [Token(Kind.SIGN, join)]
     if not plain:
         return []
     if whole.startswith("\\operatorname"):

@@ -28,6 +28,7 @@ from reasonrl.verify.math.tree import (
     Ratio,
     Relation,
     SetOperation,
+    Symbol,
 )
 from reasonrl.verify.number import read_unit
 
@@ -38,7 +39,7 @@ _BASE_NAMES = {
     "ten": 10, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _NUMERAL = re.compile(
-    r"(?:\\text\{)?\(?(?P<digits>[0-9A-Za-z]{1,400})\)?\}?\s?_\s?\{?\s?(?:\\text\s?\{)?"
+    r"(?P<sign>-?)(?:\\text\{)?\(?(?P<digits>[0-9A-Za-z]{1,400})\)?\}?\s?_\s?\{?\s?(?:\\text\s?\{)?"
     rf"(?:(?P<base>\d{{1,2}})|(?P<name>{'|'.join(_BASE_NAMES)}))\s?\}}?\}}?"
 )
 
@@ -63,7 +64,9 @@ def _numeral(text: str) -> Numeral | None:
     base = int(match["base"]) if match["base"] else _BASE_NAMES[match["name"]]
     if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
         return None
-    return Numeral(digits, base) if digits[0].isdigit() or base > 10 else None
+    if not digits[0].isdigit() and base <= 10:
+        return None
+    return Numeral(match["sign"] + (digits.lstrip("0") or "0"), base)
 
 
 class _AnswerReader(ExpressionReader):
@@ -96,15 +99,19 @@ class _AnswerReader(ExpressionReader):
         while self.token.kind is Kind.SIGN and self.token.text in RELATIONS:
             signs.append(self.take().text)
             sides.append(self._sets())
-        if len(sides) == 1 and self.sees(":"):
+        if len(sides) == 1 and self._sees_colon():
             return self._ratio(sides[0])
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
+    def _sees_colon(self) -> bool:
+        return self.sees(":") or (self.token.kind is Kind.TEXT and self.token.text == "to")
+
     def _ratio(self, first: Answer) -> Ratio:
         parts = [_plain(first)]
-        while self.skip(":"):
+        while self._sees_colon():
+            self.take()
             parts.append(self.sum())
-        return Ratio(tuple(parts))
+        return Ratio(tuple(parts), self._unit())
 
     def _sets(self) -> Answer:
         left = self._quantity()
@@ -123,22 +130,34 @@ class _AnswerReader(ExpressionReader):
             return found
         if self.sees("\\varnothing", "\\R"):
             return CONSTANTS[self.take().text]
+        if self.token.kind is Kind.TEXT and self.after.text == "=":
+            return Symbol(self.take().text)  # what the other side is called
         currency = self.skip("\\$")
         value = self.sum()
         if currency:
             return Quantity(value, "$")
         unit = self._unit()
-        return Quantity(value, unit) if unit else value
+        return self._compound(Quantity(value, unit)) if unit else value
+
+    def _compound(self, first: Quantity) -> Answer:
+        """Read what may follow a quantity: `3 ft 6 in` is a tuple, for units are not converted."""
+        parts = [first]
+        while self.token.kind is Kind.NUMBER:
+            parts.append(Quantity(self.sum(), self._unit()))
+        return Items("()", tuple(parts)) if len(parts) > 1 else first
 
     def _unit(self) -> str:
         """Read what is left up to the next separator as a unit; empty if nothing is."""
-        if not (self.token.kind is Kind.TEXT or self.sees("%", "°", "\\$")):
+        is_word = self.token.kind is Kind.TEXT and not self._sees_colon()
+        if not (is_word or self.sees("%", "°", "\\$")):
             return ""
-        parts = []
+        parts = [self.take()]
         while self.token.kind is not Kind.END and self.token.text not in ENDS:
+            if self.token.kind is Kind.NUMBER and parts[-1].text not in ("^", "{"):
+                break
             parts.append(self.take())
         spelled = "".join(" " + t.text if t.kind is Kind.TEXT else t.text for t in parts)
-        unit = read_unit(f"\\text{{{spelled}}}")
+        unit = read_unit(f"\\text{{{spelled.removesuffix(' and')}}}")
         if unit is None:
             raise UnreadableError
         return unit

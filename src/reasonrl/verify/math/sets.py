@@ -172,11 +172,20 @@ def _link(left: Answer, sign: str, right: Answer) -> RealSet:
         raise NoValueError
     if not isinstance(right, Expression):
         raise NoValueError
-    if isinstance(right, Symbol) and not symbols(left):
+    if symbols(right) and not symbols(left):
         left, right, sign = right, left, _FLIPPED[sign]
+    if isinstance(left, Operation) and left.name == "abs" and not symbols(right):
+        return _between(left.operands[0], sign, right)
     if not isinstance(left, Symbol) or symbols(right):
         left, sign, right = _isolated(left, sign, right)
     return RealSet(_side(sign, right), left.name)
+
+
+def _between(inner: Expression, sign: str, radius: Expression) -> RealSet:
+    """Solve `|x - 1| < 2`: below the radius both bounds hold, above it either does."""
+    upper = _link(inner, sign, radius)
+    lower = _link(inner, _FLIPPED[sign], Operation("neg", (radius,)))
+    return _combine("cap" if sign in ("<", "<=", "!=") else "cup", upper, lower)
 
 
 def _isolated(left: Expression, sign: str, right: Expression) -> tuple[Symbol, str, Expression]:

@@ -105,7 +105,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Numeral:
-    """Hold digits written in a base."""
+    """Hold digits written in a base, with a sign if negative and without leading zeros."""
 
     digits: str
     base: int
@@ -113,9 +113,10 @@ class Numeral:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Hold `a : b` or `a : b : c`."""
+    """Hold `a : b` or `a : b : c`; with a unit, `8:34 pm`, it is a time and has no factor."""
 
     parts: tuple[Expression, ...]
+    unit: str = ""
 
 
 Answer: TypeAlias = (

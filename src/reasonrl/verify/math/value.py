@@ -23,6 +23,7 @@ Value: TypeAlias = Any  # mpf or mpc of this thread's context; mpmath has no ann
 _MAX_BITS = int(MAX_DIGITS_VALUE * math.log2(10))
 _MAX_FACTORIAL = 6_000
 _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
+_HYPERBOLIC = ("sinh", "cosh", "tanh")
 _LOCAL = threading.local()
 
 
@@ -244,7 +245,7 @@ _NUMERIC: Mapping[str, Callable[..., Value]] = {
     "degrees": lambda c, a: a * c.pi / 180,
     "ln": _logarithm,
     "log": _logarithm,
-    **{name: _exponential(name) for name in ("exp", "sinh", "cosh", "tanh")},
+    **{name: _exponential(name) for name in ("exp", *_HYPERBOLIC)},
     **{name: _named(name) for name in _CIRCULAR},
-    **{f"arc{name}": _named(f"a{name}") for name in _CIRCULAR},
+    **{f"arc{name}": _named(f"a{name}") for name in (*_CIRCULAR, *_HYPERBOLIC)},
 }
