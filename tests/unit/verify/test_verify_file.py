@@ -22,7 +22,7 @@ def write(path: Path, rows: list[object]) -> Path:
 
 def test_verdicts_come_in_the_order_of_the_rows(tmp_path: Path) -> None:
     rows = [
-        GOOD | {"id": str(index), "response": f"{index % 10}", "stop_reason": "stop"}
+        GOOD | {"id": str(index), "response": rf"\boxed{{{index % 10}}}", "stop_reason": "stop"}
         for index in range(600)
     ]
     source, sink, seen = write(tmp_path / "in.jsonl", [*rows]), tmp_path / "out.jsonl", []
@@ -76,3 +76,19 @@ def test_a_bad_row_is_named_and_leaves_the_old_output_alone(
 def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.jsonl"):
         verify_file(tmp_path / "no.jsonl", tmp_path / "out.jsonl")
+
+
+def test_a_second_route_is_written_and_its_disagreement_reported(tmp_path: Path) -> None:
+    rows = [
+        GOOD,
+        GOOD | {"id": "base", "gold": "1011", "response": r"\boxed{1011_2}"},
+        GOOD | {"id": "none", "response": "no box"},
+    ]
+    source, sink = write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+
+    report = verify_file(source, sink, cross_check=True)
+
+    verdicts = [json.loads(line) for line in sink.read_text(encoding="utf-8").splitlines()]
+    assert [verdict["second"] for verdict in verdicts] == ["CORRECT", "CORRECT", None]
+    assert [verdict["status"] for verdict in verdicts] == ["CORRECT", "WRONG", "NO_ANSWER"]
+    assert report.disputed == ("base",)
