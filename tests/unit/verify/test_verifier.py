@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -19,7 +21,17 @@ from reasonrl.verify import Verifier, VerifyItem, supported_kinds, verify, verif
 
 ROOT = Task(kind=Kind.MATH, answer=r"\sqrt{2}")
 ALGEBRA = r"\boxed{2^{1/2} + 0\hbar}"  # what `verify.math` cannot read goes to a worker
-SLOW = r"\boxed{" + "(" * 11 + r"2^{1/2} + 0\hbar" + ")" * 11 + "}"  # most of a second
+_NEW = itertools.count(2)
+
+
+def algebra() -> str:
+    """Return a question for a worker that no worker has answered before."""
+    return rf"\boxed{{2^{{1/2}} + {next(_NEW)}\hbar \cdot 0}}"
+
+
+def slow(base: int = 2) -> str:
+    """Return one that takes a worker most of a second."""
+    return r"\boxed{" + "(" * 11 + rf"{base}^{{1/2}} + {next(_NEW)}\hbar \cdot 0" + ")" * 11 + "}"
 
 
 def math(gold: str) -> Task:
@@ -46,7 +58,7 @@ def test_a_bomb_costs_nothing_off_the_main_thread(verifier: Verifier) -> None:
 
 def test_algebra_works_off_the_main_thread(verifier: Verifier) -> None:
     verdicts: list[Verdict] = []
-    thread = threading.Thread(target=lambda: verdicts.append(verifier.verify(ROOT, ALGEBRA)))
+    thread = threading.Thread(target=lambda: verdicts.append(verifier.verify(ROOT, algebra())))
 
     thread.start()
     thread.join(timeout=60)
@@ -84,7 +96,7 @@ def test_an_empty_batch_has_no_verdicts(verifier: Verifier) -> None:
 
 def test_an_asyncio_caller_is_not_blocked(verifier: Verifier) -> None:
     async def count_ticks() -> tuple[int, Verdict]:
-        judging = asyncio.create_task(verifier.averify(ROOT, SLOW))
+        judging = asyncio.create_task(verifier.averify(ROOT, slow()))
         ticks = 0
         while not judging.done():
             await asyncio.sleep(0.01)
@@ -98,15 +110,15 @@ def test_an_asyncio_caller_is_not_blocked(verifier: Verifier) -> None:
 
 
 def test_a_deadline_that_passes_gives_no_reward(verifier: Verifier) -> None:
-    verdict = verifier.verify(ROOT, SLOW.replace("2^", "3^"), deadline_s=0.01)
+    verdict = verifier.verify(ROOT, slow(3), deadline_s=0.01)
 
     assert (verdict.status, verdict.reward) == (Status.TIMEOUT, None)
-    assert verifier.verify(ROOT, ALGEBRA).status is Status.CORRECT
+    assert verifier.verify(ROOT, algebra()).status is Status.CORRECT
 
 
 def test_a_worker_killed_from_outside_never_becomes_a_reward(verifier: Verifier) -> None:
     verdicts: list[Verdict] = []
-    thread = threading.Thread(target=lambda: verdicts.append(verifier.verify(ROOT, SLOW)))
+    thread = threading.Thread(target=lambda: verdicts.append(verifier.verify(ROOT, slow())))
     thread.start()
     time.sleep(0.2)
     for worker in workers():
@@ -118,22 +130,89 @@ def test_a_worker_killed_from_outside_never_becomes_a_reward(verifier: Verifier)
         (Status.CORRECT, 1.0),  # run again
         (Status.INFRA_ERROR, None),
     ]
-    assert verifier.verify(ROOT, ALGEBRA).status is Status.CORRECT
+    assert verifier.verify(ROOT, algebra()).status is Status.CORRECT
 
 
 def test_an_idle_worker_killed_from_outside_is_replaced(verifier: Verifier) -> None:
-    verifier.verify(ROOT, ALGEBRA)
+    verifier.verify(ROOT, algebra())
     for worker in workers():
         worker.kill()
 
-    assert verifier.verify(ROOT, ALGEBRA).status is Status.CORRECT
+    assert verifier.verify(ROOT, algebra()).status is Status.CORRECT
+
+
+def test_what_a_worker_found_is_remembered_but_no_failure(verifier: Verifier) -> None:
+    question, hopeless = algebra(), slow(7)
+
+    first = [verifier.verify(ROOT, question), verifier.verify(ROOT, hopeless, deadline_s=0.01)]
+    again = [verifier.verify(ROOT, question), verifier.verify(ROOT, hopeless)]
+
+    assert [verdict.status for verdict in first] == [Status.CORRECT, Status.TIMEOUT]
+    assert [verdict.status for verdict in again] == [Status.CORRECT, Status.WRONG]
+    assert first[0].cpu_s > again[0].cpu_s == 0.0
+
+
+def test_many_threads_get_each_their_own_verdicts(verifier: Verifier) -> None:
+    def judge(number: int) -> list[Status]:
+        answers = [rf"\boxed{{{number}}}", r"\boxed{9^{9^{9}}}", rf"\boxed{{\sqrt{{{number**2}}}}}"]
+        return [verifier.verify(math(str(number)), answer).status for answer in answers]
+
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(judge, range(200)))
+
+    assert found == [[Status.CORRECT, Status.TOO_LARGE, Status.CORRECT]] * 200
+
+
+def test_an_event_loop_keeps_its_beat_under_bombs(verifier: Verifier) -> None:
+    bombs = ["x^{x^{x^{x}}}", r"\binom{20000}{10000}", "1+" * 1990 + "1", r"\sin " * 900 + "x"]
+
+    async def judge_all() -> tuple[int, list[Verdict]]:
+        judging = asyncio.gather(
+            *(verifier.averify(math("5"), rf"\boxed{{{bomb}}}") for bomb in bombs * 4)
+        )
+        beats = 0
+        while not judging.done():
+            await asyncio.sleep(0.001)
+            beats += 1
+        return beats, await judging
+
+    beats, verdicts = asyncio.run(judge_all())
+
+    assert beats >= 3
+    assert all(verdict.reward == 0.0 for verdict in verdicts)
+
+
+def test_a_ray_actor_verifies(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    script = r"""
+import ray
+from reasonrl.types import Kind, Task
+from reasonrl.verify import Verifier
+
+@ray.remote
+class Judge:
+    def __init__(self):
+        self.verifier = Verifier(deadline_s=60.0)
+
+    def rewards(self, answers):
+        task = Task(kind=Kind.MATH, answer="\\sqrt{2}")
+        return [self.verifier.verify(task, f"\\boxed{{{answer}}}").reward for answer in answers]
+
+if __name__ == "__main__":
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    judge = Judge.remote()
+    print(ray.get(judge.rewards.remote(["2^{1/2}", "2^{1/2} + 0\\hbar", "9^{9^{9}}"])))
+"""
+    result = run_script(tmp_path / "script.py", script)
+
+    assert result.stdout == "[1.0, 1.0, 0.0]\n", result.stderr
 
 
 def test_a_failure_never_becomes_a_reward(verifier: Verifier) -> None:
     failed = [
         verifier.verify(math(""), r"\boxed{5}"),
         verifier.verify(math(r"\frac{1}{"), r"\boxed{\frac{2}{3}}"),
-        verifier.verify(ROOT, SLOW.replace("2^", "5^"), deadline_s=0.01),
+        verifier.verify(ROOT, slow(5), deadline_s=0.01),
     ]
 
     assert {verdict.status for verdict in failed} <= FAILED_STATUSES
@@ -193,14 +272,15 @@ import os
 from reasonrl.types import Kind, Task
 from reasonrl.verify import verify
 
-def judge():
-    return verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2} + 0\\hbar}").reward
+def judge(number):  # a new question each time: what a worker found is remembered
+    answer = rf"\\boxed{{2^{{1/2}} + {number}\\hbar \\cdot 0}}"
+    return verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), answer).reward
 
 if __name__ == "__main__":
-    before = judge()
+    before = judge(2)
     if (child := os.fork()) == 0:
-        os._exit(0 if judge() == 1.0 else 1)
-    print(before, os.waitpid(child, 0)[1], judge())
+        os._exit(0 if judge(3) == 1.0 else 1)
+    print(before, os.waitpid(child, 0)[1], judge(4))
 """
     result = run_script(tmp_path / "script.py", script)
 
