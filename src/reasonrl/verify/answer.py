@@ -35,6 +35,8 @@ _NOT_PROSE = re.compile(
     r"|sqrt|arc(?:sin|cos|tan)h?|sinh|cosh|tanh|floor|ceil"
 )
 _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
+_MAX_UNREAD_CHARS = 500  # sympy's time grows fast with what was not read here
+_LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
 _APPROXIMATELY = re.compile(r"^\\approx\s?")
 
 
@@ -103,6 +105,8 @@ def _unread(gold: Gold, answer: str) -> Finding | None:
         return Finding(status=Status.AMBIGUOUS, reason="several values or a range for one number")
     if _PROSE.search(_NOT_PROSE.sub(" ", answer)):
         return Finding(status=Status.UNPARSABLE, reason="words beside the mathematics")
+    if len(answer) > _MAX_UNREAD_CHARS or _LARGE_POWER.search(answer):
+        return Finding(status=Status.TOO_LARGE, reason="too much for algebra to multiply out")
     return None
 
 
