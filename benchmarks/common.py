@@ -76,13 +76,18 @@ def _field(text: str, name: str) -> str:
 
 def report(rows: Sequence[Row], path: Path | None) -> None:
     """Print the rows as a Markdown table under the machine's line; write them to `path`."""
-    print(f"\n{describe_machine()}\n")
-    print("| " + " | ".join(rows[0]) + " |")
+    print(f"\n{describe_machine()}")
+    print_table(rows)
+    if path:
+        path.write_text(json.dumps([dict(row) for row in rows], indent=1) + "\n")
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Print rows of the same columns as a Markdown table."""
+    print("\n| " + " | ".join(rows[0]) + " |")
     print("|" + "---|" * len(rows[0]))
     for row in rows:
         print("| " + " | ".join(_cell(value) for value in row.values()) + " |")
-    if path:
-        path.write_text(json.dumps([dict(row) for row in rows], indent=1) + "\n")
 
 
 def _cell(value: str | int | float) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
+from weakref import WeakKeyDictionary
 
 from reasonrl.errors import VerifierError
 from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
@@ -81,6 +82,9 @@ class Verifier:
         self._deadline_s = deadline_s
         self._unboxed = unboxed
         self._known = _Memory()
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+            WeakKeyDictionary()
+        )
         self._pool = WorkerPool(_judge_in_worker, workers=workers, memory_mb=memory_mb)
 
     def __enter__(self) -> Self:
@@ -118,10 +122,17 @@ class Verifier:
         stop_reason: StopReason | None = None,
         deadline_s: float | None = None,
     ) -> Verdict:
-        """Judge one response without blocking the event loop: a thread does the waiting."""
-        return await asyncio.to_thread(
-            self.verify, task, response, stop_reason=stop_reason, deadline_s=deadline_s
-        )
+        """Judge one response without blocking the event loop: threads do the work and the waiting.
+
+        One thread at a time reads answers: several would keep the loop from running, as every
+        one of them may hold the interpreter for its 5 ms before the loop gets its turn.
+        """
+        item = VerifyItem(task=task, response=response, stop_reason=stop_reason)
+        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            first = await asyncio.to_thread(self._judge_here, item)
+        if isinstance(first, Verdict):
+            return first
+        return (await asyncio.to_thread(self._finish, [first], deadline_s))[0]
 
     def verify_batch(
         self, items: Sequence[VerifyItem], *, deadline_s: float | None = None
@@ -130,9 +141,12 @@ class Verifier:
 
         Equal questions are asked once, which is common: the rollouts of a group share their gold.
         """
-        for item in items:
-            _check_kind(item.task)
-        first = [self._judge_here(item) for item in items]
+        return self._finish([self._judge_here(item) for item in items], deadline_s)
+
+    def _finish(
+        self, first: Sequence[Verdict | Question], deadline_s: float | None
+    ) -> list[Verdict]:
+        """Ask the workers what is still open."""
         questions = [part for part in first if isinstance(part, Question)]
         answers = self._ask(questions, deadline_s)
         return [
@@ -158,6 +172,7 @@ class Verifier:
 
     def _judge_here(self, item: VerifyItem) -> Verdict | Question:
         """Judge in this process as far as that goes."""
+        _check_kind(item.task)
         start = time.perf_counter()
         asked = self.read(item)
         if isinstance(asked, Finding):
