@@ -37,11 +37,19 @@ _UNICODE = str.maketrans(
 )
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊ₙ", "0123456789-+n")
+_FONT = r"\\(?:math(?:bf|rm|it|sf|normal)|boldsymbol|bm|bf|rm)(?![a-zA-Z])"
+_FONT_OR_TEXT = r"\\(?:math(?:bf|rm|it|sf|normal)|boldsymbol|text(?:bf|rm|it|sf|normal)?|mbox|hbox)"
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"√\s?\(([^()]*)\)|√\s?(\w+)", r"\\sqrt{\1\2}"),
         (r"(?<!\\)\\!", ""),
+        (
+            r"\\(?:text)?color\s?\{\w*\}|\\(?:tiny|small|normalsize|large|Large|huge)(?![a-zA-Z])",
+            "",
+        ),
+        (_FONT + r"\s?(?=\{\s?(?:\\|[-+]?\d))", ""),
+        (r"^" + _FONT_OR_TEXT + r"\s?\{([^{}\\]*\d[^{}\\]*)\}$", r"\1"),
         (r"\\[hv]?phantom\s?(?:\{[^{}]*\}|\\[a-zA-Z]+|\S)", ""),
         (r"\\(?:left|right|displaystyle|bigl|bigr|limits)(?![a-zA-Z])\.?", ""),
         (r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~", " "),
@@ -51,6 +59,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\frac\s?(\d)\s?(\d)(?!\d)", r"\\frac{\1}{\2}"),
         (r"\\%", "%"),
         (r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
+        (r"(?<=\d)\s?\^\s?\{?\s?(?:\\(?:text|mathrm)\s?\{\s?o\s?\}|o(?![a-zA-Z]))\s?\}?", "°"),
+        (r"(?<![\w)}])(?:\{\s?\})?[_^]\s?\{?(\d+)\}?\s?C\s?_\s?\{?(\d+)\}?", r"\\binom{\1}{\2}"),
         (r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
         (r"\s+", " "),
     )
@@ -71,6 +81,8 @@ def clean(text: str) -> str:
     text = text.translate(_UNICODE)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
+    if "\\begin" not in text:
+        text = text.replace("\\\\", ", ")
     text = text.strip()
     return text if text.endswith("..") else text.removesuffix(".").rstrip()
 

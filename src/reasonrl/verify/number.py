@@ -18,7 +18,7 @@ so 99999 is not 99999.5."""
 _MAX_CHARS = 1_100
 _DEC = r"(?:(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(
-    r"(?P<sign>[+-]?)\s?(?P<currency>\\\$\s?)?(?:"
+    r"(?P<sign>[+-]?)\s?(?P<currency>(?:\\\$|[€£¥₹])\s?)?(?:"
     rf"(?P<mixed>\d+)?\s?\\frac\{{(?P<n1>[+-]?{_DEC})\}}\{{(?P<d1>[+-]?{_DEC})\}}"
     r"|(?P<mixed2>\d+) (?P<n2>[1-9]\d*)/(?P<d2>\d+)"
     rf"|(?P<n3>{_DEC})\s?/\s?(?P<d3>{_DEC})"
@@ -66,7 +66,7 @@ def read_number(text: str) -> Number | None:
     if unit is None or (match["currency"] and unit):
         return None
     if match["currency"]:
-        unit = "$"
+        unit = match["currency"].strip().lstrip("\\")
     top, bottom = (
         match["n1"] or match["n2"] or match["n3"],
         match["d1"] or match["d2"] or match["d3"],

@@ -30,6 +30,7 @@ _SYNONYMS = {
     "dne": "does not exist",
 }  # fmt: skip
 _ARTICLE = re.compile(r"(?:an?|the) (?=\w\w)")
+_CALLED = re.compile(r"(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?(?P<letter>[A-Za-z])(?:\)[.:]?|[.:](?= )|[.:]?$)")
 _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?: ?, ?| ?& ?| and |, and )\(?[A-Z]\)?)+")
 _ANOTHER = re.compile(r"(?<![A-Za-z])[A-E](?![A-Za-z])")
@@ -74,6 +75,7 @@ def judge_words(gold: Words, answer: str) -> Finding:
         status = Status.CORRECT if _phrase(plain) == gold.phrase else Status.WRONG
         return _finding(status, gold.phrase, plain)
     wanted = " ".join(sorted(gold.choices))
+    plain = _CALLED.sub("", plain, count=1) if _CALLED.match(plain) else plain
     if _LETTERS.fullmatch(plain):
         letters = frozenset(re.findall("[A-Z]", plain))
         if len(gold.choices) == 1:

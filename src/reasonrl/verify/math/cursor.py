@@ -25,6 +25,11 @@ class Cursor:
         """Return the token behind this one."""
         return self._tokens[min(self.at + 1, len(self._tokens) - 1)]
 
+    @property
+    def before(self) -> str:
+        """Return the text of the token that was taken last."""
+        return self._tokens[self.at - 1].text if self.at else ""
+
     def take(self) -> Token:
         """Return the token and move past it."""
         token = self.token

@@ -88,7 +88,7 @@ class ExpressionReader(Cursor):
 
     def _beside(self, factors: list[Expression]) -> Expression:
         """Read a factor beside others, in whose place a mixed number `3 1/2` may come."""
-        is_number = self.token.kind is Kind.NUMBER
+        is_number = self.token.kind is Kind.NUMBER and self.before != "!"  # 3! 2! is a product
         factor = self._factor()
         if is_number:  # `2 3` and `x 2` mean nothing
             if not self.skip("/"):

@@ -1,4 +1,4 @@
-r"""Answers with an integer parameter: `x = k\pi, k \in \mathbb{Z}`.
+r"""Answers with a parameter or a domain: `x = k\pi, k \in \mathbb{Z}`.
 
 The parameter's name means nothing, so both sides get the same one. Called by `compare`.
 """
@@ -17,7 +17,7 @@ from reasonrl.verify.math.tree import (
     rewritten,
 )
 
-_INTEGERS = frozenset({"\\Z", "\\N"})
+_NUMBERS = (Symbol("\\Z"), Symbol("\\N"), Operation("reals"))
 
 
 def without_parameters(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
@@ -42,8 +42,8 @@ def _undeclared(answer: Answer) -> tuple[Answer, str]:
 
 def _declared(item: Answer) -> str | None:
     match item:
-        case Relation(sides=(Symbol(name=name), Symbol(name=numbers)), signs=("in",)):
-            return name if numbers in _INTEGERS else None
+        case Relation(sides=(Symbol(name=name), numbers), signs=("in",)):
+            return name if numbers in _NUMBERS else None
     return None
 
 

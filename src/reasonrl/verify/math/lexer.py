@@ -42,6 +42,7 @@ class UnreadableError(Exception):
 _PATTERN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<thousands>\d{1,3}(?:,\d{3})+(?![\d])(?:\.\d+)?)"
+    r"|(?P<repeating>\d+\.\d*\(\d+\))(?![\d.])"
     r"|(?P<number>\d+(?:\.\d*)?|\.\d+)"
     r"(?:\\(?:overline|bar|dot)\s?\{?(?P<repeat>\d+)\}?"
     r"|(?P<dots>\.\.\.|\\l?dots|\\cdots|…)"
@@ -109,6 +110,8 @@ def tokens(text: str) -> list[Token]:
 
 
 def _read(match: re.Match[str]) -> list[Token]:
+    if match["repeating"]:
+        return [_repeating(match["repeating"])]
     if match["thousands"] or match["number"]:
         return [_number(match)]
     if match["text"] is not None:
@@ -176,6 +179,14 @@ def _number(match: re.Match[str]) -> Token:
     shift = int(match["exponent"] or 0)
     decimals = places - shift if places else None
     return Token(Kind.NUMBER, written, Number(value * Fraction(10) ** shift, decimals))
+
+
+def _repeating(written: str) -> Token:
+    """Read `0.1(6)`."""
+    start, _, block = written.rstrip(")").partition("(")
+    places = len(start.partition(".")[2])
+    tail = Fraction(int(block), 10**places * (10 ** len(block) - 1))
+    return Token(Kind.NUMBER, written, Number(Fraction(start.rstrip(".")) + tail))
 
 
 def _continued(value: Fraction, digits: str) -> Number:

@@ -33,6 +33,7 @@ from reasonrl.verify.math.tree import (
 from reasonrl.verify.number import read_unit
 
 _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
+_CURRENCIES = ("\\$", "€", "£", "¥", "₹")
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "array", "smallmatrix"})
 _BASE_NAMES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -80,8 +81,9 @@ class _AnswerReader(ExpressionReader):
 
     def _statements(self) -> Answer:
         parts, words = [self._statement()], set()
-        while self.sees(",", ";", "or", "and"):
-            words.add(self.take().text)
+        while self.sees(",", ";", "or", "and", "cup"):
+            words.add("or" if self.sees("cup") else self.token.text)
+            self.take()
             if self.sees("or", "and"):  # `1, 2, or 3`
                 words.add(self.take().text)
             if self.token.kind is Kind.END:
@@ -98,12 +100,14 @@ class _AnswerReader(ExpressionReader):
         sides, signs = [self._sets()], []
         while self.token.kind is Kind.SIGN and self.token.text in RELATIONS:
             signs.append(self.take().text)
-            sides.append(self._sets())
+            sides.append(self._sets() if signs[-1] in ("in", "=") else self._quantity())
         if len(sides) == 1 and self._sees_colon():
             return self._ratio(sides[0])
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
     def _sees_colon(self) -> bool:
+        if self._has_bars_apart:  # a set's condition
+            return False
         return self.sees(":") or (self.token.kind is Kind.TEXT and self.token.text == "to")
 
     def _ratio(self, first: Answer) -> Ratio:
@@ -124,7 +128,7 @@ class _AnswerReader(ExpressionReader):
     def _quantity(self) -> Answer:
         """Read a bracketed answer, a sum, or a sum with a unit behind it."""
         if self.skip("\\begin"):
-            return self._matrix()
+            return self._environment()
         found = self._grouped()
         if found is not None:
             return found
@@ -132,10 +136,10 @@ class _AnswerReader(ExpressionReader):
             return CONSTANTS[self.take().text]
         if self.token.kind is Kind.TEXT and self.after.text == "=":
             return Symbol(self.take().text)  # what the other side is called
-        currency = self.skip("\\$")
+        currency = self.take().text if self.sees(*_CURRENCIES) else ""
         value = self.sum()
         if currency:
-            return Quantity(value, "$")
+            return Quantity(value, currency.lstrip("\\"))
         unit = self._unit()
         return self._compound(Quantity(value, unit)) if unit else value
 
@@ -202,14 +206,28 @@ class _AnswerReader(ExpressionReader):
         self.expect("\\}")
         return inner
 
-    def _matrix(self) -> Answer:
+    def _environment(self) -> Answer:
         name = self.raw_argument()
+        if name == "cases":
+            return self._cases()
         if name == "vmatrix":
             return self.unevaluated("determinant")
         if name not in _MATRICES:
             raise UnreadableError
         if name == "array":
             self.raw_argument()  # the columns' alignment
+        return self._matrix(name)
+
+    def _cases(self) -> Answer:
+        """Read equations that all hold, a line each."""
+        lines = []
+        while not self.skip("\\end"):
+            lines.append(self._statements())
+            self.skip("\\\\")
+        self.raw_argument()
+        return Choice("and", tuple(lines)) if len(lines) > 1 else lines[0]
+
+    def _matrix(self, name: str) -> Matrix:
         rows: list[tuple[Expression, ...]] = []
         while not self.skip("\\end"):
             row = [self.sum()]
