@@ -79,10 +79,10 @@ def clean(text: str) -> str:
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
     text = re.sub(r"[₀₁₂₃₄₅₆₇₈₉₋₊ₙ]+", lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
     text = text.translate(_UNICODE)
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
     if "\\begin" not in text:
         text = text.replace("\\\\", ", ")
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
     text = text.strip()
     return text if text.endswith("..") else text.removesuffix(".").rstrip()
 
