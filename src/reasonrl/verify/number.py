@@ -31,6 +31,7 @@ _TEXT_COMMAND = re.compile(
 )
 _UNIT = re.compile(r"[A-Za-z]+(?:[ /.]{1,3}[A-Za-z]+){0,3}\.?(?:\^?[23])?")
 _HALF_DAY = re.compile(r"^([ap])\.\s?m\.?$")
+_TEMPERATURE = re.compile(r"° ?[CF]")
 _NOT_UNIT_WORDS = """
 or and to not more less than least most at approximately about mod if when base pi e i sqrt hundred
 thousand million billion trillion dozen x y z n k sin cos tan log ln exp in is
@@ -127,6 +128,8 @@ def read_unit(tail: str) -> str | None:
     plain = _HALF_DAY.sub(r"\1m", plain)
     if plain in ("%", "°", "\\$"):
         return plain.lstrip("\\")
+    if _TEMPERATURE.fullmatch(plain):
+        return "°" + plain[-1]
     if _UNIT.fullmatch(plain) is None or (len(plain) == 1 and not has_command):
         return None
     words = re.findall(r"[a-z]+", plain.lower())

@@ -5,7 +5,7 @@ Raises NoValueError where neither arithmetic nor numbers decide. Called by `comp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from typing import TypeAlias
@@ -53,7 +53,16 @@ def stated(answer: Answer) -> Answer:
         return stated(answer.items[0])
     if isinstance(answer, Single) and (both := _signs_apart(answer)) is not None:
         return both
+    if isinstance(answer, Items) and answer.bracket in ("bare", "set"):
+        return Items(answer.bracket, tuple(_spread(answer.items)))
     return answer
+
+
+def _spread(items: Sequence[Answer]) -> Iterator[Answer]:
+    """Yield the items, both of each plus-minus."""
+    for item in items:
+        both = _signs_apart(item) if isinstance(item, Single) else None
+        yield from (item,) if both is None else both.items
 
 
 def _signs_apart(answer: Single) -> Items | None:
