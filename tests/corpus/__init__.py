@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,22 +31,6 @@ def math_cases() -> list[Case]:
     """Return all math cases: pairs, whose answers are put in a box, and whole responses."""
     pairs = _read(_HERE / "math_pairs.tsv", box=True)
     return [*pairs, *_read(_HERE / "math_responses.tsv", box=False)]
-
-
-def blind_math_cases() -> list[Case]:
-    """Return the cases written from the policy by people who had not seen the code."""
-    path = _HERE / "math_blind.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [
-        Case(
-            label=Status.CORRECT if row["label"] else Status.WRONG,
-            reason=row["why"],
-            gold=row["gold"],
-            response=row["response"],
-            place=f"{path.name}:{row['id']}",
-        )
-        for row in rows
-    ]
 
 
 def _read(path: Path, *, box: bool) -> Iterator[Case]:
