@@ -2,9 +2,9 @@
 
 Accuracy is over the labelled corpus in tests/corpus. The verifier was built against it, so its
 figure there says that nothing known is wrong, not how it does on what nobody has labelled yet.
-math-verify runs twice: `default` as its README shows it, `best` with the gold in a box, boxes only
-and what follows the thought. Throughput takes turns, a fresh share of different questions each
-turn, and counts the CPU-seconds of the workers too.
+math-verify runs twice: `default` as its README shows it, `best` with every gold in a box, boxes
+only and what follows the thought. Throughput takes turns, a fresh share of different questions
+each turn, and counts the CPU-seconds of the workers too.
 
     python -m benchmarks.verify_math [--repeats 5] [--json PATH]
 """
@@ -16,6 +16,8 @@ import asyncio
 import json
 import logging
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -36,7 +38,7 @@ PER_TURN = {"integers": 2_000, "light": 800, "symbolic": 300, "by a worker": 20}
 PER_TURN_PEER = {"integers": 100, "light": 40, "symbolic": 15, "by a worker": 10}
 GOALS = {"integers": 5_000, "light": 1_000, "symbolic": 150, "by a worker": 0}
 PEER_BOMBS = ("9^{9^{9}}", r"(\hbar + 1)^{999}", "1+" * 1990 + "1")
-_BOX_ONLY = [LatexExtractionConfig(boxed_match_priority=0)]
+_BOXES = [LatexExtractionConfig(boxed_match_priority=0)]
 
 Judge = Callable[[str, str], bool]
 
@@ -44,7 +46,7 @@ Judge = Callable[[str, str], bool]
 def mv_default(gold: str, response: str) -> bool:
     """Judge as math-verify's own documentation does."""
     try:
-        return bool(mv_verify(parse(gold), parse(response)))
+        return bool(mv_verify(parse(f"${gold}$"), parse(response)))
     except Exception:  # noqa: BLE001 - what a caller would have to do
         return False
 
@@ -55,10 +57,15 @@ def mv_best(gold: str, response: str) -> bool:
     if part is None or "\\boxed" not in part:
         return False
     try:
-        found = parse(part, _BOX_ONLY, extraction_mode="first_match")
-        return bool(mv_verify(parse(f"\\boxed{{{gold}}}", _BOX_ONLY), found))
+        found = parse(part, _BOXES)
+        golds = [parse(f"\\boxed{{{text}}}", _BOXES) for text in _golds(gold)]
+        return any(mv_verify(parsed, found) for parsed in golds)
     except Exception:  # noqa: BLE001
         return False
+
+
+def _golds(gold: str) -> list[str]:
+    return json.loads(gold) if gold.startswith('["') else [gold]
 
 
 def accuracy(name: str, cases: Sequence[Case], judge: Judge) -> tuple[Row, list[Row]]:
@@ -157,16 +164,14 @@ def hostile(verifier: Verifier) -> list[Row]:
             walls.append(wall(lambda q=question: verifier.verify(q.task, q.response)))  # type: ignore[misc]
     for bomb in PEER_BOMBS:
         peers.append(wall(lambda b=bomb: mv_best("42", f"\\boxed{{{b}}}")))  # type: ignore[misc]
-    stuck = item(r"\sqrt{2}", "(" * 12 + r"3^{1/2} + 0\hbar" + ")" * 12)
-    timeout = wall(lambda: verifier.verify(stuck.task, stuck.response, deadline_s=0.05))
-    fresh = item(r"\sqrt{2}", r"2 + \hbar")
-    replaced = wall(lambda: verifier.verify(fresh.task, fresh.response))
+    replaced = subprocess.run(
+        [sys.executable, "-m", "benchmarks.replacement"], capture_output=True, text=True, check=True
+    ).stdout.split()
     return [
         row("slowest of all bombs, wall seconds", f"{max(walls):.2f}", "1.0"),
         row("median bomb, wall seconds", f"{statistics.median(walls):.4f}", ""),
         row(f"slowest of {len(peers)} bombs, math-verify best", f"{max(peers):.1f}", ""),
-        row("beyond a deadline of 0.05 s, wall seconds", f"{timeout - 0.05:.2f}", ""),
-        row("next question after a killed worker, wall seconds", f"{replaced:.3f}", "0.3"),
+        row("answer after a killed worker, slowest of 3, wall seconds", max(replaced), "0.3"),
         row("longest pause of an event loop, ms", f"{longest_pause(verifier):.0f}", "50"),
         row("default deadline, seconds", f"{DEFAULT_DEADLINE_S:g}", ""),
     ]  # fmt: skip
