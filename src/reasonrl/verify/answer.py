@@ -83,7 +83,7 @@ def _read_gold(text: str) -> Gold:
 @lru_cache(maxsize=8_192)
 def judge_fast(gold: Gold, answer: str) -> Finding | None:
     """Decide without algebra, or return None. `answer` must be clean."""
-    if gold.text == answer or unwrapped(gold.text) == unwrapped(answer):
+    if gold.text == answer or _is_same_text(gold.text, answer):
         return Finding(status=Status.CORRECT, canonical_gold=gold.text, canonical_answer=answer)
     if gold.words is not None:
         return judge_words(gold.words, answer)
@@ -95,6 +95,12 @@ def judge_fast(gold: Gold, answer: str) -> Finding | None:
     if is_no_solution(answer) and parse(gold.text) == Operation("empty"):
         return Finding(status=Status.CORRECT, canonical_gold=gold.text, canonical_answer=answer)
     return compare(gold.text, answer) or _unread(gold, answer)
+
+
+def _is_same_text(gold: str, answer: str) -> bool:
+    """Compare words without what marks them as text; digits are read as numbers instead."""
+    plain = unwrapped(gold)
+    return plain == unwrapped(answer) and not any(map(str.isdigit, plain))
 
 
 def _unread(gold: Gold, answer: str) -> Finding | None:

@@ -58,7 +58,7 @@ def explain(verifier: Verifier, item: VerifyItem) -> Explanation:
         rungs.append(Rung(name="answer", found=asked.reason))
     else:
         rungs += _read(asked)
-    final = f"{verdict.status}, reward {'none' if verdict.reward is None else verdict.reward:}"
+    final = f"{verdict.status}, reward {'none' if verdict.reward is None else verdict.reward}"
     rungs.append(Rung(name="verdict", found=f"{final} {verdict.reason}".strip()))
     second = verifier.second_opinions([item])[0]
     explanation = Explanation(rungs=tuple(rungs), verdict=verdict, second=second)

@@ -186,7 +186,8 @@ class Verifier:
         self, questions: Sequence[Question], deadline_s: float | None
     ) -> Mapping[Question, Finding | Failure]:
         """Ask the workers each question once; what they found before is remembered."""
-        known = {asked: self._known[asked] for asked in questions if asked in self._known}
+        remembered = {asked: self._known.get(asked) for asked in questions}
+        known = {asked: finding for asked, finding in remembered.items() if finding is not None}
         new = [asked for asked in dict.fromkeys(questions) if asked not in known]
         outcomes = self._pool.run(
             [(asked.golds, asked.answer) for asked in new],

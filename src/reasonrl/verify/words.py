@@ -49,7 +49,7 @@ class Words:
 def unwrapped(text: str) -> str:
     r"""Return the text without `\text{...}` and its like, and without closing marks."""
     plain = re.sub(r"\s+", " ", _TEXT.sub(lambda match: match[1] or "", text))
-    return plain.strip(" .,;")
+    return plain.strip().rstrip(" .,;")
 
 
 def read_words(text: str, *, is_math: bool) -> Words | None:
@@ -64,7 +64,7 @@ def read_words(text: str, *, is_math: bool) -> Words | None:
         return Words(choices=frozenset(choice["letter"]))
     if len(plain) == 1 or _PHRASE.fullmatch(plain) is None:
         return None
-    is_marked = plain != text.strip(" .,;") or " " in plain or plain.casefold() in _KNOWN
+    is_marked = plain != text.strip().rstrip(" .,;") or " " in plain or plain.casefold() in _KNOWN
     return Words(phrase=_phrase(plain)) if is_marked or not is_math else None
 
 

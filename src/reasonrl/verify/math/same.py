@@ -136,6 +136,8 @@ def _is_same_set(gold: Answer, answer: Answer) -> bool:
 def _is_same_quantity(gold: Single, answer: Single) -> bool:
     unit, value = _apart(gold)
     other, given = _apart(answer)
+    if unit and not other:
+        given = _without_unit(given, unit)
     if unit and other and unit != other:
         return False
     if value == given:
@@ -162,6 +164,14 @@ def _decimal_log(expression: Expression) -> Expression:
 
 def _apart(answer: Single) -> tuple[str, Expression]:
     return (answer.unit, answer.value) if isinstance(answer, Quantity) else ("", answer)
+
+
+def _without_unit(given: Expression, unit: str) -> Expression:
+    """Take `m` for metres, not for a variable, where metres are asked for: `5 m`."""
+    match given:
+        case Operation(name="mul", operands=(value, Symbol(name=name))) if name == unit:
+            return value
+    return given
 
 
 def _unsigned(expression: Expression) -> Expression:
