@@ -7,6 +7,7 @@ is ever forked. A failure comes back as data (`Failure`), never as a guess. Call
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import resource
@@ -28,7 +29,7 @@ from reasonrl.types import Status
 
 R = TypeVar("R")
 
-_PRELOAD = ["reasonrl.verify.math.warm"]
+_PRELOAD = "reasonrl.verify.math.warm"
 _TASKS_PER_WORKER = 500  # sympy's caches grow; a fresh worker costs a fork
 _CPU_LIMIT_S = 1_800  # of one worker: an orphan of a killed trainer ends
 _ROUNDS = 3  # a task is lost when its worker is killed, or when all are; then it is run again
@@ -146,7 +147,7 @@ class WorkerPool(Generic[R]):
                 self._pool = ProcessPool(
                     max_workers=self._workers,
                     max_tasks=_TASKS_PER_WORKER,
-                    initializer=_set_limits,
+                    initializer=_prepare,
                     initargs=(self._memory_mb,),
                     context=_context(),
                 )
@@ -176,20 +177,22 @@ def _context() -> BaseContext:
     if os.getpid() != _IMPORT_PID:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
+    context.set_forkserver_preload([_PRELOAD])
     return context
 
 
-def _set_limits(memory_mb: int) -> None:
-    """Prepare a worker: a memory limit, and death at the first SIGTERM even inside C code.
+def _prepare(memory_mb: int) -> None:
+    """Prepare a worker: limits, death at the first SIGTERM even inside C code, the libraries.
 
-    A Ctrl-C reaches the whole terminal; what it means is the caller's decision.
+    A Ctrl-C reaches the whole terminal; what it means is the caller's decision. A spawned worker
+    (see `_context`) loads the libraries here, before it takes a task and the deadline runs.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_LIMIT_S, _CPU_LIMIT_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    importlib.import_module(_PRELOAD)
 
 
 def _stop(pool: Any) -> None:
