@@ -50,7 +50,8 @@ def stated(answer: Answer) -> Answer:
         kept = Relation(exact_sides, answer.signs[:place])
         return kept if kept.signs else exact_sides[0]
     if isinstance(answer, Items) and answer.bracket in ("bare", "set") and len(answer.items) == 1:
-        return stated(answer.items[0])
+        is_set_of_empty = answer.bracket == "set" and answer.items[0] == Operation("empty")
+        return answer if is_set_of_empty else stated(answer.items[0])
     if isinstance(answer, Single) and (both := _signs_apart(answer)) is not None:
         return both
     if isinstance(answer, Items) and answer.bracket in ("bare", "set"):
