@@ -20,7 +20,7 @@ from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierEr
 if TYPE_CHECKING:
     from reasonrl.console import Console
     from reasonrl.launch import Outcome
-    from reasonrl.verify import VerifyItem
+    from reasonrl.verify import Isolation, VerifyItem
 
 app = typer.Typer(
     name="reasonrl",
@@ -89,17 +89,28 @@ def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
 @app.command()
 def verify(
     input: Annotated[
-        Path | None, typer.Option(help="One JSON object a line: id, kind, response, gold.")
+        Path | None, typer.Option(help="One JSON object a line: id, kind, response, gold or tests.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Where the verdicts go, one a line, in order.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes for what needs algebra.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes for algebra, and for programs.")
+    ] = 1,
     deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 0.8,
     unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
     cross_check: Annotated[
         bool, typer.Option(help="Judge again by math-verify alone, and report disagreements.")
     ] = False,
+    all_tests: Annotated[
+        bool, typer.Option(help="Run all tests of a program, not up to the first that fails.")
+    ] = False,
+    fraction: Annotated[
+        bool, typer.Option(help="Reward a program with the share of its tests that pass.")
+    ] = False,
+    isolation: Annotated[
+        str, typer.Option(help="The weakest sandbox to accept: namespaces, landlock or none.")
+    ] = "namespaces",
     explain: Annotated[
         bool, typer.Option(help="Show how one verdict comes about: --gold and --answer.")
     ] = False,
@@ -113,7 +124,7 @@ def verify(
 ) -> None:
     """Judge a file of responses, or explain the verdict on one."""
     from reasonrl.console import Console, show_explanation, show_verification
-    from reasonrl.verify import Verifier, verify_file
+    from reasonrl.verify import CodeOptions, Verifier, verify_file
     from reasonrl.verify.explain import explain as explain_verdict
 
     console = Console()
@@ -131,9 +142,42 @@ def verify(
         deadline_s=deadline_s,
         unboxed=unboxed,
         cross_check=cross_check,
+        code=CodeOptions(
+            stop_early=not all_tests,
+            reward="fraction" if fraction else "binary",
+            isolation=_isolation(isolation),
+        ),
         phase=console.phase,
     )
     show_verification(console, report)
+
+
+def _isolation(name: str) -> Isolation:
+    from reasonrl.verify import Isolation
+
+    try:
+        return Isolation(name)
+    except ValueError:
+        raise VerifierError(
+            f"isolation = {name}", expected="one of " + ", ".join(Isolation)
+        ) from None
+
+
+sandbox_app = typer.Typer(help="The sandbox that programs run in.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+
+
+@sandbox_app.command("check")
+def sandbox_check() -> None:
+    """Say what isolation this machine gives; leave with 1 if it is weaker than namespaces."""
+    from reasonrl.console import Console, show_machine
+    from reasonrl.verify import Isolation
+    from reasonrl.verify.code.pool import probe
+
+    machine = probe()
+    show_machine(Console(), machine)
+    if machine.level is not Isolation.NAMESPACES:
+        raise typer.Exit(1)
 
 
 def _one_item(gold: str | None, answer: str | None, response: str | None) -> VerifyItem:

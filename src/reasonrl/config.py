@@ -193,6 +193,20 @@ class Suite(Strict):
     every: int = Field(default=0, ge=0)
 
 
+class CodeConfig(Strict):
+    """How programs are judged. Limits are for each test, where the problem sets none of its own.
+
+    `isolation` is the weakest sandbox that is accepted; docs/verifiers.md says what each keeps out.
+    """
+
+    time_s: float = Field(default=10.0, gt=0, le=120)
+    memory_mb: int = Field(default=1_024, ge=32, le=16_384)
+    problem_s: float = Field(default=120.0, gt=0)
+    stop_early: bool = True
+    reward: Literal["binary", "fraction"] = "binary"
+    isolation: Literal["namespaces", "landlock", "none"] = "namespaces"
+
+
 class VerifyConfig(Strict):
     """How answers are judged. Above `max_failed_share` of failures in a step the run stops.
 
@@ -204,6 +218,7 @@ class VerifyConfig(Strict):
     deadline_s: float = Field(default=0.8, gt=0)
     unboxed: bool = False
     max_failed_share: float = Field(default=0.5, gt=0, le=1)
+    code: CodeConfig = CodeConfig()
 
 
 class CheckpointConfig(Strict):

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reasonrl.config import Recipe
 from reasonrl.verify.batch_file import VerifyReport
+from reasonrl.verify.code.isolation import Machine
 from reasonrl.verify.explain import Explanation
 
 Number = float | int | str | bool | None
@@ -92,6 +93,13 @@ def show_verification(console: Console, report: VerifyReport) -> None:
             ", ..." if len(report.disputed) > _SHOWN_IDS else ""
         )
         console.note(f"disputed={len(report.disputed)} {ids}".rstrip())
+
+
+def show_machine(console: Console, machine: Machine) -> None:
+    """Print what isolation a machine gives, a line a part."""
+    console.note(f"isolation  {machine.level}")
+    for name, found in machine.parts.items():
+        console.note(f"  {name:<11}{found}")
 
 
 def show_explanation(console: Console, explanation: Explanation) -> None:

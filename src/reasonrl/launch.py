@@ -16,7 +16,7 @@ from threading import Event
 from types import FrameType
 
 from reasonrl import checkpoint
-from reasonrl.config import Recipe
+from reasonrl.config import CodeConfig, Recipe
 from reasonrl.console import Console
 from reasonrl.engines.local import (
     LocalEngine,
@@ -36,7 +36,7 @@ from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_pa
 from reasonrl.train_state import TrainState, initial_state
 from reasonrl.trainer import Trainer
 from reasonrl.types import Verdict
-from reasonrl.verify import Verifier, VerifyItem
+from reasonrl.verify import CodeOptions, Isolation, Verifier, VerifyItem
 
 CONFIG, CHECKPOINTS = "config.toml", "checkpoints"
 
@@ -89,8 +89,11 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
                 workers=recipe.verify.workers,
                 deadline_s=recipe.verify.deadline_s,
                 unboxed=recipe.verify.unboxed,
+                code=_code_options(recipe.verify.code),
             )
         )
+        if pools.has_programs():
+            console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
         engine = stack.enter_context(_local_engine(recipe, model))
         directory.mkdir(parents=True, exist_ok=True)
         stack.enter_context(_only_process(directory))
@@ -197,6 +200,11 @@ def judge_with(verifier: Verifier) -> Judge:
         )
 
     return judge
+
+
+def _code_options(config: CodeConfig) -> CodeOptions:
+    settings = config.model_dump()
+    return CodeOptions(**settings | {"isolation": Isolation(config.isolation)})
 
 
 def _save(directory: Path, engine: LocalEngine, state: TrainState, keep: int) -> None:

@@ -23,8 +23,8 @@ from reasonrl.data.sampler import filter_difficulty
 from reasonrl.data.sources import arithmetic_problems, gym_problems
 from reasonrl.errors import DataError
 from reasonrl.rollout import EncodedProblem, Tokenizer, encode_problems, within_prompt_limit
-from reasonrl.types import Problem
-from reasonrl.verify import supported_kinds
+from reasonrl.types import Kind, Problem
+from reasonrl.verify.code.tests import read_tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,11 @@ class Pools:
 
     stages: tuple[list[EncodedProblem], ...]
     suites: dict[str, list[EncodedProblem]]
+
+    def has_programs(self) -> bool:
+        """Say whether any answer will be a program to run."""
+        lists = (*self.stages, *self.suites.values())
+        return any(one.problem.kind is Kind.CODE for problems in lists for one in problems)
 
 
 ProblemLists: TypeAlias = dict[str, list[Problem]]
@@ -116,17 +121,25 @@ def load_source(source: Source) -> list[Problem]:
 def _check_problems(problems: Sequence[Problem]) -> None:
     seen: set[str] = set()
     for problem in problems:
-        if problem.kind not in supported_kinds():
-            raise DataError(
-                f"problem {problem.id!r} is of kind {problem.kind}, which has no verifier yet",
-                expected="one of " + ", ".join(sorted(supported_kinds())),
-                remedy="leave these problems out",
-            )
+        if problem.kind is Kind.CODE:
+            _check_tests(problem)
         if problem.id in seen:
             raise DataError(
                 f"two sources hold a problem with id {problem.id!r}", remedy="rename one of them"
             )
         seen.add(problem.id)
+
+
+def _check_tests(problem: Problem) -> None:
+    try:
+        read_tests(problem.answer)
+    except DataError as error:
+        raise DataError(
+            error.what,
+            where=f"problem {problem.id!r}",
+            expected=error.expected,
+            remedy=error.remedy,
+        ) from error
 
 
 def _check_fills_a_step(stage: Stage, n_problems: int) -> None:

@@ -6,20 +6,23 @@ number, math/compare (reading and values), bound (size guards), pool (killable w
 """
 
 from reasonrl.verify.batch_file import VerifyReport, verify_file
+from reasonrl.verify.code.isolation import Isolation
+from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.default import averify, verify, verify_batch
 from reasonrl.verify.explain import Explanation, Rung, explain
-from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem, supported_kinds
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
 
 __all__ = [
     "DEFAULT_DEADLINE_S",
+    "CodeOptions",
     "Explanation",
+    "Isolation",
     "Rung",
     "Verifier",
     "VerifyItem",
     "VerifyReport",
     "averify",
     "explain",
-    "supported_kinds",
     "verify",
     "verify_batch",
     "verify_file",

@@ -21,8 +21,9 @@ from typing import IO, TypeVar
 
 from reasonrl.errors import DataError, StorageError
 from reasonrl.types import Kind, Status, StopReason, Task, Verdict
+from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.explain import is_disputed
-from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem, supported_kinds
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -62,6 +63,7 @@ def verify_file(
     deadline_s: float = DEFAULT_DEADLINE_S,
     unboxed: bool = False,
     cross_check: bool = False,
+    code: CodeOptions | None = None,
     phase: Phase = no_phase,
 ) -> VerifyReport:
     """Verify every row and write one verdict a row, in order.
@@ -79,7 +81,7 @@ def verify_file(
     with (
         phase("verify", n_rows) as progress,
         _whole_file(output_path) as sink,
-        Verifier(workers=workers, deadline_s=deadline_s, unboxed=unboxed) as verifier,
+        Verifier(workers=workers, deadline_s=deadline_s, unboxed=unboxed, code=code) as verifier,
     ):
         rows = _read_rows(input_path)
         while chunk := list(islice(rows, _CHUNK_ROWS)):
@@ -143,14 +145,9 @@ def _read_row(line: str, where: str) -> _Row:
     if (identity := row.get("id")) is None or isinstance(identity, (dict, list)):
         raise DataError(f"id = {identity!r}", where=where, expected="a string or a number")
     kind = _read_enum(Kind, row, "kind", where)
-    if kind is not None and kind not in supported_kinds():
-        raise DataError(
-            f"kind = {kind} cannot be verified in this version",
-            where=where,
-            expected=f"one of {sorted(supported_kinds())}",
-            remedy="leave such rows out",
-        )
-    task = Task(kind=kind or Kind.MATH, answer=_read_text(row, "gold", where))
+    is_code = kind is Kind.CODE
+    answer = _read_tests(row) if is_code else _read_text(row, "gold", where)
+    task = Task(kind=kind or Kind.MATH, answer=answer)
     return _Row(
         id=str(identity),
         item=VerifyItem(
@@ -159,6 +156,17 @@ def _read_row(line: str, where: str) -> _Row:
             stop_reason=_read_enum(StopReason, row, "stop_reason", where),
         ),
     )
+
+
+def _read_tests(row: dict[str, object]) -> str:
+    """Return the tests as an answer key; `limits` may stand beside them or inside.
+
+    Tests that are none are no error of the file: the row's verdict will say so.
+    """
+    tests = row.get("tests")
+    if isinstance(tests, dict) and "limits" in row:
+        return json.dumps(tests | {"limits": row["limits"]})
+    return tests if isinstance(tests, str) else json.dumps(tests)
 
 
 def _read_text(row: dict[str, object], key: str, where: str) -> str:
@@ -182,7 +190,7 @@ def _read_enum(kind: type[E], row: dict[str, object], key: str, where: str) -> E
 
 
 def _line(identity: str, verdict: Verdict, extra: Mapping[str, Status | None]) -> str:
-    fields = {
+    fields: dict[str, object] = {
         "id": identity,
         "reward": verdict.reward,
         "status": verdict.status,
@@ -191,4 +199,6 @@ def _line(identity: str, verdict: Verdict, extra: Mapping[str, Status | None]) -
         "wall_s": round(verdict.wall_s, 6),
         **extra,
     }
+    if verdict.tests:
+        fields["tests"] = list(verdict.tests)
     return json.dumps(fields, ensure_ascii=False) + "\n"

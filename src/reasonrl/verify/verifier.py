@@ -1,8 +1,8 @@
 """Judge responses: the public face of verification.
 
 Order of the decisions, cheapest first: stop reason, extraction, exact comparison in this process,
-algebra in a worker process. A verdict whose status is in FAILED_STATUSES carries no reward. Called
-by the rollout code, the command line and users.
+algebra in a worker process; programs go to a sandbox (`verify.code`). A verdict whose status is in
+FAILED_STATUSES carries no reward. Called by the rollout code, the command line and users.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from reasonrl.errors import VerifierError
 from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
 from reasonrl.verify.answer import Gold, judge_fast, read_golds
 from reasonrl.verify.bound import MAX_ANSWER_CHARS, size_fault
+from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge, read_program
 from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.notation import clean
@@ -63,7 +64,8 @@ class Verifier:
 
     Workers start when the first answer needs one: integers, decimals and fractions never do. Use
     as a context manager, or call `close`. With `unboxed` the final number of a response without
-    any box counts as its answer, where a plain number is asked for.
+    any box counts as its answer, where a plain number is asked for. `code` says how programs are
+    run; their supervisors, as many as workers, start with the first program.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Verifier:
         deadline_s: float = DEFAULT_DEADLINE_S,
         memory_mb: int = 2_048,
         unboxed: bool = False,
+        code: CodeOptions | None = None,
     ) -> None:
         if workers < 1 or deadline_s <= 0 or memory_mb < 512:
             raise VerifierError(
@@ -86,6 +89,7 @@ class Verifier:
             WeakKeyDictionary()
         )
         self._pool = WorkerPool(_judge_in_worker, workers=workers, memory_mb=memory_mb)
+        self._programs = ProgramJudge(code or CodeOptions(), workers=workers)
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +103,16 @@ class Verifier:
         self.close()
 
     def close(self) -> None:
-        """Stop the workers. Safe to call twice."""
+        """Stop the workers and supervisors. Safe to call twice."""
         self._pool.close()
+        self._programs.close()
+
+    def describe_sandbox(self) -> str:
+        """Start the sandbox that programs run in, and say how strong it is.
+
+        Raises VerifierError where this machine gives less than the accepted isolation.
+        """
+        return self._programs.describe()
 
     def verify(
         self,
@@ -110,7 +122,11 @@ class Verifier:
         stop_reason: StopReason | None = None,
         deadline_s: float | None = None,
     ) -> Verdict:
-        """Judge one response. Raises VerifierError for a kind that is not supported."""
+        """Judge one response.
+
+        The deadline is the worker's for an answer in mathematics, and for a program that of all its
+        tests together.
+        """
         item = VerifyItem(task=task, response=response, stop_reason=stop_reason)
         return self.verify_batch([item], deadline_s=deadline_s)[0]
 
@@ -144,13 +160,19 @@ class Verifier:
         return self._finish([self._judge_here(item) for item in items], deadline_s)
 
     def _finish(
-        self, first: Sequence[Verdict | Question], deadline_s: float | None
+        self, first: Sequence[Verdict | Question | Program], deadline_s: float | None
     ) -> list[Verdict]:
-        """Ask the workers what is still open."""
+        """Ask the workers and supervisors what is still open, and each thing once."""
         questions = [part for part in first if isinstance(part, Question)]
         answers = self._ask(questions, deadline_s)
+        programs = list(dict.fromkeys(part for part in first if isinstance(part, Program)))
+        judged = dict(zip(programs, self._programs.judge(programs, deadline_s), strict=True))
         return [
-            part if isinstance(part, Verdict) else _verdict(answers[part], part.answer)
+            part
+            if isinstance(part, Verdict)
+            else judged[part]
+            if isinstance(part, Program)
+            else _verdict(answers[part], part.answer)
             for part in first
         ]
 
@@ -162,7 +184,10 @@ class Verifier:
         An independent route: another reader, another algebra. Where the two disagree on CORRECT,
         one of them has a fault; neither is always right, so a disagreement is for people to read.
         """
-        asked = [_second_question(self.read(item)) for item in items]
+        asked = [
+            None if item.task.kind is Kind.CODE else _second_question(self.read(item))
+            for item in items
+        ]
         answers = self._ask([part for part in asked if part is not None], deadline_s)
         return [None if part is None else _verdict(answers[part], part.answer) for part in asked]
 
@@ -170,10 +195,14 @@ class Verifier:
         """Find the golds and the answer, or say why the response has none."""
         return _read(item, unboxed=self._unboxed)
 
-    def _judge_here(self, item: VerifyItem) -> Verdict | Question:
+    def _judge_here(self, item: VerifyItem) -> Verdict | Question | Program:
         """Judge in this process as far as that goes."""
-        _check_kind(item.task)
         start = time.perf_counter()
+        if item.task.kind is Kind.CODE:
+            program = _read_code(item)
+            if isinstance(program, Program):
+                return program
+            return _verdict(program, "", wall_s=time.perf_counter() - start)
         asked = self.read(item)
         if isinstance(asked, Finding):
             return _verdict(asked, "", wall_s=time.perf_counter() - start)
@@ -210,20 +239,6 @@ class _Memory(dict[Question, Finding]):
             self.pop(question, None)
 
 
-def supported_kinds() -> frozenset[Kind]:
-    """Return the kinds of task that can be verified, so that callers can refuse early."""
-    return frozenset({Kind.MATH})
-
-
-def _check_kind(task: Task) -> None:
-    if task.kind not in supported_kinds():
-        raise VerifierError(
-            f"{task.kind} tasks cannot be verified in this version",
-            expected=f"one of {sorted(supported_kinds())}",
-            remedy="leave such problems out",
-        )
-
-
 def _second_question(asked: Finding | Asked) -> Question | None:
     if isinstance(asked, Finding) or isinstance(_compare(asked.golds, asked.answer), Question):
         return None
@@ -232,12 +247,9 @@ def _second_question(asked: Finding | Asked) -> Question | None:
 
 
 def _read(item: VerifyItem, *, unboxed: bool) -> Finding | Asked:
-    if item.stop_reason is StopReason.LENGTH:
-        return Finding(status=Status.TRUNCATED, reason="the token limit cut it off")
-    if len(item.response) > MAX_RESPONSE_CHARS:
-        return Finding(status=Status.TOO_LARGE, reason="the response is too long")
-    if (part := answer_part(item.response)) is None:
-        return Finding(status=Status.TRUNCATED, reason="a thought is still open")
+    part = _graded_part(item)
+    if isinstance(part, Finding):
+        return part
     golds = read_golds(item.task.answer)
     if not golds:
         return Finding(status=Status.GOLD_UNPARSABLE, reason="the gold is empty")
@@ -255,6 +267,22 @@ def _read(item: VerifyItem, *, unboxed: bool) -> Finding | Asked:
     if not (answer := clean(extracted)):
         return Finding(status=Status.EMPTY_BOX, reason="nothing in the box")
     return Asked(golds=golds, extracted=extracted, answer=answer)
+
+
+def _read_code(item: VerifyItem) -> Finding | Program:
+    part = _graded_part(item)
+    return part if isinstance(part, Finding) else read_program(item.task.answer, part)
+
+
+def _graded_part(item: VerifyItem) -> str | Finding:
+    """Return what is graded of a response, or why nothing is."""
+    if item.stop_reason is StopReason.LENGTH:
+        return Finding(status=Status.TRUNCATED, reason="the token limit cut it off")
+    if len(item.response) > MAX_RESPONSE_CHARS:
+        return Finding(status=Status.TOO_LARGE, reason="the response is too long")
+    if (part := answer_part(item.response)) is None:
+        return Finding(status=Status.TRUNCATED, reason="a thought is still open")
+    return part
 
 
 def _compare(golds: tuple[Gold, ...], answer: str) -> Finding | Question:

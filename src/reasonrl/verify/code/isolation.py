@@ -1,0 +1,114 @@
+"""Find out what isolation this machine gives, and compile the filter of system calls.
+
+Called by `pool` before the first supervisor starts, and by `reasonrl sandbox check`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from reasonrl.verify.sandbox import linux
+from reasonrl.verify.sandbox.zygote import Setting
+
+
+class Isolation(StrEnum):
+    """Name how strong a sandbox is, strongest first; docs/verifiers.md says what each keeps out."""
+
+    NAMESPACES = "namespaces"
+    LANDLOCK = "landlock"
+    NONE = "none"
+
+
+PACKAGES = ("numpy", "sortedcontainers")
+"""Packages that programs may import if they are installed here; the standard library always."""
+
+_FORBIDDEN = """
+    acct add_key adjtimex bpf chroot clock_adjtime clock_settime create_module delete_module
+    fanotify_init finit_module fsconfig fsmount fsopen fspick get_kernel_syms init_module
+    io_cancel io_destroy io_getevents io_setup io_submit io_uring_enter io_uring_register
+    io_uring_setup ioperm iopl kcmp kexec_file_load kexec_load keyctl landlock_create_ruleset
+    lookup_dcookie memfd_create memfd_secret mount mount_setattr move_mount mq_open msgget
+    name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open personality
+    pidfd_getfd pivot_root process_madvise process_vm_readv process_vm_writev ptrace
+    query_module quotactl reboot request_key semget setdomainname sethostname setns settimeofday
+    shmget swapoff swapon sysfs syslog umount umount2 unshare uselib userfaultfd ustat vhangup
+    vm86 vm86old vmsplice
+""".split()
+_NAMESPACE_FLAGS = 0x7E020080  # every CLONE_NEW* flag
+_AF_UNIX = 1
+_EPERM, _ENOSYS = 1, 38
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Hold what was found: the strongest level that works, and its parts with a remark each."""
+
+    level: Isolation
+    parts: Mapping[str, str]
+
+
+@cache
+def packages() -> tuple[str, ...]:
+    """Return the paths of the importable packages, and of the libraries that lie beside them."""
+    found = []
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin:
+            path = Path(spec.origin).parent.resolve()
+            found += [str(each) for each in (path, path.parent / f"{name}.libs") if each.exists()]
+    return tuple(found)
+
+
+@cache
+def system_call_filter() -> bytes:
+    """Return the compiled filter, or nothing where libseccomp is missing."""
+    try:
+        import pyseccomp
+    except (ImportError, OSError, RuntimeError):
+        return b""
+    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    for name in _FORBIDDEN:
+        try:
+            rules.add_rule(pyseccomp.ERRNO(_EPERM), name)
+        except (ValueError, RuntimeError, OSError):
+            continue  # unknown to this architecture
+    rules.add_rule(pyseccomp.ERRNO(_ENOSYS), "clone3")  # its flags cannot be read by a filter
+    for bit in range(32):
+        if (flag := 1 << bit) & _NAMESPACE_FLAGS:
+            masked = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag)
+            rules.add_rule(pyseccomp.ERRNO(_EPERM), "clone", masked)
+    for name in ("socket", "socketpair"):
+        other = pyseccomp.Arg(0, pyseccomp.NE, _AF_UNIX)
+        rules.add_rule(pyseccomp.ERRNO(_EPERM), name, other)
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def setting_for(level: Isolation) -> Setting:
+    """Return what a supervisor is told of the walls."""
+    return Setting(level=level.value, packages=packages(), system_calls=system_call_filter())
+
+
+def describe_parts() -> Mapping[str, str]:
+    """Say of each belt whether this machine has it."""
+    is_linux = sys.platform == "linux"
+    abi = linux.landlock_abi() if is_linux else 0
+    return {
+        "system": f"{sysconfig.get_platform()}, Python {sys.version.split()[0]}",
+        "user": "root, becomes nobody" if os.geteuid() == 0 else "unprivileged",
+        "seccomp": f"{len(system_call_filter()) // 8} instructions"
+        if system_call_filter()
+        else "missing: install libseccomp",
+        "landlock": f"ABI {abi}" if abi else "missing",
+    }

@@ -1,0 +1,140 @@
+"""Judge programs: from a response and a test set to a `Verdict`.
+
+Reading is done here, running by the supervisors of a pool. What could not be judged, because the
+task has no tests or the sandbox failed, carries no reward. Called by `verify.verifier`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reasonrl.errors import DataError, VerifierError
+from reasonrl.types import Status, Verdict
+from reasonrl.verify.code.isolation import Isolation
+from reasonrl.verify.code.pool import SupervisorPool
+from reasonrl.verify.code.source import last_program
+from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S, TestSet, fraction, read_tests
+from reasonrl.verify.finding import Finding
+
+MAX_CODE_CHARS = 1_000_000
+_SHOWN_CHARS = 4_000
+_OUTPUT_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeOptions:
+    """Say how programs are run and rewarded.
+
+    `time_s` and `memory_mb` bound each test where the task sets no limits of its own, `problem_s`
+    all tests of one program together. With `reward = "fraction"` the reward is the share of tests
+    that passed; all of them are run then. `isolation` is the weakest sandbox that is accepted.
+    """
+
+    time_s: float = 10.0
+    memory_mb: int = 1_024
+    problem_s: float = 120.0
+    stop_early: bool = True
+    reward: Literal["binary", "fraction"] = "binary"
+    isolation: Isolation = Isolation.NAMESPACES
+
+    def __post_init__(self) -> None:
+        if not (0 < self.time_s <= MAX_TIME_S and 32 <= self.memory_mb <= MAX_MEMORY_MB):
+            raise VerifierError(
+                f"time_s = {self.time_s}, memory_mb = {self.memory_mb}",
+                expected=f"0 < time_s <= {MAX_TIME_S:g}, 32 <= memory_mb <= {MAX_MEMORY_MB}",
+            )
+        if self.problem_s <= 0:
+            raise VerifierError(f"problem_s = {self.problem_s}", expected="a positive time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Hold what supervisors are asked: a program and the answer key with its tests."""
+
+    code: str
+    answer: str
+
+
+def read_program(answer: str, part: str) -> Finding | Program:
+    """Find the program in the graded part of a response, or say why there is nothing to run."""
+    try:
+        read_tests(answer)
+    except DataError as error:
+        return Finding(status=Status.NO_TESTS, reason=str(error))
+    code = last_program(part)
+    if code is None:
+        return Finding(status=Status.NO_CODE, reason="no complete fenced Python block")
+    if len(code) > MAX_CODE_CHARS:
+        return Finding(status=Status.COMPILE_ERROR, reason="the program is too long")
+    return Program(code=code, answer=answer)
+
+
+class ProgramJudge:
+    """Own the supervisors and judge programs with them."""
+
+    def __init__(self, options: CodeOptions, *, workers: int) -> None:
+        self._options = options
+        self._pool = SupervisorPool(workers=workers, level=options.isolation)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def describe(self) -> str:
+        """Start a sandbox and say how strong it is."""
+        return self._pool.describe()
+
+    def judge(self, programs: Sequence[Program], deadline_s: float | None) -> list[Verdict]:
+        """Return a verdict for each program, in order; `deadline_s` replaces `problem_s`."""
+        sets = [read_tests(program.answer) for program in programs]
+        jobs = [
+            self._job(program, tests, deadline_s)
+            for program, tests in zip(programs, sets, strict=True)
+        ]
+        answers = self._pool.run(jobs)
+        return [
+            self._verdict(program, tests, answer)
+            for program, tests, answer in zip(programs, sets, answers, strict=True)
+        ]
+
+    def _job(self, program: Program, tests: TestSet, deadline_s: float | None) -> dict[str, Any]:
+        options = self._options
+        total_s = options.problem_s if deadline_s is None else deadline_s
+        return {
+            "code": program.code,
+            "kind": tests.kind,
+            "tests": tests.tests,
+            "entry_point": tests.entry_point,
+            "prefix": tests.prefix,
+            "setup": tests.setup,
+            "stop_early": options.stop_early and options.reward == "binary",
+            "limits": {
+                "time_s": tests.time_s or options.time_s,
+                "memory_mb": tests.memory_mb or options.memory_mb,
+                "output_bytes": _OUTPUT_BYTES,
+                "total_s": total_s,
+            },
+        }
+
+    def _verdict(self, program: Program, tests: TestSet, answer: Mapping[str, Any]) -> Verdict:
+        results = [(Status(status), *rest) for status, *rest in answer.get("tests", ())]
+        shown = program.code[:_SHOWN_CHARS]
+        if answer["fault"] or not results:
+            status = Status.NO_TESTS if answer.get("is_task") else Status.INFRA_ERROR
+            reason = answer["fault"] or "no test was run"
+            return Verdict(reward=None, status=status, reason=reason, extracted=shown)
+        statuses = tuple(status for status, *_ in results)
+        bad = next((n for n, status in enumerate(statuses) if status is not Status.PASS), None)
+        total = max(len(statuses), 1 if tests.kind == "check" else len(tests.tests))
+        share = fraction(statuses, total)
+        is_right = bad is None and len(statuses) >= total
+        return Verdict(
+            reward=share if self._options.reward == "fraction" else float(is_right),
+            status=Status.PASS if bad is None else statuses[bad],
+            reason="" if bad is None else f"test {bad + 1} of {total}: {results[bad][1]}",
+            extracted=shown,
+            tests=statuses,
+            wall_s=sum(wall_s for _, _, wall_s, _ in results),
+            cpu_s=sum(cpu_s for *_, cpu_s in results),
+        )

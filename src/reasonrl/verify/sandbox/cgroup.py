@@ -1,0 +1,90 @@
+"""Hold a cell's memory in a control group, where this machine lets us; else there is none.
+
+Version 1 and 2 are supported; nothing is assumed to be writable. Called by `supervisor`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_NAME = "reasonrl-cell-"
+_BASE_MB = 64  # for the zygote, a judge and page tables
+
+
+class MemoryGroup:
+    """Own one control group: a limit on everything inside, and a count of kills."""
+
+    def __init__(self, path: Path, *, is_v2: bool) -> None:
+        self._path = path
+        self._is_v2 = is_v2
+        self._limit_mb = 0
+
+    def add(self, pid: int) -> None:
+        (self._path / "cgroup.procs").write_text(str(pid))
+
+    def limit(self, memory_mb: int) -> None:
+        """Set how much all processes inside may hold."""
+        if memory_mb != self._limit_mb:
+            name = "memory.max" if self._is_v2 else "memory.limit_in_bytes"
+            (self._path / name).write_text(str((memory_mb + _BASE_MB) << 20))
+            self._limit_mb = memory_mb
+
+    def kills(self) -> int:
+        """Return how often the kernel killed inside for want of memory."""
+        name = "memory.events" if self._is_v2 else "memory.oom_control"
+        fields = (line.split() for line in (self._path / name).read_text().splitlines())
+        return sum(int(value) for key, value in fields if key == "oom_kill")
+
+    def remove(self) -> None:
+        try:
+            self._path.rmdir()
+        except OSError:
+            pass  # something inside is still dying; the next supervisor sweeps
+
+
+def make_group() -> MemoryGroup | None:
+    """Make a group below this process's own, or return None if the machine does not let us."""
+    for root, is_v2 in _own_groups():
+        _sweep(root)
+        path = root / f"{_NAME}{os.getpid()}"
+        try:
+            path.mkdir()
+        except OSError:
+            continue
+        group = MemoryGroup(path, is_v2=is_v2)
+        try:
+            group.limit(1024)
+            group.kills()
+        except OSError:
+            group.remove()
+            continue
+        return group
+    return None
+
+
+def _own_groups() -> list[tuple[Path, bool]]:
+    """Return where groups of this process lie, with the version."""
+    found = []
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            found.append((Path("/sys/fs/cgroup/memory") / path.lstrip("/"), False))
+        elif not controllers:
+            found.append((Path("/sys/fs/cgroup") / path.lstrip("/"), True))
+    return [(path, is_v2) for path, is_v2 in found if (path / "cgroup.procs").exists()]
+
+
+def _sweep(root: Path) -> None:
+    """Remove groups whose supervisor was killed."""
+    for path in root.glob(f"{_NAME}*"):
+        pid = path.name.removeprefix(_NAME)
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            try:
+                path.rmdir()
+            except OSError:
+                pass

@@ -1,0 +1,60 @@
+"""Messages over a byte stream: four bytes of length, then JSON. Called by all processes.
+
+Reading allocates no more than was sent and no more than the limit; what is not JSON, too deep or
+cut off is `Malformed`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from typing import Any
+
+MAX_BYTES = 32 << 20
+_CHUNK = 1 << 18
+
+
+class Malformed(Exception):
+    """Report bytes that are no message: a process that does not keep to the protocol."""
+
+
+class Closed(Exception):
+    """Report that the other side is gone."""
+
+
+def send(descriptor: int, message: object) -> None:
+    """Write one message. Raises Closed, or Malformed if it is too long."""
+    body = json.dumps(message, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    if len(body) > MAX_BYTES:
+        raise Malformed(f"a message of {len(body)} bytes")
+    rest = memoryview(struct.pack("!I", len(body)) + body)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except (BrokenPipeError, ConnectionError) as error:
+        raise Closed from error
+
+
+def receive(descriptor: int) -> Any:
+    """Read one message. Raises Closed at the end of the stream, Malformed for anything else."""
+    (length,) = struct.unpack("!I", _read(descriptor, 4))
+    if length > MAX_BYTES:
+        raise Malformed(f"a message of {length} bytes")
+    try:
+        return json.loads(_read(descriptor, length).decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise Malformed(str(error)[:200]) from error
+
+
+def _read(descriptor: int, length: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < length:
+        try:
+            part = os.read(descriptor, min(_CHUNK, length - len(parts)))
+        except ConnectionError as error:
+            raise Closed from error
+        if not part:
+            raise Closed
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,208 @@
+"""Be the program: everything here runs beside hostile code, in its process, and is not believed.
+
+A script is compiled and handed back to the zygote's first frame, which executes it as `__main__`,
+so that it ends as any Python file ends. A solution that is called stays: it is loaded as a module
+and answers a judge's messages. Nothing here knows what is expected. Called by `zygote`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import os
+import random
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+from typing import Any
+
+from . import frames, values
+
+FILE_NAME = "solution.py"
+_TARGET = re.compile(r"([A-Za-z_]\w*)(\(\))?(?:\.([A-Za-z_]\w*))?")
+_PRELUDE = (  # what the public judges import for a solution that is called
+    "array bisect cmath collections copy datetime decimal fractions functools heapq io itertools "
+    "json math operator os random re string sys threading time typing"
+).split()
+_FROM = ("math", "operator", "string", "itertools", "functools", "bisect", "heapq", "collections")
+_BIG_ERROR = 2_000
+
+
+@dataclass(slots=True)
+class Script:
+    """Hold what the first frame executes, and end it as the interpreter would.
+
+    Left out is the interpreter's taking down of modules, which costs more than a short script: a
+    `__del__` of an object that lives to the end is not called.
+    """
+
+    code: CodeType
+    namespace: dict[str, Any]
+    _exit_code: int = 0
+
+    def fail(self, error: BaseException) -> None:
+        """Take note of what ended the script: an exit, or an error to be shown."""
+        if isinstance(error, SystemExit):
+            code = error.code
+            if code is not None and not isinstance(code, int):
+                print(code, file=sys.stderr)
+            self._exit_code = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
+        else:
+            self._exit_code = 1
+            sys.excepthook(type(error), error, error.__traceback__)
+
+    def end(self) -> None:
+        """Wait for threads, call what was registered for the exit, flush, and leave."""
+        try:
+            threading._shutdown()  # type: ignore[attr-defined]
+            atexit._run_exitfuncs()
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+        except BaseException:
+            self._exit_code = self._exit_code or 120
+        os._exit(self._exit_code)
+
+
+def read_script(source: str) -> Script:
+    """Write the file, compile it, and prepare a fresh `__main__`. Raises what `compile` raises."""
+    with open(FILE_NAME, "w", encoding="utf-8", errors="surrogatepass") as file:
+        file.write(source)
+    code = compile(source, FILE_NAME, "exec", dont_inherit=True)
+    main = ModuleType("__main__")
+    main.__dict__.update(__file__=FILE_NAME, __builtins__=builtins)
+    sys.modules["__main__"] = main
+    sys.argv = [FILE_NAME]
+    sys.path.insert(0, "")
+    random.seed()
+    return Script(code, main.__dict__)
+
+
+def serve_calls(channel: int) -> None:
+    """Load a solution and answer a judge until it hangs up."""
+    random.seed()
+    served = _Served()
+    while True:
+        try:
+            request = frames.receive(channel)
+        except frames.Closed:
+            return
+        try:
+            reply = served.answer(request)
+        except BaseException as error:
+            reply = {"error": _described(error)}
+        try:
+            frames.send(channel, reply)
+        except (frames.Malformed, RecursionError, MemoryError) as error:
+            frames.send(channel, {"error": _described(error)})
+
+
+class _Served:
+    """Hold a loaded solution and the objects that the judge has references to."""
+
+    def __init__(self) -> None:
+        self._module = ModuleType("solution")
+        self._names = self._module.__dict__
+        self._kept: dict[int, object] = {}
+        self._classes: dict[str, type] = {}
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        if request["do"] == "load":
+            return self._load(request)
+        subject = self._subject(request["of"])
+        given = self._decode(request["with"])
+        if request["do"] == "call":
+            return self._call(subject, given, request["with"])
+        return {"value": self._encode(_OPERATIONS[request["do"]](subject, *given))}
+
+    def _load(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        sys.modules["solution"] = self._module
+        self._names.update(prelude())
+        code = compile(request["code"], FILE_NAME, "exec", dont_inherit=True)
+        prefix = compile(request["prefix"], "prefix.py", "exec", dont_inherit=True)
+        exec(prefix, self._names)
+        before = dict(self._names)
+        exec(code, self._names)
+        found = {name: self._names.get(name) for name in request["classes"]}
+        self._classes = {name: kind for name, kind in found.items() if isinstance(kind, type)}
+        changed = [name for name in self._names if self._names[name] is not before.get(name)]
+        return {"names": [name for name in changed if not name.startswith("__")]}
+
+    def _subject(self, name: object) -> object:
+        """Return what a reference's number or a written target such as `Solution().f` means."""
+        if isinstance(name, int):
+            return self._kept[name]
+        if (match := _TARGET.fullmatch(str(name))) is None:
+            raise NameError(f"not a name: {name!r}")
+        first, is_made, attribute = match.groups()
+        if first not in self._names:
+            raise NameError(f"name {first!r} is not defined")
+        subject = self._names[first]
+        subject = subject() if is_made else subject
+        return getattr(subject, attribute) if attribute else subject
+
+    def _call(self, subject: Any, given: Any, written: object) -> dict[str, Any]:
+        arguments, named = given
+        reply = {"value": self._encode(subject(*arguments, **named))}
+        after = self._encode(given)
+        return reply if after == written else {**reply, "given": after}
+
+    def _encode(self, value: object) -> dict[str, Any]:
+        return values.encode(value, self._classes, self._keep)
+
+    def _decode(self, table: object) -> Any:
+        return values.decode(table, self._classes, self._kept.__getitem__)
+
+    def _keep(self, value: object) -> int:
+        self._kept[id(value)] = value
+        return id(value)
+
+
+def _next(iterator: Any, at_most: int) -> list[object]:
+    """Return up to `at_most` items; fewer means the end."""
+    found = []
+    for _ in range(at_most):
+        try:
+            found.append(next(iterator))
+        except StopIteration:
+            break
+    return found
+
+
+_OPERATIONS: Mapping[str, Any] = {
+    "get": getattr,
+    "set": setattr,
+    "iter": iter,
+    "next": _next,
+    "len": len,
+    "item": lambda subject, key: subject[key],
+    "has": lambda subject, item: item in subject,
+    "str": str,
+    "repr": repr,
+    "true": bool,
+}
+
+
+def prelude() -> dict[str, Any]:
+    """Return the names that solutions use without importing them; none hides a builtin."""
+    names: dict[str, Any] = {}
+    for name in _FROM:
+        module = __import__(name)
+        public = getattr(module, "__all__", None) or [n for n in vars(module) if n[0] != "_"]
+        names.update((n, getattr(module, n)) for n in public if not hasattr(builtins, n))
+    typing = __import__("typing")
+    names.update((name, getattr(typing, name)) for name in typing.__all__ if name not in names)
+    names.update((name, __import__(name)) for name in _PRELUDE)
+    names.update(datetime=__import__("datetime").datetime, deque=names["deque"])
+    return names
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
+    try:
+        text = str(error)[:_BIG_ERROR]
+    except BaseException:
+        text = ""
+    return {"name": type(error).__name__, "kinds": kinds, "text": text}

@@ -1,0 +1,570 @@
+"""Take jobs from the trainer, run their programs in a cell, keep every deadline, return results.
+
+A process of its own, so that nothing of a program touches the trainer: neither its time nor its
+memory nor its event loop. One job at a time; a pool has several supervisors. It alone knows what a
+script should print. When its standard input closes, it ends, and with it everything below it.
+Started by `verify.code.pool`.
+
+A job is one message: `code`, `kind` (scripts, calls, check, asserts), `tests`, `limits`,
+`stop_early`, and for calls, checks and assertions `entry_point`, `prefix`, `setup`. The answer is
+`{"tests": [[status, reason, wall_s, cpu_s], ...], "fault": str, "is_task": bool}`, where a fault
+is the task's or the sandbox's, never the program's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from shutil import rmtree
+from typing import Any
+
+from . import cell, cgroup, compare, frames, zygote
+
+_STDERR_BYTES = 4_096
+_SHOWN = 300
+_STACK_BYTES = 256 << 20  # of a program's main thread: deep recursion is an honest style
+_WATCH_S = 0.05  # between two looks at the memory, where there is no control group
+_JUDGE_MEMORY_MB = 1_024
+_GRACE_S = 0.1  # after a test's end for its process to end
+_SPARE_MB = {True: 8_192, False: 1_024}  # of addresses above the memory limit: stacks of threads
+_MAX_RESULTS = 20_000
+_LOOK_UP_S = 1.0  # between two looks whether the trainer is still there
+
+
+BOOT = """
+import sys
+sys.path.append(sys.argv[1])
+from sandbox import supervisor
+supervisor.main()
+"""
+
+
+class CellError(Exception):
+    """Report a cell that cannot be built or has died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Hold what one test found."""
+
+    status: str
+    reason: str = ""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Running:
+    """Follow one program: its handle, what it writes, how it ended."""
+
+    handle: int
+    control: int
+    started: float
+    ending: bytes = b""
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+    fault: str = ""  # TIME_LIMIT, OUTPUT_LIMIT, MEMORY_LIMIT: what the supervisor ended it for
+
+
+class Cell:
+    """Own a zygote and start programs in it."""
+
+    def __init__(self, setting: zygote.Setting) -> None:
+        self._is_strong = setting.level == "namespaces"
+        self.group = cgroup.make_group()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        flags = ["-s", "-S", "-P", "-B", "-X", "utf8"]
+        self._requests = ours
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    *flags,
+                    "-c",
+                    zygote.BOOT,
+                    sys.argv[1],
+                    setting.to_json(),
+                    str(theirs.fileno()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "HOME": cell.SCRATCH,
+                    "LANG": "C.UTF-8",
+                    "PYTHONHASHSEED": "0",
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "OMP_NUM_THREADS": "1",
+                },
+                cwd="/",
+            )
+        if self.group is not None:
+            self.group.add(self._process.pid)
+        try:
+            answer = self._requests.recv(1 << 16)
+        except OSError as error:
+            raise CellError(str(error)) from error
+        if not answer or b"error" in answer:
+            self.close()
+            raise CellError(json.loads(answer or "{}").get("error", "the zygote does not start"))
+
+    def close(self) -> None:
+        self._requests.close()
+        self._process.kill()
+        self._process.wait()
+        if self.group is not None:
+            self.group.remove()
+
+    @contextmanager
+    def scratch(self) -> Iterator[str]:
+        """Make a directory for a program where it has no file system of its own."""
+        if self._is_strong:
+            yield cell.SCRATCH
+            return
+        path = tempfile.mkdtemp(prefix="reasonrl-scratch-")
+        try:
+            yield path
+        finally:
+            rmtree(path, ignore_errors=True)
+
+    def start(
+        self, role: str, limits: cell.Limits, descriptors: Sequence[int], scratch: str
+    ) -> Running:
+        """Start a program: descriptors for stdin, stdout, stderr, code and the role's own."""
+        control_in, control_out = os.pipe()
+        request = {"role": role, "limits": asdict(limits), "scratch": scratch}
+        try:
+            passed = [*descriptors[:3], control_out, *descriptors[3:]]
+            socket.send_fds(self._requests, [json.dumps(request).encode()], passed)
+            answer, handles, _, _ = socket.recv_fds(self._requests, 64, 1)
+        except OSError as error:
+            os.close(control_in)
+            raise CellError(f"the zygote is gone: {error}") from error
+        finally:
+            os.close(control_out)
+        if not answer or not handles:
+            os.close(control_in)
+            raise CellError("the zygote is gone")
+        return Running(handle=handles[0], control=control_in, started=time.monotonic())
+
+    def end(self, running: Running) -> None:
+        """Kill a program with all that is below it, wait until it is gone, free its handles."""
+        number = signal.SIGKILL if self._is_strong else signal.SIGTERM
+        try:
+            signal.pidfd_send_signal(running.handle, number)
+        except ProcessLookupError:
+            pass
+        if not select.select([running.handle], [], [], 5.0)[0]:
+            signal.pidfd_send_signal(running.handle, signal.SIGKILL)
+        if not running.ending:
+            os.set_blocking(running.control, False)
+            try:
+                running.ending = os.read(running.control, 1_024)
+            except BlockingIOError:
+                pass
+        os.close(running.handle)
+        os.close(running.control)
+
+
+def main() -> None:
+    """Serve jobs on standard input and output until the trainer hangs up."""
+    setting = zygote.Setting.from_json(sys.argv[2])
+    channel_in, channel_out = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the trainer's to handle
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = _STACK_BYTES if hard == resource.RLIM_INFINITY else min(_STACK_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+    inside: Cell | None = None
+    try:
+        inside = Cell(setting)
+        frames.send(channel_out, {"ready": True, "memory_group": inside.group is not None})
+        while True:
+            job = frames.receive(channel_in)
+            try:
+                answer = Run(inside, job).results()
+            except CellError:  # once more, in a new one; a second death is the caller's to judge
+                inside.close()
+                inside = Cell(setting)
+                answer = Run(inside, job).results()
+            frames.send(channel_out, answer)
+    except frames.Closed:
+        pass
+    except (CellError, OSError) as error:
+        frames.send(channel_out, {"error": str(error)})
+    finally:
+        if inside is not None:
+            inside.close()
+
+
+class Run:
+    """Run the tests of one job."""
+
+    def __init__(self, inside: Cell, job: Mapping[str, Any]) -> None:
+        self._cell = inside
+        self._job = job
+        wanted = job["limits"]
+        self._limits = cell.Limits(
+            time_s=wanted["time_s"],
+            memory_mb=wanted["memory_mb"],
+            address_mb=wanted["memory_mb"] + _SPARE_MB[inside.group is not None],
+            output_bytes=wanted["output_bytes"],
+        )
+        self._until = time.monotonic() + wanted["total_s"]
+        self._stop_early = bool(job["stop_early"])
+        self._trainer = os.getppid()
+        self._is_loaded = False
+        self._is_task_broken = False
+        self._costs = (0.0, 0.0)  # of what was running when a session ended
+
+    def results(self) -> dict[str, Any]:
+        """Return the results of the tests that were run, in order."""
+        if self._cell.group is not None:
+            self._cell.group.limit(self._limits.memory_mb)
+        is_script = self._job["kind"] == "scripts"
+        found, fault = self._scripts() if is_script else self._judged()
+        return {
+            "tests": [[one.status, one.reason[:_SHOWN], one.wall_s, one.cpu_s] for one in found],
+            "fault": fault,
+            "is_task": self._is_task_broken,
+        }
+
+    # scripts: standard input and output
+
+    def _scripts(self) -> tuple[list[Result], str]:
+        found: list[Result] = []
+        with _file_of(self._job["code"]) as code:
+            for test in self._job["tests"]:
+                if time.monotonic() > self._until:
+                    found.append(Result("TIME_LIMIT", "the time of the whole problem is used up"))
+                else:
+                    found.append(self._script(code, test["input"], test["output"]))
+                if found[-1].status == "INFRA_ERROR":
+                    return [], found[-1].reason
+                is_final = found[-1].status == "COMPILE_ERROR"
+                if is_final or (found[-1].status != "PASS" and self._stop_early):
+                    break
+        return found, ""
+
+    def _script(self, code: int, given: str, expected: str) -> Result:
+        os.lseek(code, 0, os.SEEK_SET)
+        with ExitStack() as stack, self._cell.scratch() as scratch, _file_of(given) as stdin:
+            (out, out_end), (err, err_end) = _pipe(stack), _pipe(stack)
+            try:
+                running = self._cell.start(
+                    "script", self._limits, [stdin, out_end, err_end, code], scratch
+                )
+            finally:
+                os.close(out_end)
+                os.close(err_end)
+            n_kills = self._kills()
+            try:
+                self._follow(running, {out: running.stdout, err: running.stderr})
+            finally:
+                self._cell.end(running)
+            wall_s = time.monotonic() - running.started
+        return _judge_script(running, expected, wall_s, is_killed=self._kills() > n_kills)
+
+    def _follow(self, running: Running, streams: Mapping[int, bytearray]) -> None:
+        """Read what a script writes until it ends or exceeds a limit."""
+        poll = select.poll()
+        for descriptor in (*streams, running.handle):
+            poll.register(descriptor, select.POLLIN)
+        deadline = min(running.started + self._limits.time_s, self._until)
+        is_over = False
+        n_open = len(streams)
+        while n_open or not is_over:
+            rest = deadline - time.monotonic()
+            if rest <= 0 and not is_over:
+                running.fault = "TIME_LIMIT"
+                return
+            for descriptor, _ in poll.poll(max(0.0, self._pause(rest)) * 1e3):
+                if descriptor == running.handle:
+                    is_over = True
+                    poll.unregister(descriptor)
+                elif not self._take(running, descriptor, streams[descriptor]):
+                    poll.unregister(descriptor)
+                    n_open -= 1
+            if running.fault or self._is_too_big(running):
+                return
+
+    def _take(self, running: Running, descriptor: int, into: bytearray) -> bool:
+        """Read what is there; False at the end of the stream."""
+        part = os.read(descriptor, 1 << 18)
+        into += part
+        if into is running.stderr:
+            del into[:-_STDERR_BYTES]
+        elif len(into) > self._limits.output_bytes:
+            running.fault = "OUTPUT_LIMIT"
+        return bool(part)
+
+    def _pause(self, rest: float) -> float:
+        if os.getppid() != self._trainer:
+            raise frames.Closed
+        return min(rest, _LOOK_UP_S if self._cell.group is not None else _WATCH_S)
+
+    def _is_too_big(self, *programs: Running) -> bool:
+        """Look at the memory of programs where no control group does."""
+        if self._cell.group is not None:
+            return False
+        for running in programs:
+            if _memory_mb(running.handle) > self._limits.memory_mb:
+                running.fault = "MEMORY_LIMIT"
+        return any(running.fault for running in programs)
+
+    def _kills(self) -> int:
+        return 0 if self._cell.group is None else self._cell.group.kills()
+
+    # calls, checks and assertions: a judge asks the program
+
+    def _judged(self) -> tuple[list[Result], str]:
+        found: list[Result] = []
+        while True:
+            results, end, reason = self._session(skip=len(found))
+            found += results
+            if end == "BROKEN" or end == "INFRA_ERROR":
+                self._is_task_broken = end == "BROKEN"
+                return [], reason
+            if end != "DONE":
+                found.append(Result(end, reason, *self._costs))
+            is_over = end == "DONE" or self._stop_early or not self._is_loaded
+            if is_over or self._job["kind"] == "check" or len(found) >= len(self._job["tests"]):
+                return found, ""
+            if time.monotonic() > self._until:
+                late = Result("TIME_LIMIT", "the time of the whole problem is used up")
+                return found + [late] * (len(self._job["tests"]) - len(found)), ""
+
+    def _session(self, skip: int) -> tuple[list[Result], str, str]:
+        """Load the program once and judge from test `skip` on; say how it ended, and why."""
+        with ExitStack() as stack:
+            n_kills = self._kills()
+            scratch = [stack.enter_context(self._cell.scratch()) for _ in range(2)]
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            stack.callback(os.close, nowhere)
+            ours, theirs = socket.socketpair()
+            reports, reports_end = os.pipe()
+            stack.callback(os.close, reports)
+            job_file = stack.enter_context(_file_of_job(self._job, skip))
+            quiet = [nowhere, nowhere, nowhere]
+            try:
+                program = self._cell.start(
+                    "calls", self._session_limits(), [*quiet, nowhere, theirs.fileno()], scratch[0]
+                )
+                stack.callback(self._cell.end, program)
+                limits = replace(self._session_limits(), memory_mb=_JUDGE_MEMORY_MB)
+                judge = self._cell.start(
+                    "judge", limits, [*quiet, job_file, ours.fileno(), reports_end], scratch[1]
+                )
+                stack.callback(self._cell.end, judge)
+            finally:
+                ours.close()
+                theirs.close()
+                os.close(reports_end)
+            results, end, reason = self._listen(program, judge, reports)
+            if end == "GONE":
+                select.select([program.handle], [], [], 2 * _GRACE_S)
+                self._read_ending(program)
+                is_killed = self._kills() > n_kills
+                end, reason = _describe_end(program, is_killed=is_killed, reason=reason)
+            elif end == "DONE" and _n_threads(program.handle) > 1:
+                end, reason = "RUNTIME_ERROR", "it left a thread or a process running"
+                results = results[:-1]
+        return results, end, reason
+
+    def _session_limits(self) -> cell.Limits:
+        """Return limits whose CPU time is that of the problem: the tests share a process."""
+        rest = max(1.0, self._until - time.monotonic())
+        return replace(self._limits, time_s=rest)
+
+    def _listen(
+        self, program: Running, judge: Running, reports: int
+    ) -> tuple[list[Result], str, str]:
+        found: list[Result] = []
+        last = time.monotonic()
+        poll = select.poll()
+        poll.register(reports, select.POLLIN)
+        while True:
+            deadline = min(last + self._limits.time_s, self._until)
+            while not poll.poll(max(0.0, self._pause(deadline - time.monotonic())) * 1e3):
+                if time.monotonic() >= deadline:
+                    self._costs = (time.monotonic() - last, 0.0)
+                    return found, "TIME_LIMIT", f"no result within {self._limits.time_s:g} s"
+                if self._is_too_big(program, judge):
+                    return found, "MEMORY_LIMIT", _memory_reason(self._limits)
+            now = time.monotonic()
+            try:
+                report = frames.receive(reports)
+            except frames.Closed:
+                return found, *self._explain_silence(judge)
+            if "test" in report:
+                if report["status"] != "PASS" or len(found) < _MAX_RESULTS:
+                    found.append(Result(report["status"], report["reason"], now - last))
+            elif "end" in report:
+                self._costs = (now - last, 0.0)
+                return found, report["end"], report["reason"]
+            self._is_loaded = True
+            last = now
+
+    def _explain_silence(self, judge: Running) -> tuple[str, str]:
+        """Say why a judge ended without a word: a wall that failed, or a value too large for it."""
+        select.select([judge.handle], [], [], 2 * _GRACE_S)
+        self._read_ending(judge)
+        if judge.ending[:1] == b"X":
+            return "INFRA_ERROR", judge.ending[1:].decode(errors="replace")
+        return "OUTPUT_LIMIT", "the result was more than its judge could hold"
+
+    def _read_ending(self, running: Running) -> None:
+        if not running.ending and select.select([running.control], [], [], _GRACE_S)[0]:
+            running.ending = os.read(running.control, 1_024)
+
+
+def _judge_script(running: Running, expected: str, wall_s: float, *, is_killed: bool) -> Result:
+    status, reason = _describe_end(running, is_killed=is_killed, reason="")
+    cpu_s = _ending(running.ending)[1]
+    if status == "PASS":
+        written = running.stdout.decode("utf-8", "replace")
+        if not compare.same_output(expected, written):
+            status, reason = "WRONG_ANSWER", f"wrote {written.strip()[:_SHOWN]!r}"
+    return Result(status, reason, wall_s, cpu_s)
+
+
+def _describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str, str]:
+    """Return the status of a program that ended, or was ended; PASS if nothing is wrong with it."""
+    message = running.ending
+    errors = running.stderr.decode("utf-8", "replace").strip()
+    if message[:1] == b"X":
+        return "INFRA_ERROR", message[1:].decode(errors="replace")
+    if is_killed:
+        return "MEMORY_LIMIT", "it was killed for its memory"
+    if running.fault:
+        return running.fault, f"over the limit: {running.fault.replace('_', ' ').lower()}"
+    if message[:1] == b"C":
+        text = message[1:].partition(zygote.NOT_COMPILED_END)[0]
+        return "COMPILE_ERROR", text.decode(errors="replace")
+    if not message:
+        return "RUNTIME_ERROR", reason or "it ended without a trace"
+    status, _, is_left = _ending(message)
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number == signal.SIGXCPU or number == signal.SIGKILL:
+            return "TIME_LIMIT", "it used up its processor time"
+        name = signal.Signals(number).name if number in list(signal.Signals) else str(number)
+        kind = "OUTPUT_LIMIT" if number == signal.SIGXFSZ else "RUNTIME_ERROR"
+        return kind, f"ended by {name}"
+    if code := os.WEXITSTATUS(status):
+        last = errors.rsplit("\n", 1)[-1]
+        if last.startswith("MemoryError"):
+            return "MEMORY_LIMIT", last
+        is_error = "Traceback (most recent call last)" in errors
+        return "RUNTIME_ERROR" if is_error else "NONZERO_EXIT", last or f"exit code {code}"
+    if is_left:
+        return "RUNTIME_ERROR", "it left a process running"
+    return ("RUNTIME_ERROR", reason) if reason else ("PASS", "")
+
+
+def _ending(message: bytes) -> tuple[int, float, bool]:
+    """Return wait status, CPU seconds and whether something was left behind."""
+    if len(message) < zygote.ENDING.size or message[:1] != b"E":
+        return 0, 0.0, False
+    _, status, cpu_s, _, is_left = zygote.ENDING.unpack(message[: zygote.ENDING.size])
+    return status, cpu_s, is_left
+
+
+def _memory_reason(limits: cell.Limits) -> str:
+    return f"more than {limits.memory_mb} MB"
+
+
+# what the kernel says of a running program
+
+
+def _pid_of(handle: int) -> int:
+    with open(f"/proc/self/fdinfo/{handle}") as file:
+        fields = dict(line.split(":", 1) for line in file if ":" in line)
+    return int(fields.get("Pid", "-1"))
+
+
+def _tree_of(pid: int) -> Iterator[int]:
+    waiting = [pid]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        try:
+            for thread in os.listdir(f"/proc/{one}/task"):
+                with open(f"/proc/{one}/task/{thread}/children") as file:
+                    waiting += [int(name) for name in file.read().split()]
+        except OSError:
+            continue  # it ended meanwhile
+
+
+def _memory_mb(handle: int) -> float:
+    pages = 0
+    for pid in _tree_of(_pid_of(handle)):
+        try:
+            with open(f"/proc/{pid}/statm") as file:
+                pages += int(file.read().split()[1])
+        except (OSError, IndexError):
+            continue
+    return pages * resource.getpagesize() / (1 << 20)
+
+
+def _n_threads(handle: int) -> int:
+    """Count the threads below a program's first process."""
+    count = 0
+    for pid in list(_tree_of(_pid_of(handle)))[1:]:
+        try:
+            count += len(os.listdir(f"/proc/{pid}/task"))
+        except OSError:
+            continue
+    return count
+
+
+# descriptors
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    """Make a pipe whose write end a program can open again as /dev/stdout; the caller closes it."""
+    read, write = os.pipe()
+    stack.callback(os.close, read)
+    os.set_blocking(read, False)
+    if os.geteuid() == 0:
+        os.fchown(write, cell.ROOT_UID, cell.ROOT_UID)
+    return read, write
+
+
+@contextmanager
+def _file_of(text: str) -> Iterator[int]:
+    """Hold a text in a file of memory: a script's standard input can be read in every way."""
+    descriptor = os.memfd_create("text", os.MFD_CLOEXEC)
+    try:
+        rest = memoryview(text.encode("utf-8", "surrogatepass"))
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _file_of_job(job: Mapping[str, Any], skip: int) -> Iterator[int]:
+    descriptor = os.memfd_create("job", os.MFD_CLOEXEC)
+    try:
+        frames.send(descriptor, {**job, "skip": skip})
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)

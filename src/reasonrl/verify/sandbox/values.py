@@ -1,0 +1,231 @@
+"""Carry values between a judge and a program, as JSON tables; no pickle, nothing is executed.
+
+A table lists the containers of a value, `["list", items]`, `["dict", pairs]`, ...; inside, a scalar
+is itself and `[3]` is container 3. So sharing and cycles survive, and depth needs no recursion.
+What is not plain data stays where it is: the other side gets a reference to it. Subclasses arrive
+as their plain base, so that no `__eq__` of a program is ever asked. Called by `program`, `judge`.
+"""
+
+from __future__ import annotations
+
+import array
+import builtins
+import collections
+import datetime
+import decimal
+import fractions
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .frames import Malformed
+
+Keep = Callable[[object], int]
+"""Remember an object that does not travel, and return its number."""
+
+Find = Callable[[int], object]
+"""Return what a number of the other side, or of this one, stands for."""
+
+_MAX_NODES = 2_000_000
+_SMALL = 1 << 53
+_SPELLED: Mapping[str, Callable[[str], object]] = {
+    "Decimal": decimal.Decimal,
+    "Fraction": fractions.Fraction,
+    "date": datetime.date.fromisoformat,
+    "datetime": datetime.datetime.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "complex": complex,
+    "bytes": bytes.fromhex,
+    "bytearray": bytearray.fromhex,
+    "int": lambda text: int(text, 16),
+}
+
+
+def encode(value: object, classes: Mapping[str, type], keep: Keep) -> dict[str, Any]:
+    """Return the table of a value. Instances of `classes` travel by their attributes."""
+    table = _Table(classes, keep)
+    root = table.place(value)
+    while table.waiting:
+        index, content = table.waiting.popleft()
+        table.nodes[index][1] = table.fill(table.nodes[index][0], content)
+    return {"nodes": table.nodes, "root": root}
+
+
+class _Table:
+    """Number the containers of a value, breadth first."""
+
+    def __init__(self, classes: Mapping[str, type], keep: Keep) -> None:
+        self.nodes: list[list[Any]] = []
+        self.waiting: collections.deque[tuple[int, Any]] = collections.deque()
+        self._classes = classes
+        self._keep = keep
+        self._known: dict[int, int] = {}
+        self._alive: list[object] = []  # an id is unique only while its object lives
+
+    def place(self, value: Any) -> Any:
+        """Return a scalar, or `[n]`: the node that holds the value."""
+        kind = type(value)
+        if value is None or kind is bool or kind is str or kind is float:
+            return value
+        if kind is int and -_SMALL < value < _SMALL:
+            return value
+        if (known := self._known.get(id(value))) is not None:
+            return [known]
+        if (plain := _plain_base(value)) is not value:
+            return self.place(plain)
+        if len(self.nodes) >= _MAX_NODES:
+            raise Malformed("a value of too many parts")
+        index = len(self.nodes)
+        self._known[id(value)] = index
+        self._alive.append(value)
+        self.nodes.append(self._node(value, index))
+        return [index]
+
+    def _node(self, value: Any, index: int) -> list[Any]:
+        kind = type(value)
+        name = kind.__name__
+        if kind in (list, tuple, set, frozenset, dict, collections.deque):
+            self.waiting.append((index, value))
+            return [name, None]
+        if name in self._classes and not isinstance(value, type):
+            self.waiting.append((index, value))
+            return [f"@{name}", None]
+        if kind is range:
+            return ["range", [str(part) for part in (value.start, value.stop, value.step)]]
+        if kind is array.array:
+            self.waiting.append((index, value.tolist()))
+            return [f"array {value.typecode}", None]
+        if kind is type and value.__module__ == "builtins":
+            return ["type", value.__name__]
+        if name in _SPELLED and kind.__module__ in _MODULES:
+            return ["spelled", [name, _spell(value)]]
+        return ["kept", self._keep(value)]
+
+    def fill(self, tag: str, content: Any) -> list[Any]:
+        if tag == "dict":
+            return [[self.place(key), self.place(item)] for key, item in content.items()]
+        if tag.startswith("@"):
+            return [[name, self.place(item)] for name, item in _attributes(content).items()]
+        return [self.place(item) for item in content]
+
+
+_TYPES = {name: kind for name, kind in vars(builtins).items() if isinstance(kind, type)}
+_MODULES = ("builtins", "decimal", "fractions", "datetime")
+
+
+def _spell(value: Any) -> str:
+    if isinstance(value, int):
+        return hex(value)
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex()
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    return str(value)
+
+
+_BASES: tuple[type[Any], ...] = (
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.deque,
+)
+
+
+def _plain_base(value: Any) -> Any:
+    """Return the plain data that an instance of a subclass holds; numpy's values become lists."""
+    kind = type(value)
+    for base in _BASES:
+        if isinstance(value, base) and kind is not base:
+            return base(value)
+    if isinstance(value, dict) and kind is not dict:
+        return dict(value)
+    if kind.__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+def _attributes(value: object) -> dict[str, Any]:
+    slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+    found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return {**found, **getattr(value, "__dict__", {})}
+
+
+def decode(message: object, classes: Mapping[str, type], find: Find) -> Any:
+    """Return the value of a table. Raises Malformed for anything that `encode` does not write."""
+    if not (isinstance(message, dict) and isinstance(message.get("nodes"), list)):
+        raise Malformed("no table")
+    try:
+        return _Reader(message["nodes"], classes, find).read(message.get("root"))
+    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, RecursionError) as error:
+        raise Malformed(f"{type(error).__name__}: {str(error)[:200]}") from error
+
+
+_SHELLS: Mapping[str, Callable[[], Any]] = {
+    "list": list,
+    "dict": dict,
+    "set": set,
+    "deque": collections.deque,
+}
+
+
+class _Reader:
+    """Make the values of a table: first the empty mutable ones, then everything inside."""
+
+    def __init__(self, nodes: list[Any], classes: Mapping[str, type], find: Find) -> None:
+        self._nodes = nodes
+        self._classes = classes
+        self._find = find
+        self._made: dict[int, Any] = {}
+
+    def read(self, root: object) -> Any:
+        for index, (tag, _) in enumerate(self._nodes):
+            if tag in _SHELLS:
+                self._made[index] = _SHELLS[tag]()
+            elif tag.startswith("@"):
+                self._made[index] = object.__new__(self._classes[tag[1:]])
+        shells = list(self._made.items())
+        for index, shell in shells:
+            self._fill(shell, *self._nodes[index])
+        return self._value(root)
+
+    def _fill(self, shell: Any, tag: str, content: Any) -> None:
+        if tag == "list" or tag == "deque":
+            shell.extend(self._value(item) for item in content)
+        elif tag == "set":
+            shell.update(self._value(item) for item in content)
+        elif tag == "dict":
+            shell.update((self._value(key), self._value(item)) for key, item in content)
+        else:
+            for name, item in content:
+                object.__setattr__(shell, str(name), self._value(item))
+
+    def _value(self, written: Any) -> Any:
+        if not isinstance(written, list):
+            if isinstance(written, dict):
+                raise Malformed("an object where a value was expected")
+            return written
+        (index,) = written
+        if not isinstance(index, int) or index < 0:
+            raise Malformed("no number of a node")
+        if index not in self._made:
+            self._made[index] = self._immutable(*self._nodes[index])
+        return self._made[index]
+
+    def _immutable(self, tag: str, content: Any) -> Any:
+        if tag == "kept":
+            return self._find(int(content))
+        if tag == "type":
+            return _TYPES[content]
+        if tag == "range":
+            return range(*[int(part) for part in content])
+        if tag == "spelled":
+            return _SPELLED[content[0]](content[1])
+        items = [self._value(item) for item in content]
+        if tag.startswith("array "):
+            return array.array(tag.removeprefix("array "), items)
+        return {"tuple": tuple, "frozenset": frozenset}[tag](items)

@@ -1,0 +1,255 @@
+"""Fork one warm interpreter behind walls for every program and every judge.
+
+Keeps nothing of what it forks, knows no code and no tests: a request names a role and limits, and
+carries descriptors. Its first frame is `BOOT`, which executes a script as `__main__`, with nothing
+of ours above it on the stack. Started by `supervisor`.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from . import cell, frames, judge, linux, program
+
+BOOT = """
+import sys
+sys.path.append(sys.argv[1])
+from sandbox import zygote
+script = zygote.main()
+try:
+    exec(script.code, script.namespace)
+except BaseException as error:
+    script.fail(error)
+script.end()
+"""
+
+ROLES = ("script", "calls", "judge")
+ENDING = struct.Struct("!Bidd?")
+"""How a program ended: b"E", wait status, CPU seconds, peak memory in MB, left-overs."""
+NOT_COMPILED, NOT_COMPILED_END = b"C", b"\0"
+
+_WARM = """
+    argparse array bisect calendar cmath collections contextlib copy dataclasses datetime
+    decimal enum fractions functools heapq inspect io itertools json math numbers operator os
+    queue random re statistics string struct sys textwrap threading time traceback typing types
+""".split()
+_CONTROL_AT, _CODE_AT, _RPC_AT, _REPORT_AT = 3, 4, 5, 6  # places in the descriptors of a request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Say how the walls are built: level, importable packages, compiled filter, scratch."""
+
+    level: str
+    packages: tuple[str, ...]
+    system_calls: bytes
+
+    @classmethod
+    def from_json(cls, text: str) -> Setting:
+        fields = json.loads(text)
+        return cls(
+            level=fields["level"],
+            packages=tuple(fields["packages"]),
+            system_calls=base64.b64decode(fields["system_calls"]),
+        )
+
+    def to_json(self) -> str:
+        calls = base64.b64encode(self.system_calls).decode()
+        return json.dumps({"level": self.level, "packages": self.packages, "system_calls": calls})
+
+
+def main() -> program.Script:
+    """Serve requests until the supervisor hangs up; return only in a script's process."""
+    setting = Setting.from_json(sys.argv[2])
+    requests = socket.socket(fileno=int(sys.argv[3]))
+    cell.end_with_parent()
+    for name in _WARM:
+        __import__(name)
+    try:
+        cell.enter(setting.level, setting.packages)
+        if setting.level == "namespaces":
+            _become_first(requests)
+    except OSError as error:
+        requests.send(json.dumps({"error": str(error)}).encode())
+        sys.exit(1)
+    sys.path.remove(sys.argv[1])
+    sys.path.extend(sorted({os.path.dirname(path) for path in setting.packages}))
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    requests.send(b"{}")
+    return _serve(setting, requests)
+
+
+def _become_first(requests: socket.socket) -> None:
+    """Go on as the first process of a process namespace that takes all down when it ends."""
+    linux.unshare(linux.CLONE_NEWPID)
+    child = os.fork()
+    if child:
+        requests.close()
+        os.waitpid(child, 0)
+        os._exit(0)
+    cell.end_with_parent()
+
+
+def _serve(setting: Setting, requests: socket.socket) -> program.Script:
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY) if setting.level == "namespaces" else None
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(requests, 1 << 16, 16)
+        if not message:
+            os._exit(0)
+        request = json.loads(message)
+        if own is not None:
+            linux.unshare(linux.CLONE_NEWPID)
+        child = os.fork()
+        if child == 0:
+            requests.close()
+            return _be_first(setting, request, descriptors)
+        if own is not None:
+            linux.setns(own, linux.CLONE_NEWPID)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        handle = os.pidfd_open(child)
+        socket.send_fds(requests, [b"forked"], [handle])
+        os.close(handle)
+
+
+def _be_first(
+    setting: Setting, request: Mapping[str, object], descriptors: Sequence[int]
+) -> program.Script:
+    """Isolate, fork the program, wait, report; return only in a script's process."""
+    control = descriptors[_CONTROL_AT]
+    try:
+        cell.end_with_parent()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        limits = cell.Limits(**request["limits"])  # type: ignore[arg-type]
+        if setting.level == "namespaces":
+            cell.isolate(limits)
+        else:
+            linux.adopt_orphans()
+            linux.set_dumpable(False)
+        child = os.fork()
+    except BaseException as error:
+        os.write(control, b"X" + str(error).encode()[:500])
+        os._exit(1)
+    if child:
+        _wait(child, control, descriptors, is_alone=setting.level == "namespaces")
+    try:
+        _confine(setting, request, limits, descriptors)
+    except BaseException as error:
+        os.write(_CONTROL_AT, b"X" + str(error).encode()[:500])
+        os._exit(1)
+    return _be_program(str(request["role"]))
+
+
+def _wait(child: int, control: int, descriptors: Sequence[int], *, is_alone: bool) -> None:
+    """Wait for the program as the first process of its namespaces, report, and end."""
+    for descriptor in descriptors:
+        if descriptor != control:
+            os.close(descriptor)
+    os.closerange(0, 3)
+    if not is_alone:  # no namespace ends with this process: end what is below it by hand
+        signal.signal(signal.SIGTERM, lambda *_: (_end_the_rest(), os._exit(1)))
+    _, status, usage = os.wait4(child, 0)
+    is_left = _is_any_left() if is_alone else _end_the_rest()
+    cpu_s = usage.ru_utime + usage.ru_stime
+    os.write(control, ENDING.pack(b"E"[0], status, cpu_s, usage.ru_maxrss / 1024, is_left))
+    os._exit(0)
+
+
+def _is_any_left() -> bool:
+    """Reap what has ended; say whether anything else is alive."""
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _end_the_rest() -> bool:
+    """Kill all descendants; say whether there were any."""
+    if not _is_any_left():
+        return False
+    while True:
+        with open("/proc/thread-self/children") as file:
+            for name in file.read().split():
+                os.kill(int(name), signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return True
+
+
+def _confine(
+    setting: Setting,
+    request: Mapping[str, object],
+    limits: cell.Limits,
+    descriptors: Sequence[int],
+) -> None:
+    """Leave this process only what a program may have."""
+    linux.set_dumpable(True)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    _arrange(descriptors)
+    scratch = cell.SCRATCH if setting.level == "namespaces" else str(request["scratch"])
+    os.chdir(scratch)
+    cell.give_up_rights(limits, setting.system_calls, setting.level, setting.packages, scratch)
+
+
+def _be_program(role: str) -> program.Script:
+    """Take the place of the program; return for a script, end here for the other roles."""
+    if role == "script":
+        try:
+            script = program.read_script(_read(_CODE_AT))
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+            os.write(
+                _CONTROL_AT, NOT_COMPILED + text.encode(errors="replace")[:500] + NOT_COMPILED_END
+            )
+            os._exit(1)
+        os.closerange(_CONTROL_AT, 64)
+        _renew_streams()
+        return script
+    os.close(_CONTROL_AT)
+    if role == "calls":
+        program.serve_calls(_RPC_AT)
+    else:
+        judge.judge(_RPC_AT, _REPORT_AT, frames.receive(_CODE_AT))
+    os._exit(0)
+
+
+def _arrange(descriptors: Sequence[int]) -> None:
+    """Move the descriptors of a request to 0, 1, 2, ...; close all others."""
+    high = [os.dup2(one, 64 + place) for place, one in enumerate(descriptors)]
+    os.closerange(0, 64)
+    for place, one in enumerate(high):
+        os.dup2(one, place)
+    os.closerange(len(high), 1 << 20)
+
+
+def _read(descriptor: int) -> str:
+    parts = []
+    while part := os.read(descriptor, 1 << 20):
+        parts.append(part)
+    return b"".join(parts).decode("utf-8", "surrogatepass")
+
+
+def _renew_streams() -> None:
+    """Open the standard streams anew: what the zygote's knew of their descriptors is stale."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]
+        2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1
+    )
