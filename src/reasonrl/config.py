@@ -43,6 +43,14 @@ class ArithmeticSource(Strict):
     heldout: int = Field(default=64, ge=0)
 
 
+class FunctionsSource(Strict):
+    """Generated one-line functions to write, judged as programs."""
+
+    type: Literal["functions"]
+    split: Literal["train", "heldout"] = "train"
+    heldout: int = Field(default=24, ge=1)
+
+
 class GymSource(Strict):
     """A generator of the reasoning-gym package (extra `gym`)."""
 
@@ -53,7 +61,9 @@ class GymSource(Strict):
     config: dict[str, int | float | str | bool] = {}
 
 
-Source = Annotated[FileSource | ArithmeticSource | GymSource, Field(discriminator="type")]
+Source = Annotated[
+    FileSource | ArithmeticSource | FunctionsSource | GymSource, Field(discriminator="type")
+]
 
 
 class DifficultyFilter(Strict):

@@ -13,11 +13,13 @@ from reasonrl.config import (
     ArithmeticSource,
     DataConfig,
     FileSource,
+    FunctionsSource,
     GymSource,
     Recipe,
     Source,
     Stage,
 )
+from reasonrl.data.functions import function_problems
 from reasonrl.data.problems import load_problems
 from reasonrl.data.sampler import filter_difficulty
 from reasonrl.data.sources import arithmetic_problems, gym_problems
@@ -112,6 +114,8 @@ def load_source(source: Source) -> list[Problem]:
                 split=source.split,
                 heldout=source.heldout,
             )
+        case FunctionsSource():
+            return function_problems(split=source.split, heldout=source.heldout)
         case GymSource():
             return gym_problems(
                 source.task, size=source.size, seed=source.seed, config=source.config

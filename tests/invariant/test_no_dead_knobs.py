@@ -91,6 +91,11 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "verify.workers": (),  # speed only
     "verify.deadline_s": (),  # tests/unit/verify/test_verify_pool.py
     "verify.unboxed": (),  # tests/unit/verify/test_verify_policy.py
+    **dict.fromkeys(  # tests/unit/verify/test_sandbox.py
+        (
+            "verify.code.time_s", "verify.code.memory_mb", "verify.code.problem_s",
+            "verify.code.stop_early", "verify.code.reward", "verify.code.isolation",
+        ), ()),
     "verify.max_failed_share": (),  # tests/unit/test_rollout.py
     "checkpoint.every": ("checkpoint.every=4",),
     "checkpoint.keep": ("checkpoint.keep=1",),

@@ -17,7 +17,7 @@ import pytest
 
 from reasonrl.errors import VerifierError
 from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
-from reasonrl.verify import Verifier, VerifyItem, supported_kinds, verify, verify_batch
+from reasonrl.verify import Verifier, VerifyItem, verify, verify_batch
 
 ROOT = Task(kind=Kind.MATH, answer=r"\sqrt{2}")
 ALGEBRA = r"\boxed{2^{1/2} + 0\hbar}"  # what `verify.math` cannot read goes to a worker
@@ -217,12 +217,6 @@ def test_a_failure_never_becomes_a_reward(verifier: Verifier) -> None:
 
     assert {verdict.status for verdict in failed} <= FAILED_STATUSES
     assert [verdict.reward for verdict in failed] == [None] * 3
-
-
-def test_a_code_task_is_refused(verifier: Verifier) -> None:
-    assert supported_kinds() == {Kind.MATH}
-    with pytest.raises(VerifierError, match="code tasks cannot be verified"):
-        verifier.verify(Task(kind=Kind.CODE, answer="{}"), "")
 
 
 def test_a_closed_verifier_says_so() -> None:

@@ -52,7 +52,6 @@ def test_a_failed_verification_is_written_as_null(tmp_path: Path) -> None:
     [
         ({"id": "b", "gold": "8"}, "response = None"),
         (GOOD | {"kind": "poem"}, "kind = 'poem'"),
-        (GOOD | {"kind": "code"}, "kind = code"),
         (GOOD | {"stop_reason": "bored"}, "stop_reason = 'bored'"),
         (GOOD | {"gold": 8}, "gold = 8"),
         ({"gold": "8", "response": "8"}, "id = None"),
@@ -92,3 +91,18 @@ def test_a_second_route_is_written_and_its_disagreement_reported(tmp_path: Path)
     assert [verdict["second"] for verdict in verdicts] == ["CORRECT", "CORRECT", None]
     assert [verdict["status"] for verdict in verdicts] == ["CORRECT", "WRONG", "NO_ANSWER"]
     assert report.disputed == ("base",)
+
+
+def test_programs_and_answers_may_share_a_file(tmp_path: Path) -> None:
+    tests = {"inputs": ["1 2", "3 4"], "outputs": ["3", "7"]}
+    program = "```python\nprint(sum(map(int, input().split())))\n```"
+    code = {"id": "c", "kind": "code", "response": program}
+    limits = {"time_s": 5, "memory_mb": 256}
+    rows = [GOOD, code | {"tests": tests, "limits": limits}, code, code | {"tests": {}}]
+    verify_file(write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
+
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    verdicts = [json.loads(line) for line in lines]
+    assert [v["status"] for v in verdicts] == ["CORRECT", "PASS", "NO_TESTS", "NO_TESTS"]
+    assert [v["reward"] for v in verdicts] == [1.0, 1.0, None, None]
+    assert verdicts[1]["tests"] == ["PASS", "PASS"]

@@ -9,7 +9,6 @@ import importlib.util
 import os
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -89,7 +88,7 @@ def system_call_filter() -> bytes:
     for name in ("socket", "socketpair"):
         other = pyseccomp.Arg(0, pyseccomp.NE, _AF_UNIX)
         rules.add_rule(pyseccomp.ERRNO(_EPERM), name, other)
-    with tempfile.TemporaryFile() as file:
+    with os.fdopen(os.memfd_create("filter"), "wb+") as file:  # no disk is needed for a sandbox
         rules.export_bpf(file)
         file.seek(0)
         return file.read()

@@ -50,7 +50,7 @@ def setns(descriptor: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount a file system, or a path elsewhere; mount(2) has the flags."""
+    """Attach a file system, or a path, at another path; the manual of mount has the flags."""
     texts = [text.encode() or None for text in (source, target, kind)]
     _check(_libc.mount(*texts, ctypes.c_ulong(flags), options.encode() or None))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import gc
+import io
 import os
 import random
 import re
@@ -29,6 +31,7 @@ _PRELUDE = (  # what the public judges import for a solution that is called
 ).split()
 _FROM = ("math", "operator", "string", "itertools", "functools", "bisect", "heapq", "collections")
 _BIG_ERROR = 2_000
+_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 @dataclass(slots=True)
@@ -59,8 +62,9 @@ class Script:
         try:
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+            for stream in (sys.stdout, sys.stderr, *_open_files()):
+                if stream is not None and not stream.closed:
+                    stream.flush()
         except BaseException:
             self._exit_code = self._exit_code or 120
         os._exit(self._exit_code)
@@ -78,6 +82,12 @@ def read_script(source: str) -> Script:
     sys.path.insert(0, "")
     random.seed()
     return Script(code, main.__dict__)
+
+
+def _open_files() -> list[Any]:
+    """Return the files that the program has open for writing, texts before what lies below them."""
+    found = [one for one in gc.get_objects() if type(one) in _FILES]
+    return sorted(found, key=lambda one: _FILES.index(type(one)))
 
 
 def serve_calls(channel: int) -> None:
@@ -119,7 +129,7 @@ class _Served:
 
     def _load(self, request: Mapping[str, Any]) -> dict[str, Any]:
         sys.modules["solution"] = self._module
-        self._names.update(prelude())
+        self._names["__builtins__"] = {**vars(builtins), **prelude()}
         code = compile(request["code"], FILE_NAME, "exec", dont_inherit=True)
         prefix = compile(request["prefix"], "prefix.py", "exec", dont_inherit=True)
         exec(prefix, self._names)
@@ -145,9 +155,17 @@ class _Served:
 
     def _call(self, subject: Any, given: Any, written: object) -> dict[str, Any]:
         arguments, named = given
-        reply = {"value": self._encode(subject(*arguments, **named))}
+        result = subject(*arguments, **named)
+        reply = {"value": self._made(subject, result) or self._encode(result)}
         after = self._encode(given)
         return reply if after == written else {**reply, "given": after}
+
+    def _made(self, subject: object, result: object) -> dict[str, Any] | None:
+        """Keep an object of a class that the solution defines, even if it is a list besides."""
+        is_own = isinstance(subject, type) and subject.__module__ == self._module.__name__
+        if not is_own or type(result).__name__ in self._classes:
+            return None
+        return {"nodes": [["kept", self._keep(result)]], "root": [0]}
 
     def _encode(self, value: object) -> dict[str, Any]:
         return values.encode(value, self._classes, self._keep)
@@ -186,7 +204,10 @@ _OPERATIONS: Mapping[str, Any] = {
 
 
 def prelude() -> dict[str, Any]:
-    """Return the names that solutions use without importing them; none hides a builtin."""
+    """Return the names that solutions use without importing them; none hides a builtin.
+
+    They stand where builtins do, so that none of them is taken for a function of the solution.
+    """
     names: dict[str, Any] = {}
     for name in _FROM:
         module = __import__(name)

@@ -7,7 +7,9 @@ of ours above it on the stack. Started by `supervisor`.
 
 from __future__ import annotations
 
+import _sitebuiltins
 import base64
+import builtins
 import gc
 import json
 import os
@@ -74,6 +76,8 @@ def main() -> program.Script:
     cell.end_with_parent()
     for name in _WARM:
         __import__(name)
+    for name in ("exit", "quit"):  # as `site` does, which was not loaded
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
     try:
         cell.enter(setting.level, setting.packages)
         if setting.level == "namespaces":
