@@ -6,6 +6,7 @@ counts, which is 1 for the right ones and 0 for all others. The tasks are in tas
 
 import json
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 from reasonrl.types import Kind, Task
@@ -44,6 +45,19 @@ class Program:
 
 def read_programs() -> list[Program]:
     return [program for kind in KINDS for program in _read(kind)]
+
+
+def mixed(n_runs: int) -> list[Program]:
+    """Return programs for a soak: every hostile one once, the rest quick ones over and over."""
+    slow = ("endless", "sleep", "deadlock", "waits", "numpy")
+    programs = read_programs()
+    hostile = [one for one in programs if one.kind == "hostile"]
+    quick = [
+        one
+        for one in programs
+        if one.kind != "hostile" and one.task != "deep" and not any(w in one.name for w in slow)
+    ]
+    return [*islice(cycle(quick), n_runs - len(hostile)), *hostile]
 
 
 def _read(kind: str) -> list[Program]:

@@ -11,13 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from tests.corpus.programs import read_programs
+from tests.corpus.programs import mixed
 from typer.testing import CliRunner
 
 from reasonrl.cli import app
@@ -364,13 +363,9 @@ def test_a_closed_verifier_leaves_no_process() -> None:
 @pytest.mark.timeout(1200)
 def test_ten_thousand_mixed_runs_leave_no_trace() -> None:
     me = psutil.Process()
-    quick = [p for p in read_programs() if p.kind != "hostile" and p.status != "TIME_LIMIT"
-             and p.task != "deep" and "endless" not in p.name and "sleep" not in p.name
-             and "numpy" not in p.name]  # fmt: skip
-    bombs = [p for p in read_programs() if p.kind == "hostile"]
-    programs = [*islice(cycle(quick), 9_929), *bombs]
+    programs = mixed(10_000)
     with Verifier(workers=2) as verifier:
-        verifier.verify_batch([program.item for program in quick])
+        verifier.verify_batch([program.item for program in programs[:200]])
         gc.collect()
         before = _state_of(me)
         rewards = [
