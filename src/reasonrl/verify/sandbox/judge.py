@@ -118,7 +118,7 @@ def _judge(remote: _Remote, job: Mapping[str, Any], notes: _Notes) -> None:
 def _judge_calls(remote: _Remote, job: Mapping[str, Any], notes: _Notes) -> None:
     """Call the function with each input; a `Solution` is made anew for each."""
     name = job["entry_point"]
-    target = f"Solution().{name}" if remote.has("Solution") else name
+    target = f"Solution().{name}" if remote.has(f"Solution.{name}") else name
     for call in job["tests"][notes.number :]:
         try:
             found = _Stand(remote, target)(*call["arguments"])
@@ -137,7 +137,8 @@ def _judge_check(
     """Run `check(candidate)`; each assertion that is reached counts as a test."""
     first = notes.number
     candidate = _Stand(remote, job["entry_point"])
-    namespace[job["entry_point"].split("(")[0].split(".")[0]] = candidate
+    namespace["candidate"] = candidate
+    namespace[_root(job["entry_point"])] = _Stand(remote, _root(job["entry_point"]))
     tree = _parse(job["tests"][0])
     notes.assertion_lines.update(_assertion_lines(tree))
     namespace.update({_PASSED: notes.passed, _FAILED: notes.failed})
@@ -156,6 +157,11 @@ def _judge_check(
         notes.passed()
 
 
+def _root(entry_point: str) -> str:
+    """Return the name that `Solution().f` or `f` starts with."""
+    return entry_point.split("(")[0].split(".")[0]
+
+
 def _judge_asserts(
     remote: _Remote,
     job: Mapping[str, Any],
@@ -167,7 +173,7 @@ def _judge_asserts(
     tests: list[str] = job["tests"]
     entry = job["entry_point"] or _common_name(tests, names)
     if entry:
-        namespace[entry.split("(")[0].split(".")[0]] = _Stand(remote, entry.split(".")[0])
+        namespace[_root(entry)] = _Stand(remote, _root(entry))
     try:
         _execute(_parse(job["setup"]), "setup.py", namespace)
     except Exception as error:  # it asks the program for its classes

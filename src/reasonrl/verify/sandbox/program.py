@@ -31,6 +31,7 @@ _PRELUDE = (  # what the public judges import for a solution that is called
 ).split()
 _FROM = ("math", "operator", "string", "itertools", "functools", "bisect", "heapq", "collections")
 _BIG_ERROR = 2_000
+_DEPTH = 50_000  # public judges of called solutions raise it too; a script may do so itself
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
@@ -93,6 +94,7 @@ def _open_files() -> list[Any]:
 def serve_calls(channel: int) -> None:
     """Load a solution and answer a judge until it hangs up."""
     random.seed()
+    sys.setrecursionlimit(_DEPTH)
     served = _Served()
     while True:
         try:
@@ -138,7 +140,8 @@ class _Served:
         found = {name: self._names.get(name) for name in request["classes"]}
         self._classes = {name: kind for name, kind in found.items() if isinstance(kind, type)}
         changed = [name for name in self._names if self._names[name] is not before.get(name)]
-        return {"names": [name for name in changed if not name.startswith("__")]}
+        methods = [f"Solution.{name}" for name in dir(self._names.get("Solution"))]
+        return {"names": [*(name for name in changed if not name.startswith("__")), *methods]}
 
     def _subject(self, name: object) -> object:
         """Return what a reference's number or a written target such as `Solution().f` means."""
