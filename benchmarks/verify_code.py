@@ -178,20 +178,25 @@ def soak(verifier: Verifier, n_runs: int) -> list[Row]:
     gc.collect()
     before = state(me)
     start = time.perf_counter()
-    wrong = 0
+    wrong: list[str] = []
     for place in range(0, n_runs, 200):
         part = programs[place : place + 200]
         asked = [
             VerifyItem(task=one.item.task, response=f"{place}\n{one.item.response}") for one in part
         ]
         verdicts = verifier.verify_batch(asked)
-        wrong += sum(v.reward != p.reward for v, p in zip(verdicts, part, strict=True))
+        wrong += [
+            f"{program} {verdict.status}: {verdict.reason}"
+            for verdict, program in zip(verdicts, part, strict=True)
+            if verdict.reward != program.reward
+        ]
     wall_s = time.perf_counter() - start
     gc.collect()
     after = state(me)
+    print(*wrong, sep="\n")
     names = ("processes", "zombies", "descriptors", "MiB of caller and supervisors")
     rows: list[Row] = [
-        {"what": f"soak of {n_runs} programs: misjudged", "measured": wrong, "goal": "0"},
+        {"what": f"soak of {n_runs} programs: misjudged", "measured": len(wrong), "goal": "0"},
         {"what": "  programs a second", "measured": f"{n_runs / wall_s:.0f}", "goal": ""},
     ]
     for name, old, new in zip(names, before, after, strict=True):

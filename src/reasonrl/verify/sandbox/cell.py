@@ -1,215 +1,138 @@
-"""Build the walls: what a program can see of this machine, and what it may ask of it.
-
-`enter` is for the zygote, once; `isolate` for the first process of each program; `give_up_rights`
-for the program itself, last. With namespaces a program sees a root directory that holds the
-interpreter and the system's libraries, read-only, an empty /tmp of its own, and no other process,
-network or user. Called by `zygote`.
-"""
+"""Start programs behind walls and end them: the supervisor's side of a zygote."""
 
 from __future__ import annotations
 
+import json
 import os
-import resource
+import select
 import signal
-import stat
+import socket
+import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from shutil import rmtree
 
-from . import linux
-
-ROOT_UID = 65534  # what root of the machine becomes: nobody
-SCRATCH = "/tmp"
-_STACK_BYTES = 16 << 20
-_SYSTEM_PATHS = (
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/bin",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-    "/etc/alternatives",
-)
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_LINKS = {
-    "/dev/fd": "/proc/self/fd",
-    "/dev/stdin": "/proc/self/fd/0",
-    "/dev/stdout": "/proc/self/fd/1",
-    "/dev/stderr": "/proc/self/fd/2",
-}
-_FRESH = linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS
-_KEPT_FLAGS = linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_NOATIME | linux.MS_NODIRATIME
+from . import cgroup, walls, zygote
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bound one program: seconds, megabytes, bytes of output and the number of its processes."""
-
-    time_s: float
-    memory_mb: int
-    address_mb: int
-    output_bytes: int = 16 << 20
-    processes: int = 64
-    files: int = 256
-    scratch_mb: int = 64
+class CellError(Exception):
+    """Report a cell that cannot be built or has died."""
 
 
-def enter(level: str, packages: tuple[str, ...]) -> None:
-    """Put the zygote behind walls that all its programs share. `packages` can be imported.
+@dataclass(slots=True)
+class Running:
+    """Follow one program: its handle, what it writes, how it ended."""
 
-    Raises OSError where the machine does not allow the level.
-    """
-    linux.set_thread_stack(_STACK_BYTES)
-    if level != "namespaces":
-        return
-    is_root = os.geteuid() == 0
-    if is_root:  # the interpreter may lie where only root can go: look at it as root
-        linux.unshare(linux.CLONE_NEWNS)
-        _build_root(packages)
-    else:
-        _enter_user_namespace(os.geteuid(), os.getegid(), linux.CLONE_NEWNS)
-        _build_root(packages)
-    if is_root:
-        os.setgroups([])
-        os.setresgid(ROOT_UID, ROOT_UID, ROOT_UID)
-        os.setresuid(ROOT_UID, ROOT_UID, ROOT_UID)
-        linux.set_dumpable(True)  # or the files of /proc that map users are root's
-        _enter_user_namespace(ROOT_UID, ROOT_UID, linux.CLONE_NEWNS)
-    linux.unshare(_FRESH & ~linux.CLONE_NEWNS)
+    handle: int
+    control: int
+    started: float
+    ending: bytes = b""
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+    fault: str = ""  # TIME_LIMIT, OUTPUT_LIMIT, MEMORY_LIMIT: what the supervisor ended it for
 
 
-def isolate(limits: Limits) -> None:
-    """Give the first process of a program fresh namespaces, an empty /tmp and its own /proc.
+class Cell:
+    """Own a zygote and start programs in it."""
 
-    The mounts belong to the zygote's user namespace: inside, nobody may change them.
-    """
-    linux.unshare(linux.CLONE_NEWNS)
-    own = os.open("/proc/self", os.O_PATH)
-    size = f"size={limits.scratch_mb}m,nr_inodes=4096"
-    plain = linux.MS_NOSUID | linux.MS_NODEV
-    linux.mount("tmpfs", "/tmp", "tmpfs", plain, size)
-    linux.mount("tmpfs", "/dev/shm", "tmpfs", plain, size)
-    try:
-        options = "hidepid=2,subset=pid"
-        linux.mount("proc", "/proc", "proc", plain | linux.MS_NOEXEC, options)
-    except OSError:  # a container that hides parts of /proc forbids a new one: go without
-        linux.mount("tmpfs", "/proc", "tmpfs", plain | linux.MS_RDONLY)
-    others = _FRESH & ~linux.CLONE_NEWNS
-    _enter_user_namespace(os.geteuid(), os.getegid(), others, own=own)
-    os.close(own)
-    linux.set_dumpable(False)
-
-
-def give_up_rights(
-    limits: Limits, system_calls: bytes, level: str, packages: tuple[str, ...], scratch: str
-) -> None:
-    """Bind this process to its limits, for good: the last thing before foreign code runs."""
-    bounds = {
-        resource.RLIMIT_AS: limits.address_mb << 20,
-        resource.RLIMIT_NPROC: limits.processes,
-        resource.RLIMIT_NOFILE: limits.files,
-        resource.RLIMIT_FSIZE: limits.scratch_mb << 20,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_MSGQUEUE: 0,
-        resource.RLIMIT_CPU: int(limits.time_s) + 2,
-    }
-    if level != "namespaces":
-        del bounds[resource.RLIMIT_NPROC]  # it counts all processes of the user
-    for kind, value in bounds.items():
-        resource.setrlimit(kind, (value, value))
-    linux.drop_privileges()
-    if level != "none" and linux.landlock_abi():
-        if level == "namespaces":  # the root holds nothing else
-            linux.restrict_files(["/"], [scratch, "/dev/null", "/dev/shm"])
-        else:
-            shown = (*_SYSTEM_PATHS, *_DEVICES, *interpreter_paths(), *packages)
-            linux.restrict_files(shown, [scratch, "/dev/null"])
-    if system_calls:
-        linux.filter_system_calls(system_calls)
-
-
-def interpreter_paths() -> tuple[str, ...]:
-    """Return the directories that the running interpreter needs."""
-    executable = os.path.realpath(sys.executable)
-    return tuple({sys.base_prefix, sys.base_exec_prefix, os.path.dirname(executable)})
-
-
-def _enter_user_namespace(uid: int, gid: int, others: int, *, own: int | None = None) -> None:
-    """Enter a new user namespace in which this user is mapped to itself, and others with it.
-
-    `own` is this process's directory in a /proc that may be covered by now.
-    """
-    directory = os.open("/proc/self", os.O_PATH) if own is None else own
-    linux.unshare(linux.CLONE_NEWUSER | others)
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{uid} {uid} 1"),
-        ("gid_map", f"{gid} {gid} 1"),
-    ):
-        descriptor = os.open(name, os.O_WRONLY, dir_fd=directory)
+    def __init__(self, setting: zygote.Setting) -> None:
+        self._is_strong = setting.level == "namespaces"
+        self.group = cgroup.make_group()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        flags = ["-s", "-S", "-P", "-B", "-X", "utf8"]
+        self._requests = ours
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    *flags,
+                    "-c",
+                    zygote.BOOT,
+                    sys.argv[1],
+                    setting.to_json(),
+                    str(theirs.fileno()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "HOME": walls.SCRATCH,
+                    "LANG": "C.UTF-8",
+                    "PYTHONHASHSEED": "0",
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "OMP_NUM_THREADS": "1",
+                },
+                cwd="/",
+            )
+        if self.group is not None:
+            self.group.add(self._process.pid)
         try:
-            os.write(descriptor, text.encode())
+            answer = self._requests.recv(1 << 16)
+        except OSError as error:
+            raise CellError(str(error)) from error
+        if not answer or b"error" in answer:
+            self.close()
+            raise CellError(json.loads(answer or "{}").get("error", "the zygote does not start"))
+
+    def close(self) -> None:
+        self._requests.close()
+        self._process.kill()
+        self._process.wait()
+        if self.group is not None:
+            self.group.remove()
+
+    @contextmanager
+    def scratch(self) -> Iterator[str]:
+        """Make a directory for a program where it has no file system of its own."""
+        if self._is_strong:
+            yield walls.SCRATCH
+            return
+        path = tempfile.mkdtemp(prefix="reasonrl-scratch-")
+        try:
+            yield path
         finally:
-            os.close(descriptor)
-    if own is None:
-        os.close(directory)
+            rmtree(path, ignore_errors=True)
 
+    def start(
+        self, role: str, limits: walls.Limits, descriptors: Sequence[int], scratch: str
+    ) -> Running:
+        """Start a program: descriptors for stdin, stdout, stderr, code and the role's own."""
+        control_in, control_out = os.pipe()
+        request = {"role": role, "limits": asdict(limits), "scratch": scratch}
+        try:
+            passed = [*descriptors[:3], control_out, *descriptors[3:]]
+            socket.send_fds(self._requests, [json.dumps(request).encode()], passed)
+            answer, handles, _, _ = socket.recv_fds(self._requests, 64, 1)
+        except OSError as error:
+            os.close(control_in)
+            raise CellError(f"the zygote is gone: {error}") from error
+        finally:
+            os.close(control_out)
+        if not answer or not handles:
+            os.close(control_in)
+            raise CellError("the zygote is gone")
+        return Running(handle=handles[0], control=control_in, started=time.monotonic())
 
-def _build_root(packages: tuple[str, ...]) -> None:
-    """Make a small root directory of what programs may see, and move into it."""
-    shown = (*_SYSTEM_PATHS, *sorted(interpreter_paths()), *packages, *_DEVICES)
-    sources = [(path, _open(path)) for path in shown]  # before something covers them
-    linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
-    new = "/tmp"
-    linux.mount("tmpfs", new, "tmpfs", linux.MS_NOSUID, "size=1m,mode=755")
-    for path, source in sources:
-        if source is not None:
-            _show(path, source, new + path)
-            os.close(source)
-    for path in ("/tmp", "/dev/shm", "/proc", "/old"):
-        os.makedirs(new + path, exist_ok=True)
-    for path, target in _LINKS.items():
-        os.symlink(target, new + path)
-    linux.mount("/proc", new + "/proc", "", linux.MS_BIND | linux.MS_REC)
-    linux.pivot_root(new, new + "/old")
-    os.chdir("/")
-    linux.unmount("/old")
-    os.rmdir("/old")
-    _remount_read_only("/")
-
-
-def _open(path: str) -> int | None:
-    try:
-        return os.open(path, os.O_PATH | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-
-
-def _show(path: str, source: int, target: str) -> None:
-    """Show a path of this machine under the new root: a directory, a file, a device or a link."""
-    if os.path.lexists(target):
-        return
-    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
-    mode = os.fstat(source).st_mode
-    if stat.S_ISLNK(mode):
-        os.symlink(os.readlink("", dir_fd=source), target)
-        return
-    if stat.S_ISDIR(mode):
-        os.mkdir(target)
-    else:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-    linux.mount(f"/proc/self/fd/{source}", target, "", linux.MS_BIND | linux.MS_REC)
-    if path not in _DEVICES:
-        _remount_read_only(target)
-
-
-def _remount_read_only(target: str) -> None:
-    """Forbid writing; flags that the machine has set are kept, as they may not be cleared."""
-    flags = os.statvfs(target).f_flag & _KEPT_FLAGS
-    forbid = linux.MS_RDONLY | linux.MS_NOSUID
-    linux.mount("", target, "", linux.MS_REMOUNT | linux.MS_BIND | forbid | flags)
-
-
-def end_with_parent() -> None:
-    """Die when the parent does; nothing may outlive the supervisor."""
-    linux.die_with_parent(signal.SIGKILL)
+    def end(self, running: Running) -> None:
+        """Kill a program with all that is below it, wait until it is gone, free its handles."""
+        number = signal.SIGKILL if self._is_strong else signal.SIGTERM
+        try:
+            signal.pidfd_send_signal(running.handle, number)
+        except ProcessLookupError:
+            pass
+        if not select.select([running.handle], [], [], 5.0)[0]:
+            signal.pidfd_send_signal(running.handle, signal.SIGKILL)
+        if not running.ending:
+            os.set_blocking(running.control, False)
+            try:
+                running.ending = os.read(running.control, 1_024)
+            except BlockingIOError:
+                pass
+        os.close(running.handle)
+        os.close(running.control)

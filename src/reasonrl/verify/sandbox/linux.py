@@ -1,7 +1,7 @@
 """The Linux system calls that Python 3.11 has no function for, and nothing else.
 
 Every function raises OSError with the kernel's reason. Numbers are those of the kernel's headers.
-Called by `cell`, `zygote` and `isolation`.
+Called by `walls`, `zygote` and `isolation`.
 """
 
 from __future__ import annotations

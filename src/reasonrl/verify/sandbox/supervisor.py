@@ -13,23 +13,21 @@ is the task's or the sandbox's, never the program's.
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import select
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from shutil import rmtree
+from dataclasses import dataclass, replace
 from typing import Any
 
-from . import cell, cgroup, compare, frames, zygote
+from . import compare, frames, processes, walls, zygote
+from .cell import Cell, CellError, Running
+from .ending import describe_end, ending_of
 
 _STDERR_BYTES = 4_096
 _SHOWN = 300
@@ -50,10 +48,6 @@ supervisor.main()
 """
 
 
-class CellError(Exception):
-    """Report a cell that cannot be built or has died."""
-
-
 @dataclass(frozen=True, slots=True)
 class Result:
     """Hold what one test found."""
@@ -62,121 +56,6 @@ class Result:
     reason: str = ""
     wall_s: float = 0.0
     cpu_s: float = 0.0
-
-
-@dataclass(slots=True)
-class Running:
-    """Follow one program: its handle, what it writes, how it ended."""
-
-    handle: int
-    control: int
-    started: float
-    ending: bytes = b""
-    stdout: bytearray = field(default_factory=bytearray)
-    stderr: bytearray = field(default_factory=bytearray)
-    fault: str = ""  # TIME_LIMIT, OUTPUT_LIMIT, MEMORY_LIMIT: what the supervisor ended it for
-
-
-class Cell:
-    """Own a zygote and start programs in it."""
-
-    def __init__(self, setting: zygote.Setting) -> None:
-        self._is_strong = setting.level == "namespaces"
-        self.group = cgroup.make_group()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        flags = ["-s", "-S", "-P", "-B", "-X", "utf8"]
-        self._requests = ours
-        with theirs:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    *flags,
-                    "-c",
-                    zygote.BOOT,
-                    sys.argv[1],
-                    setting.to_json(),
-                    str(theirs.fileno()),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={
-                    "PATH": "/usr/bin:/bin",
-                    "HOME": cell.SCRATCH,
-                    "LANG": "C.UTF-8",
-                    "PYTHONHASHSEED": "0",
-                    "OPENBLAS_NUM_THREADS": "1",
-                    "OMP_NUM_THREADS": "1",
-                },
-                cwd="/",
-            )
-        if self.group is not None:
-            self.group.add(self._process.pid)
-        try:
-            answer = self._requests.recv(1 << 16)
-        except OSError as error:
-            raise CellError(str(error)) from error
-        if not answer or b"error" in answer:
-            self.close()
-            raise CellError(json.loads(answer or "{}").get("error", "the zygote does not start"))
-
-    def close(self) -> None:
-        self._requests.close()
-        self._process.kill()
-        self._process.wait()
-        if self.group is not None:
-            self.group.remove()
-
-    @contextmanager
-    def scratch(self) -> Iterator[str]:
-        """Make a directory for a program where it has no file system of its own."""
-        if self._is_strong:
-            yield cell.SCRATCH
-            return
-        path = tempfile.mkdtemp(prefix="reasonrl-scratch-")
-        try:
-            yield path
-        finally:
-            rmtree(path, ignore_errors=True)
-
-    def start(
-        self, role: str, limits: cell.Limits, descriptors: Sequence[int], scratch: str
-    ) -> Running:
-        """Start a program: descriptors for stdin, stdout, stderr, code and the role's own."""
-        control_in, control_out = os.pipe()
-        request = {"role": role, "limits": asdict(limits), "scratch": scratch}
-        try:
-            passed = [*descriptors[:3], control_out, *descriptors[3:]]
-            socket.send_fds(self._requests, [json.dumps(request).encode()], passed)
-            answer, handles, _, _ = socket.recv_fds(self._requests, 64, 1)
-        except OSError as error:
-            os.close(control_in)
-            raise CellError(f"the zygote is gone: {error}") from error
-        finally:
-            os.close(control_out)
-        if not answer or not handles:
-            os.close(control_in)
-            raise CellError("the zygote is gone")
-        return Running(handle=handles[0], control=control_in, started=time.monotonic())
-
-    def end(self, running: Running) -> None:
-        """Kill a program with all that is below it, wait until it is gone, free its handles."""
-        number = signal.SIGKILL if self._is_strong else signal.SIGTERM
-        try:
-            signal.pidfd_send_signal(running.handle, number)
-        except ProcessLookupError:
-            pass
-        if not select.select([running.handle], [], [], 5.0)[0]:
-            signal.pidfd_send_signal(running.handle, signal.SIGKILL)
-        if not running.ending:
-            os.set_blocking(running.control, False)
-            try:
-                running.ending = os.read(running.control, 1_024)
-            except BlockingIOError:
-                pass
-        os.close(running.handle)
-        os.close(running.control)
 
 
 def main() -> None:
@@ -218,7 +97,7 @@ class Run:
         self._cell = inside
         self._job = job
         wanted = job["limits"]
-        self._limits = cell.Limits(
+        self._limits = walls.Limits(
             time_s=wanted["time_s"],
             memory_mb=wanted["memory_mb"],
             address_mb=wanted["memory_mb"] + _SPARE_MB[inside.group is not None],
@@ -322,7 +201,7 @@ class Run:
         if self._cell.group is not None:
             return False
         for running in programs:
-            if _memory_mb(running.handle) > self._limits.memory_mb:
+            if processes.memory_mb(running.handle) > self._limits.memory_mb:
                 running.fault = "MEMORY_LIMIT"
         return any(running.fault for running in programs)
 
@@ -379,13 +258,13 @@ class Run:
                 select.select([program.handle], [], [], 2 * _GRACE_S)
                 self._read_ending(program)
                 is_killed = self._kills() > n_kills
-                end, reason = _describe_end(program, is_killed=is_killed, reason=reason)
-            elif end == "DONE" and _n_threads(program.handle) > 1:
+                end, reason = describe_end(program, is_killed=is_killed, reason=reason)
+            elif end == "DONE" and _has_more_threads(program):
                 end, reason = "RUNTIME_ERROR", "it left a thread or a process running"
                 results = results[:-1]
         return results, end, reason
 
-    def _session_limits(self) -> cell.Limits:
+    def _session_limits(self) -> walls.Limits:
         """Return limits whose CPU time is that of the problem: the tests share a process."""
         rest = max(1.0, self._until - time.monotonic())
         return replace(self._limits, time_s=rest)
@@ -432,9 +311,19 @@ class Run:
             running.ending = os.read(running.control, 1_024)
 
 
+def _has_more_threads(program: Running) -> bool:
+    """Say whether a program goes on beside its main thread, once what is ending has ended."""
+    until = time.monotonic() + _GRACE_S
+    while processes.n_threads(program.handle) > 1:
+        if time.monotonic() > until:
+            return True
+        time.sleep(_GRACE_S / 20)
+    return False
+
+
 def _judge_script(running: Running, expected: str, wall_s: float, *, is_killed: bool) -> Result:
-    status, reason = _describe_end(running, is_killed=is_killed, reason="")
-    cpu_s = _ending(running.ending)[1]
+    status, reason = describe_end(running, is_killed=is_killed, reason="")
+    cpu_s = ending_of(running.ending)[1]
     if status == "PASS":
         written = running.stdout.decode("utf-8", "replace")
         if not compare.same_output(expected, written):
@@ -442,94 +331,8 @@ def _judge_script(running: Running, expected: str, wall_s: float, *, is_killed: 
     return Result(status, reason, wall_s, cpu_s)
 
 
-def _describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str, str]:
-    """Return the status of a program that ended, or was ended; PASS if nothing is wrong with it."""
-    message = running.ending
-    errors = running.stderr.decode("utf-8", "replace").strip()
-    if message[:1] == b"X":
-        return "INFRA_ERROR", message[1:].decode(errors="replace")
-    if is_killed:
-        return "MEMORY_LIMIT", "it was killed for its memory"
-    if running.fault:
-        return running.fault, f"over the limit: {running.fault.replace('_', ' ').lower()}"
-    if message[:1] == b"C":
-        text = message[1:].partition(zygote.NOT_COMPILED_END)[0]
-        return "COMPILE_ERROR", text.decode(errors="replace")
-    if not message:
-        return "RUNTIME_ERROR", reason or "it ended without a trace"
-    status, _, is_left = _ending(message)
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        if number == signal.SIGXCPU or number == signal.SIGKILL:
-            return "TIME_LIMIT", "it used up its processor time"
-        name = signal.Signals(number).name if number in list(signal.Signals) else str(number)
-        kind = "OUTPUT_LIMIT" if number == signal.SIGXFSZ else "RUNTIME_ERROR"
-        return kind, f"ended by {name}"
-    if code := os.WEXITSTATUS(status):
-        last = errors.rsplit("\n", 1)[-1]
-        if last.startswith("MemoryError"):
-            return "MEMORY_LIMIT", last
-        is_error = "Traceback (most recent call last)" in errors
-        return "RUNTIME_ERROR" if is_error else "NONZERO_EXIT", last or f"exit code {code}"
-    if is_left:
-        return "RUNTIME_ERROR", "it left a process running"
-    return ("RUNTIME_ERROR", reason) if reason else ("PASS", "")
-
-
-def _ending(message: bytes) -> tuple[int, float, bool]:
-    """Return wait status, CPU seconds and whether something was left behind."""
-    if len(message) < zygote.ENDING.size or message[:1] != b"E":
-        return 0, 0.0, False
-    _, status, cpu_s, _, is_left = zygote.ENDING.unpack(message[: zygote.ENDING.size])
-    return status, cpu_s, is_left
-
-
-def _memory_reason(limits: cell.Limits) -> str:
+def _memory_reason(limits: walls.Limits) -> str:
     return f"more than {limits.memory_mb} MB"
-
-
-# what the kernel says of a running program
-
-
-def _pid_of(handle: int) -> int:
-    with open(f"/proc/self/fdinfo/{handle}") as file:
-        fields = dict(line.split(":", 1) for line in file if ":" in line)
-    return int(fields.get("Pid", "-1"))
-
-
-def _tree_of(pid: int) -> Iterator[int]:
-    waiting = [pid]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        try:
-            for thread in os.listdir(f"/proc/{one}/task"):
-                with open(f"/proc/{one}/task/{thread}/children") as file:
-                    waiting += [int(name) for name in file.read().split()]
-        except OSError:
-            continue  # it ended meanwhile
-
-
-def _memory_mb(handle: int) -> float:
-    pages = 0
-    for pid in _tree_of(_pid_of(handle)):
-        try:
-            with open(f"/proc/{pid}/statm") as file:
-                pages += int(file.read().split()[1])
-        except (OSError, IndexError):
-            continue
-    return pages * resource.getpagesize() / (1 << 20)
-
-
-def _n_threads(handle: int) -> int:
-    """Count the threads below a program's first process."""
-    count = 0
-    for pid in list(_tree_of(_pid_of(handle)))[1:]:
-        try:
-            count += len(os.listdir(f"/proc/{pid}/task"))
-        except OSError:
-            continue
-    return count
 
 
 # descriptors
@@ -541,7 +344,7 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
     stack.callback(os.close, read)
     os.set_blocking(read, False)
     if os.geteuid() == 0:
-        os.fchown(write, cell.ROOT_UID, cell.ROOT_UID)
+        os.fchown(write, walls.ROOT_UID, walls.ROOT_UID)
     return read, write
 
 

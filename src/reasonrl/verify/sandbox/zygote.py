@@ -17,10 +17,11 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import cell, frames, judge, linux, program
+from . import frames, judge, linux, program, walls
 
 BOOT = """
 import sys
@@ -44,6 +45,7 @@ _WARM = """
     decimal enum fractions functools heapq inspect io itertools json math numbers operator os
     queue random re statistics string struct sys textwrap threading time traceback typing types
 """.split()
+_GRACE_S = 0.1  # for helpers that end when their program has
 _CONTROL_AT, _CODE_AT, _RPC_AT, _REPORT_AT = 3, 4, 5, 6  # places in the descriptors of a request
 
 
@@ -73,13 +75,13 @@ def main() -> program.Script:
     """Serve requests until the supervisor hangs up; return only in a script's process."""
     setting = Setting.from_json(sys.argv[2])
     requests = socket.socket(fileno=int(sys.argv[3]))
-    cell.end_with_parent()
+    walls.end_with_parent()
     for name in _WARM:
         __import__(name)
     for name in ("exit", "quit"):  # as `site` does, which was not loaded
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
     try:
-        cell.enter(setting.level, setting.packages)
+        walls.enter(setting.level, setting.packages)
         if setting.level == "namespaces":
             _become_first(requests)
     except OSError as error:
@@ -103,7 +105,7 @@ def _become_first(requests: socket.socket) -> None:
         requests.close()
         os.waitpid(child, 0)
         os._exit(0)
-    cell.end_with_parent()
+    walls.end_with_parent()
 
 
 def _serve(setting: Setting, requests: socket.socket) -> program.Script:
@@ -134,11 +136,11 @@ def _be_first(
     """Isolate, fork the program, wait, report; return only in a script's process."""
     control = descriptors[_CONTROL_AT]
     try:
-        cell.end_with_parent()
+        walls.end_with_parent()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        limits = cell.Limits(**request["limits"])  # type: ignore[arg-type]
+        limits = walls.Limits(**request["limits"])  # type: ignore[arg-type]
         if setting.level == "namespaces":
-            cell.isolate(limits)
+            walls.isolate(limits)
         else:
             linux.adopt_orphans()
             linux.set_dumpable(False)
@@ -172,10 +174,11 @@ def _wait(child: int, control: int, descriptors: Sequence[int], *, is_alone: boo
 
 
 def _is_any_left() -> bool:
-    """Reap what has ended; say whether anything else is alive."""
+    """Reap what has ended or is about to; say whether anything else is alive."""
+    until = time.monotonic() + _GRACE_S
     try:
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
+        while os.waitpid(-1, os.WNOHANG) != (0, 0) or time.monotonic() < until:
+            time.sleep(_GRACE_S / 50)
     except ChildProcessError:
         return False
     return True
@@ -198,7 +201,7 @@ def _end_the_rest() -> bool:
 def _confine(
     setting: Setting,
     request: Mapping[str, object],
-    limits: cell.Limits,
+    limits: walls.Limits,
     descriptors: Sequence[int],
 ) -> None:
     """Leave this process only what a program may have."""
@@ -207,9 +210,9 @@ def _confine(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     _arrange(descriptors)
-    scratch = cell.SCRATCH if setting.level == "namespaces" else str(request["scratch"])
+    scratch = walls.SCRATCH if setting.level == "namespaces" else str(request["scratch"])
     os.chdir(scratch)
-    cell.give_up_rights(limits, setting.system_calls, setting.level, setting.packages, scratch)
+    walls.give_up_rights(limits, setting.system_calls, setting.level, setting.packages, scratch)
 
 
 def _be_program(role: str) -> program.Script:

@@ -1,0 +1,245 @@
+"""What the sandbox compares and carries: pure parts, without any process."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import fractions
+import math
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasonrl.verify.sandbox import frames, values
+from reasonrl.verify.sandbox.compare import same_output, same_value
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.fractions()
+    | st.dates(),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers(), inner)
+        | st.frozensets(st.integers() | st.text())
+    ),
+    max_leaves=20,
+)
+
+
+def nothing(value: object) -> int:
+    raise AssertionError(value)
+
+
+def carried(value: object, **classes: type) -> Any:
+    import json
+
+    table = json.loads(json.dumps(values.encode(value, classes, nothing)))
+    return values.decode(table, classes, nothing)
+
+
+@given(PLAIN)
+def test_plain_data_arrives_as_it_was(value: object) -> None:
+    arrived = carried(value)
+
+    assert arrived == value
+    assert type(arrived) is type(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        10**400,
+        -(2**53),
+        range(3, 9, 2),
+        {1, 2},
+        collections.deque([1, (2,)]),
+        decimal.Decimal("1.50"),
+        fractions.Fraction(1, 3),
+        datetime.datetime(2026, 1, 2, 3, 4),
+        1 + 2j,
+        int,
+        float("inf"),
+        {(1, 2): [3]},
+        "\ud800",
+    ],
+)
+def test_other_values_of_the_library_arrive_too(value: object) -> None:
+    assert carried(value) == value
+
+
+def test_sharing_cycles_and_depth_survive() -> None:
+    inner: list[Any] = []
+    inner.append(inner)
+    shared = carried([inner, inner])
+    assert shared[0] is shared[1]
+    assert shared[0][0] is shared[0]
+
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    arrived, depth = carried(deep), 0
+    while arrived:
+        (arrived,), depth = arrived, depth + 1
+    assert depth == 100_000
+
+
+def test_a_subclass_arrives_as_its_plain_base() -> None:
+    class Same(int):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = int.__hash__
+
+    class Pair(tuple[int, ...]):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = tuple.__hash__
+
+    arrived = carried([Same(3), Pair((1, 2)), collections.Counter("aab")])
+    assert [type(one) for one in arrived] == [int, tuple, dict]
+    assert arrived == [3, (1, 2), {"a": 2, "b": 1}]
+
+
+def test_instances_of_shared_classes_travel_by_attributes() -> None:
+    class Node:
+        def __init__(self, value: int, after: Node | None) -> None:
+            self.value, self.after = value, after
+
+    arrived = carried(Node(1, Node(2, None)), Node=Node)
+    assert (arrived.value, arrived.after.value, arrived.after.after) == (1, 2, None)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        None,
+        7,
+        {},
+        {"nodes": 3, "root": 1},
+        {"nodes": [], "root": [0]},
+        {"nodes": [], "root": [-1]},
+        {"nodes": [], "root": {"a": 1}},
+        {"nodes": [["list", [[5]]]], "root": [0]},
+        {"nodes": [["list", 7]], "root": [0]},
+        {"nodes": [["tuple", [[0]]]], "root": [0]},
+        {"nodes": [["spelled", ["int", "zz"]]], "root": [0]},
+        {"nodes": [["spelled", ["eval", "1"]]], "root": [0]},
+        {"nodes": [["type", "eval"]], "root": [0]},
+        {"nodes": [["@Missing", []]], "root": [0]},
+        {"nodes": [["set", [[1]]], ["list", []]], "root": [0]},
+        {"nodes": [["range", ["1", "2", "0"]]], "root": [0]},
+        {"nodes": [[]], "root": [0]},
+        {"nodes": ["x"], "root": [0]},
+    ],
+)
+def test_a_forged_table_is_malformed(table: object) -> None:
+    with pytest.raises(frames.Malformed):
+        values.decode(table, {}, lambda number: number)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5_000, b'{"a": 1e999999}x']
+)
+def test_a_broken_frame_is_malformed(body: bytes) -> None:
+    read, write = os.pipe()
+    os.write(write, len(body).to_bytes(4, "big") + body[:60_000])
+    os.close(write)
+    with pytest.raises((frames.Malformed, frames.Closed)):
+        frames.receive(read)
+    os.close(read)
+
+
+def test_a_frame_that_promises_too_much_is_malformed() -> None:
+    read, write = os.pipe()
+    os.write(write, b"\xff\xff\xff\xff")
+    with pytest.raises(frames.Malformed):
+        frames.receive(read)
+    os.close(read)
+    os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("expected", "written", "same"),
+    [
+        ("7\n", "7", True),
+        ("7", " 7 \n\n", True),
+        ("1\n2", "1\r\n2\r\n", True),
+        ("1\n2", "1\n\n2", True),
+        ("1 2", "1  2", True),
+        ("1 2", "1\t2", True),
+        ("1 2", "1\n2", False),
+        ("7", "+7", True),
+        ("7", "007", True),
+        ("7", "7.0", True),
+        ("7", "7.0000000001", False),
+        ("7.0", "7", True),
+        ("0.1", "0.1000000000001", True),
+        ("0.1", "0.10001", False),
+        ("0.0", "0", True),
+        ("0.0", "1e-13", True),
+        ("0.0", "0.001", False),
+        ("0", "-0", True),
+        ("100000000000000000000000", "100000000000000000000001", False),
+        ("9" * 5_000, "9" * 5_000 + ".0", True),
+        ("yes", "YES", False),
+        ("", "", True),
+        ("", "x", False),
+        ("x", "", False),
+        ("nan", "nan", True),
+        ("1e3", "1000", True),
+        ("1.0", "inf", False),
+        ("\u2028", "\u2028", True),
+    ],
+)
+def test_outputs_are_compared_by_lines_tokens_and_numbers(
+    expected: str, written: str, same: bool
+) -> None:
+    assert same_output(expected, written) is same
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "same"),
+    [
+        ([1, 2], (1, 2), True),
+        ([[1], [2]], [(1,), (2,)], True),
+        ([1, 2], {1, 2}, False),
+        ([1], [1, 1], False),
+        (1.5, 1.5 + 1e-12, True),
+        (1.5, 1.5001, False),
+        (2, 2.0, True),
+        (2, 2.0000000001, False),
+        (2.0, 2, True),
+        (True, 1, True),
+        (True, "true", False),
+        (None, None, True),
+        (None, 0, False),
+        (0, False, True),
+        ("1", 1, False),
+        ({"1": 2}, {1: 2}, True),
+        ({"1": 2}, {1: 2, "1": 2}, False),
+        ({"a": [1]}, {"a": (1,)}, True),
+        ({"true": 1}, {True: 1}, True),
+        (math.inf, 10**400, False),
+        (0.0, 1e-15, True),
+    ],
+)
+def test_values_are_compared_as_json(expected: object, found: object, same: bool) -> None:
+    assert same_value(expected, found) is same
+
+
+def test_comparing_cyclic_values_ends() -> None:
+    cyclic: list[Any] = []
+    cyclic.append(cyclic)
+    assert not same_value([[[]]], cyclic)
+    assert not same_value(cyclic, cyclic)
