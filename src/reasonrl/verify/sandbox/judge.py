@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ def judge(channel: int, reports: int, job: Mapping[str, Any]) -> None:
     except BrokenTask as error:
         end, reason = "BROKEN", str(error)
     frames.send(reports, {"end": end, "reason": reason[:_SHOWN]})
+    signal.pause()  # the supervisor ends both; hanging up would end the program before it is seen
 
 
 class _Notes:
