@@ -74,6 +74,10 @@ def verify_file(
     how many were just done. Raises DataError with file:row for a row that cannot be read; then
     nothing is written and an older output file stays as it was.
     """
+    if input_path.exists() and not input_path.is_file():
+        raise DataError(
+            "not a regular file", where=str(input_path), expected="a file that can be read twice"
+        )
     start = time.perf_counter()
     counts: Counter[Status] = Counter()
     disputed: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -106,3 +107,10 @@ def test_programs_and_answers_may_share_a_file(tmp_path: Path) -> None:
     assert [v["status"] for v in verdicts] == ["CORRECT", "PASS", "NO_TESTS", "NO_TESTS"]
     assert [v["reward"] for v in verdicts] == [1.0, 1.0, None, None]
     assert verdicts[1]["tests"] == ["PASS", "PASS"]
+
+
+def test_a_pipe_is_refused_instead_of_read_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(DataError, match="not a regular file"):
+        verify_file(tmp_path / "pipe", tmp_path / "out.jsonl")

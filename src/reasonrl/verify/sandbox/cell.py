@@ -33,7 +33,7 @@ class Running:
     ending: bytes = b""
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
-    fault: str = ""  # TIME_LIMIT, OUTPUT_LIMIT, MEMORY_LIMIT: what the supervisor ended it for
+    fault: tuple[str, str] | None = None  # status and reason, if the supervisor ended it
 
 
 class Cell:

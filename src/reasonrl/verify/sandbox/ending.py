@@ -18,7 +18,7 @@ def describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str
     if is_killed:
         return "MEMORY_LIMIT", "it was killed for its memory"
     if running.fault:
-        return running.fault, f"over the limit: {running.fault.replace('_', ' ').lower()}"
+        return running.fault
     if message[:1] == b"C":
         text = message[1:].partition(zygote.NOT_COMPILED_END)[0]
         return "COMPILE_ERROR", text.decode(errors="replace")

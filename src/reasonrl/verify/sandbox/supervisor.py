@@ -169,7 +169,7 @@ class Run:
         while n_open or not is_over:
             rest = deadline - time.monotonic()
             if rest <= 0 and not is_over:
-                running.fault = "TIME_LIMIT"
+                running.fault = ("TIME_LIMIT", f"no end within {self._limits.time_s:g} s")
                 return
             for descriptor, _ in poll.poll(max(0.0, self._pause(rest)) * 1e3):
                 if descriptor == running.handle:
@@ -188,7 +188,8 @@ class Run:
         if into is running.stderr:
             del into[:-_STDERR_BYTES]
         elif len(into) > self._limits.output_bytes:
-            running.fault = "OUTPUT_LIMIT"
+            mib = self._limits.output_bytes >> 20
+            running.fault = ("OUTPUT_LIMIT", f"more than {mib} MiB of output")
         return bool(part)
 
     def _pause(self, rest: float) -> float:
@@ -202,7 +203,7 @@ class Run:
             return False
         for running in programs:
             if processes.memory_mb(running.handle) > self._limits.memory_mb:
-                running.fault = "MEMORY_LIMIT"
+                running.fault = ("MEMORY_LIMIT", f"more than {self._limits.memory_mb} MB")
         return any(running.fault for running in programs)
 
     def _kills(self) -> int:
@@ -283,7 +284,7 @@ class Run:
                     self._costs = (time.monotonic() - last, 0.0)
                     return found, "TIME_LIMIT", f"no result within {self._limits.time_s:g} s"
                 if self._is_too_big(program, judge):
-                    return found, "MEMORY_LIMIT", _memory_reason(self._limits)
+                    return found, "MEMORY_LIMIT", f"more than {self._limits.memory_mb} MB"
             now = time.monotonic()
             try:
                 report = frames.receive(reports)
@@ -329,10 +330,6 @@ def _judge_script(running: Running, expected: str, wall_s: float, *, is_killed: 
         if not compare.same_output(expected, written):
             status, reason = "WRONG_ANSWER", f"wrote {written.strip()[:_SHOWN]!r}"
     return Result(status, reason, wall_s, cpu_s)
-
-
-def _memory_reason(limits: walls.Limits) -> str:
-    return f"more than {limits.memory_mb} MB"
 
 
 # descriptors
