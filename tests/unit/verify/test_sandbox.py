@@ -210,6 +210,21 @@ def test_what_a_killed_supervisor_ran_dies_with_it() -> None:
             running.join(0.2)
 
 
+@pytest.mark.parametrize("shape", ["scripts", "calls"])
+def test_large_tests_are_run(verifier: Verifier, shape: str) -> None:
+    numbers = list(range(1_000_000))
+    text = " ".join(map(str, numbers))
+    total = str(sum(numbers))
+    if shape == "scripts":
+        tests: dict[str, Any] = {"inputs": [text] * 5, "outputs": [total] * 5}
+        code = RIGHT
+    else:
+        tests = {"fn_name": "add", "inputs": [json.dumps(numbers)] * 5, "outputs": [total] * 5}
+        code = "def add(v): return sum(v)"
+
+    assert verifier.verify(task(tests, time_s=20, memory_mb=1024), fenced(code)).reward == 1.0
+
+
 def test_no_disk_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))

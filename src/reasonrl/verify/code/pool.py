@@ -70,7 +70,9 @@ class Supervisor:
     def ask(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run one job. Raises SupervisorDied."""
         try:
-            frames.send(self._in, job)
+            frames.send(self._in, job, frames.MAX_JOB_BYTES)
+        except frames.Malformed as error:
+            return {"fault": f"the tests are too large: {error}"}
         except (frames.Closed, OSError) as error:
             raise SupervisorDied("it ended") from error
         return self._receive(job["limits"]["total_s"] + _SLACK_S)

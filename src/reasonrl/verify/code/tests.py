@@ -38,7 +38,7 @@ class TestSet:
     memory_mb: int | None = None
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=32)  # a group's rollouts come one after another; tests can be large
 def read_tests(text: str) -> TestSet:
     """Return the test set of an answer key. A key `limits` holds `time_s` and `memory_mb`."""
     try:

@@ -12,6 +12,7 @@ import struct
 from typing import Any
 
 MAX_BYTES = 32 << 20
+MAX_JOB_BYTES = 512 << 20  # of a job, which comes from the trainer with all its tests
 _CHUNK = 1 << 18
 
 
@@ -23,10 +24,10 @@ class Closed(Exception):
     """Report that the other side is gone."""
 
 
-def send(descriptor: int, message: object) -> None:
+def send(descriptor: int, message: object, most: int = MAX_BYTES) -> None:
     """Write one message. Raises Closed, or Malformed if it is too long."""
     body = json.dumps(message, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    if len(body) > MAX_BYTES:
+    if len(body) > most:
         raise Malformed(f"a message of {len(body)} bytes")
     rest = memoryview(struct.pack("!I", len(body)) + body)
     try:
@@ -36,10 +37,10 @@ def send(descriptor: int, message: object) -> None:
         raise Closed from error
 
 
-def receive(descriptor: int) -> Any:
+def receive(descriptor: int, most: int = MAX_BYTES) -> Any:
     """Read one message. Raises Closed at the end of the stream, Malformed for anything else."""
     (length,) = struct.unpack("!I", _read(descriptor, 4))
-    if length > MAX_BYTES:
+    if length > most:
         raise Malformed(f"a message of {length} bytes")
     try:
         return json.loads(_read(descriptor, length).decode("utf-8", "surrogatepass"))

@@ -73,7 +73,7 @@ def main() -> None:
         inside = Cell(setting)
         frames.send(channel_out, {"ready": True, "memory_group": inside.group is not None})
         while True:
-            job = frames.receive(channel_in)
+            job = frames.receive(channel_in, frames.MAX_JOB_BYTES)
             try:
                 answer = Run(inside, job).results()
             except CellError:  # once more, in a new one; a second death is the caller's to judge
@@ -168,8 +168,9 @@ class Run:
         n_open = len(streams)
         while n_open or not is_over:
             rest = deadline - time.monotonic()
-            if rest <= 0 and not is_over:
-                running.fault = ("TIME_LIMIT", f"no end within {self._limits.time_s:g} s")
+            if rest <= 0:
+                if not is_over:
+                    running.fault = ("TIME_LIMIT", f"no end within {self._limits.time_s:g} s")
                 return
             for descriptor, _ in poll.poll(max(0.0, self._pause(rest)) * 1e3):
                 if descriptor == running.handle:
@@ -363,7 +364,7 @@ def _file_of(text: str) -> Iterator[int]:
 def _file_of_job(job: Mapping[str, Any], skip: int) -> Iterator[int]:
     descriptor = os.memfd_create("job", os.MFD_CLOEXEC)
     try:
-        frames.send(descriptor, {**job, "skip": skip})
+        frames.send(descriptor, {**job, "skip": skip}, frames.MAX_JOB_BYTES)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor
     finally:

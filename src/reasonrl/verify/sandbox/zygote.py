@@ -233,7 +233,7 @@ def _be_program(role: str) -> program.Script:
     if role == "calls":
         program.serve_calls(_RPC_AT)
     else:
-        judge.judge(_RPC_AT, _REPORT_AT, frames.receive(_CODE_AT))
+        judge.judge(_RPC_AT, _REPORT_AT, frames.receive(_CODE_AT, frames.MAX_JOB_BYTES))
     os._exit(0)
 
 
