@@ -59,10 +59,10 @@ def test_a_system_prompt_becomes_part_of_every_prompt():
     assert {len(g.tokens) - len(p.tokens) for g, p in zip(guided, plain, strict=True)} == {4}
 
 
-def test_code_problems_are_refused_until_they_can_be_judged(tmp_path):
+def test_a_code_problem_without_tests_is_named(tmp_path):
     path = tmp_path / "code.jsonl"
     path.write_text('{"id": "a", "prompt": "x", "answer": "{}", "kind": "code"}\n')
-    with pytest.raises(DataError, match="kind code"):
+    with pytest.raises(DataError, match="problem 'a': no tests"):
         pools_of(f'data.sources=[{{type="file", path="{path}"}}]')
 
 
