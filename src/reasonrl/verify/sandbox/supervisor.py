@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import compare, frames, processes, walls, zygote
+from . import compare, frames, linux, processes, walls, zygote
 from .cell import Cell, CellError, Running
 from .ending import describe_end, ending_of
 
@@ -81,6 +81,8 @@ def main() -> None:
                 inside = Cell(setting)
                 answer = Run(inside, job).results()
             frames.send(channel_out, answer)
+            del job, answer
+            linux.return_memory()
     except frames.Closed:
         pass
     except (CellError, OSError) as error:

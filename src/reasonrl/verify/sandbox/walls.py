@@ -19,6 +19,9 @@ from . import linux
 
 ROOT_UID = 65534  # what root of the machine becomes: nobody
 SCRATCH = "/tmp"
+PACKAGES = "/packages"
+"""Where programs find packages; their own place may lie where a program's /tmp does."""
+
 _STACK_BYTES = 16 << 20
 _SYSTEM_PATHS = (
     "/usr",
@@ -157,14 +160,15 @@ def _enter_user_namespace(uid: int, gid: int, others: int, *, own: int | None = 
 
 def _build_root(packages: tuple[str, ...]) -> None:
     """Make a small root directory of what programs may see, and move into it."""
-    shown = (*_SYSTEM_PATHS, *sorted(interpreter_paths()), *packages, *_DEVICES)
-    sources = [(path, _open(path)) for path in shown]  # before something covers them
+    shown = {path: path for path in (*_SYSTEM_PATHS, *sorted(interpreter_paths()), *_DEVICES)}
+    shown |= {path: f"{PACKAGES}/{os.path.basename(path)}" for path in packages}
+    sources = [(path, place, _open(path)) for path, place in shown.items()]  # still uncovered
     linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
     new = "/tmp"
     linux.mount("tmpfs", new, "tmpfs", linux.MS_NOSUID, "size=1m,mode=755")
-    for path, source in sources:
+    for path, place, source in sources:
         if source is not None:
-            _show(path, source, new + path)
+            _show(path, source, new + place)
             os.close(source)
     for path in ("/tmp", "/dev/shm", "/proc", "/old"):
         os.makedirs(new + path, exist_ok=True)

@@ -88,7 +88,10 @@ def main() -> program.Script:
         requests.send(json.dumps({"error": str(error)}).encode())
         sys.exit(1)
     sys.path.remove(sys.argv[1])
-    sys.path.extend(sorted({os.path.dirname(path) for path in setting.packages}))
+    if setting.level == "namespaces":
+        sys.path.append(walls.PACKAGES)
+    else:
+        sys.path.extend(sorted({os.path.dirname(path) for path in setting.packages}))
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
