@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import psutil
 import torch
+
+from reasonrl.verify import Verifier, VerifyItem
 
 Row = Mapping[str, str | int | float]
 
@@ -35,6 +38,22 @@ def gemm_peak(size: int = 4096) -> float:
     """Return the float32 FLOP per CPU-second of a large matrix product, here and now."""
     a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
     return 2 * size**3 / median_cpu_seconds(lambda: torch.mm(a, b, out=out), repeats=3)
+
+
+def longest_pause_ms(verifier: Verifier, items: Sequence[VerifyItem]) -> float:
+    """Return the longest time between two beats of an event loop that judges all items at once."""
+
+    async def judge_all() -> float:
+        judging = asyncio.gather(*(verifier.averify(one.task, one.response) for one in items))
+        longest, last = 0.0, time.perf_counter()
+        while not judging.done():
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+        await judging
+        return longest
+
+    return 1e3 * asyncio.run(judge_all())
 
 
 def machine_busy_s() -> float:

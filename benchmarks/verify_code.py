@@ -11,7 +11,6 @@ time. `-I -S` is the barest interpreter, which no package can be imported in.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import json
 import statistics
@@ -24,7 +23,7 @@ from pathlib import Path
 import psutil
 from tests.corpus.programs import KINDS, mixed, read_programs
 
-from benchmarks.common import Row, describe_machine, print_table, spread
+from benchmarks.common import Row, describe_machine, longest_pause_ms, print_table, spread
 from reasonrl.types import Kind, Task
 from reasonrl.verify import Verifier, VerifyItem
 
@@ -148,26 +147,10 @@ def hanging(verifier: Verifier, repeats: int) -> list[Row]:
             verifier.verify(item(tests | limits, code).task, f"```python\n{code}\n```")
             over.append(1e3 * (time.perf_counter() - start - LIMIT_S))
         rows.append({"what": f"overshoot, {name}, ms", "measured": spread(over), "goal": "500"})
-    pause = f"{longest_pause(verifier):.0f}"
+    asked = [program.item for program in read_programs() if program.kind == "cheating"]
+    pause = f"{longest_pause_ms(verifier, asked):.0f}"
     rows.append({"what": "longest pause of an event loop, ms", "measured": pause, "goal": "50"})
     return rows
-
-
-def longest_pause(verifier: Verifier) -> float:
-    """Return the longest time in ms between two beats of a loop that judges programs."""
-
-    async def judge_all() -> float:
-        asked = [program.item for program in read_programs() if program.kind == "cheating"]
-        judging = asyncio.gather(*(verifier.averify(one.task, one.response) for one in asked))
-        longest, last = 0.0, time.perf_counter()
-        while not judging.done():
-            await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
-        await judging
-        return longest
-
-    return 1e3 * asyncio.run(judge_all())
 
 
 def soak(verifier: Verifier, n_runs: int) -> list[Row]:

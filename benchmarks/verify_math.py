@@ -12,7 +12,6 @@ each turn, and counts the CPU-seconds of the workers too.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import logging
 import statistics
@@ -29,7 +28,7 @@ from math_verify import verify as mv_verify
 from tests.corpus import Case, math_cases
 from tests.corpus.mixed import BOMBS, item, items, mixed
 
-from benchmarks.common import Row, describe_machine, print_table
+from benchmarks.common import Row, describe_machine, longest_pause_ms, print_table
 from reasonrl.types import Kind, Task
 from reasonrl.verify import DEFAULT_DEADLINE_S, Verifier, VerifyItem
 from reasonrl.verify.extract import answer_part
@@ -167,12 +166,13 @@ def hostile(verifier: Verifier) -> list[Row]:
     replaced = subprocess.run(
         [sys.executable, "-m", "benchmarks.replacement"], capture_output=True, text=True, check=True
     ).stdout.split()
+    asked = [item("7", bomb) for bomb in BOMBS] + list(mixed(200, seed=3))
     return [
         row("slowest of all bombs, wall seconds", f"{max(walls):.2f}", "1.0"),
         row("median bomb, wall seconds", f"{statistics.median(walls):.4f}", ""),
         row(f"slowest of {len(peers)} bombs, math-verify best", f"{max(peers):.1f}", ""),
         row("answer after a killed worker, slowest of 3, wall seconds", max(replaced), "0.3"),
-        row("longest pause of an event loop, ms", f"{longest_pause(verifier):.0f}", "50"),
+        row("longest pause of an event loop, ms", f"{longest_pause_ms(verifier, asked):.0f}", "50"),
         row("default deadline, seconds", f"{DEFAULT_DEADLINE_S:g}", ""),
     ]  # fmt: skip
 
@@ -187,23 +187,6 @@ def wall(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def longest_pause(verifier: Verifier) -> float:
-    """Return the longest time in ms between two beats of an event loop that judges bombs."""
-
-    async def judge_all() -> float:
-        asked = [item("7", bomb) for bomb in BOMBS] + list(mixed(200, seed=3))
-        judging = asyncio.gather(*(verifier.averify(q.task, q.response) for q in asked))
-        longest, last = 0.0, time.perf_counter()
-        while not judging.done():
-            await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
-        await judging
-        return longest
-
-    return 1_000 * asyncio.run(judge_all())
 
 
 def soak(verifier: Verifier, count: int = 10_000) -> list[Row]:

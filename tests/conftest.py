@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +91,11 @@ def sampled(make_engine):
     prompts = prompts_of(engine, TEXTS)
     groups = engine.generate(prompts, Sampling(max_new_tokens=12, group_size=6))
     return engine, prompts, groups
+
+
+def run_script(path: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python script of its own, as a caller of the package would."""
+    path.write_text(text, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, timeout=120, check=False
+    )

@@ -74,10 +74,6 @@ def verify_file(
     how many were just done. Raises DataError with file:row for a row that cannot be read; then
     nothing is written and an older output file stays as it was.
     """
-    if input_path.exists() and not input_path.is_file():
-        raise DataError(
-            "not a regular file", where=str(input_path), expected="a file that can be read twice"
-        )
     start = time.perf_counter()
     counts: Counter[Status] = Counter()
     disputed: list[str] = []
@@ -128,6 +124,10 @@ def _whole_file(path: Path) -> Iterator[IO[str]]:
 
 
 def _read_rows(path: Path) -> Iterator[_Row]:
+    if path.exists() and not path.is_file():
+        raise DataError(
+            "not a regular file", where=str(path), expected="a file that can be read twice"
+        )
     try:
         with path.open(encoding="utf-8") as source:
             for number, line in enumerate(source, start=1):

@@ -6,8 +6,6 @@ import asyncio
 import gc
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -16,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.conftest import run_script
 from tests.corpus.programs import mixed
 from typer.testing import CliRunner
 
@@ -305,11 +304,7 @@ if __name__ == "__main__":
     judge = Judge.remote()
     print(ray.get(judge.statuses.remote(["f = lambda x: x + 1", "f = lambda x: x"])))
 """
-    path = tmp_path / "script.py"
-    path.write_text(script, encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, str(path)], capture_output=True, text=True, timeout=120, check=False
-    )
+    result = run_script(tmp_path / "script.py", script)
 
     assert result.stdout == "['PASS', 'WRONG_ANSWER']\n", result.stderr
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.conftest import run_script
 
 from reasonrl.errors import VerifierError
 from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
@@ -238,13 +237,6 @@ def test_the_module_functions_judge_plain_numbers_without_a_worker() -> None:
 
     assert verify(item.task, item.response).reward == 1.0
     assert [verdict.reward for verdict in verify_batch([item])] == [1.0]
-
-
-def run_script(path: Path, text: str) -> subprocess.CompletedProcess[str]:
-    path.write_text(text, encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, str(path)], capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 def test_importing_and_judging_a_number_loads_neither_sympy_nor_torch(tmp_path: Path) -> None:

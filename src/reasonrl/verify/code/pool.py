@@ -21,6 +21,7 @@ from reasonrl.errors import VerifierError
 from reasonrl.verify import sandbox
 from reasonrl.verify.code.isolation import Isolation, Machine, describe_parts, setting_for
 from reasonrl.verify.sandbox import frames, supervisor
+from reasonrl.verify.sandbox.zygote import FLAGS
 
 _ROUNDS = 3
 _SLACK_S = 30.0  # above a job's own time: a supervisor that takes longer has a fault
@@ -36,7 +37,7 @@ class Supervisor:
 
     def __init__(self, level: Isolation) -> None:
         package = str(Path(sandbox.__file__).parent.parent)
-        command = [os.path.realpath(sys.executable), "-s", "-S", "-P", "-B", "-X", "utf8"]
+        command = [os.path.realpath(sys.executable), *FLAGS]
         self._process = subprocess.Popen(
             [*command, "-c", supervisor.BOOT, package, setting_for(level).to_json()],
             stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -188,8 +188,3 @@ def _no_tests(what: str) -> DataError:
         expected="inputs and outputs, with fn_name or without; test_code; or assert_case",
         remedy="see docs/verifiers.md for the four shapes",
     )
-
-
-def fraction(statuses: Sequence[str], total: int) -> float:
-    """Return the share of tests that passed, of all that the task has."""
-    return sum(status == "PASS" for status in statuses) / max(total, 1)

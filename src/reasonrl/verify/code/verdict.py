@@ -15,7 +15,7 @@ from reasonrl.types import Status, Verdict
 from reasonrl.verify.code.isolation import Isolation
 from reasonrl.verify.code.pool import SupervisorPool
 from reasonrl.verify.code.source import last_program
-from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S, TestSet, fraction, read_tests
+from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S, TestSet, read_tests
 from reasonrl.verify.finding import Finding
 
 MAX_CODE_CHARS = 1_000_000
@@ -127,7 +127,7 @@ class ProgramJudge:
         statuses = tuple(status for status, *_ in results)
         bad = next((n for n, status in enumerate(statuses) if status is not Status.PASS), None)
         total = max(len(statuses), 1 if tests.kind == "check" else len(tests.tests))
-        share = fraction(statuses, total)
+        share = statuses.count(Status.PASS) / total
         is_right = bad is None and len(statuses) >= total
         return Verdict(
             reward=share if self._options.reward == "fraction" else float(is_right),

@@ -43,13 +43,12 @@ class Cell:
         self._is_strong = setting.level == "namespaces"
         self.group = cgroup.make_group()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        flags = ["-s", "-S", "-P", "-B", "-X", "utf8"]
         self._requests = ours
         with theirs:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
-                    *flags,
+                    *zygote.FLAGS,
                     "-c",
                     zygote.BOOT,
                     sys.argv[1],

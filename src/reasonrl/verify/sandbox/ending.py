@@ -47,5 +47,5 @@ def ending_of(message: bytes) -> tuple[int, float, bool]:
     """Return wait status, CPU seconds and whether something was left behind."""
     if len(message) < zygote.ENDING.size or message[:1] != b"E":
         return 0, 0.0, False
-    _, status, cpu_s, _, is_left = zygote.ENDING.unpack(message[: zygote.ENDING.size])
+    _, status, cpu_s, is_left = zygote.ENDING.unpack(message[: zygote.ENDING.size])
     return status, cpu_s, is_left

@@ -24,12 +24,17 @@ class Closed(Exception):
     """Report that the other side is gone."""
 
 
-def send(descriptor: int, message: object, most: int = MAX_BYTES) -> None:
-    """Write one message. Raises Closed, or Malformed if it is too long."""
+def pack(message: object, most: int = MAX_BYTES) -> bytes:
+    """Return one message as it is written. Raises Malformed if it is too long."""
     body = json.dumps(message, separators=(",", ":")).encode("utf-8", "surrogatepass")
     if len(body) > most:
         raise Malformed(f"a message of {len(body)} bytes")
-    rest = memoryview(struct.pack("!I", len(body)) + body)
+    return struct.pack("!I", len(body)) + body
+
+
+def send(descriptor: int, message: object, most: int = MAX_BYTES) -> None:
+    """Write one message. Raises Closed, or Malformed if it is too long."""
+    rest = memoryview(pack(message, most))
     try:
         while rest:
             rest = rest[os.write(descriptor, rest) :]

@@ -33,7 +33,6 @@ _STDERR_BYTES = 4_096
 _SHOWN = 300
 _STACK_BYTES = 256 << 20  # of a program's main thread: deep recursion is an honest style
 _WATCH_S = 0.05  # between two looks at the memory, where there is no control group
-_JUDGE_MEMORY_MB = 1_024
 _GRACE_S = 0.1  # after a test's end for its process to end
 _SPARE_MB = {True: 8_192, False: 1_024}  # of addresses above the memory limit: stacks of threads
 _MAX_RESULTS = 20_000
@@ -128,7 +127,7 @@ class Run:
 
     def _scripts(self) -> tuple[list[Result], str]:
         found: list[Result] = []
-        with _file_of(self._job["code"]) as code:
+        with _file_of(_bytes_of(self._job["code"])) as code:
             for test in self._job["tests"]:
                 if time.monotonic() > self._until:
                     found.append(Result("TIME_LIMIT", "the time of the whole problem is used up"))
@@ -143,7 +142,11 @@ class Run:
 
     def _script(self, code: int, given: str, expected: str) -> Result:
         os.lseek(code, 0, os.SEEK_SET)
-        with ExitStack() as stack, self._cell.scratch() as scratch, _file_of(given) as stdin:
+        with (
+            ExitStack() as stack,
+            self._cell.scratch() as scratch,
+            _file_of(_bytes_of(given)) as stdin,
+        ):
             (out, out_end), (err, err_end) = _pipe(stack), _pipe(stack)
             try:
                 running = self._cell.start(
@@ -241,14 +244,15 @@ class Run:
             ours, theirs = socket.socketpair()
             reports, reports_end = os.pipe()
             stack.callback(os.close, reports)
-            job_file = stack.enter_context(_file_of_job(self._job, skip))
+            job = frames.pack({**self._job, "skip": skip}, frames.MAX_JOB_BYTES)
+            job_file = stack.enter_context(_file_of(job))
             quiet = [nowhere, nowhere, nowhere]
+            limits = self._session_limits()
             try:
                 program = self._cell.start(
-                    "calls", self._session_limits(), [*quiet, nowhere, theirs.fileno()], scratch[0]
+                    "calls", limits, [*quiet, nowhere, theirs.fileno()], scratch[0]
                 )
                 stack.callback(self._cell.end, program)
-                limits = replace(self._session_limits(), memory_mb=_JUDGE_MEMORY_MB)
                 judge = self._cell.start(
                     "judge", limits, [*quiet, job_file, ours.fileno(), reports_end], scratch[1]
                 )
@@ -349,11 +353,11 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
 
 
 @contextmanager
-def _file_of(text: str) -> Iterator[int]:
-    """Hold a text in a file of memory: a script's standard input can be read in every way."""
-    descriptor = os.memfd_create("text", os.MFD_CLOEXEC)
+def _file_of(content: bytes) -> Iterator[int]:
+    """Hold bytes in a file of memory: a script's standard input can be read in every way."""
+    descriptor = os.memfd_create("content", os.MFD_CLOEXEC)
     try:
-        rest = memoryview(text.encode("utf-8", "surrogatepass"))
+        rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -362,12 +366,5 @@ def _file_of(text: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-@contextmanager
-def _file_of_job(job: Mapping[str, Any], skip: int) -> Iterator[int]:
-    descriptor = os.memfd_create("job", os.MFD_CLOEXEC)
-    try:
-        frames.send(descriptor, {**job, "skip": skip}, frames.MAX_JOB_BYTES)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

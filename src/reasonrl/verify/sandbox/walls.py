@@ -67,10 +67,9 @@ def enter(level: str, packages: tuple[str, ...]) -> None:
     is_root = os.geteuid() == 0
     if is_root:  # the interpreter may lie where only root can go: look at it as root
         linux.unshare(linux.CLONE_NEWNS)
-        _build_root(packages)
     else:
         _enter_user_namespace(os.geteuid(), os.getegid(), linux.CLONE_NEWNS)
-        _build_root(packages)
+    _build_root(packages)
     if is_root:
         os.setgroups([])
         os.setresgid(ROOT_UID, ROOT_UID, ROOT_UID)

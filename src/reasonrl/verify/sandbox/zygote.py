@@ -35,9 +35,11 @@ except BaseException as error:
 script.end()
 """
 
-ROLES = ("script", "calls", "judge")
-ENDING = struct.Struct("!Bidd?")
-"""How a program ended: b"E", wait status, CPU seconds, peak memory in MB, left-overs."""
+FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8")
+"""Of the interpreters on this side: no site packages, nothing of the caller's directory."""
+
+ENDING = struct.Struct("!Bid?")
+"""How a program ended: b"E", wait status, CPU seconds, left-overs."""
 NOT_COMPILED, NOT_COMPILED_END = b"C", b"\0"
 
 _WARM = """
@@ -172,7 +174,7 @@ def _wait(child: int, control: int, descriptors: Sequence[int], *, is_alone: boo
     _, status, usage = os.wait4(child, 0)
     is_left = _is_any_left() if is_alone else _end_the_rest()
     cpu_s = usage.ru_utime + usage.ru_stime
-    os.write(control, ENDING.pack(b"E"[0], status, cpu_s, usage.ru_maxrss / 1024, is_left))
+    os.write(control, ENDING.pack(b"E"[0], status, cpu_s, is_left))
     os._exit(0)
 
 
