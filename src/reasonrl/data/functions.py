@@ -56,8 +56,8 @@ def function_problems(
 ) -> list[Problem]:
     """Return one side of a fixed split of the 112 problems.
 
-    Held out are combinations: every first and every second part is trained on in others. Raise
-    DataError if so many cannot be held out.
+    Held out are combinations: with the default 24, every first and every second part is trained on
+    in others. Raise DataError if so many cannot be held out.
     """
     whole = [(first, then) for first in FIRST for then in THEN]
     if not 1 <= heldout < len(whole):

@@ -18,7 +18,10 @@ def test_the_split_is_exact_and_covers_every_part() -> None:
 
     assert (len(train), len(held)) == (len(FIRST) * len(THEN) - 24, 24)
     assert names.isdisjoint(problem.id for problem in held)
-    assert all(any(first in name for name in names) for first in FIRST)
+    told = {(f, t): f"functions: {t.format(f)}" for f in FIRST for t in THEN}
+    trained = [parts for parts, name in told.items() if name in names]
+    assert {first for first, _ in trained} == set(FIRST)
+    assert {then for _, then in trained} == set(THEN)
     assert {problem.kind for problem in train} == {Kind.CODE}
 
 
