@@ -26,7 +26,7 @@ from reasonrl.algo.loss import Objective
 from reasonrl.engines.local.packing import microbatches
 from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
 from reasonrl.engines.weights import Weights
-from reasonrl.launch import judge_with
+from reasonrl.launch.parts import judge_with
 from reasonrl.models.fetch import DEFAULT_MODEL
 from reasonrl.models.hf import load_model
 from reasonrl.models.tokenizer import ChatTokenizer

@@ -42,7 +42,7 @@ def tell(step: int, wall_s: float, accuracy: float) -> None:
 
 def work_reasonrl(recipe: Recipe) -> None:
     from reasonrl.console import Console
-    from reasonrl.launch import train
+    from reasonrl.launch.train import train
     from reasonrl.record import RunRecorder
 
     with tempfile.TemporaryDirectory() as directory:
@@ -65,7 +65,7 @@ def work_trl(recipe: Recipe) -> None:
 
     from reasonrl.engines.local import LocalEngine
     from reasonrl.evaluate import evaluate_suite
-    from reasonrl.launch import judge_with
+    from reasonrl.launch.parts import judge_with
     from reasonrl.models.fetch import locate
     from reasonrl.models.hf import load_model
     from reasonrl.pools import encode_pools, load_problem_lists

@@ -19,7 +19,7 @@ from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierEr
 
 if TYPE_CHECKING:
     from reasonrl.console import Console
-    from reasonrl.launch import Outcome
+    from reasonrl.launch.train import Outcome
     from reasonrl.verify import Isolation, VerifyItem
 
 app = typer.Typer(
@@ -54,7 +54,7 @@ def train(
     directory = run_dir or Path("runs") / f"{parsed.name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     from reasonrl.console import Console, show_recipe
-    from reasonrl.launch import train as launch
+    from reasonrl.launch.train import train as launch
 
     console = Console()
     show_recipe(console, parsed)
@@ -68,7 +68,7 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, from its newest checkpoint."""
     from reasonrl.console import Console
-    from reasonrl.launch import resume as launch
+    from reasonrl.launch.train import resume as launch
 
     console = Console()
     with _resumable(run):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from reasonrl.config import Recipe
 from reasonrl.console import Console
-from reasonrl.launch import train
+from reasonrl.launch.train import train
 from reasonrl.recipe_file import load_recipe
 from tests.e2e.support import RECIPES, metrics_of, rollouts_of
 

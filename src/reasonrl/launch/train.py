@@ -1,4 +1,4 @@
-"""Put a run together and start it: the only module that names concrete engines and files.
+"""Put a training run together and start it, or go on with it.
 
 Everything that can be wrong is checked before the run directory is made, so that bad input leaves
 nothing half-written.
@@ -6,37 +6,26 @@ nothing half-written.
 
 from __future__ import annotations
 
-import fcntl
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 from pathlib import Path
-from threading import Event
-from types import FrameType
 
 from reasonrl import checkpoint
-from reasonrl.config import CodeConfig, Recipe
+from reasonrl.config import Recipe
 from reasonrl.console import Console
-from reasonrl.engines.local import (
-    LocalEngine,
-    OptimizerSettings,
-    keep_freed_memory,
-    use_threads,
-)
+from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
 from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.launch.parts import judge_with, local_engine, make_verifier
+from reasonrl.launch.process import only_process, stop_on_signal
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.pools import Pools, encode_pools, load_problem_lists
 from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RUN_FILES, RunRecorder, write_atomic
-from reasonrl.rollout import Answer, Judge
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
 from reasonrl.train_state import TrainState, initial_state
 from reasonrl.trainer import Trainer
-from reasonrl.types import Verdict
-from reasonrl.verify import CodeOptions, Isolation, Verifier, VerifyItem
 
 CONFIG, CHECKPOINTS = "config.toml", "checkpoints"
 
@@ -84,25 +73,22 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
     keep_freed_memory()
     model, pools = _prepare(recipe, console)
     with ExitStack() as stack:
-        verifier = stack.enter_context(
-            Verifier(
-                workers=recipe.verify.workers,
-                deadline_s=recipe.verify.deadline_s,
-                unboxed=recipe.verify.unboxed,
-                code=_code_options(recipe.verify.code),
-            )
-        )
+        verifier = stack.enter_context(make_verifier(recipe.verify))
         if pools.has_programs():
             console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
-        engine = stack.enter_context(_local_engine(recipe, model))
+        engine = stack.enter_context(
+            local_engine(
+                model, recipe.engine, recipe.optimizer, keep_reference=_keeps_reference(recipe)
+            )
+        )
         directory.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(_only_process(directory))
+        stack.enter_context(only_process(directory))
         if is_new:
             write_atomic(directory / CONFIG, dump_recipe(recipe))
         files = RunRecorder(directory)
         state = _restore(directory, engine, files, recipe, console)
         trackers = _open_trackers(recipe, directory, state.step, stack)
-        stopper = stack.enter_context(_stop_on_signal(console))
+        stopper = stack.enter_context(stop_on_signal(console))
         trainer = Trainer(
             recipe=recipe,
             engine=engine,
@@ -155,56 +141,19 @@ def _open_trackers(
     return opened
 
 
-# engine, judge, checkpoints
-
-
 def _describe_memory(model: LanguageModel, recipe: Recipe) -> str:
     """Return one line on what the weights will need; activations and the cache come on top."""
     n = sum(parameter.numel() for parameter in model.module.parameters())
-    copies = 5 if keeps_reference(recipe) else 4  # weights, gradient, two moments
+    copies = 5 if _keeps_reference(recipe) else 4  # weights, gradient, two moments
     return f"{n / 1e6:.1f}M parameters; float32 training state {copies * 4 * n / 1e9:.2f} GB"
 
 
-def keeps_reference(recipe: Recipe) -> bool:
+def _keeps_reference(recipe: Recipe) -> bool:
     """Say whether any stage measures its distance from the starting policy."""
     return any(stage.update.kl_coefficient > 0 for stage in recipe.stage)
 
 
-def _local_engine(recipe: Recipe, model: LanguageModel) -> LocalEngine:
-    settings = recipe.optimizer
-    return LocalEngine(
-        model,
-        OptimizerSettings(
-            betas=(settings.beta1, settings.beta2),
-            epsilon=settings.epsilon,
-            weight_decay=settings.weight_decay,
-            max_gradient_norm=settings.max_gradient_norm,
-        ),
-        compute=recipe.engine.compute,
-        recompute=recipe.engine.recompute,
-        token_budget=recipe.engine.token_budget,
-        max_rows=recipe.engine.max_rows,
-        keep_reference=keeps_reference(recipe),
-    )
-
-
-def judge_with(verifier: Verifier) -> Judge:
-    """Return the judge that the rollouts ask."""
-
-    def judge(answers: Sequence[Answer]) -> list[Verdict]:
-        return verifier.verify_batch(
-            [
-                VerifyItem(task=answer.task, response=answer.text, stop_reason=answer.stop)
-                for answer in answers
-            ]
-        )
-
-    return judge
-
-
-def _code_options(config: CodeConfig) -> CodeOptions:
-    settings = config.model_dump()
-    return CodeOptions(**settings | {"isolation": Isolation(config.isolation)})
+# checkpoints
 
 
 def _save(directory: Path, engine: LocalEngine, state: TrainState, keep: int) -> None:
@@ -242,40 +191,3 @@ def _restore(
     recorder.rewind(state.step)
     console.note(f"resuming {directory} after step {state.step}")
     return state
-
-
-# one process, and a way to stop it
-
-
-@contextmanager
-def _only_process(directory: Path) -> Iterator[None]:
-    """Hold the run's lock; two processes would write over each other."""
-    with (directory / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                "another process works on this run",
-                where=str(directory),
-                remedy="wait for it, or choose another --run-dir",
-            ) from error
-        yield
-
-
-@contextmanager
-def _stop_on_signal(console: Console) -> Iterator[Event]:
-    """End after the current step on the first Ctrl-C or SIGTERM, at once on the second."""
-    stopper = Event()
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if stopper.is_set():
-            raise KeyboardInterrupt
-        stopper.set()
-        console.note("stopping after this step or evaluation; again to stop at once")
-
-    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopper
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

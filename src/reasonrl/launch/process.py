@@ -1,0 +1,48 @@
+"""One process a directory, and a way for a person to stop it."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from reasonrl.console import Console
+from reasonrl.errors import ConfigError
+
+
+@contextmanager
+def only_process(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock; two processes would write over each other."""
+    with (directory / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                "another process works in this directory",
+                where=str(directory),
+                remedy="wait for it, or choose another directory",
+            ) from error
+        yield
+
+
+@contextmanager
+def stop_on_signal(console: Console) -> Iterator[Event]:
+    """End after the current step on the first Ctrl-C or SIGTERM, at once on the second."""
+    stopper = Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stopper.is_set():
+            raise KeyboardInterrupt
+        stopper.set()
+        console.note("stopping after this step or evaluation; again to stop at once")
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopper
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
