@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.common import Row, report
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local.packing import microbatches
-from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.weights import Weights
 from reasonrl.launch.parts import judge_with
 from reasonrl.models.fetch import DEFAULT_MODEL
@@ -70,7 +70,7 @@ class FakeEngine:
         self.logprobs = -rng.exponential(0.4, size=LIMIT).astype(np.float32)
 
     def generate(
-        self, prompts: Sequence[Prompt], sampling: Sampling, *, progress: Progress | None = None
+        self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
         rng = np.random.default_rng(prompts[0].seed)
         return [

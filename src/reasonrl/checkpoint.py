@@ -76,14 +76,13 @@ def save(
 
 
 def load_latest(directory: Path) -> Checkpoint | None:
-    """Return the newest checkpoint, or None when there is none yet.
-
-    Raises CheckpointError when it is not what was written.
-    """
+    """Return the newest checkpoint, or None when there is none yet."""
     found = _steps(directory)
-    if not found:
-        return None
-    path = found[-1]
+    return load(found[-1]) if found else None
+
+
+def load(path: Path) -> Checkpoint:
+    """Return a checkpoint; raise CheckpointError when it is not what was written."""
     remedy = f"delete {path} to resume from the checkpoint before it"
     try:
         document = json.loads((path / _STATE).read_text(encoding="utf-8"))

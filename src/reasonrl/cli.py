@@ -75,6 +75,101 @@ def resume(
         _end(launch(run, console), console)
 
 
+@app.command("eval")
+def evaluate(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model, a run, or RUN/checkpoints/step-N.", metavar="MODEL"),
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(help="A benchmark, a file of problems, or a suite of the recipe; repeatable."),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="An evaluation recipe; a run's own if MODEL is one.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="Samples of each problem.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="1 if left out; 0 is greedy.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="32,768 if left out, or what the context leaves.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Evaluate on so many problems, always the same ones.")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="Another model: how much better is MODEL?", metavar="OTHER")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where benchmark files lie; the hub if left out.")
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="Ask for a boxed answer as the report does, or: instruction, bare."),
+    ] = None,
+    system_prompt: Annotated[str | None, typer.Option(help="A system turn before each.")] = None,
+    unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Of the samples.")] = None,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where results are kept; named after what is asked.")
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Show results beside the report's Table 13.")
+    ] = False,
+) -> None:
+    """Evaluate a model with error bars; goes on where it was stopped.
+
+    reasonrl eval MODEL --suite aime24 --suite aime25 --k 32
+    """
+    from reasonrl.eval_options import EvalOptions, load_base, named_directory, settle
+
+    if model is None:
+        _show_table(out)
+        return
+    base = load_base(recipe, model, suite or (), overrides or ())
+    options = EvalOptions(
+        suites=suite or (),
+        k=k,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        limit=limit,
+        data=data,
+        style=style,
+        system_prompt=system_prompt,
+        unboxed=unboxed,
+        seed=seed,
+    )
+    request = settle(base, options)
+    directory = out or named_directory(request, model)
+
+    from reasonrl.console import Console
+    from reasonrl.console_eval import show_results
+    from reasonrl.launch.evaluate import evaluate as launch
+
+    console = Console()
+    models = [model] if compare is None else [compare, model]
+    with _repeatable(console):
+        results = launch(request, models, directory, console)
+    show_results(console, results, models)
+    if table:
+        _show_table(directory)
+    console.note(f"done: {directory}/results.json, {directory}/report.html")
+
+
+def _show_table(directory: Path | None) -> None:
+    """Print the report's Table 13 with the rows of one evaluation, or of all below `evals`."""
+    from reasonrl.console import Console
+    from reasonrl.console_eval import show_table_13
+    from reasonrl.errors import ConfigError
+    from reasonrl.results import read_results
+
+    places = [directory] if directory else sorted(Path("evals").glob("*"))
+    found = [results for place in places if (results := read_results(place))]
+    if directory and not found:
+        raise ConfigError("no results here", where=str(directory), expected="results.json")
+    show_table_13(Console(), found)
+
+
 @app.command("show-config")
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Print a recipe as it would run: everything resolved, with the derived numbers."""
@@ -213,6 +308,19 @@ def _resumable(directory: Path) -> Iterator[None]:
     except (StorageError, EngineError, VerifierError, OSError):
         if (directory / "config.toml").exists():
             typer.echo(f"once that is mended, go on with: reasonrl resume {directory}", err=True)
+        raise
+
+
+@contextmanager
+def _repeatable(console: Console) -> Iterator[None]:
+    """Say how to go on when an evaluation is stopped or cannot go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.note("stopped; the same command goes on from here")
+        raise typer.Exit(130) from None
+    except (StorageError, EngineError, VerifierError, OSError):
+        console.note("once that is mended, the same command goes on from here")
         raise
 
 

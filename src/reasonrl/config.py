@@ -8,6 +8,7 @@ engine.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reasonrl.types import EntropyMode, TruncationRule
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""Of recipes and suites: they name files and directories."""
 
 
 class Strict(BaseModel):
@@ -61,8 +65,40 @@ class GymSource(Strict):
     config: dict[str, int | float | str | bool] = {}
 
 
+class MathBenchmark(Strict):
+    """A benchmark of mathematics, from the hub, or from a local file or the directory it is in.
+
+    `style` says where the prompt asks for a boxed answer: as the report's own files do (AIME 2024
+    does, AIME 2025 does not, the rest does), everywhere, or nowhere.
+    """
+
+    type: Literal["aime24", "aime25", "math500", "gsm8k"]
+    path: Path | None = None
+    style: Literal["report", "instruction", "bare"] = "report"
+
+
+class CodeBenchmark(Strict):
+    """A benchmark of programs, from the hub, or from a local file or the directory it is in."""
+
+    type: Literal["humaneval", "mbpp"]
+    path: Path | None = None
+
+
+class LiveCodeBench(Strict):
+    """Contest problems from `since` up to, not including, `until`; the report's window."""
+
+    type: Literal["livecodebench"]
+    path: Path | None = None
+    since: date = date(2024, 8, 1)
+    until: date = date(2025, 2, 1)
+    release: int = Field(default=5, ge=1, le=6)
+
+
+Benchmark = MathBenchmark | CodeBenchmark | LiveCodeBench
+
 Source = Annotated[
-    FileSource | ArithmeticSource | FunctionsSource | GymSource, Field(discriminator="type")
+    FileSource | ArithmeticSource | FunctionsSource | GymSource | Benchmark,
+    Field(discriminator="type"),
 ]
 
 
@@ -193,13 +229,18 @@ class EngineConfig(Strict):
 
 
 class Suite(Strict):
-    """Problems to evaluate on: before and after training, and every `every` steps if not 0."""
+    """Problems to evaluate on: before and after training, and every `every` steps if not 0.
 
-    name: str
+    `limit` takes that many of the problems, always the same ones; a larger limit adds others to
+    them. In a file `temperature` may be a list: one suite for each, named `NAME-t0.6`.
+    """
+
+    name: str = Field(pattern=NAME)
     sources: tuple[Source, ...] = Field(min_length=1)
     k: int = Field(default=8, ge=1)
     temperature: float = Field(default=1.0, ge=0)
     max_new_tokens: int = Field(ge=1)
+    limit: int | None = Field(default=None, ge=1)
     every: int = Field(default=0, ge=0)
 
 
@@ -241,7 +282,7 @@ class CheckpointConfig(Strict):
 class Recipe(Settings):
     """A whole run. The first suite is the headline of summary.json."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")  # it names a directory
+    name: str = Field(pattern=NAME)
     seed: int = Field(default=1, ge=0)
     model: ModelConfig = ModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -254,10 +295,42 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _check_names(self) -> Recipe:
-        for kind, names in (
-            ("stage", [stage.name for stage in self.stage]),
-            ("suite", [suite.name for suite in self.suite]),
-        ):
-            if len(set(names)) < len(names):
-                raise ValueError(f"two {kind} tables share a name")
+        _check_differ("stage", [stage.name for stage in self.stage])
+        _check_differ("suite", [suite.name for suite in self.suite])
         return self
+
+
+class EvalRecipe(Strict):
+    """An evaluation without training: what is asked, of whichever model, and how it is judged."""
+
+    name: str = Field(pattern=NAME)
+    seed: int = Field(default=1, ge=0)
+    system_prompt: str | None = None
+    engine: EngineConfig = EngineConfig()
+    verify: VerifyConfig = VerifyConfig()
+    suite: tuple[Suite, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> EvalRecipe:
+        _check_differ("suite", [suite.name for suite in self.suite])
+        return self
+
+
+def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
+    """Return the evaluation that a training recipe makes of its model.
+
+    Raises ValueError when it has no suite.
+    """
+    return EvalRecipe(
+        name=recipe.name,
+        seed=recipe.seed,
+        system_prompt=recipe.model.system_prompt,
+        engine=recipe.engine,
+        verify=recipe.verify,
+        suite=recipe.suite,
+    )
+
+
+def _check_differ(kind: str, names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"two {kind} tables share a name")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from reasonrl.config import Recipe
 from reasonrl.verify.batch_file import VerifyReport
@@ -28,18 +30,20 @@ _SHOWN = (
     ("s", "time/step_s", "{:.1f}"),
 )
 
-
 _SHOWN_IDS = 10
+_FILE_WIDTH = 160  # of tables that go to a file or a pipe
+_QUIET_S = 30.0  # a phase says nothing for so long
 
 
 class Console:
     """Print notes, phases and steps. On a terminal the phases are bars that vanish when done."""
 
     def __init__(self) -> None:
-        self._rich = RichConsole(highlight=False, soft_wrap=True)
+        rich = RichConsole(highlight=False, soft_wrap=True)
+        self._rich = rich if rich.is_terminal else RichConsole(highlight=False, width=_FILE_WIDTH)
 
     def note(self, text: str) -> None:
-        self._rich.print(text, markup=False)
+        self._rich.print(text, markup=False, soft_wrap=True)
 
     def step(self, metrics: Mapping[str, Number], *, total: int) -> None:
         """Print one greppable line: `step=12/30 stage=short acc=0.412 ...`."""
@@ -49,11 +53,17 @@ class Console:
             parts.append(f"{label}={'-' if value is None else form.format(value)}")
         self.note(" ".join(parts))
 
+    def print(self, table: Table) -> None:
+        self._rich.print(table)
+
     @contextmanager
     def phase(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a phase of `total` items and yield the function that counts finished ones."""
+        """Show a phase of `total` items and yield the function that counts finished ones.
+
+        Without a terminal a long phase prints a line every half minute.
+        """
         if not (self._rich.is_terminal and sys.stdout.isatty()):
-            yield lambda _done: None
+            yield self._counter(name, total)
             return
         columns = (
             TextColumn("{task.description:>10}"),
@@ -64,6 +74,18 @@ class Console:
         with Progress(*columns, console=self._rich, transient=True) as progress:
             task = progress.add_task(name, total=total)
             yield lambda done: progress.advance(task, done)
+
+    def _counter(self, name: str, total: int) -> Callable[[int], None]:
+        done, last = 0, time.monotonic()
+
+        def count(n: int) -> None:
+            nonlocal done, last
+            done += n
+            if time.monotonic() - last > _QUIET_S:
+                last = time.monotonic()
+                self.note(f"{name} {done}/{total}")
+
+        return count
 
 
 def show_recipe(console: Console, recipe: Recipe) -> None:

@@ -1,49 +1,69 @@
-"""avg@k with an interval, during training and before and after it.
+"""Sample k completions of every problem, judge them, and say how good the model is.
 
-The same rollouts and the same judge as in training; only the problems, the seeds and the sampling
-differ.
+The same function serves during training and in `reasonrl eval`. What is sampled and judged goes
+through a journal, so that an evaluation goes on where it was cut off, sample by sample. The engine
+and the judge are those of training; only problems, seeds and sampling differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import fsum
+from typing import Protocol, TypeAlias
 
-from reasonrl.algo.stats import Estimate, mean_over_problems
-from reasonrl.engines.protocols import Progress, RolloutEngine
-from reasonrl.rollout import EncodedProblem, Judge, Tokenizer, check_failures, collect
-from reasonrl.types import Group, Sampling
+from reasonrl.engines.protocols import RolloutEngine
+from reasonrl.errors import VerifierError
+from reasonrl.rollout import Answer, EncodedProblem, Judge, Tokenizer
+from reasonrl.score import Sample, SuiteResult, score_suite
+from reasonrl.seeds import derive_seed
+from reasonrl.types import Completion, Prompt, Sampling, StopReason, Tokens, Verdict
 
+Key: TypeAlias = tuple[str, int]
+"""A problem's id and the sample's place among its k."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteResult:
-    """Hold avg@k of one suite and what is needed to understand it.
+Phase: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Show a phase of some length, and count what is done of it."""
 
-    `accuracy_finished` is the share of right answers among completions that ended by themselves.
-    `failed` counts samples that the verifier could not judge; they are left out of the means.
-    """
-
-    suite: str
-    step: int
-    accuracy: Estimate
-    accuracy_finished: float | None
-    truncated_share: float
-    mean_tokens: float
-    n_problems: int
-    k: int
-    temperature: float
-    max_new_tokens: int
-    failed: int
-    by_problem: dict[str, float]
+_JUDGED_AT_ONCE = 64  # samples between two writes of verdicts
 
 
-def by_suite(results: Sequence[SuiteResult]) -> dict[str, list[SuiteResult]]:
-    """Return each suite's evaluations in order, suites in the order of their first one."""
-    found: dict[str, list[SuiteResult]] = {}
-    for result in results:
-        found.setdefault(result.suite, []).append(result)
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draft:
+    """Hold a completion that is still to be judged; `logprob` is that of all its tokens."""
+
+    tokens: Tokens
+    logprob: float
+    stop: StopReason
+
+
+class Journal(Protocol):
+    """Keep drafts and verdicts as they come, and give back those of an earlier session."""
+
+    def drafts(self) -> Mapping[Key, Draft]: ...
+    def verdicts(self) -> Mapping[Key, Verdict]: ...
+    def add_draft(self, key: Key, draft: Draft) -> None: ...
+    def add_verdicts(self, verdicts: Mapping[Key, Verdict]) -> None: ...
+
+
+class Memory:
+    """A journal that ends with the process: for evaluations during training."""
+
+    def __init__(self) -> None:
+        self._drafts: dict[Key, Draft] = {}
+        self._verdicts: dict[Key, Verdict] = {}
+
+    def drafts(self) -> Mapping[Key, Draft]:
+        return self._drafts
+
+    def verdicts(self) -> Mapping[Key, Verdict]:
+        return self._verdicts
+
+    def add_draft(self, key: Key, draft: Draft) -> None:
+        self._drafts[key] = draft
+
+    def add_verdicts(self, verdicts: Mapping[Key, Verdict]) -> None:
+        self._verdicts.update(verdicts)
 
 
 def evaluate_suite(
@@ -57,59 +77,128 @@ def evaluate_suite(
     run_seed: int,
     step: int,
     max_failed_share: float,
-    progress: Progress | None = None,
+    phase: Phase,
+    journal: Journal | None = None,
 ) -> SuiteResult:
-    """Sample k completions for each problem and return avg@k, the interval clustered by problem.
+    """Return the result of k = `sampling.group_size` samples of each problem.
 
-    The seeds do not depend on the step: two checkpoints of a run draw the same random numbers, so
-    their difference is less noisy than two independent evaluations.
+    The seeds do not depend on the step or the model: two checkpoints draw the same random numbers,
+    so their difference is less noisy than that of two independent evaluations. Raises VerifierError
+    when more than a share of the samples could not be judged.
     """
-    groups = collect(
-        engine,
-        tokenizer,
-        judge,
-        encoded,
-        sampling,
-        seed_parts=(run_seed, "evaluate", name),
-        progress=progress,
-    )
-    check_failures(groups, max_share=max_failed_share)
-    return _result(name, step, sampling, groups)
+    journal = journal or Memory()
+    _sample_missing(name, engine, encoded, sampling, journal, run_seed=run_seed, phase=phase)
+    _judge_missing(name, tokenizer, judge, encoded, journal, phase=phase)
+    samples = collect_samples(encoded, sampling.group_size, journal)
+    check_judged(name, samples, max_share=max_failed_share)
+    return score_suite(name, samples, sampling, step=step)
 
 
-def _result(name: str, step: int, sampling: Sampling, groups: Sequence[Group]) -> SuiteResult:
-    rollouts = [rollout for group in groups for rollout in group.rollouts]
-    finished = [
-        reward
-        for rollout in rollouts
-        if not rollout.completion.is_truncated and (reward := rollout.verdict.reward) is not None
-    ]
-    by_problem = {
-        group.problem.id: fsum(group.rewards) / len(group.rewards)
-        for group in groups
-        if group.rewards
+def collect_samples(
+    encoded: Sequence[EncodedProblem], k: int, journal: Journal
+) -> dict[str, list[Sample]]:
+    """Return the judged samples of each problem, in order."""
+    drafts, verdicts = journal.drafts(), journal.verdicts()
+    return {
+        item.problem.id: [
+            Sample(
+                kind=item.problem.kind,
+                n_tokens=len(drafts[item.problem.id, index].tokens),
+                is_truncated=drafts[item.problem.id, index].stop is StopReason.LENGTH,
+                verdict=verdicts[item.problem.id, index],
+            )
+            for index in range(k)
+        ]
+        for item in encoded
     }
-    return SuiteResult(
-        suite=name,
-        step=step,
-        accuracy=mean_over_problems(list(by_problem.values())),
-        accuracy_finished=fsum(finished) / len(finished) if finished else None,
-        truncated_share=sum(r.completion.is_truncated for r in rollouts) / len(rollouts),
-        mean_tokens=sum(len(r.completion.tokens) for r in rollouts) / len(rollouts),
-        n_problems=len(by_problem),
-        k=sampling.group_size,
-        temperature=sampling.temperature,
-        max_new_tokens=sampling.max_new_tokens,
-        failed=sum(rollout.verdict.is_failed for rollout in rollouts),
-        by_problem=by_problem,
-    )
 
 
-def describe(result: SuiteResult) -> str:
-    """Return one line about an evaluation."""
-    low, high = result.accuracy.ci95
-    return (
-        f"eval step={result.step} suite={result.suite} avg@{result.k}={result.accuracy.value:.3f} "
-        f"ci95=[{low:.3f}, {high:.3f}] problems={result.n_problems} "
-        f"truncated={result.truncated_share:.3f} tokens={result.mean_tokens:.1f}"
-    )
+def check_judged(name: str, samples: Mapping[str, Sequence[Sample]], *, max_share: float) -> None:
+    """Raise VerifierError when more than a share of the samples could not be judged."""
+    verdicts = [sample.verdict for group in samples.values() for sample in group]
+    failed = [verdict for verdict in verdicts if verdict.is_failed]
+    if len(failed) > max_share * len(verdicts):
+        raise VerifierError(
+            f"{len(failed)} of {len(verdicts)} samples could not be judged; "
+            f"the first: {failed[0].status} {failed[0].reason}",
+            where=f"suite {name}",
+            expected=f"at most {max_share:.0%} (verify.max_failed_share)",
+            remedy="mend what the reason names, then start again",
+        )
+
+
+def _sample_missing(
+    name: str,
+    engine: RolloutEngine,
+    encoded: Sequence[EncodedProblem],
+    sampling: Sampling,
+    journal: Journal,
+    *,
+    run_seed: int,
+    phase: Phase,
+) -> None:
+    """Sample what the journal does not hold, and write each completion down as it ends."""
+    known = journal.drafts().keys()
+    missing = [
+        tuple(n for n in range(sampling.group_size) if (item.problem.id, n) not in known)
+        for item in encoded
+    ]
+    if not any(missing):
+        return
+    prompts = [
+        Prompt(
+            tokens=item.tokens,
+            seed=derive_seed(run_seed, "evaluate", name, item.problem.id),
+            indices=indices,
+        )
+        for item, indices in zip(encoded, missing, strict=True)
+    ]
+    total = len(encoded) * sampling.group_size
+    with phase(name, total) as progress:
+        progress(total - sum(map(len, missing)))
+
+        def note(place: int, index: int, completion: Completion) -> None:
+            journal.add_draft(
+                (encoded[place].problem.id, index),
+                Draft(
+                    tokens=completion.tokens,
+                    logprob=float(completion.logprobs.sum(dtype="float64")),
+                    stop=completion.stop,
+                ),
+            )
+            progress(1)
+
+        engine.generate(prompts, sampling, on_finished=note)
+
+
+def _judge_missing(
+    name: str,
+    tokenizer: Tokenizer,
+    judge: Judge,
+    encoded: Sequence[EncodedProblem],
+    journal: Journal,
+    *,
+    phase: Phase,
+) -> None:
+    """Judge the drafts that have no verdict yet."""
+    tasks = {item.problem.id: item.problem.task for item in encoded}
+    drafts, judged = journal.drafts(), journal.verdicts().keys()
+    waiting = [key for key in drafts if key not in judged]
+    if not waiting:
+        return
+    with phase(f"judge {name}", len(drafts)) as progress:
+        progress(len(drafts) - len(waiting))
+        for start in range(0, len(waiting), _JUDGED_AT_ONCE):
+            keys = waiting[start : start + _JUDGED_AT_ONCE]
+            verdicts = judge(
+                [
+                    Answer(
+                        task=tasks[key[0]],
+                        text=tokenizer.decode(drafts[key].tokens),
+                        stop=drafts[key].stop,
+                    )
+                    for key in keys
+                ]
+            )
+            journal.add_verdicts(dict(zip(keys, verdicts, strict=True)))
+            progress(len(keys))

@@ -5,26 +5,33 @@ Called by `launch` before a run directory exists: everything wrong with the data
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from reasonrl.config import (
     ArithmeticSource,
+    CodeBenchmark,
     DataConfig,
+    EvalRecipe,
     FileSource,
     FunctionsSource,
     GymSource,
+    LiveCodeBench,
+    MathBenchmark,
     Recipe,
     Source,
     Stage,
+    Suite,
 )
+from reasonrl.data.benchmarks import load_benchmark, load_livecodebench
 from reasonrl.data.functions import function_problems
 from reasonrl.data.problems import load_problems
 from reasonrl.data.sampler import filter_difficulty
 from reasonrl.data.sources import arithmetic_problems, gym_problems
 from reasonrl.errors import DataError
 from reasonrl.rollout import EncodedProblem, Tokenizer, encode_problems, within_prompt_limit
+from reasonrl.seeds import derive_seed
 from reasonrl.types import Kind, Problem
 from reasonrl.verify.code.tests import read_tests
 
@@ -46,12 +53,14 @@ ProblemLists: TypeAlias = dict[str, list[Problem]]
 """Problems by the `sources` they came from, in JSON: a list that stages share is loaded once."""
 
 
-def load_problem_lists(recipe: Recipe) -> ProblemLists:
-    """Load each distinct list of sources; raise DataError for kinds without a verifier."""
-    wanted = [
-        *(stage.data.sources for stage in recipe.stage),
-        *(suite.sources for suite in recipe.suite),
-    ]
+def sources_of(recipe: Recipe) -> list[tuple[Source, ...]]:
+    """Return the sources of every stage and suite."""
+    stages = (stage.data.sources for stage in recipe.stage)
+    return [*stages, *(suite.sources for suite in recipe.suite)]
+
+
+def load_problem_lists(wanted: Iterable[Sequence[Source]]) -> ProblemLists:
+    """Load each distinct list of sources; raise DataError for tasks that cannot be judged."""
     found: ProblemLists = {}
     for sources in wanted:
         if (key := _key(sources)) not in found:
@@ -90,16 +99,40 @@ def encode_pools(
         _check_fills_a_step(stage, len(pool))
         stages.append(pool)
     suites = {
-        suite.name: within_prompt_limit(
-            encoded[_key(suite.sources)],
-            max_prompt_tokens=context,
-            max_new_tokens=suite.max_new_tokens,
-            context=context,
-            where=f"suite {suite.name}",
-        )
+        suite.name: _suite_pool(suite, encoded[_key(suite.sources)], context)
         for suite in recipe.suite
     }
     return Pools(stages=tuple(stages), suites=suites)
+
+
+def encode_suites(
+    recipe: EvalRecipe, lists: ProblemLists, tokenizer: Tokenizer, context: int
+) -> dict[str, list[EncodedProblem]]:
+    """Return each suite's problems with their prompts; raise when one does not fit the context."""
+    system_prompt = recipe.system_prompt
+    return {
+        suite.name: _suite_pool(
+            suite,
+            encode_problems(lists[_key(suite.sources)], tokenizer, system_prompt=system_prompt),
+            context,
+        )
+        for suite in recipe.suite
+    }
+
+
+def _suite_pool(suite: Suite, encoded: list[EncodedProblem], context: int) -> list[EncodedProblem]:
+    """Apply a suite's limit and check that all its problems fit: none is ever left out quietly."""
+    if suite.limit is not None:
+        order = sorted(encoded, key=lambda item: derive_seed("limit", item.problem.id))
+        chosen = {item.problem.id for item in order[: suite.limit]}
+        encoded = [item for item in encoded if item.problem.id in chosen]
+    return within_prompt_limit(
+        encoded,
+        max_prompt_tokens=max(len(item.tokens) for item in encoded),
+        max_new_tokens=suite.max_new_tokens,
+        context=context,
+        where=f"suite {suite.name}",
+    )
 
 
 def load_source(source: Source) -> list[Problem]:
@@ -119,6 +152,14 @@ def load_source(source: Source) -> list[Problem]:
         case GymSource():
             return gym_problems(
                 source.task, size=source.size, seed=source.seed, config=source.config
+            )
+        case MathBenchmark():
+            return load_benchmark(source.type, path=source.path, style=source.style)
+        case CodeBenchmark():
+            return load_benchmark(source.type, path=source.path)
+        case LiveCodeBench():
+            return load_livecodebench(
+                path=source.path, since=source.since, until=source.until, release=source.release
             )
 
 

@@ -12,13 +12,15 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from reasonrl.config import Recipe, Settings
+from reasonrl.config import EvalRecipe, Recipe, Settings, Strict, eval_recipe_of
 from reasonrl.errors import ConfigError
+
+Settled = TypeVar("Settled", bound=Strict)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -26,16 +28,36 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises ConfigError naming the key, what was expected, and the nearest known key.
     """
+    return parse(Recipe, _read_with(path, overrides), where=path.name)
+
+
+def load_eval_recipe(path: Path, overrides: Sequence[str] = ()) -> EvalRecipe:
+    """Read an evaluation recipe, or take the evaluation out of a training recipe."""
+    data = _read_with(path, overrides)
+    if "stage" not in data:
+        return parse(EvalRecipe, data, where=path.name)
+    recipe = parse(Recipe, data, where=path.name)
+    if not recipe.suite:
+        raise ConfigError(
+            "this training recipe evaluates nothing",
+            where=path.name,
+            expected="a [[suite]] table",
+            remedy="add one, or name a suite with --suite",
+        )
+    return eval_recipe_of(recipe)
+
+
+def _read_with(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     data = _read(path, seen=())
     for override in overrides:
         _apply_override(data, override)
     _anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
-    return parse_recipe(data, where=path.name)
+    return data
 
 
-def parse_recipe(data: Mapping[str, Any], *, where: str) -> Recipe:
-    """Validate a plain mapping as a recipe."""
-    for key, nearest in _unknown_keys(Recipe, data, ""):
+def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settled:
+    """Validate a plain mapping as a recipe of some kind."""
+    for key, nearest in _unknown_keys(kind, data, ""):
         raise ConfigError(
             f"unknown key {key!r}",
             where=where,
@@ -43,7 +65,8 @@ def parse_recipe(data: Mapping[str, Any], *, where: str) -> Recipe:
             remedy="see docs/recipes.md",
         )
     try:
-        return Recipe.model_validate_json(json.dumps(_with_whole_stages(data), default=str))
+        whole = _with_suites_apart(_with_whole_stages(data))
+        return kind.model_validate_json(json.dumps(whole, default=str))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -67,9 +90,30 @@ def _with_whole_stages(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**data, "stage": whole}
 
 
-def dump_recipe(recipe: Recipe) -> str:
+def _with_suites_apart(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make of a suite with several temperatures one for each."""
+    suites = data.get("suite")
+    if not isinstance(suites, list) or not all(isinstance(suite, dict) for suite in suites):
+        return data
+    apart = []
+    for suite in suites:
+        given = suite.get("temperature")
+        if not isinstance(given, list):
+            apart.append(suite)
+            continue
+        name = suite.get("name", "")
+        apart += [{**suite, "name": f"{name}-t{one}", "temperature": one} for one in given]
+    return {**data, "suite": apart}
+
+
+def dump_recipe(recipe: Recipe | EvalRecipe) -> str:
     """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
-    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
+    return tomli_w.dumps(dump_table(recipe))
+
+
+def dump_table(recipe: Recipe | EvalRecipe) -> dict[str, Any]:
+    """Return the resolved recipe as the plain mapping that its TOML holds."""
+    return recipe.model_dump(mode="json", exclude_none=True)
 
 
 def _shown(error: Mapping[str, Any]) -> str:
@@ -108,13 +152,13 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _anchor_paths(node: Any, directory: Path) -> None:
-    """Make the relative paths of file sources and model directories absolute, in place."""
+    """Make the relative paths of sources and model directories absolute, in place."""
     if isinstance(node, list):
         for item in node:
             _anchor_paths(item, directory)
     if not isinstance(node, dict):
         return
-    if node.get("type") == "file" and isinstance(node.get("path"), str):
+    if "type" in node and isinstance(node.get("path"), str):
         node["path"] = str((directory / node["path"]).resolve())
     model = node.get("model")
     name = str(model.get("name", "")) if isinstance(model, dict) else ""

@@ -15,11 +15,11 @@ from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from reasonrl.algo.select import SelectedGroup
-from reasonrl.algo.stats import Estimate
-from reasonrl.evaluate import SuiteResult
 from reasonrl.metrics import Row
+from reasonrl.score import SuiteResult
 
 _ROLLOUTS = pa.schema(
     [
@@ -34,6 +34,8 @@ _ROLLOUTS = pa.schema(
     ]
 )  # fmt: skip
 
+
+_RESULT = TypeAdapter(SuiteResult)
 
 RUN_FILES = ("metrics.jsonl", "evaluations.jsonl", "rollouts")
 
@@ -60,7 +62,7 @@ class RunRecorder:
 
     def evaluations(self) -> list[SuiteResult]:
         """Return what was evaluated so far, in order."""
-        return [_result(row) for row in _read(self._evaluations)]
+        return [_RESULT.validate_python(row) for row in _read(self._evaluations)]
 
     def metrics(self) -> list[Row]:
         return [cast(Row, row) for row in _read(self._metrics)]
@@ -139,12 +141,3 @@ def _read(path: Path) -> list[dict[str, object]]:
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
     return [json.loads(line) for line in lines[:-1]]
-
-
-def _result(row: Mapping[str, object]) -> SuiteResult:
-    fields = dict(row)
-    accuracy = fields.pop("accuracy")
-    return SuiteResult(
-        accuracy=Estimate(value=accuracy["value"], ci95=tuple(accuracy["ci95"])),  # type: ignore[index]
-        **fields,  # type: ignore[arg-type]
-    )

@@ -14,6 +14,7 @@ from reasonrl.engines.protocols import Progress, RolloutEngine
 from reasonrl.errors import ConfigError, DataError, EngineError, VerifierError
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
+    Completion,
     Group,
     Message,
     Problem,
@@ -121,7 +122,12 @@ def collect(
         Prompt(tokens=item.tokens, seed=derive_seed(*seed_parts, item.problem.id))
         for item in encoded
     ]
-    completions = engine.generate(prompts, sampling, progress=progress)
+
+    def count(_place: int, _index: int, _completion: Completion) -> None:
+        if progress:
+            progress(1)
+
+    completions = engine.generate(prompts, sampling, on_finished=count)
     if [len(group) for group in completions] != [sampling.group_size] * len(prompts):
         raise EngineError("an engine returned incomplete groups", expected="all rollouts of each")
     label = "-".join(str(part) for part in seed_parts[1:])

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from reasonrl import __version__, checkpoint
 from reasonrl.config import Recipe
-from reasonrl.evaluate import SuiteResult, by_suite
 from reasonrl.record import RunRecorder, write_atomic
 from reasonrl.report.curves import charts_svg
 from reasonrl.report.page import render_page
 from reasonrl.report.samples import read_samples
+from reasonrl.score import SuiteResult, by_suite
 from reasonrl.train_state import TrainState
 
 MODEL, SUMMARY, PAGE, PICTURE = "model", "summary.json", "report.html", "curves.svg"
@@ -70,6 +70,6 @@ def _read_summary(path: Path) -> Mapping[str, object] | None:
 
 def _suite_row(result: SuiteResult) -> dict[str, object]:
     full = asdict(result)
-    full.pop("by_problem")
+    full.pop("problems")
     accuracy = full.pop("accuracy")
     return {"value": accuracy["value"], "ci95": accuracy["ci95"], **full}

@@ -19,9 +19,9 @@ from typing import Literal, Protocol, cast
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.errors import ConfigError
-from reasonrl.evaluate import SuiteResult
 from reasonrl.metrics import Row
 from reasonrl.record import RunRecorder
+from reasonrl.score import SuiteResult
 
 TrackerName = Literal["wandb", "tensorboard", "trackio"]
 
@@ -89,6 +89,8 @@ def evaluation_numbers(result: SuiteResult) -> dict[str, float]:
         "accuracy_low": low,
         "accuracy_high": high,
         "accuracy_finished": result.accuracy_finished,
+        "pass_at_k": result.pass_at[result.k].value if result.k in result.pass_at else None,
+        "consensus": result.consensus.value if result.consensus else None,
         "truncated_share": result.truncated_share,
         "mean_tokens": result.mean_tokens,
         "failed": result.failed,

@@ -21,9 +21,10 @@ from reasonrl.clock import StepClock
 from reasonrl.config import Recipe, Stage, Suite
 from reasonrl.data.sampler import ProblemSampler, SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
-from reasonrl.evaluate import SuiteResult, describe, evaluate_suite
+from reasonrl.evaluate import evaluate_suite
 from reasonrl.metrics import Row, rollout_metrics, selection_metrics, update_metrics
 from reasonrl.rollout import EncodedProblem, Judge, Tokenizer, check_failures, collect
+from reasonrl.score import SuiteResult, describe
 from reasonrl.seeds import derive_seed
 from reasonrl.train_state import TrainState, entropy_control, has_plateaued
 from reasonrl.types import EntropyMode, Group, Sampling
@@ -289,24 +290,22 @@ class Trainer:
         return True
 
     def _evaluate(self, suite: Suite) -> SuiteResult:
-        encoded = self.suites[suite.name]
-        with self.display.phase(suite.name, len(encoded) * suite.k) as progress:
-            return evaluate_suite(
-                suite.name,
-                self.engine,
-                self.tokenizer,
-                self.judge,
-                encoded,
-                Sampling(
-                    max_new_tokens=suite.max_new_tokens,
-                    temperature=suite.temperature,
-                    group_size=suite.k,
-                ),
-                run_seed=self.recipe.seed,
-                step=self.state.step,
-                max_failed_share=self.recipe.verify.max_failed_share,
-                progress=progress,
-            )
+        return evaluate_suite(
+            suite.name,
+            self.engine,
+            self.tokenizer,
+            self.judge,
+            self.suites[suite.name],
+            Sampling(
+                max_new_tokens=suite.max_new_tokens,
+                temperature=suite.temperature,
+                group_size=suite.k,
+            ),
+            run_seed=self.recipe.seed,
+            step=self.state.step,
+            max_failed_share=self.recipe.verify.max_failed_share,
+            phase=self.display.phase,
+        )
 
 
 def _control_row(entropy_nats: float | None, alpha: float | None, after: EntropyState) -> Row:

@@ -6,7 +6,7 @@ Long token arrays are NumPy, so that a paper-size batch (67 million tokens) fits
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -143,11 +143,17 @@ class Prompt:
     """Hold the token ids of one problem and the seed of its rollouts.
 
     The seed comes from (run seed, purpose, step, problem id), so what is sampled does not depend
-    on how an engine arranges its batches.
+    on how an engine arranges its batches. `indices` are the members of the group to sample, None
+    for all of them: an evaluation that goes on samples the missing ones only.
     """
 
     tokens: Tokens
     seed: int
+    indices: tuple[int, ...] | None = None
+
+    def members(self, group_size: int) -> Sequence[int]:
+        """Return the places in the group that are to be sampled, in order."""
+        return range(group_size) if self.indices is None else self.indices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,5 +1,7 @@
 """What every engine promises; docs/architecture.md section 4. Run against the local engine."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,42 @@ def test_a_larger_group_begins_with_the_smaller_one(sampled):
     more = engine.generate(prompts, Sampling(max_new_tokens=12, group_size=8))
     for large, small in zip(more, groups, strict=True):
         assert [c.tokens.tolist() for c in large[:6]] == [c.tokens.tolist() for c in small]
+
+
+def test_chosen_members_of_a_group_are_those_of_the_whole_one(sampled):
+    engine, prompts, groups = sampled
+    chosen = ((5,), (), (0, 2, 3), None)
+    some = engine.generate(
+        [replace(one, indices=two) for one, two in zip(prompts, chosen, strict=True)],
+        Sampling(max_new_tokens=12, group_size=6),
+    )
+    for indices, part, whole in zip(chosen, some, groups, strict=True):
+        expected = whole if indices is None else [whole[index] for index in indices]
+        assert [c.tokens.tolist() for c in part] == [c.tokens.tolist() for c in expected]
+
+
+def test_nothing_is_sampled_when_no_member_is_chosen(sampled):
+    engine, prompts, _ = sampled
+    none = [replace(prompt, indices=()) for prompt in prompts]
+    assert engine.generate(none, Sampling(max_new_tokens=12, group_size=6)) == [[]] * len(prompts)
+
+
+def test_every_completion_is_announced_once_as_it_ends(sampled):
+    engine, prompts, groups = sampled
+    announced = {}
+
+    def note(place, index, completion):
+        assert (place, index) not in announced
+        announced[place, index] = completion.tokens.tolist()
+
+    engine.generate(prompts, Sampling(max_new_tokens=12, group_size=6), on_finished=note)
+    assert announced == {
+        (place, index): completion.tokens.tolist()
+        for place, group in enumerate(groups)
+        for index, completion in enumerate(group)
+    }
+    lengths = [len(tokens) for tokens in announced.values()]
+    assert lengths[:6] == sorted(lengths[:6])  # the first to end come first
 
 
 def test_greedy_rollouts_of_a_group_are_alike(make_engine):

@@ -12,7 +12,7 @@ import pytest
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.errors import ConfigError
-from reasonrl.evaluate import SuiteResult
+from reasonrl.score import SuiteResult
 from reasonrl.trackers import (
     Tracker,
     TrackerName,
@@ -69,7 +69,6 @@ def test_an_evaluation_is_named_by_its_suite_and_leaves_out_what_is_not_known() 
         temperature=1.0,
         max_new_tokens=8,
         failed=0,
-        by_problem={},
     )
     assert evaluation_numbers(result) == {
         "eval/aime/accuracy": 0.5,

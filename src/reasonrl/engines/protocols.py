@@ -22,6 +22,9 @@ from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 Progress = Callable[[int], None]
 """Called with the number of rollouts that have just been finished."""
 
+Finished = Callable[[int, int, Completion], None]
+"""Called with each completion as it ends: place of its prompt, place in the group, completion."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainGroup:
@@ -77,9 +80,12 @@ class RolloutEngine(Protocol):
     """Sample completions. A context manager: leaving it frees processes and memory."""
 
     def generate(
-        self, prompts: Sequence[Prompt], sampling: Sampling, *, progress: Progress | None = None
+        self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
-        """Return `group_size` completions for each prompt, in order, whatever finished first."""
+        """Return `group_size` completions for each prompt, in order, whatever finished first.
+
+        Of a prompt with `indices` only those members of its group are sampled and returned.
+        """
         ...
 
     def score(

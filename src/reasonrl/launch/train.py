@@ -19,7 +19,7 @@ from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process, stop_on_signal
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
-from reasonrl.pools import Pools, encode_pools, load_problem_lists
+from reasonrl.pools import Pools, encode_pools, load_problem_lists, sources_of
 from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RUN_FILES, RunRecorder, write_atomic
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
@@ -115,7 +115,7 @@ def _prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
     """Load and check all that a run needs; nothing has been written yet."""
     for name in recipe.trackers:
         require_package(name)
-    lists = load_problem_lists(recipe)
+    lists = load_problem_lists(sources_of(recipe))
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
     model = load_model(recipe.model.name, seed=recipe.seed, device=recipe.engine.device)

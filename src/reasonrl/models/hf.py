@@ -6,6 +6,7 @@ here, and saves it back. Safetensors only: pickled weights are refused.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -64,6 +65,15 @@ class LanguageModel:
         body = cast(Any, self.module).model
         out = body(input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout)
         return cast(Tensor, out.last_hidden_state[0]).float()
+
+    def digest(self) -> str:
+        """Return a hash of all weights, by name: equal policies have equal ones on any machine."""
+        found = hashlib.blake2b(digest_size=20)
+        for name, tensor in sorted(self.module.state_dict().items()):
+            found.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            found.update(flat.view(torch.uint8).numpy().data)
+        return found.hexdigest()
 
     def save(self, directory: Path) -> None:
         """Write a directory that plain transformers loads."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reasonrl.evaluate import SuiteResult, by_suite
 from reasonrl.metrics import Row
 from reasonrl.report.chart import STYLE, Chart, Mark, draw, escape_text
 from reasonrl.report.colors import DARK, LIGHT, color_rules, variables
 from reasonrl.report.panels import build_panels, stage_borders, step_of
 from reasonrl.report.samples import Sample
+from reasonrl.score import SuiteResult, by_suite
 
 _WIDTH, _HEIGHT = 440, 220  # a chart's own units; it is scaled to its card
 _MAX_SHOWN = 20_000  # characters of a rollout; a runaway one would make the page unusable

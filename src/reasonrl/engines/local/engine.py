@@ -22,7 +22,7 @@ from reasonrl.algo.logprobs import token_logprobs
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
 from reasonrl.engines.local.packing import Microbatch, microbatches
 from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.protocols import Progress, TrainBatch, TrainGroup, UpdateStats
+from reasonrl.engines.protocols import Finished, Progress, TrainBatch, TrainGroup, UpdateStats
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import CheckpointError, EngineError
 from reasonrl.models import layers
@@ -81,7 +81,7 @@ class LocalEngine:
     # sampling
 
     def generate(
-        self, prompts: Sequence[Prompt], sampling: Sampling, *, progress: Progress | None = None
+        self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
         return sample_groups(
             self.model,
@@ -90,7 +90,7 @@ class LocalEngine:
             max_rows=self.max_rows,
             token_budget=self.token_budget,
             version=self.version,
-            progress=progress,
+            on_finished=on_finished,
         )
 
     def score(

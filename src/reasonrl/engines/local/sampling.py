@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from reasonrl.algo.logprobs import sample_tokens
-from reasonrl.engines.protocols import Progress
+from reasonrl.engines.protocols import Finished
 from reasonrl.models.attention import Branches, CachedRows, PackedGroups
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Prompt, Sampling, StopReason
@@ -61,7 +61,7 @@ class Session:
         self.waiting = deque(
             (prompt, index)
             for prompt in range(len(prompts))
-            for index in range(sampling.group_size)
+            for index in prompts[prompt].members(sampling.group_size)
         )
         self.prefixes: dict[int, _Prefix] = {}
         n_rows = min(max_rows, len(self.waiting))
@@ -123,7 +123,7 @@ class Session:
             self.prefixes[number] = _Prefix(
                 cache=[(k[0, :, start:end], v[0, :, start:end]) for k, v in recorded],
                 hidden_D=hidden_LD[end - 1],
-                rows_left=self.sampling.group_size,
+                rows_left=len(self.prompts[number].members(self.sampling.group_size)),
             )
 
     def _uniforms(self, number: int, index: int) -> np.ndarray:
@@ -185,26 +185,27 @@ def sample_groups(
     max_rows: int,
     token_budget: int,
     version: int,
-    progress: Progress | None,
+    on_finished: Finished | None,
 ) -> list[list[Completion]]:
     """Return [P][G] completions. At most `max_rows` rollouts run side by side.
 
     `token_budget` bounds the prompt tokens that are computed in one pass.
     """
-    if not prompts:
-        return []
-    found: list[list[Completion | None]] = [[None] * sampling.group_size for _ in prompts]
+    members = [prompt.members(sampling.group_size) for prompt in prompts]
+    if not any(members):
+        return [[] for _ in prompts]
+    found: list[dict[int, Completion]] = [{} for _ in prompts]
     with torch.no_grad():
         session = Session(model, prompts, sampling, max_rows, token_budget)
         while session.is_running:
             session.refill()
-            done = session.sample()
-            for row in done:
-                found[row.prompt][row.index] = _completion(row, model.eos_ids, version)
-            if done and progress:
-                progress(len(done))
+            for row in session.sample():
+                completion = _completion(row, model.eos_ids, version)
+                found[row.prompt][row.index] = completion
+                if on_finished:
+                    on_finished(row.prompt, row.index, completion)
             session.advance()
-    return [[completion for completion in group if completion] for group in found]
+    return [[done[index] for index in wanted] for done, wanted in zip(found, members, strict=True)]
 
 
 def _completion(row: _Row, eos_ids: frozenset[int], version: int) -> Completion:

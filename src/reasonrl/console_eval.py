@@ -1,0 +1,89 @@
+"""Evaluations as a person reads them in a terminal: tables, verdicts, what to be wary of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+
+from reasonrl.algo.stats import Estimate
+from reasonrl.console import Console
+from reasonrl.results import EvalResults
+from reasonrl.score import SuiteResult
+from reasonrl.table13 import COLUMNS, TABLE_13, rows_of
+from reasonrl.types import Status
+
+_MANY = 0.2  # share of samples from which on something is worth a word
+
+
+def show_results(console: Console, results: EvalResults, models: Sequence[str]) -> None:
+    """Print a table of the models' results, the comparisons, and warnings."""
+    table = Table(
+        "suite", "problems", "model", "avg@k", "pass@k", "cons@k", "finished", "truncated", "tokens"
+    )
+    warnings = []
+    for suite in [one["name"] for one in results.recipe["suite"]]:
+        for name in models:
+            model = results.model(name)
+            result = model.suite(suite) if model else None
+            if result is None:
+                continue
+            finished = result.accuracy_finished
+            table.add_row(
+                suite,
+                f"{result.n_problems} x {result.k}",
+                name,
+                shown(result.accuracy),
+                shown(result.pass_at.get(result.k)) if result.k > 1 else "-",
+                shown(result.consensus),
+                "-" if finished is None else f"{100 * finished:.1f}",
+                f"{result.truncated_share:.1%}",
+                f"{result.mean_tokens:.0f}",
+            )
+            warnings += [f"{suite}, {name}: {text}" for text in warn(result)]
+    console.print(table)
+    for one in results.comparisons:
+        if {one.before, one.after} == set(models):
+            console.note(f"{one.suite}: {one.after} against {one.before}: {one.verdict}")
+    for text in warnings:
+        console.note(text)
+
+
+def shown(estimate: Estimate | None) -> str:
+    """Return a share in points of 100, with its 95 % interval."""
+    if estimate is None:
+        return "-"
+    low, high = estimate.ci95
+    return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def warn(result: SuiteResult) -> Iterator[str]:
+    """Say what a reader of the result should know before believing it."""
+    n = sum(result.statuses.values())
+    if result.truncated_share > _MANY:
+        yield (
+            f"{result.truncated_share:.0%} of the samples were cut off at {result.max_new_tokens} "
+            "tokens and count as wrong"
+        )
+    unanswered = result.statuses.get(Status.NO_ANSWER, 0)
+    if n and unanswered / n > _MANY:
+        yield f"{unanswered / n:.0%} of the samples have no \\boxed answer (--unboxed reads others)"
+    if result.failed:
+        yield f"{result.failed} of {n} samples could not be judged and are in no mean"
+    if result.n_problems < 6:
+        yield f"{result.n_problems} problems are too few for a comparison to show anything"
+
+
+def show_table_13(console: Console, found: Sequence[EvalResults]) -> None:
+    """Print the report's Table 13, and below it rows of our own with their intervals."""
+    table = Table("model", *COLUMNS.values(), title="Skywork-OR1 report, Table 13")
+    for name, values in TABLE_13:
+        table.add_row(name, *("-" if value is None else f"{value:.1f}" for value in values))
+    table.add_section()
+    ours = [row for results in found for row in rows_of(results)]
+    for name, estimates in ours:
+        table.add_row(name, *(shown(estimate) for estimate in estimates))
+    console.print(table)
+    if not ours:
+        console.note("no results of our own on aime24, aime25 or livecodebench yet")
+    console.note("Temperature 1, top-p 1, at most 32,768 tokens in the report; see each of ours.")

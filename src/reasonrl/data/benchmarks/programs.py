@@ -1,0 +1,73 @@
+"""HumanEval and MBPP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from reasonrl.data.benchmarks.adapter import Benchmark, Row, field, user_turn
+from reasonrl.data.benchmarks.hub import HubFiles
+from reasonrl.errors import DataError
+from reasonrl.types import Kind, Problem
+
+_MBPP_TEST = range(11, 511)  # the ids of its test split; others are for prompts and tuning
+
+
+def _humaneval(row: Row, place: str) -> Problem:
+    """Ask for the whole function; what its opening defines is there for program and test."""
+    opening, entry_point = field(row, "prompt"), field(row, "entry_point")
+    tests = {
+        "test_code": field(row, "test"),
+        "entry_point": entry_point,
+        "import_prefix": opening,  # a function with a docstring only is whole
+    }
+    text = (
+        f"Write the Python function `{entry_point}` so that it does what its docstring says. Give "
+        f"the whole function in one ```python block.\n\n```python\n{opening.rstrip()}\n```"
+    )
+    return _problem("humaneval", place, text, tests)
+
+
+def _mbpp(row: Row, place: str) -> Problem | None:
+    """Show the assertions, as the benchmark does: they fix the function's name and arguments."""
+    if int(field(row, "task_id")) not in _MBPP_TEST:
+        return None
+    cases = row.get("test_list")
+    if not isinstance(cases, list) or not all(isinstance(case, str) for case in cases):
+        raise DataError("no test_list", expected="a list of assertions")
+    setup = row.get("test_setup_code")
+    tests = {"assert_case": cases, "test_setup_code": setup if isinstance(setup, str) else ""}
+    shown = "\n".join(cases)
+    text = (
+        f"{field(row, 'text', 'prompt')}\n\nGive the function in one ```python block. "
+        f"It must pass these assertions:\n\n```python\n{shown}\n```"
+    )
+    return _problem("mbpp", place, text, tests)
+
+
+def _problem(name: str, place: str, text: str, tests: dict[str, Any]) -> Problem:
+    return Problem(
+        id=f"{name}-{place}",
+        prompt=user_turn(text),
+        answer=json.dumps(tests),
+        kind=Kind.CODE,
+        source=name,
+    )
+
+
+PROGRAMS = (
+    Benchmark(
+        name="humaneval",
+        kind=Kind.CODE,
+        hub=HubFiles("openai/openai_humaneval", ("openai_humaneval/test-00000-of-00001.parquet",)),
+        local=("HumanEval.jsonl*", "*/HumanEval.jsonl*", "humaneval.*"),
+        read=_humaneval,
+    ),
+    Benchmark(
+        name="mbpp",
+        kind=Kind.CODE,
+        hub=HubFiles("google-research-datasets/mbpp", ("full/test-00000-of-00001.parquet",)),
+        local=("mbpp.jsonl", "*/mbpp.jsonl", "mbpp/full/test-*.parquet"),
+        read=_mbpp,
+    ),
+)

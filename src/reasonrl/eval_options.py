@@ -1,0 +1,163 @@
+"""From what stands on the command line of `reasonrl eval` to an evaluation recipe.
+
+A suite is one of the recipe's, a benchmark's name or a file of problems; options lay themselves
+over it. Called by `cli`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from reasonrl.config import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark
+from reasonrl.errors import ConfigError
+from reasonrl.recipe_file import dump_recipe, dump_table, load_eval_recipe, parse
+
+REPORT_TOKENS = 32_768
+"""The longest completion of the report's evaluations."""
+
+_SAMPLES = {"aime24": 32, "aime25": 32}  # the report's avg@32; of all others its avg@4
+_OTHER_SAMPLES = 4
+BENCHMARKS: tuple[str, ...] = tuple(
+    name
+    for model in (MathBenchmark, CodeBenchmark, LiveCodeBench)
+    for name in get_args(model.model_fields["type"].annotation)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions:
+    """Hold the options that were given; None and empty stand for not given.
+
+    `data` is where benchmarks are looked for, instead of on the hub.
+    """
+
+    suites: Sequence[str] = ()
+    k: int | None = None
+    temperature: float | None = None
+    max_new_tokens: int | None = None
+    limit: int | None = None
+    data: Path | None = None
+    style: str | None = None
+    system_prompt: str | None = None
+    unboxed: bool = False
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Hold a recipe, and the suites whose completions may fill what the model's context leaves."""
+
+    recipe: EvalRecipe
+    open_ended: frozenset[str]
+
+
+def load_base(
+    path: Path | None, model: str, suites: Sequence[str], overrides: Sequence[str]
+) -> EvalRecipe | None:
+    """Return the recipe to start from: the given one; else that of MODEL, where it is a run.
+
+    A run's recipe is left aside when only suites are asked for that it does not have.
+    """
+    if path is not None:
+        return load_eval_recipe(path, overrides)
+    run = next((at for at in (Path(model), Path(model).parent.parent) if _is_run(at)), None)
+    if run is not None:
+        own = load_eval_recipe(run / "config.toml", overrides)
+        if not suites or {suite.name for suite in own.suite}.intersection(suites):
+            return own
+    if overrides:
+        raise ConfigError(
+            "--set changes a recipe, and there is none here",
+            expected="--recipe FILE.toml, or a run as MODEL",
+        )
+    return None
+
+
+def _is_run(directory: Path) -> bool:
+    return (directory / "config.toml").is_file()
+
+
+def named_directory(request: Request, model: str) -> Path:
+    """Return where an evaluation is kept by default: the same for the same question."""
+    label = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")[-40:]
+    suites = "-".join(suite.name for suite in request.recipe.suite)[:60]
+    digest = hashlib.blake2b(dump_recipe(request.recipe).encode(), digest_size=3).hexdigest()
+    return Path("evals") / f"{label}-{suites}-{digest}"
+
+
+def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
+    """Return the recipe that is meant.
+
+    Raises ConfigError for a suite that is neither in the recipe nor a benchmark nor a file.
+    """
+    known = {suite["name"]: suite for suite in dump_table(base)["suite"]} if base else {}
+    names = options.suites or list(known)
+    if not names:
+        raise ConfigError(
+            "no suite to evaluate on",
+            expected=f"--suite with one of {', '.join(BENCHMARKS)}, or a file of problems",
+        )
+    suites = [_suite(name, known, options) for name in names]
+    open_ended = {s["name"] for s in suites if "max_new_tokens" not in s}
+    for suite in suites:
+        suite.setdefault("max_new_tokens", REPORT_TOKENS)
+    table: dict[str, Any] = dump_table(base) if base else {"name": "eval"}
+    table["suite"] = suites
+    if options.system_prompt is not None:
+        table["system_prompt"] = options.system_prompt
+    if options.unboxed:
+        table["verify"] = {**table.get("verify", {}), "unboxed": True}
+    if options.seed is not None:
+        table["seed"] = options.seed
+    recipe = parse(EvalRecipe, table, where="reasonrl eval")
+    return Request(recipe=recipe, open_ended=frozenset(open_ended))
+
+
+def _suite(name: str, known: Mapping[str, dict[str, Any]], options: EvalOptions) -> dict[str, Any]:
+    """Return the table of one suite, with the options over it."""
+    if name in known:
+        suite = dict(known[name])
+    elif name in BENCHMARKS:
+        suite = {"name": name, "sources": [{"type": name}]}
+        suite["k"] = _SAMPLES.get(name, _OTHER_SAMPLES)
+    elif Path(name).is_file():
+        stem = Path(name).name.partition(".")[0]
+        source = {"type": "file", "path": str(Path(name).resolve())}
+        suite = {"name": stem, "sources": [source], "k": _OTHER_SAMPLES}
+    else:
+        raise _unknown_suite(name, known)
+    suite["sources"] = [_source(source, options) for source in suite["sources"]]
+    given = {
+        "k": options.k,
+        "temperature": options.temperature,
+        "max_new_tokens": options.max_new_tokens,
+        "limit": options.limit,
+    }
+    return suite | {key: value for key, value in given.items() if value is not None}
+
+
+def _source(source: Mapping[str, Any], options: EvalOptions) -> dict[str, Any]:
+    changed = dict(source)
+    if source["type"] in BENCHMARKS and options.data is not None:
+        changed["path"] = str(options.data.resolve())
+    if source["type"] in get_args(MathBenchmark.model_fields["type"].annotation) and options.style:
+        changed["style"] = options.style
+    return changed
+
+
+def _unknown_suite(name: str, known: Mapping[str, object]) -> ConfigError:
+    names = [*known, *BENCHMARKS]
+    near = difflib.get_close_matches(name, names, n=1)
+    what = "no such file" if "/" in name or "." in name else "no such suite"
+    return ConfigError(
+        what,
+        where=f"--suite {name}",
+        expected=f"one of {', '.join(names)}, or a file of problems",
+        remedy=f"did you mean {near[0]}?" if near else "",
+    )

@@ -1,0 +1,292 @@
+"""Evaluate one model, or two beside each other, on the suites of an evaluation recipe.
+
+All of it goes on where it was cut off: a directory holds one recipe and any number of models; a
+suite that is finished stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reasonrl import __version__
+from reasonrl.config import EvalRecipe, OptimizerConfig, Suite
+from reasonrl.console import Console
+from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
+from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.eval_options import Request
+from reasonrl.evaluate import evaluate_suite
+from reasonrl.journal import FileJournal, write_samples
+from reasonrl.launch.models import Place, find_model, open_model, take_over
+from reasonrl.launch.parts import judge_with, local_engine, make_verifier
+from reasonrl.launch.process import only_process
+from reasonrl.models.hf import LanguageModel
+from reasonrl.pools import ProblemLists, encode_suites, load_problem_lists
+from reasonrl.recipe_file import dump_recipe, load_eval_recipe
+from reasonrl.record import write_atomic
+from reasonrl.results import (
+    Comparison,
+    EvalResults,
+    ModelResults,
+    problems_digest,
+    read_results,
+    write_results,
+)
+from reasonrl.rollout import EncodedProblem, Judge
+from reasonrl.score import SuiteResult, compare_suites, describe_gain
+from reasonrl.types import Sampling
+
+RECIPE, SAMPLES, JOURNAL = "recipe.toml", "samples", "journal"
+
+
+def evaluate(
+    request: Request, models: Sequence[str], directory: Path, console: Console
+) -> EvalResults:
+    """Evaluate models in order; with two, compare the second with the first on every suite."""
+    places = [find_model(name) for name in models]
+    if len(set(models)) < len(models):
+        raise ConfigError("a model compared with itself", where=f"--compare {models[0]}")
+    lists = load_problem_lists(suite.sources for suite in request.recipe.suite)
+    use_threads(request.recipe.engine.threads)
+    keep_freed_memory()
+    directory.mkdir(parents=True, exist_ok=True)
+    with only_process(directory):
+        _check_same_recipe(request, directory)
+        for place in places:
+            _evaluate_model(place, request, lists, directory, console)
+        results = read_results(directory)
+        assert results is not None  # noqa: S101  (every model has just written them)
+        if len(places) == 2:
+            results = _compared(results, *models)
+            write_results(directory, results)
+    return results
+
+
+# one recipe a directory
+
+
+def _check_same_recipe(request: Request, directory: Path) -> None:
+    """Raise ConfigError where the directory holds an evaluation that asked something else."""
+    path = directory / RECIPE
+    if not path.exists():
+        return
+    stored = load_eval_recipe(path)
+    asked = _with_tokens(
+        request.recipe,
+        {
+            suite.name: suite.max_new_tokens
+            for suite in stored.suite
+            if suite.name in request.open_ended
+        },
+    )
+    if asked == stored:
+        return
+    differing = [
+        f"{key} = {one}, there {other}"
+        for key, one, other in _differences(asked.model_dump(), stored.model_dump(), "")
+    ]
+    raise ConfigError(
+        f"it holds an evaluation that differs: {'; '.join(differing[:3])}",
+        where=str(directory),
+        remedy="choose another --out, or ask the same",
+    )
+
+
+def _differences(one: Any, other: Any, at: str) -> list[tuple[str, Any, Any]]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted(one.keys() | other.keys())
+        return [
+            found
+            for key in keys
+            for found in _differences(one.get(key), other.get(key), f"{at}.{key}".lstrip("."))
+        ]
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True), start=1)
+        return [found for n, (a, b) in pairs for found in _differences(a, b, f"{at}.{n}")]
+    return [] if one == other else [(at, one, other)]
+
+
+def _with_tokens(recipe: EvalRecipe, limits: dict[str, int]) -> EvalRecipe:
+    suites = tuple(
+        suite.model_copy(update={"max_new_tokens": limits[suite.name]})
+        if suite.name in limits
+        else suite
+        for suite in recipe.suite
+    )
+    return recipe.model_copy(update={"suite": suites})
+
+
+# one model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """Hold a loaded model with what samples and judges."""
+
+    place: Place
+    model: LanguageModel
+    engine: LocalEngine
+    judge: Judge
+    weights: str
+
+
+def _evaluate_model(
+    place: Place, request: Request, lists: ProblemLists, directory: Path, console: Console
+) -> None:
+    console.note(f"loading {place.name}")
+    model = open_model(place, device=request.recipe.engine.device)
+    recipe = _settled(request, lists, model, directory, console)
+    pools = encode_suites(recipe, lists, model.tokenizer, model.context)
+    if not (directory / RECIPE).exists():
+        write_atomic(directory / RECIPE, dump_recipe(recipe))
+    with ExitStack() as stack:
+        engine = stack.enter_context(local_engine(model, recipe.engine, OptimizerConfig()))
+        take_over(place, engine)
+        subject = _Subject(
+            place=place,
+            model=model,
+            engine=engine,
+            judge=judge_with(stack.enter_context(make_verifier(recipe.verify))),
+            weights=model.digest(),
+        )
+        for suite in recipe.suite:
+            _evaluate_on(suite, subject, pools[suite.name], recipe, directory, console)
+
+
+def _settled(
+    request: Request, lists: ProblemLists, model: LanguageModel, directory: Path, console: Console
+) -> EvalRecipe:
+    """Give open-ended suites what the context leaves: the stored limit, or what fits now."""
+    if (directory / RECIPE).exists():
+        return load_eval_recipe(directory / RECIPE)
+    shortest = _with_tokens(request.recipe, dict.fromkeys(request.open_ended, 1))
+    limits = {}
+    for name, pool in encode_suites(shortest, lists, model.tokenizer, model.context).items():
+        if name not in request.open_ended:
+            continue
+        wanted = next(s.max_new_tokens for s in request.recipe.suite if s.name == name)
+        left = model.context - max(len(item.tokens) for item in pool)
+        if left < wanted:
+            console.note(
+                f"suite {name}: {wanted} new tokens do not fit the model's context of "
+                f"{model.context}; up to {left}"
+            )
+        limits[name] = min(wanted, left)
+    return _with_tokens(request.recipe, limits)
+
+
+def _evaluate_on(
+    suite: Suite,
+    subject: _Subject,
+    encoded: Sequence[EncodedProblem],
+    recipe: EvalRecipe,
+    directory: Path,
+    console: Console,
+) -> None:
+    """Sample and judge what is missing of one suite, and add its result."""
+    place = subject.place
+    results = read_results(directory) or EvalResults(
+        reasonrl=__version__, recipe=recipe.model_dump(mode="json", exclude_none=True)
+    )
+    digest = problems_digest(encoded)
+    _check_same_subject(results, subject, suite.name, digest, directory)
+    known = results.model(place.name)
+    if known and known.suite(suite.name):
+        console.note(f"{suite.name}: {place.name} is evaluated already")
+        return
+    journal = FileJournal(directory / JOURNAL / place.label / suite.name)
+    try:
+        if journal.drafts():
+            total = len(encoded) * suite.k
+            console.note(f"{suite.name}: going on with {len(journal.drafts())} of {total} samples")
+        result = evaluate_suite(
+            suite.name,
+            subject.engine,
+            subject.model.tokenizer,
+            subject.judge,
+            encoded,
+            Sampling(
+                max_new_tokens=suite.max_new_tokens,
+                temperature=suite.temperature,
+                group_size=suite.k,
+            ),
+            run_seed=recipe.seed,
+            step=0,
+            max_failed_share=recipe.verify.max_failed_share,
+            phase=console.phase,
+            journal=journal,
+        )
+        write_samples(
+            directory / SAMPLES / f"{place.label}.{suite.name}.parquet",
+            model=place.name,
+            suite=suite.name,
+            encoded=encoded,
+            k=suite.k,
+            journal=journal,
+            tokenizer=subject.model.tokenizer,
+        )
+    finally:
+        journal.close()
+    write_results(directory, _with_result(results, subject, suite.name, digest, result))
+    journal.discard()
+
+
+def _check_same_subject(
+    results: EvalResults, subject: _Subject, suite: str, digest: str, directory: Path
+) -> None:
+    """Raise where a name stands for other weights, or a suite for other problems, than before."""
+    mark = directory / JOURNAL / subject.place.label / "weights"
+    known = results.model(subject.place.name)
+    before = known.weights if known else mark.read_text().strip() if mark.exists() else ""
+    if before and before != subject.weights:
+        raise CheckpointError(
+            f"{subject.place.name} has other weights than when this evaluation began",
+            where=str(directory),
+            remedy="choose another --out",
+        )
+    if results.problems.get(suite, digest) != digest:
+        raise CheckpointError(
+            f"the problems of {suite} are not those of this evaluation",
+            where=str(directory),
+            remedy="restore the file, or choose another --out",
+        )
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(mark, subject.weights + "\n")
+
+
+def _with_result(
+    results: EvalResults, subject: _Subject, suite: str, digest: str, result: SuiteResult
+) -> EvalResults:
+    place = subject.place
+    known = results.model(place.name) or ModelResults(
+        name=place.name, label=place.label, weights=subject.weights
+    )
+    changed = replace(known, suites=(*known.suites, result))
+    others = tuple(model for model in results.models if model.name != place.name)
+    return replace(results, models=(*others, changed), problems={**results.problems, suite: digest})
+
+
+def _compared(results: EvalResults, before: str, after: str) -> EvalResults:
+    one, two = results.model(before), results.model(after)
+    assert one is not None  # noqa: S101  (both were evaluated)
+    assert two is not None  # noqa: S101
+    found = []
+    for first in one.suites:
+        second = two.suite(first.suite)
+        if second is None:
+            continue
+        gain = compare_suites(first, second)
+        found.append(
+            Comparison(
+                suite=first.suite,
+                before=before,
+                after=after,
+                gain=gain,
+                verdict=describe_gain(gain),
+            )
+        )
+    kept = tuple(one for one in results.comparisons if (one.before, one.after) != (before, after))
+    return replace(results, comparisons=(*kept, *found))

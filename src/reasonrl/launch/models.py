@@ -1,0 +1,83 @@
+"""What a name on the command line stands for: a model, a run, or a checkpoint of a run.
+
+Called by `evaluate` and `export`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from reasonrl import checkpoint
+from reasonrl.config import Recipe
+from reasonrl.engines.local import LocalEngine
+from reasonrl.errors import CheckpointError
+from reasonrl.launch.train import CHECKPOINTS, CONFIG
+from reasonrl.models.hf import LanguageModel, load_model
+from reasonrl.recipe_file import load_recipe
+from reasonrl.summary import MODEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Say where a model is: in `base`, with the weights of `checkpoint` where there is one.
+
+    `run` is the directory of the run that it comes from, if it does.
+    """
+
+    name: str
+    base: str
+    run: Path | None = None
+    checkpoint: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the name in a form that can name a file."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.") or "model"
+
+    def recipe(self) -> Recipe | None:
+        """Return the recipe of the run that the model comes from."""
+        return None if self.run is None else load_recipe(self.run / CONFIG)
+
+
+def find_model(name: str) -> Place:
+    """Find out what a name stands for.
+
+    A finished run stands for its final model, another for its newest checkpoint; a directory
+    `RUN/checkpoints/step-N` for itself; anything else is a model's name as in a recipe. Raises
+    CheckpointError for a run without any checkpoint.
+    """
+    path = Path(name)
+    if (path.parent.parent / CONFIG).exists() and path.parent.name == CHECKPOINTS:
+        return _at(name, path.parent.parent, path)
+    if not (path / CONFIG).exists():
+        return Place(name=name, base=name)
+    if (path / MODEL / "config.json").exists():
+        return Place(name=name, base=str(path / MODEL), run=path)
+    newest = sorted((path / CHECKPOINTS).glob("step-[0-9]*"))
+    if not newest:
+        raise CheckpointError(
+            "this run has neither a final model nor a checkpoint",
+            where=name,
+            remedy=f"`reasonrl resume {name}` goes on with it",
+        )
+    return _at(name, path, newest[-1])
+
+
+def _at(name: str, run: Path, point: Path) -> Place:
+    base = load_recipe(run / CONFIG).model.name
+    return Place(name=name, base=base, run=run, checkpoint=point)
+
+
+def open_model(place: Place, *, device: str) -> LanguageModel:
+    """Load a model; what a checkpoint changed in it `take_over` brings."""
+    recipe = place.recipe()
+    return load_model(place.base, seed=recipe.seed if recipe else 0, device=device)
+
+
+def take_over(place: Place, engine: LocalEngine) -> None:
+    """Give an engine the weights of the checkpoint, if the place is one; not its moments."""
+    if place.checkpoint is not None:
+        tensors = checkpoint.load(place.checkpoint).tensors
+        engine.load_state_dict({n: one for n, one in tensors.items() if n.startswith("weight.")})

@@ -1,0 +1,205 @@
+"""From judged samples to results with intervals: avg@k, pass@k, cons@k, lengths; and comparisons.
+
+Pure. A sample that the verifier could not judge is in no mean of rewards; it is counted. Called by
+`evaluate` for each suite and by `launch` for comparisons.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import fsum
+
+from reasonrl.algo.paired import Gain, paired_gain
+from reasonrl.algo.stats import Estimate, consensus, mean_over_problems, pass_at_k
+from reasonrl.errors import DataError
+from reasonrl.types import Kind, Sampling, Verdict
+from reasonrl.verify.consensus import number_answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Hold what scoring needs of one judged completion."""
+
+    kind: Kind
+    n_tokens: int
+    is_truncated: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemResult:
+    """Hold the results of one problem over its samples.
+
+    `score` is the mean reward of the `judged` samples, None if there are none; `right` counts
+    those with reward 1. `consensus` is the chance that a most frequent answer is right, None for
+    programs.
+    """
+
+    id: str
+    judged: int
+    right: int
+    score: float | None
+    consensus: float | None
+    truncated: int
+    mean_tokens: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteResult:
+    """Hold the results of one suite and what is needed to understand them.
+
+    `accuracy` is avg@k; `pass_at` holds pass@1, @2, @4, ... up to @k over the problems with that
+    many judged samples; `consensus` is cons@k, None for programs and for k = 1.
+    `accuracy_finished` is the mean reward of completions that ended by themselves. `statuses`
+    counts the verdicts, `failed` the samples that the verifier could not judge.
+    """
+
+    suite: str
+    step: int
+    accuracy: Estimate
+    pass_at: dict[int, Estimate] = field(default_factory=dict)
+    consensus: Estimate | None = None
+    accuracy_finished: float | None
+    truncated_share: float
+    mean_tokens: float
+    n_problems: int
+    k: int
+    temperature: float
+    max_new_tokens: int
+    failed: int
+    statuses: dict[str, int] = field(default_factory=dict)
+    problems: tuple[ProblemResult, ...] = ()
+
+
+def score_suite(
+    name: str, samples: Mapping[str, Sequence[Sample]], sampling: Sampling, *, step: int
+) -> SuiteResult:
+    """Return the result of a suite; `samples` holds those of each problem, by its id.
+
+    Raises DataError when no sample at all could be judged.
+    """
+    problems = tuple(_problem(name, group) for name, group in samples.items())
+    scores = [one.score for one in problems if one.score is not None]
+    if not scores:
+        raise DataError("no sample could be judged", where=f"suite {name}")
+    flat = [sample for group in samples.values() for sample in group]
+    finished = [
+        sample.verdict.reward
+        for sample in flat
+        if not sample.is_truncated and sample.verdict.reward is not None
+    ]
+    votes = [one.consensus for one in problems if one.score is not None]
+    known_votes = [vote for vote in votes if vote is not None]
+    has_votes = sampling.group_size > 1 and len(known_votes) == len(votes)
+    return SuiteResult(
+        suite=name,
+        step=step,
+        accuracy=mean_over_problems(scores),
+        pass_at=_pass_at(problems, sampling.group_size),
+        consensus=mean_over_problems(known_votes) if has_votes else None,
+        accuracy_finished=fsum(finished) / len(finished) if finished else None,
+        truncated_share=sum(sample.is_truncated for sample in flat) / len(flat),
+        mean_tokens=sum(sample.n_tokens for sample in flat) / len(flat),
+        n_problems=len(scores),
+        k=sampling.group_size,
+        temperature=sampling.temperature,
+        max_new_tokens=sampling.max_new_tokens,
+        failed=sum(sample.verdict.is_failed for sample in flat),
+        statuses=dict(sorted(Counter(str(sample.verdict.status) for sample in flat).items())),
+        problems=problems,
+    )
+
+
+def _problem(problem_id: str, group: Sequence[Sample]) -> ProblemResult:
+    rewards = [s.verdict.reward for s in group if s.verdict.reward is not None]
+    return ProblemResult(
+        id=problem_id,
+        judged=len(rewards),
+        right=rewards.count(1.0),
+        score=fsum(rewards) / len(rewards) if rewards else None,
+        consensus=_vote(group),
+        truncated=sum(sample.is_truncated for sample in group),
+        mean_tokens=sum(sample.n_tokens for sample in group) / len(group),
+    )
+
+
+def _vote(group: Sequence[Sample]) -> float | None:
+    """Return the consensus of a problem's samples: right ones are one answer, by the verifier."""
+    if any(sample.kind is Kind.CODE for sample in group):
+        return None
+    judged = [sample.verdict for sample in group if not sample.verdict.is_failed]
+    numbers = number_answers(["" if one.reward == 1.0 else one.extracted for one in judged])
+    is_right = [one.reward == 1.0 for one in judged]
+    answers = [-1 if right else number for right, number in zip(is_right, numbers, strict=True)]
+    return consensus(answers, frozenset({-1}))
+
+
+def _pass_at(problems: Sequence[ProblemResult], k: int) -> dict[int, Estimate]:
+    powers = [2**power for power in range(k.bit_length()) if 2**power < k]
+    found = {}
+    for draws in (*powers, k):
+        chances = [pass_at_k(p.judged, p.right, draws) for p in problems if p.judged >= draws]
+        if chances:
+            found[draws] = mean_over_problems(chances)
+    return found
+
+
+def compare_suites(before: SuiteResult, after: SuiteResult) -> Gain:
+    """Return the paired gain in avg@k from one model to another on the same problems.
+
+    Problems that either could not be judged on are left out. Raises DataError when the two have
+    not the same problems.
+    """
+    one = {problem.id: problem.score for problem in before.problems}
+    two = {problem.id: problem.score for problem in after.problems}
+    if one.keys() != two.keys():
+        raise DataError(
+            f"{len(one.keys() ^ two.keys())} problems are in one evaluation only",
+            where=f"suite {before.suite}",
+            expected="the same problems on both sides",
+        )
+    pairs = [
+        (score, two[name])
+        for name, score in one.items()
+        if score is not None and two[name] is not None
+    ]
+    if not pairs:
+        raise DataError("no problem was judged on both sides", where=f"suite {before.suite}")
+    return paired_gain([a for a, _ in pairs], [b for _, b in pairs if b is not None])
+
+
+def describe(result: SuiteResult) -> str:
+    """Return one line about an evaluation."""
+    low, high = result.accuracy.ci95
+    more = ""
+    if result.k > 1 and result.k in result.pass_at:
+        more += f" pass@{result.k}={result.pass_at[result.k].value:.3f}"
+    if result.consensus is not None:
+        more += f" cons@{result.k}={result.consensus.value:.3f}"
+    if result.failed:
+        more += f" failed={result.failed}"
+    return (
+        f"eval step={result.step} suite={result.suite} avg@{result.k}={result.accuracy.value:.3f} "
+        f"ci95=[{low:.3f}, {high:.3f}]{more} problems={result.n_problems} "
+        f"truncated={result.truncated_share:.3f} tokens={result.mean_tokens:.1f}"
+    )
+
+
+def describe_gain(gain: Gain) -> str:
+    """Return a plain verdict in points of 100: what was gained, or that no difference is shown."""
+    points, low, high = (100 * value for value in (gain.value, *gain.ci95))
+    if not gain.is_shown:
+        return f"no difference shown: {points:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}"
+    if points > 0:
+        return f"gain {points:.1f} points, 95 % interval {low:.1f} to {high:.1f}"
+    return f"loss {-points:.1f} points, 95 % interval {-high:.1f} to {-low:.1f}"
+
+
+def by_suite(results: Sequence[SuiteResult]) -> dict[str, list[SuiteResult]]:
+    """Return each suite's evaluations in order, suites in the order of their first one."""
+    found: dict[str, list[SuiteResult]] = {}
+    for result in results:
+        found.setdefault(result.suite, []).append(result)
+    return found

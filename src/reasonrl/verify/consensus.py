@@ -1,0 +1,47 @@
+"""Which answers of a problem are the same one? For majority votes (cons@k).
+
+Decides by text and by what `answer` can compare in this process; what only algebra could tell apart
+counts as different, so a vote is never held up by a worker. Called by `evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reasonrl.types import Status
+from reasonrl.verify.answer import Gold, judge_fast, read_golds
+from reasonrl.verify.notation import clean
+
+_MAX_COMPARED = 64  # different answers of one problem that are compared by value
+
+
+def number_answers(answers: Sequence[str]) -> list[int | None]:
+    """Number the answers of one problem, equal ones alike; None where there is no answer.
+
+    `\\frac12`, `0.5` and `1/2` are one answer. An answer gets the number of the first that equals
+    it, so the order matters only where equality is not transitive (rounded decimals).
+    """
+    by_text: dict[str, int] = {}
+    compared: list[tuple[Gold, int]] = []
+    numbers: list[int | None] = []
+    for answer in answers:
+        text = clean(answer)
+        if not text:
+            numbers.append(None)
+            continue
+        if text not in by_text:
+            by_text[text] = _number_of(text, compared, new=len(set(by_text.values())))
+        numbers.append(by_text[text])
+    return numbers
+
+
+def _number_of(text: str, compared: list[tuple[Gold, int]], *, new: int) -> int:
+    """Return the number of an equal answer seen before, or the new one."""
+    for gold, number in compared:
+        finding = judge_fast(gold, text)
+        if finding is not None and finding.status is Status.CORRECT:
+            return number
+    golds = read_golds(text)
+    if len(golds) == 1 and len(compared) < _MAX_COMPARED:
+        compared.append((golds[0], new))
+    return new
