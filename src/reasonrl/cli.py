@@ -126,7 +126,7 @@ def evaluate(
     if model is None:
         _show_table(out)
         return
-    base = load_base(recipe, model, suite or (), overrides or ())
+    base = load_base(recipe, model, suite or ())
     options = EvalOptions(
         suites=suite or (),
         k=k,
@@ -138,6 +138,7 @@ def evaluate(
         system_prompt=system_prompt,
         unboxed=unboxed,
         seed=seed,
+        overrides=overrides or (),
     )
     request = settle(base, options)
     directory = out or named_directory(request, model)

@@ -14,9 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from reasonrl.config import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark
+from reasonrl.config import CodeBenchmark, EngineConfig, EvalRecipe, LiveCodeBench, MathBenchmark
 from reasonrl.errors import ConfigError
-from reasonrl.recipe_file import dump_recipe, dump_table, load_eval_recipe, parse
+from reasonrl.recipe_file import (
+    apply_override,
+    dump_recipe,
+    dump_table,
+    load_eval_recipe,
+    parse,
+)
 
 REPORT_TOKENS = 32_768
 """The longest completion of the report's evaluations."""
@@ -47,6 +53,7 @@ class EvalOptions:
     system_prompt: str | None = None
     unboxed: bool = False
     seed: int | None = None
+    overrides: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +64,18 @@ class Request:
     open_ended: frozenset[str]
 
 
-def load_base(
-    path: Path | None, model: str, suites: Sequence[str], overrides: Sequence[str]
-) -> EvalRecipe | None:
+def load_base(path: Path | None, model: str, suites: Sequence[str]) -> EvalRecipe | None:
     """Return the recipe to start from: the given one; else that of MODEL, where it is a run.
 
     A run's recipe is left aside when only suites are asked for that it does not have.
     """
     if path is not None:
-        return load_eval_recipe(path, overrides)
+        return load_eval_recipe(path)
     run = next((at for at in (Path(model), Path(model).parent.parent) if _is_run(at)), None)
     if run is not None:
-        own = load_eval_recipe(run / "config.toml", overrides)
+        own = load_eval_recipe(run / "config.toml")
         if not suites or {suite.name for suite in own.suite}.intersection(suites):
             return own
-    if overrides:
-        raise ConfigError(
-            "--set changes a recipe, and there is none here",
-            expected="--recipe FILE.toml, or a run as MODEL",
-        )
     return None
 
 
@@ -87,7 +87,8 @@ def named_directory(request: Request, model: str) -> Path:
     """Return where an evaluation is kept by default: the same for the same question."""
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")[-40:]
     suites = "-".join(suite.name for suite in request.recipe.suite)[:60]
-    digest = hashlib.blake2b(dump_recipe(request.recipe).encode(), digest_size=3).hexdigest()
+    question = request.recipe.model_copy(update={"engine": EngineConfig()})
+    digest = hashlib.blake2b(dump_recipe(question).encode(), digest_size=3).hexdigest()
     return Path("evals") / f"{label}-{suites}-{digest}"
 
 
@@ -115,6 +116,8 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
         table["verify"] = {**table.get("verify", {}), "unboxed": True}
     if options.seed is not None:
         table["seed"] = options.seed
+    for override in options.overrides:
+        apply_override(table, override)
     recipe = parse(EvalRecipe, table, where="reasonrl eval")
     return Request(recipe=recipe, open_ended=frozenset(open_ended))
 

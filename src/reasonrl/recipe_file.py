@@ -28,12 +28,16 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises ConfigError naming the key, what was expected, and the nearest known key.
     """
-    return parse(Recipe, _read_with(path, overrides), where=path.name)
+    data = _read(path, seen=())
+    for override in overrides:
+        apply_override(data, override)
+    _anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
+    return parse(Recipe, data, where=path.name)
 
 
-def load_eval_recipe(path: Path, overrides: Sequence[str] = ()) -> EvalRecipe:
+def load_eval_recipe(path: Path) -> EvalRecipe:
     """Read an evaluation recipe, or take the evaluation out of a training recipe."""
-    data = _read_with(path, overrides)
+    data = _read(path, seen=())
     if "stage" not in data:
         return parse(EvalRecipe, data, where=path.name)
     recipe = parse(Recipe, data, where=path.name)
@@ -45,14 +49,6 @@ def load_eval_recipe(path: Path, overrides: Sequence[str] = ()) -> EvalRecipe:
             remedy="add one, or name a suite with --suite",
         )
     return eval_recipe_of(recipe)
-
-
-def _read_with(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    data = _read(path, seen=())
-    for override in overrides:
-        _apply_override(data, override)
-    _anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
-    return data
 
 
 def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settled:
@@ -191,8 +187,8 @@ def _without_presets(table: Mapping[str, Any], mode: object) -> dict[str, Any]:
     return {name: table[name] for name in ("target_nats",) if name in table}
 
 
-def _apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one dotted key; the value is TOML, or a bare string. Stages count from 1."""
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set one dotted key, in place; the value is TOML, or a bare string. Tables count from 1."""
     key, equals, raw = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"cannot read --set {override!r}", expected="key=value")

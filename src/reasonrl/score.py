@@ -187,6 +187,12 @@ def describe(result: SuiteResult) -> str:
     )
 
 
+def describe_statuses(result: SuiteResult) -> str:
+    """Return the verdicts with their counts, most frequent first."""
+    counts = sorted(result.statuses.items(), key=lambda item: -item[1])
+    return ", ".join(f"{status} {count}" for status, count in counts)
+
+
 def describe_gain(gain: Gain) -> str:
     """Return a plain verdict in points of 100: what was gained, or that no difference is shown."""
     points, low, high = (100 * value for value in (gain.value, *gain.ci95))

@@ -27,6 +27,8 @@ from reasonrl.models.hf import LanguageModel
 from reasonrl.pools import ProblemLists, encode_suites, load_problem_lists
 from reasonrl.recipe_file import dump_recipe, load_eval_recipe
 from reasonrl.record import write_atomic
+from reasonrl.report.eval_page import render_eval_page
+from reasonrl.report.eval_samples import read_suite_samples
 from reasonrl.results import (
     Comparison,
     EvalResults,
@@ -37,6 +39,7 @@ from reasonrl.results import (
 )
 from reasonrl.rollout import EncodedProblem, Judge
 from reasonrl.score import SuiteResult, compare_suites, describe_gain
+from reasonrl.summary import PAGE
 from reasonrl.types import Sampling
 
 RECIPE, SAMPLES, JOURNAL = "recipe.toml", "samples", "journal"
@@ -62,7 +65,23 @@ def evaluate(
         if len(places) == 2:
             results = _compared(results, *models)
             write_results(directory, results)
+        write_eval_page(directory, results, [place.name for place in places])
     return results
+
+
+def write_eval_page(directory: Path, results: EvalResults, models: Sequence[str]) -> None:
+    """Write the page of one model, or of two beside each other."""
+    labels = {model.name: model.label for model in results.models if model.name in models}
+    samples = {
+        suite["name"]: read_suite_samples(
+            {
+                name: directory / SAMPLES / f"{label}.{suite['name']}.parquet"
+                for name, label in labels.items()
+            }
+        )
+        for suite in results.recipe["suite"]
+    }
+    write_atomic(directory / PAGE, render_eval_page(results, models, samples))
 
 
 # one recipe a directory
@@ -82,7 +101,7 @@ def _check_same_recipe(request: Request, directory: Path) -> None:
             if suite.name in request.open_ended
         },
     )
-    if asked == stored:
+    if asked.model_copy(update={"engine": stored.engine}) == stored:  # that changes rounding only
         return
     differing = [
         f"{key} = {one}, there {other}"
@@ -161,7 +180,8 @@ def _settled(
 ) -> EvalRecipe:
     """Give open-ended suites what the context leaves: the stored limit, or what fits now."""
     if (directory / RECIPE).exists():
-        return load_eval_recipe(directory / RECIPE)
+        stored = load_eval_recipe(directory / RECIPE)
+        return stored.model_copy(update={"engine": request.recipe.engine})
     shortest = _with_tokens(request.recipe, dict.fromkeys(request.open_ended, 1))
     limits = {}
     for name, pool in encode_suites(shortest, lists, model.tokenizer, model.context).items():

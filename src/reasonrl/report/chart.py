@@ -91,7 +91,7 @@ class Border:
 class Chart:
     """Hold what a chart shows, between the steps `first` and `last`.
 
-    `is_log` draws decades; values that are not positive are gaps there.
+    `is_log` draws decades; values that are not positive are gaps there. `axis` names the steps.
     """
 
     title: str
@@ -101,6 +101,7 @@ class Chart:
     first: int
     last: int
     is_log: bool = False
+    axis: str = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ def draw(chart: Chart, *, width: float, height: float, hover: bool = True) -> st
         is_log=is_log,
     )
     stack = [series for series in chart.series if series.mark is Mark.STACK]
-    parts = [*_axes(frame), *_bars(frame, stack), *_borders(frame, chart.borders)]
+    parts = [*_axes(frame, chart.axis), *_bars(frame, stack), *_borders(frame, chart.borders)]
     if not extremes:
         parts.append(_text((width + _LEFT) / 2, height / 2, "no data", anchor="middle"))
     for series in chart.series:
@@ -185,7 +186,7 @@ def _extremes(chart: Chart) -> list[float]:
     return [value for value in found if value > 0] if chart.is_log else found
 
 
-def _axes(frame: _Frame) -> Iterator[str]:
+def _axes(frame: _Frame, name: str) -> Iterator[str]:
     right = frame.width - _RIGHT
     for tick in frame.ticks:
         y = frame.y(tick)
@@ -197,7 +198,7 @@ def _axes(frame: _Frame) -> Iterator[str]:
     for step in step_ticks(frame.first, frame.last, at_most=max(2, int(frame.width / 65))):
         yield f'<path class="grid" d="M{frame.x(step):.1f} {frame.floor:g}v4"/>'
         yield _text(frame.x(step), frame.floor + 16, tick_text(step, 1), anchor="middle")
-    yield _text(0, frame.floor + 16, "step")
+    yield _text(0, frame.floor + 16, name)
 
 
 def _borders(frame: _Frame, borders: Sequence[Border]) -> Iterator[str]:
@@ -278,7 +279,7 @@ def _hovers(frame: _Frame, chart: Chart) -> Iterator[str]:
             said.setdefault(step, []).append(f"{series.label}: {shown}")
     every = ceil(len(said) / _MAX_HOVERS)
     for step in sorted(said)[:: every or 1]:
-        text = escape_text("\n".join([f"step {step}", *said[step]]))
+        text = escape_text("\n".join([f"{chart.axis} {step}", *said[step]]))
         width = frame.step_width * every
         yield (
             f'<rect class="hover" x="{frame.x(step - 0.5):.1f}" y="{_TOP:g}" width="{width:.1f}" '
