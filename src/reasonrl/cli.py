@@ -157,6 +157,31 @@ def evaluate(
     console.note(f"done: {directory}/results.json, {directory}/report.html")
 
 
+@app.command("export")
+def export(
+    run: Annotated[str, typer.Argument(help="A run, or RUN/checkpoints/step-N.", metavar="RUN")],
+    directory: Annotated[Path, typer.Argument(help="A new directory.", metavar="DIR")],
+    license_id: Annotated[
+        str, typer.Option("--license", help="Of the model; the base model's if it is known.")
+    ] = "",
+    evaluation: Annotated[
+        list[Path] | None,
+        typer.Option("--eval", help="Results of `reasonrl eval` to show in the card; repeatable."),
+    ] = None,
+) -> None:
+    """Release a run's model: weights, tokenizer and a card, checked with plain transformers."""
+    from reasonrl.console import Console
+    from reasonrl.launch.export import export as launch
+
+    console = Console()
+    done = launch(run, directory, console, license_id=license_id, evaluations=evaluation or ())
+    console.note(
+        f"plain transformers scores {done.answers} answers ({done.tokens} tokens) alike: at most "
+        f"{done.gap_nats:.1e} nats apart"
+    )
+    console.note(f"done: {done.directory}, read {done.directory}/README.md first")
+
+
 def _show_table(directory: Path | None) -> None:
     """Print the report's Table 13 with the rows of one evaluation, or of all below `evals`."""
     from reasonrl.console import Console

@@ -5,9 +5,7 @@ Called by `launch`, which fills it, and by `report` and `export`, which show it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from pydantic import TypeAdapter, ValidationError
 from reasonrl.algo.paired import Gain
 from reasonrl.errors import CheckpointError
 from reasonrl.record import write_atomic
-from reasonrl.rollout import EncodedProblem
 from reasonrl.score import SuiteResult
 
 RESULTS = "results.json"
@@ -82,12 +79,3 @@ def read_results(directory: Path) -> EvalResults | None:
 def write_results(directory: Path, results: EvalResults) -> None:
     """Write results.json, whole or not at all."""
     write_atomic(directory / RESULTS, json.dumps(asdict(results), indent=1) + "\n")
-
-
-def problems_digest(encoded: Sequence[EncodedProblem]) -> str:
-    """Return a hash of what a suite asks and expects, the ids of the problems included."""
-    found = hashlib.blake2b(digest_size=16)
-    for item in encoded:
-        turns = [[turn.role, turn.content] for turn in item.problem.prompt]
-        found.update(json.dumps([item.problem.id, turns, item.problem.answer]).encode())
-    return found.hexdigest()

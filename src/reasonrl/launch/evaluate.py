@@ -23,6 +23,7 @@ from reasonrl.journal import FileJournal, write_samples
 from reasonrl.launch.models import Place, find_model, open_model, take_over
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process
+from reasonrl.manifest import problems_digest
 from reasonrl.models.hf import LanguageModel
 from reasonrl.pools import ProblemLists, encode_suites, load_problem_lists
 from reasonrl.recipe_file import dump_recipe, load_eval_recipe
@@ -33,7 +34,6 @@ from reasonrl.results import (
     Comparison,
     EvalResults,
     ModelResults,
-    problems_digest,
     read_results,
     write_results,
 )

@@ -17,6 +17,7 @@ from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process, stop_on_signal
+from reasonrl.manifest import DATA, keep_manifest, problem_sets
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.pools import Pools, encode_pools, load_problem_lists, sources_of
@@ -41,7 +42,7 @@ class Outcome:
 
 def train(recipe: Recipe, directory: Path, console: Console) -> Outcome:
     """Start a run in a directory that holds none yet."""
-    if any((directory / name).exists() for name in (CONFIG, CHECKPOINTS, *RUN_FILES)):
+    if any((directory / name).exists() for name in (CONFIG, DATA, CHECKPOINTS, *RUN_FILES)):
         raise ConfigError(
             "this directory already holds a run, or files named like a run's",
             where=str(directory),
@@ -85,6 +86,7 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
         stack.enter_context(only_process(directory))
         if is_new:
             write_atomic(directory / CONFIG, dump_recipe(recipe))
+        keep_manifest(directory, problem_sets(recipe, pools))
         files = RunRecorder(directory)
         state = _restore(directory, engine, files, recipe, console)
         trackers = _open_trackers(recipe, directory, state.step, stack)

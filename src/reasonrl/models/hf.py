@@ -66,6 +66,13 @@ class LanguageModel:
         out = body(input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout)
         return cast(Tensor, out.last_hidden_state[0]).float()
 
+    def sample_by_default(self, *, temperature: float) -> None:
+        """Have the saved model sample from its whole distribution, and end at every EOS id."""
+        settings = cast(Any, self.module).generation_config
+        settings.do_sample, settings.temperature = True, temperature
+        settings.top_p, settings.top_k = 1.0, 0
+        settings.eos_token_id = sorted(self.eos_ids)
+
     def digest(self) -> str:
         """Return a hash of all weights, by name: equal policies have equal ones on any machine."""
         found = hashlib.blake2b(digest_size=20)

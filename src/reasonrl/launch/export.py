@@ -1,0 +1,274 @@
+"""Release a run's model: a directory that plain transformers loads, with a card that says it all.
+
+Written beside its place and moved there whole, after plain transformers has scored some of the
+model's answers as the training engine does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from reasonrl import __version__
+from reasonrl.config import Recipe
+from reasonrl.console import Console
+from reasonrl.engines.local import LocalEngine, use_threads
+from reasonrl.errors import ConfigError, EngineError, StorageError
+from reasonrl.launch.models import Place, find_model, open_model, take_over
+from reasonrl.launch.parts import judge_with, local_engine, make_verifier
+from reasonrl.manifest import DATA, read_manifest
+from reasonrl.models import fetch
+from reasonrl.models.hf import TINY, LanguageModel
+from reasonrl.models.plain import score_plainly
+from reasonrl.pools import encode_pools, load_problem_lists, sources_of
+from reasonrl.recipe_file import dump_table
+from reasonrl.record import RunRecorder
+from reasonrl.report.card import CardFacts, render_card
+from reasonrl.results import RESULTS, read_results
+from reasonrl.rollout import Answer, EncodedProblem
+from reasonrl.score import SuiteResult
+from reasonrl.summary import PICTURE, SUMMARY
+from reasonrl.types import Completion, Message, Prompt, Sampling
+
+_ANSWERS, _TOKENS = 8, 64  # answers that are compared, and the most tokens of one
+_CLOSE = 1e-3  # nats between two float32 computations of a log-probability
+_CARD = "README.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """Say where an export is and what was compared: answers, tokens, the largest difference."""
+
+    directory: Path
+    answers: int
+    tokens: int
+    gap_nats: float
+
+
+def export(
+    run: str, directory: Path, console: Console, *, license_id: str, evaluations: Sequence[Path]
+) -> Exported:
+    """Write a run's model to a new directory.
+
+    Raises ConfigError when there is no run or the directory exists, EngineError when plain
+    transformers does not score the model's answers alike.
+    """
+    place = find_model(run)
+    recipe = place.recipe()
+    if recipe is None or place.run is None:
+        raise ConfigError("no run here", where=run, expected="a directory of `reasonrl train`")
+    if directory.exists():
+        raise ConfigError("exists already", where=str(directory), remedy="choose another directory")
+    use_threads(recipe.engine.threads)
+    console.note(f"loading {place.name}")
+    model = open_model(place, device=recipe.engine.device)
+    scratch = directory.with_name(f".{directory.name}.writing")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True)
+        with local_engine(model, recipe.engine, recipe.optimizer) as engine:
+            take_over(place, engine)
+            others = _results_of(evaluations, model.digest())
+            _write_model(model, scratch)
+            checked = _check(scratch, directory, model, engine, recipe)
+        _write_papers(place, recipe, scratch, license_id, others, checked)
+        _copy_evaluations(evaluations, scratch)
+        scratch.rename(directory)
+    except OSError as error:
+        raise StorageError(
+            f"could not write the export: {error}", where=str(directory), remedy="free space there"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return checked
+
+
+def _write_model(model: LanguageModel, directory: Path) -> None:
+    """Save weights, tokenizer, and how the report samples: temperature 1, all of the support."""
+    model.sample_by_default(temperature=1.0)
+    model.save(directory)
+
+
+# is it the model that was trained?
+
+
+def _check(
+    scratch: Path, directory: Path, model: LanguageModel, engine: LocalEngine, recipe: Recipe
+) -> Exported:
+    """Answer some problems with the engine, and have plain transformers score the answers."""
+    items = _some_problems(recipe, model)
+    longest = max(len(item.tokens) for item in items)
+    limit = min(_TOKENS, model.context - longest)
+    groups = engine.generate(
+        [Prompt(tokens=item.tokens, seed=0) for item in items],
+        Sampling(max_new_tokens=limit, temperature=0.0),
+    )
+    answers = [group[0] for group in groups]
+    ours = engine.score(
+        [(item.tokens, one.tokens) for item, one in zip(items, answers, strict=True)],
+        temperature=1.0,
+    )
+    system = recipe.model.system_prompt
+    head = () if system is None else (Message(role="system", content=system),)
+    turns = [(*head, *item.problem.prompt) for item in items]
+    plain = score_plainly(
+        scratch, [(turn, one.tokens) for turn, one in zip(turns, answers, strict=True)]
+    )
+    gap = 0.0
+    for item, own, other in zip(items, ours, plain, strict=True):
+        gap = max(gap, float(np.abs(own - other.logprobs).max()))
+        is_greedy = bool((other.logprobs >= other.best - _CLOSE).all())
+        if not np.array_equal(item.tokens, other.prompt) or gap > _CLOSE or not is_greedy:
+            raise EngineError(
+                f"plain transformers scores the answer to {item.problem.id!r} otherwise: "
+                f"{gap:.1e} nats apart",
+                where=str(directory),
+                expected=f"the same prompt, and at most {_CLOSE:g}",
+                remedy="nothing was exported; report this with the run's config.toml",
+            )
+    texts = [model.tokenizer.decode(one.tokens) for one in answers]
+    _check_verdicts(items, answers, texts, [one.text for one in plain], recipe)
+    return Exported(
+        directory=directory,
+        answers=len(items),
+        tokens=sum(len(one.tokens) for one in answers),
+        gap_nats=gap,
+    )
+
+
+def _check_verdicts(
+    items: Sequence[EncodedProblem],
+    answers: Sequence[Completion],
+    ours: Sequence[str],
+    theirs: Sequence[str],
+    recipe: Recipe,
+) -> None:
+    """Raise EngineError unless both texts of each answer earn the same."""
+    with make_verifier(recipe.verify) as verifier:
+        judge = judge_with(verifier)
+        both = [
+            judge(
+                [
+                    Answer(task=item.problem.task, text=text, stop=one.stop)
+                    for item, one, text in zip(items, answers, texts, strict=True)
+                ]
+            )
+            for texts in (ours, theirs)
+        ]
+    if [one.reward for one in both[0]] != [one.reward for one in both[1]]:
+        raise EngineError("the exported tokenizer decodes answers otherwise")
+
+
+def _some_problems(recipe: Recipe, model: LanguageModel) -> list[EncodedProblem]:
+    """Return problems of the first suite, or of the first stage where there is none."""
+    lists = load_problem_lists(sources_of(recipe))
+    pools = encode_pools(recipe, lists, model.tokenizer, model.context)
+    pool = next(iter(pools.suites.values())) if pools.suites else pools.stages[0]
+    n = min(_ANSWERS, len(pool))
+    return [pool[number * len(pool) // n] for number in range(n)]
+
+
+# what goes with it
+
+
+def _write_papers(
+    place: Place,
+    recipe: Recipe,
+    directory: Path,
+    license_id: str,
+    others: Sequence[SuiteResult],
+    checked: Exported,
+) -> None:
+    """Write the card, and copy recipe, manifest and picture of the run."""
+    run = place.run
+    assert run is not None  # noqa: S101  (a run is what is exported)
+    base, hub_id, known_license = _origin(recipe.model.name)
+    recorder = RunRecorder(run)
+    step = _step_of(place, recorder)
+    summary = run / SUMMARY
+    wall_s = json.loads(summary.read_text())["train_wall_s"] if summary.exists() else 0.0
+    card = render_card(
+        CardFacts(
+            name=checked.directory.name,
+            base=base,
+            hub_id=hub_id,
+            license=license_id or known_license,
+            recipe=recipe,
+            steps=step,
+            train_wall_s=wall_s,
+            version=__version__,
+            evaluations=[one for one in recorder.evaluations() if one.step <= step],
+            others=others,
+            data=read_manifest(run),
+            checked=checked.answers,
+        )
+    )
+    (directory / _CARD).write_text(card, encoding="utf-8")
+    table = without_places(dump_table(recipe))
+    (directory / "recipe.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
+    sets = [without_places(asdict(one)) for one in read_manifest(run)]
+    (directory / DATA).write_text(json.dumps(sets, indent=1) + "\n", encoding="utf-8")
+    if (run / PICTURE).exists():
+        shutil.copyfile(run / PICTURE, directory / PICTURE)
+
+
+def _origin(name: str) -> tuple[str, str, str]:
+    """Return what the base model is called, its hub id and its licence; empty where unknown."""
+    if name == TINY:
+        return "", "", "apache-2.0"
+    if Path(name).is_dir():
+        return Path(name).name, "", ""
+    hub_id, known_license = fetch.origin(name)
+    return hub_id, hub_id, known_license
+
+
+def without_places(node: Any) -> Any:
+    """Return plain data whose paths say the file's name only: a release tells no one's folders."""
+    if isinstance(node, Mapping):
+        changed = {key: without_places(value) for key, value in node.items()}
+        if "type" in node and "path" in node:
+            changed["path"] = Path(node["path"]).name
+        if isinstance(name := changed.get("name"), str) and Path(name).is_absolute():
+            changed["name"] = Path(name).name
+        return changed
+    if isinstance(node, list | tuple):
+        return [without_places(item) for item in node]
+    return node
+
+
+def _step_of(place: Place, recorder: RunRecorder) -> int:
+    if place.checkpoint is not None:
+        return int(place.checkpoint.name.removeprefix("step-"))
+    return len(recorder.metrics())
+
+
+def _results_of(evaluations: Sequence[Path], weights: str) -> list[SuiteResult]:
+    """Return what was found of these weights; raise ConfigError where nothing was."""
+    found: list[SuiteResult] = []
+    for directory in evaluations:
+        results = read_results(directory)
+        if results is None:
+            raise ConfigError("no results here", where=str(directory), expected=RESULTS)
+        own = [result for one in results.models if one.weights == weights for result in one.suites]
+        if not own:
+            raise ConfigError(
+                "these are results of other weights",
+                where=str(directory),
+                expected="an evaluation of the model that is exported",
+            )
+        found += own
+    return found
+
+
+def _copy_evaluations(evaluations: Sequence[Path], directory: Path) -> None:
+    for one in evaluations:
+        target = directory / "evaluations"
+        target.mkdir(exist_ok=True)
+        shutil.copyfile(one / RESULTS, target / f"{one.name}.json")

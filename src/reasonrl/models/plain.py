@@ -1,0 +1,59 @@
+"""A model directory as anybody would load it: plain transformers, nothing of this package's layers.
+
+For checks that what was exported is what was trained. Called by `launch.export`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as hf_logging
+
+from reasonrl.models.tokenizer import ChatTokenizer
+from reasonrl.types import Logprobs, Message, Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlainScore:
+    """Hold what plain transformers says of one answer.
+
+    `prompt` is what its tokenizer makes of the turns, `text` of the answer's tokens; `logprobs` are
+    those of the answer's tokens, `best` those of the likeliest tokens in their places.
+    """
+
+    prompt: Tokens
+    text: str
+    logprobs: Logprobs
+    best: Logprobs
+
+
+@torch.no_grad()
+def score_plainly(
+    directory: Path, answers: Sequence[tuple[Sequence[Message], Tokens]]
+) -> list[PlainScore]:
+    """Load a directory and score answers, each given as turns and the tokens that answered them."""
+    hf_logging.disable_progress_bar()
+    tokenizer = ChatTokenizer(AutoTokenizer.from_pretrained(directory), where=str(directory))
+    module = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    module.eval()
+    found = []
+    for turns, answer in answers:
+        prompt = tokenizer.encode_chat(turns)
+        tokens = torch.as_tensor(np.concatenate((prompt, answer)), dtype=torch.long)
+        logits = module(tokens[None]).logits[0, len(prompt) - 1 : -1].float()
+        logprobs = torch.log_softmax(logits, dim=-1)
+        chosen = logprobs.gather(1, tokens[len(prompt) :, None])[:, 0]
+        found.append(
+            PlainScore(
+                prompt=prompt,
+                text=tokenizer.decode(answer),
+                logprobs=chosen.numpy(),
+                best=logprobs.max(dim=1).values.numpy(),
+            )
+        )
+    return found

@@ -1,0 +1,234 @@
+"""The model card of an export: what the model is, how it was made, how good it is, what it is not.
+
+Pure: facts in, Markdown out; every figure comes from the run's own files. Called by `launch`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reasonrl.algo.stats import Estimate
+from reasonrl.config import Recipe, Stage
+from reasonrl.manifest import ProblemSet
+from reasonrl.score import SuiteResult, by_suite, compare_suites, describe_gain
+
+_BENCHMARKS = ["aime24", "aime25", "math500", "gsm8k", "humaneval", "mbpp", "livecodebench"]
+_WIDE = 0.02  # share of truncated samples from which on the card says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFacts:
+    """Hold what a card is made of. `others` are evaluations of this model outside its run.
+
+    `base` is empty where the run started from random weights; `hub_id` is the base's name on the
+    hub, empty where it came from elsewhere.
+    """
+
+    name: str
+    base: str
+    hub_id: str
+    license: str
+    recipe: Recipe
+    steps: int
+    train_wall_s: float
+    version: str
+    evaluations: Sequence[SuiteResult]
+    others: Sequence[SuiteResult]
+    data: Sequence[ProblemSet]
+    checked: int
+
+
+def render_card(facts: CardFacts) -> str:
+    """Return the card as Markdown with the front matter that the hub reads."""
+    sections = (
+        _front_matter(facts),
+        _head(facts),
+        "## Results\n\n" + _results(facts),
+        "## Training\n\n" + "\n".join(_training(facts)),
+        "![accuracy, entropy, length and truncation over the run](curves.svg)",
+        "## Data\n\n" + "\n".join(_data(facts.data)),
+        "## Limits\n\n" + "\n".join(f"- {text}" for text in _limits(facts)),
+        "## Licence\n\n" + _license(facts),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(facts: CardFacts) -> str:
+    lines = ["---", f"license: {facts.license or 'unknown'}"]
+    if facts.hub_id:
+        lines.append(f"base_model: {json.dumps(facts.hub_id)}")
+    lines += ["library_name: transformers", "pipeline_tag: text-generation"]
+    lines += ["tags:", *(f"- {tag}" for tag in ("reinforcement-learning", "grpo", "reasonrl"))]
+    results = [*_last_of_each(facts.evaluations), *facts.others]
+    if results:
+        lines += ["model-index:", f"- name: {json.dumps(facts.name)}", "  results:"]
+    for result in results:
+        lines += [
+            "  - task: {type: text-generation}",
+            f"    dataset: {{name: {json.dumps(result.suite)}, type: {json.dumps(result.suite)}}}",
+            f"    metrics: [{{type: avg@{result.k}, value: {result.accuracy.value:.4f}}}]",
+        ]
+    return "\n".join([*lines, "---"])
+
+
+def _head(facts: CardFacts) -> str:
+    start = f"from `{facts.base}`" if facts.base else "from random weights"
+    recipe = facts.recipe
+    turn = {"role": "user", "content": "..."}
+    turns: list[dict[str, str]] = [turn]
+    if recipe.model.system_prompt is not None:
+        turns = [{"role": "system", "content": recipe.model.system_prompt}, turn]
+    return (
+        f"# {facts.name}\n\n"
+        f"Trained {start} with reasonrl {facts.version}, an implementation of the method of the "
+        "Skywork-OR1 report (arXiv 2505.22312): group-relative policy optimisation on verified "
+        "rewards, in stages, with adaptive entropy control.\n\n"
+        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        'tokenizer = AutoTokenizer.from_pretrained("PATH")\n'
+        'model = AutoModelForCausalLM.from_pretrained("PATH")\n'
+        f"turns = {turns!r}\n"
+        "ids = tokenizer.apply_chat_template(\n"
+        '    turns, add_generation_prompt=True, return_tensors="pt"\n)\n'
+        "print(tokenizer.decode(model.generate(**ids, max_new_tokens=256)[0]))\n```\n\n"
+        f"The export was loaded with plain transformers, which scored {facts.checked} of the "
+        "model's answers as the training engine does."
+    )
+
+
+# results
+
+
+def _results(facts: CardFacts) -> str:
+    suites = by_suite(facts.evaluations)
+    if not suites and not facts.others:
+        return "This run evaluated nothing."
+    lines = [
+        "| suite | samples | before | after | pass@k after | cons@k after | truncated |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, results in suites.items():
+        lines.append(_row(name, results[0] if len(results) > 1 else None, results[-1]))
+    lines += [_row(result.suite, None, result) for result in facts.others]
+    lines.append(
+        "\nIn percent: avg@k over problems with 95 % intervals clustered by problem; pass@k is the "
+        "unbiased chance that k samples hold a right one, cons@k that the most frequent answer is "
+        "right. Paired by problem, before to after:\n"
+    )
+    for name, results in suites.items():
+        if len(results) > 1 and results[0].problems:
+            gain = compare_suites(results[0], results[-1])
+            lines.append(f"- {name}: {describe_gain(gain)}")
+    return "\n".join(lines)
+
+
+def _row(name: str, before: SuiteResult | None, after: SuiteResult) -> str:
+    setting = (
+        f"{after.n_problems} x {after.k}, temperature {after.temperature:g}, "
+        f"{after.max_new_tokens:,} tokens"
+    )
+    cells = (
+        name,
+        setting,
+        _share(before.accuracy if before else None),
+        _share(after.accuracy),
+        _share(after.pass_at.get(after.k)) if after.k > 1 else "-",
+        _share(after.consensus),
+        f"{after.truncated_share:.1%}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _share(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    low, high = estimate.ci95
+    return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _last_of_each(evaluations: Sequence[SuiteResult]) -> list[SuiteResult]:
+    return [results[-1] for results in by_suite(evaluations).values()]
+
+
+# how it was made
+
+
+def _training(facts: CardFacts) -> Iterator[str]:
+    yield "| stage | steps up to | problems x group | tokens | temperature | rate | entropy |"
+    yield "|---|---|---|---|---|---|---|"
+    for stage in facts.recipe.stage:
+        yield f"| {' | '.join(_stage(stage))} |"
+    optimizer = facts.recipe.optimizer
+    yield (
+        f"\n{facts.steps} steps in {facts.train_wall_s / 60:.1f} minutes of training; seed "
+        f"{facts.recipe.seed}; AdamW ({optimizer.beta1:g}, {optimizer.beta2:g}), weight decay "
+        f"{optimizer.weight_decay:g}, gradient norm {optimizer.max_gradient_norm:g}. The whole "
+        "recipe is in `recipe.toml`; `reasonrl train recipe.toml` repeats the run."
+    )
+
+
+def _stage(stage: Stage) -> tuple[str, ...]:
+    rollout, update, entropy = stage.rollout, stage.update, stage.entropy
+    return (
+        stage.name,
+        str(stage.steps),
+        f"{rollout.prompts_per_step} x {rollout.group_size}",
+        f"{rollout.max_new_tokens:,}",
+        f"{rollout.temperature:g}",
+        f"{update.learning_rate:g}",
+        f"{entropy.mode}, target {entropy.target_nats:g}",
+    )
+
+
+def _data(sets: Sequence[ProblemSet]) -> Iterator[str]:
+    if not sets:
+        yield "This run kept no manifest of its data."
+        return
+    yield "| use | problems | sources | hash |"
+    yield "|---|---|---|---|"
+    for one in sets:
+        sources = "; ".join(_source(source) for source in one.sources)
+        yield f"| {one.use} | {one.n} | {sources} | `{one.problems}` |"
+    yield (
+        "\nThe hash is BLAKE2b over ids, prompts and answers; `data.json` has the sources whole. "
+        "No problem text is part of this export."
+    )
+
+
+def _source(source: Mapping[str, object]) -> str:
+    rest = ", ".join(
+        f"{key}={value}" for key, value in source.items() if key not in ("type", "path")
+    )
+    path = str(source.get("path", "")).rpartition("/")[2]
+    return " ".join(part for part in (str(source["type"]), path, rest) if part).replace("|", "/")
+
+
+def _limits(facts: CardFacts) -> Iterator[str]:
+    yield (
+        "Trained for one thing: reward on the stages' problems, judged by rules. Nothing was done "
+        "for safety, and nothing here says how it does on other tasks."
+    )
+    yield (
+        "The intervals say how well these problems stand for others like them; they do not hold "
+        "the spread between training runs with other seeds."
+    )
+    names = {result.suite for result in (*facts.evaluations, *facts.others)}
+    if not names.intersection(_BENCHMARKS):
+        yield "It was evaluated on no public benchmark."
+    for result in _last_of_each(facts.evaluations):
+        if result.truncated_share > _WIDE:
+            yield (
+                f"On {result.suite} {result.truncated_share:.0%} of its samples are cut off at "
+                f"{result.max_new_tokens:,} tokens."
+            )
+    if facts.recipe.verify.unboxed:
+        yield "Its answers are final numbers without a box, as it was rewarded for them."
+
+
+def _license(facts: CardFacts) -> str:
+    if not facts.license:
+        return f"Not known here: that of `{facts.base}` applies to what is derived from it."
+    if not facts.base:
+        return f"{facts.license}."
+    return f"{facts.license}, the licence of `{facts.base}`, applies to what is derived from it."
