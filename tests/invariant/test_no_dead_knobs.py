@@ -53,6 +53,10 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "data.sources.seed": (f"data.sources=[{{{GYM}, seed=3}}]", f"data.sources=[{{{GYM}}}]", LONG),
     "data.sources.config": (
         f"data.sources=[{{{GYM}, config={{max_digits=1}}}}]", f"data.sources=[{{{GYM}}}]", LONG),
+    "data.sources.style": (),  # tests/unit/data/test_benchmarks.py, as the next three
+    "data.sources.since": (),
+    "data.sources.until": (),
+    "data.sources.release": (),
     "data.difficulty": (),  # its three fields: tests/unit/data/test_sampler.py, pools below
     "data.difficulty.model": (),
     "data.difficulty.minimum": (),
@@ -106,6 +110,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "suite.k": ("suite.1.k=3",),
     "suite.temperature": ("suite.1.temperature=0.5",),
     "suite.max_new_tokens": ("suite.1.max_new_tokens=3",),
+    "suite.limit": ("suite.1.limit=7",),
     "suite.every": ("suite.1.every=1",),
     "stage.name": ('stage.1.name="first"',),
     "stage.steps": ("stage.1.steps=1",),

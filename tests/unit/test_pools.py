@@ -6,7 +6,7 @@ import pytest
 
 from reasonrl.errors import ConfigError, DataError
 from reasonrl.models.hf import load_model
-from reasonrl.pools import encode_pools, load_problem_lists
+from reasonrl.pools import encode_pools, load_problem_lists, sources_of
 from reasonrl.recipe_file import load_recipe
 from tests.e2e.support import RECIPES
 
@@ -14,7 +14,9 @@ from tests.e2e.support import RECIPES
 def pools_of(*overrides):
     recipe = load_recipe(RECIPES / "tiny.toml", ("rollout.prompts_per_step=2", *overrides))
     model = load_model("tiny")
-    return encode_pools(recipe, load_problem_lists(recipe), model.tokenizer, model.context)
+    return encode_pools(
+        recipe, load_problem_lists(sources_of(recipe)), model.tokenizer, model.context
+    )
 
 
 @pytest.fixture
@@ -86,5 +88,27 @@ def test_the_template_is_applied_once_to_each_problem_whatever_shares_it():
             seen.append(messages)
             return model.tokenizer.encode_chat(messages)
 
-    pools = encode_pools(recipe, load_problem_lists(recipe), Counting(), model.context)
+    pools = encode_pools(recipe, load_problem_lists(sources_of(recipe)), Counting(), model.context)
     assert len(seen) == len(pools.stages[0]) == len(pools.stages[1]) == len(pools.suites["train"])
+
+
+def suite_ids(limit):
+    suite = f'{{name="s", sources=[{{type="arithmetic"}}], max_new_tokens=4, limit={limit}}}'
+    return ids(pools_of(f"suite=[{suite}]").suites["s"])
+
+
+def test_a_larger_limit_adds_problems_to_those_of_a_smaller_one_in_the_files_order():
+    whole = suite_ids(191)
+    small, large = suite_ids(10), suite_ids(50)
+    assert len(small) == 10
+    assert len(large) == 50
+    assert set(small) < set(large)
+    for chosen in (small, large):
+        assert chosen == sorted(chosen, key=whole.index)
+    assert large != whole[:50]
+
+
+def test_a_suite_never_loses_a_problem_to_its_length(rows):
+    suite = f'suite=[{{name="s", {rows.removeprefix("data.")}, max_new_tokens=4090}}]'
+    with pytest.raises(ConfigError, match="p5"):
+        pools_of(suite)

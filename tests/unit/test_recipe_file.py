@@ -3,7 +3,7 @@
 import pytest
 
 from reasonrl.errors import ConfigError
-from reasonrl.recipe_file import dump_recipe, load_recipe
+from reasonrl.recipe_file import dump_recipe, load_eval_recipe, load_recipe
 from tests.e2e.support import RECIPES, REPOSITORY
 
 TINY = RECIPES / "tiny.toml"
@@ -11,10 +11,37 @@ TINY = RECIPES / "tiny.toml"
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_shipped_recipe_reads_back_equal_from_its_resolved_form(path, tmp_path):
-    recipe = load_recipe(path)
+    load = load_eval_recipe if path.stem.startswith("eval-") else load_recipe
+    recipe = load(path)
     copy = tmp_path / "copy.toml"
     copy.write_text(dump_recipe(recipe))
-    assert load_recipe(copy) == recipe
+    assert load(copy) == recipe
+
+
+def test_the_reports_evaluation_is_the_reports():
+    """Section 8 of the report: avg@32, avg@32 and avg@4 at 32,768 tokens and temperature 1."""
+    suites = {suite.name: suite for suite in load_eval_recipe(RECIPES / "eval-or1.toml").suite}
+    assert {name: suite.k for name, suite in suites.items()} == {
+        "aime24": 32, "aime25": 32, "livecodebench": 4,
+    }  # fmt: skip
+    assert {suite.max_new_tokens for suite in suites.values()} == {32_768}
+    assert {suite.temperature for suite in suites.values()} == {1.0}
+    assert all(suite.limit is None for suite in suites.values())
+    window = suites["livecodebench"].sources[0]
+    assert (str(window.since), str(window.until)) == ("2024-08-01", "2025-02-01")
+
+
+def test_a_suite_with_several_temperatures_is_one_for_each():
+    suite = '{name="s", sources=[{type="arithmetic"}], max_new_tokens=4, temperature=[0.6, 1.0]}'
+    recipe = load_recipe(TINY, [f"suite=[{suite}]"])
+    assert [(one.name, one.temperature) for one in recipe.suite] == [("s-t0.6", 0.6), ("s-t1.0", 1)]
+
+
+def test_a_training_recipe_lends_its_evaluation():
+    recipe = load_eval_recipe(RECIPES / "quickstart.toml")
+    assert recipe.system_prompt == "Answer with a number."
+    assert recipe.verify.unboxed
+    assert recipe.suite[0].name == "heldout"
 
 
 def test_the_example_of_the_docs_is_a_recipe(tmp_path):

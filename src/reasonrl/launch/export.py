@@ -77,7 +77,7 @@ def export(
             take_over(place, engine)
             others = _results_of(evaluations, model.digest())
             _write_model(model, scratch)
-            checked = _check(scratch, directory, model, engine, recipe)
+            checked = check_export(scratch, directory, model, engine, recipe)
         _write_papers(place, recipe, scratch, license_id, others, checked)
         _copy_evaluations(evaluations, scratch)
         scratch.rename(directory)
@@ -99,7 +99,7 @@ def _write_model(model: LanguageModel, directory: Path) -> None:
 # is it the model that was trained?
 
 
-def _check(
+def check_export(
     scratch: Path, directory: Path, model: LanguageModel, engine: LocalEngine, recipe: Recipe
 ) -> Exported:
     """Answer some problems with the engine, and have plain transformers score the answers."""

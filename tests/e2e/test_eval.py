@@ -1,0 +1,324 @@
+"""`reasonrl eval` as a user runs it: whole, killed, compared, refused."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+from reasonrl.score import describe
+from tests.e2e.support import COMMAND, RECIPES, reasonrl
+from tests.e2e.support import reasonrl_here as here
+
+TINY = RECIPES / "tiny.toml"
+ONE_THREAD = ("--set", "engine.threads=1")
+pytestmark = pytest.mark.xdist_group("eval")  # the run is made once
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of the tiny recipe with a checkpoint at half."""
+    directory = tmp_path_factory.mktemp("run") / "run"
+    done = here(
+        "train", TINY, "--run-dir", directory, *ONE_THREAD,
+        "--set", "suite.1.every=20", "--set", "checkpoint.keep=9",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def problems(tmp_path_factory):
+    """A file of twelve sums, some of which the run's model gets right now and then."""
+    path = tmp_path_factory.mktemp("problems") / "sums.jsonl"
+    questions = [(f"What is {n % 4} + {n // 4}? Answer with just the number.", n % 4 + n // 4)
+                 for n in range(11)]  # fmt: skip
+    questions.append(("<script>alert(1)</script>", 0))
+    rows = [
+        {"id": f"p{n}", "prompt": text, "answer": str(answer)}
+        for n, (text, answer) in enumerate(questions)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def asked(run, problems):
+    """The arguments of an evaluation that takes a moment: 12 problems, 40 samples each."""
+    limits = ("--k", "40", "--max-new-tokens", "40", "--temperature", "1.4", "--unboxed")
+    return ("eval", run, "--suite", problems, *limits, *ONE_THREAD, "--set", "engine.max_rows=4")
+
+
+@pytest.fixture(scope="module")
+def whole(asked, tmp_path_factory):
+    """The evaluation, uninterrupted."""
+    directory = tmp_path_factory.mktemp("whole") / "eval"
+    done = here(*asked, "--out", directory)
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+def drafts_of(directory):
+    """Return the text of the journal's drafts, as far as there is one."""
+    found = list(directory.glob("journal/*/sums/drafts.jsonl"))
+    return found[0].read_text() if found else ""
+
+
+def samples_of(directory):
+    [path] = (directory / "samples").glob("*.parquet")
+    rows = pq.read_table(path).drop_columns(["verify_wall_s"]).to_pylist()
+    return [row | {"logprob": round(row["logprob"], 3)} for row in rows]  # batches round otherwise
+
+
+def results_of(directory):
+    return json.loads((directory / "results.json").read_text())
+
+
+def test_every_sample_is_kept_once_with_its_verdict(whole):
+    rows = samples_of(whole)
+    keys = [(row["problem_id"], row["index"]) for row in rows]
+    assert keys == [(f"p{n}", index) for n in range(12) for index in range(40)]
+    for row in rows:
+        assert row["n_tokens"] == len(row["tokens"]) <= 40
+        assert (row["status"] == "TRUNCATED") == (row["stop"] == "length")
+        assert row["reward"] == float(row["status"] == "CORRECT")
+
+
+def test_results_are_those_of_the_samples(whole):
+    [model] = results_of(whole)["models"]
+    [suite] = model["suites"]
+    rows = samples_of(whole)
+    assert suite["accuracy"]["value"] == pytest.approx(sum(r["reward"] for r in rows) / len(rows))
+    assert 0 < suite["accuracy"]["value"] < 1
+    assert sum(suite["statuses"].values()) == len(rows)
+    low, high = suite["accuracy"]["ci95"]
+    assert low < suite["accuracy"]["value"] < high
+    assert list(suite["pass_at"]) == ["1", "2", "4", "8", "16", "32", "40"]
+
+
+def test_the_page_is_one_file_without_scripts_and_shows_what_was_sampled(whole):
+    page = (whole / "report.html").read_text()
+    assert "<script" not in page
+    assert "src=" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "CORRECT" in page
+    assert page.count("<svg") == 3
+
+
+@pytest.mark.parametrize("kills", [(1,), (150,), (30, 200, 400)])
+def test_killed_and_started_again_no_sample_is_lost_or_sampled_twice(kills, asked, whole, tmp_path):
+    directory = tmp_path / "eval"
+    kept = ""
+    for count in kills:
+        with subprocess.Popen(
+            [*COMMAND, *map(str, asked), "--out", str(directory)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        ) as process:  # fmt: skip
+            while drafts_of(directory).count("\n") < count:
+                assert process.poll() is None, process.stderr.read()
+                time.sleep(0.001)
+            os.killpg(process.pid, signal.SIGKILL)
+        text = drafts_of(directory)
+        text = text[: text.rfind("\n") + 1]
+        assert text.startswith(kept)  # what was sampled stays, and is not sampled again
+        kept = text
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert len({(one["problem_id"], one["index"]) for one in lines}) == len(lines)
+    assert not (directory / "results.json").exists()
+    done = here(*asked, "--out", directory)
+    assert done.returncode == 0, done.stderr
+    assert f"going on with {len(lines)} of 480 samples" in done.stdout
+    assert samples_of(directory) == samples_of(whole)
+    assert results_of(directory) == results_of(whole)
+    assert not drafts_of(directory)
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(asked, tmp_path):
+    directory = tmp_path / "eval"
+    with subprocess.Popen(
+        [*COMMAND, *map(str, asked), "--out", str(directory)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        while drafts_of(directory).count("\n") < 5:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in out
+    assert "Traceback" not in err
+
+
+def test_a_finished_evaluation_is_only_shown(asked, whole):
+    before = (whole / "results.json").read_bytes()
+    done = here(*asked, "--out", whole)
+    assert done.returncode == 0
+    assert "evaluated already" in done.stdout
+    assert (whole / "results.json").read_bytes() == before
+
+
+def test_another_question_does_not_go_into_the_same_directory(asked, whole):
+    done = here(*asked, "--out", whole, "--temperature", "0.5")
+    assert done.returncode == 2
+    assert "suite.1.temperature = 0.5, there 1.4" in " ".join(done.stderr.split())
+
+
+def test_threads_and_batches_are_not_part_of_the_question(asked, whole):
+    done = here(*asked, "--out", whole, "--set", "engine.max_rows=7")
+    assert done.returncode == 0, done.stderr
+
+
+def test_other_weights_under_the_same_name_are_noticed(run, problems, tmp_path):
+    import shutil
+
+    from reasonrl.models.hf import load_model
+
+    model = tmp_path / "model"
+    shutil.copytree(run / "model", model)
+    ask = ("eval", model, "--suite", problems, "--k", "1", "--max-new-tokens", "4", *ONE_THREAD)
+    assert here(*ask, "--out", tmp_path / "eval").returncode == 0
+    load_model("tiny", seed=5).save(model)
+    done = here(*ask, "--out", tmp_path / "eval")
+    assert done.returncode == 2
+    assert "other weights" in done.stderr
+
+
+def test_changed_problems_under_the_same_name_are_noticed(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"id": 1, "prompt": "1+1", "answer": 2}\n')
+    ask = ("eval", "tiny", "--suite", path, "--k", "1", "--max-new-tokens", "4", *ONE_THREAD)
+    assert here(*ask, "--out", tmp_path / "eval").returncode == 0
+    path.write_text('{"id": 1, "prompt": "1+1", "answer": 3}\n')
+    done = here(*ask, "--out", tmp_path / "eval")
+    assert done.returncode == 2
+    assert "problems of mine are not those" in " ".join(done.stderr.split())
+
+
+def test_two_models_are_compared_in_pairs_with_a_plain_verdict(run, tmp_path):
+    ask = ("eval", run, "--compare", "tiny", "--k", "16", *ONE_THREAD)
+    done = here(*ask, "--out", tmp_path / "eval")
+    assert done.returncode == 0, done.stderr
+    results = results_of(tmp_path / "eval")
+    [comparison] = results["comparisons"]
+    assert comparison["gain"]["is_shown"]
+    assert comparison["gain"]["value"] > 0
+    assert comparison["verdict"].startswith("gain ")
+    assert comparison["verdict"] in done.stdout
+    assert comparison["verdict"] in (tmp_path / "eval" / "report.html").read_text()
+
+
+def test_a_model_is_not_compared_with_itself(run, tmp_path):
+    done = here("eval", run, "--compare", run, "--out", tmp_path / "eval")
+    assert done.returncode == 2
+    assert "with itself" in done.stderr
+
+
+def test_offline_and_in_training_the_same_evaluation_has_the_same_result(run, tmp_path):
+    """Of the final model and of a checkpoint: same samples, same numbers."""
+    lines = (run / "evaluations.jsonl").read_text().splitlines()
+    in_training = [json.loads(line) for line in lines]
+    for model, step in ((run, 40), (run / "checkpoints" / "step-000020", 20)):
+        out = tmp_path / str(step)
+        done = here("eval", model, "--out", out, *ONE_THREAD)
+        assert done.returncode == 0, done.stderr
+        [offline] = results_of(out)["models"][0]["suites"]
+        [online] = [one for one in in_training if one["step"] == step]
+        assert {**offline, "step": step} == online
+
+
+def test_a_run_without_any_model_yet_is_refused(run, tmp_path):
+    (tmp_path / "config.toml").write_text((run / "config.toml").read_text())
+    done = here("eval", tmp_path)
+    assert done.returncode == 2
+    assert "neither a final model nor a checkpoint" in " ".join(done.stderr.split())
+
+
+def test_both_aimes_run_from_end_to_end(shared_data, tmp_path):
+    done = here(
+        "eval", "tiny", "--suite", "aime24", "--suite", "aime25", "--data", shared_data,
+        "--k", "2", "--max-new-tokens", "24", "--out", tmp_path / "eval", "--table", *ONE_THREAD,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = results_of(tmp_path / "eval")
+    for suite in results["models"][0]["suites"]:
+        assert suite["n_problems"] == 30
+        assert sum(suite["statuses"].values()) == 60
+        assert suite["failed"] == 0
+    assert "Skywork-OR1-32B" in done.stdout
+    assert "tiny (k=2, temperature 1, 24 tokens)" in done.stdout
+    again = here("eval", "--table", "--out", tmp_path / "eval")
+    assert "tiny (k=2" in again.stdout
+
+
+def test_without_a_limit_completions_may_fill_the_context(shared_data, tmp_path):
+    done = here(
+        "eval", "tiny", "--suite", "aime25", "--data", shared_data, "--k", "1", "--limit", "2",
+        "--out", tmp_path / "eval", *ONE_THREAD,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "32768 new tokens do not fit the model's context of 4096" in done.stdout
+    recipe = (tmp_path / "eval" / "recipe.toml").read_text()
+    assert "max_new_tokens = 3" in recipe
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("tiny", "--suite", "aime2025"), "did you mean aime25"),
+        (("tiny", "--suite", "missing.jsonl"), "no such file"),
+        (("tiny", "--suite", "gsm8k", "--data", "/nowhere"), "no such file or directory"),
+        (("tiny", "--suite", "gsm8k", "--k", "0"), "k = 0"),
+        (("tiny", "--suite", "gsm8k", "--max-new-tokens", "0"), "max_new_tokens = 0"),
+        (("tiny",), "no suite to evaluate on"),
+        (("./no-model", "--suite", "PROBLEMS", "--k", "1"), "cannot load './no-model'"),
+        (("tiny", "--suite", "PROBLEMS", "--max-new-tokens", "5000"), "context of 4096"),
+        (("--table", "--out", "/nowhere"), "no results here"),
+        (("tiny", "--recipe", "tinny.toml"), "no such recipe"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(arguments, expected, problems, tmp_path):
+    given = [problems if one == "PROBLEMS" else one for one in arguments]
+    out = () if "--out" in arguments else ("--out", tmp_path / "eval")
+    done = here("eval", *given, *out, *ONE_THREAD)
+    assert done.returncode == 2, done.stdout
+    assert expected in " ".join(done.stderr.split())
+    assert not list(tmp_path.glob("eval/*.json"))
+
+
+def test_a_row_that_is_wrong_is_named(tmp_path):
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"id": 1, "prompt": "1+1", "answer": 2}\n{"id": 2, "promt": "x"}\n')
+    done = here("eval", "tiny", "--suite", path)
+    assert done.returncode == 2
+    assert "bad.jsonl:2" in done.stderr
+
+
+def test_a_model_that_never_ends_is_refused(run, problems, tmp_path):
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(run / "model", model)
+    for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        fields = json.loads((model / name).read_text())
+        for key in ("eos_token", "eos_token_id"):
+            fields.pop(key, None)
+        (model / name).write_text(json.dumps(fields))
+    done = here("eval", model, "--suite", problems, "--out", tmp_path / "eval")
+    assert done.returncode == 2
+    assert "end-of-sequence" in done.stderr
+
+
+def test_help_names_the_options():
+    done = reasonrl("eval", "--help")
+    assert done.returncode == 0
+    for option in ("--suite", "--compare", "--limit", "--table"):
+        assert option in done.stdout
+
+
+def test_the_line_of_a_training_evaluation_has_pass_and_consensus(run):
+    from reasonrl.record import RunRecorder
+
+    assert " pass@8=" in describe(RunRecorder(run).evaluations()[-1])
