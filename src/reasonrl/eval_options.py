@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from reasonrl.config import CodeBenchmark, EngineConfig, EvalRecipe, LiveCodeBench, MathBenchmark
+from reasonrl.config import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark
 from reasonrl.errors import ConfigError
 from reasonrl.recipe_file import (
     apply_override,
-    dump_recipe,
     dump_table,
     load_eval_recipe,
     parse,
@@ -87,9 +87,19 @@ def named_directory(request: Request, model: str) -> Path:
     """Return where an evaluation is kept by default: the same for the same question."""
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")[-40:]
     suites = "-".join(suite.name for suite in request.recipe.suite)[:60]
-    question = request.recipe.model_copy(update={"engine": EngineConfig()})
-    digest = hashlib.blake2b(dump_recipe(question).encode(), digest_size=3).hexdigest()
+    asked = json.dumps(question(request.recipe), sort_keys=True)
+    digest = hashlib.blake2b(asked.encode(), digest_size=3).hexdigest()
     return Path("evals") / f"{label}-{suites}-{digest}"
+
+
+def question(recipe: EvalRecipe) -> dict[str, Any]:
+    """Return what a recipe asks, without what only says where and how fast it is answered."""
+    table = dump_table(recipe)
+    del table["name"], table["engine"], table["verify"]["workers"]
+    for suite in table["suite"]:
+        for source in suite["sources"]:
+            source.pop("path", None)
+    return table
 
 
 def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:

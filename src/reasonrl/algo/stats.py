@@ -44,7 +44,7 @@ def mean_over_problems(scores_P: Sequence[float]) -> Estimate:
     mean = fsum(scores_P) / n
     if n == 1:
         return Estimate(value=mean, ci95=(0.0, 1.0))
-    t2 = _t95(n - 1) ** 2
+    t2 = t95(n - 1) ** 2
     variance = fsum((score - mean) ** 2 for score in scores_P) / (n - 1)
     weight = t2 * variance / (mean * (1 - mean) * n) if variance > 0 else t2 / n  # t^2 / n'
     center = (mean + weight / 2) / (1 + weight)
@@ -77,5 +77,6 @@ def consensus(answers_K: Sequence[int | None], right: frozenset[int]) -> float:
     return sum(answer in right for answer in winners) / len(winners)
 
 
-def _t95(degrees: int) -> float:
+def t95(degrees: int) -> float:
+    """Return the two-sided 95 % quantile of Student's t."""
     return _T95[degrees - 1] if degrees <= len(_T95) else 1.95996 + 2.3722 / degrees

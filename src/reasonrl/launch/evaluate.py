@@ -10,23 +10,29 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from reasonrl import __version__
 from reasonrl.config import EvalRecipe, OptimizerConfig, Suite
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
-from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.errors import ConfigError
 from reasonrl.eval_options import Request
 from reasonrl.evaluate import evaluate_suite
 from reasonrl.journal import FileJournal, write_samples
+from reasonrl.launch.identity import (
+    JOURNAL,
+    RECIPE,
+    check_same_recipe,
+    check_same_subject,
+    settled,
+)
 from reasonrl.launch.models import Place, find_model, open_model, take_over
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process
 from reasonrl.manifest import problems_digest
 from reasonrl.models.hf import LanguageModel
 from reasonrl.pools import ProblemLists, encode_suites, load_problem_lists
-from reasonrl.recipe_file import dump_recipe, load_eval_recipe
+from reasonrl.recipe_file import dump_recipe
 from reasonrl.record import write_atomic
 from reasonrl.report.eval_page import render_eval_page
 from reasonrl.report.eval_samples import read_suite_samples
@@ -42,7 +48,7 @@ from reasonrl.score import SuiteResult, compare_suites, describe_gain
 from reasonrl.summary import PAGE
 from reasonrl.types import Sampling
 
-RECIPE, SAMPLES, JOURNAL = "recipe.toml", "samples", "journal"
+SAMPLES = "samples"
 
 
 def evaluate(
@@ -57,7 +63,7 @@ def evaluate(
     keep_freed_memory()
     directory.mkdir(parents=True, exist_ok=True)
     with only_process(directory):
-        _check_same_recipe(request, directory)
+        check_same_recipe(request, directory)
         for place in places:
             _evaluate_model(place, request, lists, directory, console)
         results = read_results(directory)
@@ -84,60 +90,6 @@ def write_eval_page(directory: Path, results: EvalResults, models: Sequence[str]
     write_atomic(directory / PAGE, render_eval_page(results, models, samples))
 
 
-# one recipe a directory
-
-
-def _check_same_recipe(request: Request, directory: Path) -> None:
-    """Raise ConfigError where the directory holds an evaluation that asked something else."""
-    path = directory / RECIPE
-    if not path.exists():
-        return
-    stored = load_eval_recipe(path)
-    asked = _with_tokens(
-        request.recipe,
-        {
-            suite.name: suite.max_new_tokens
-            for suite in stored.suite
-            if suite.name in request.open_ended
-        },
-    )
-    if asked.model_copy(update={"engine": stored.engine}) == stored:  # that changes rounding only
-        return
-    differing = [
-        f"{key} = {one}, there {other}"
-        for key, one, other in _differences(asked.model_dump(), stored.model_dump(), "")
-    ]
-    raise ConfigError(
-        f"it holds an evaluation that differs: {'; '.join(differing[:3])}",
-        where=str(directory),
-        remedy="choose another --out, or ask the same",
-    )
-
-
-def _differences(one: Any, other: Any, at: str) -> list[tuple[str, Any, Any]]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = sorted(one.keys() | other.keys())
-        return [
-            found
-            for key in keys
-            for found in _differences(one.get(key), other.get(key), f"{at}.{key}".lstrip("."))
-        ]
-    if isinstance(one, tuple | list) and isinstance(other, tuple | list) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True), start=1)
-        return [found for n, (a, b) in pairs for found in _differences(a, b, f"{at}.{n}")]
-    return [] if one == other else [(at, one, other)]
-
-
-def _with_tokens(recipe: EvalRecipe, limits: dict[str, int]) -> EvalRecipe:
-    suites = tuple(
-        suite.model_copy(update={"max_new_tokens": limits[suite.name]})
-        if suite.name in limits
-        else suite
-        for suite in recipe.suite
-    )
-    return recipe.model_copy(update={"suite": suites})
-
-
 # one model
 
 
@@ -157,7 +109,7 @@ def _evaluate_model(
 ) -> None:
     console.note(f"loading {place.name}")
     model = open_model(place, device=request.recipe.engine.device)
-    recipe = _settled(request, lists, model, directory, console)
+    recipe = settled(request, lists, model, directory, console)
     pools = encode_suites(recipe, lists, model.tokenizer, model.context)
     if not (directory / RECIPE).exists():
         write_atomic(directory / RECIPE, dump_recipe(recipe))
@@ -175,29 +127,6 @@ def _evaluate_model(
             _evaluate_on(suite, subject, pools[suite.name], recipe, directory, console)
 
 
-def _settled(
-    request: Request, lists: ProblemLists, model: LanguageModel, directory: Path, console: Console
-) -> EvalRecipe:
-    """Give open-ended suites what the context leaves: the stored limit, or what fits now."""
-    if (directory / RECIPE).exists():
-        stored = load_eval_recipe(directory / RECIPE)
-        return stored.model_copy(update={"engine": request.recipe.engine})
-    shortest = _with_tokens(request.recipe, dict.fromkeys(request.open_ended, 1))
-    limits = {}
-    for name, pool in encode_suites(shortest, lists, model.tokenizer, model.context).items():
-        if name not in request.open_ended:
-            continue
-        wanted = next(s.max_new_tokens for s in request.recipe.suite if s.name == name)
-        left = model.context - max(len(item.tokens) for item in pool)
-        if left < wanted:
-            console.note(
-                f"suite {name}: {wanted} new tokens do not fit the model's context of "
-                f"{model.context}; up to {left}"
-            )
-        limits[name] = min(wanted, left)
-    return _with_tokens(request.recipe, limits)
-
-
 def _evaluate_on(
     suite: Suite,
     subject: _Subject,
@@ -212,7 +141,7 @@ def _evaluate_on(
         reasonrl=__version__, recipe=recipe.model_dump(mode="json", exclude_none=True)
     )
     digest = problems_digest(encoded)
-    _check_same_subject(results, subject, suite.name, digest, directory)
+    check_same_subject(results, place, subject.weights, suite.name, digest, directory)
     known = results.model(place.name)
     if known and known.suite(suite.name):
         console.note(f"{suite.name}: {place.name} is evaluated already")
@@ -252,29 +181,6 @@ def _evaluate_on(
         journal.close()
     write_results(directory, _with_result(results, subject, suite.name, digest, result))
     journal.discard()
-
-
-def _check_same_subject(
-    results: EvalResults, subject: _Subject, suite: str, digest: str, directory: Path
-) -> None:
-    """Raise where a name stands for other weights, or a suite for other problems, than before."""
-    mark = directory / JOURNAL / subject.place.label / "weights"
-    known = results.model(subject.place.name)
-    before = known.weights if known else mark.read_text().strip() if mark.exists() else ""
-    if before and before != subject.weights:
-        raise CheckpointError(
-            f"{subject.place.name} has other weights than when this evaluation began",
-            where=str(directory),
-            remedy="choose another --out",
-        )
-    if results.problems.get(suite, digest) != digest:
-        raise CheckpointError(
-            f"the problems of {suite} are not those of this evaluation",
-            where=str(directory),
-            remedy="restore the file, or choose another --out",
-        )
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(mark, subject.weights + "\n")
 
 
 def _with_result(
