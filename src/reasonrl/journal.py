@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from reasonrl.errors import CheckpointError
+from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.evaluate import Draft, Key
 from reasonrl.rollout import EncodedProblem, Tokenizer
 from reasonrl.types import StopReason, Verdict
@@ -60,7 +61,7 @@ Line = TypeVar("Line", _DraftLine, _VerdictLine)
 class FileJournal:
     """Keep the drafts and verdicts of one model on one suite below a directory.
 
-    Raises CheckpointError for files that no evaluation wrote.
+    Raises CheckpointError for files that no evaluation wrote, StorageError when the disk is full.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -104,8 +105,9 @@ class FileJournal:
             _append(self._verdict_file, line)
 
     def close(self) -> None:
-        self._draft_file.close()
-        self._verdict_file.close()
+        for file in (self._draft_file, self._verdict_file):
+            with suppress(OSError):  # what a full disk refused has been said already
+                file.close()
 
     def discard(self) -> None:
         """Delete the files: their samples are elsewhere by now."""
@@ -165,8 +167,13 @@ def _rows(
 
 
 def _append(file: TextIO, line: Mapping[str, object]) -> None:
-    file.write(json.dumps(line) + "\n")
-    file.flush()
+    try:
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+    except OSError as error:
+        raise StorageError(
+            f"could not write a sample down: {error}", where=file.name, remedy="free space there"
+        ) from error
 
 
 def _read(path: Path, adapter: TypeAdapter[Line]) -> list[Line]:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pyarrow.parquet as pq
@@ -322,3 +323,22 @@ def test_the_line_of_a_training_evaluation_has_pass_and_consensus(run):
     from reasonrl.record import RunRecorder
 
     assert " pass@8=" in describe(RunRecorder(run).evaluations()[-1])
+
+
+def test_a_full_disk_is_said_and_the_evaluation_goes_on_when_there_is_space(asked, whole, tmp_path):
+    """A file size limit stands in for the disk: the same failure at the same calls."""
+    directory = tmp_path / "eval"
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000));"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "from reasonrl.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, asked), "--out", str(directory)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "could not write a sample down" in done.stderr
+    assert "the same command goes on" in done.stdout
+    assert here(*asked, "--out", directory).returncode == 0
+    assert samples_of(directory) == samples_of(whole)

@@ -46,7 +46,7 @@ from reasonrl.results import (
 from reasonrl.rollout import EncodedProblem, Judge
 from reasonrl.score import SuiteResult, compare_suites, describe_gain
 from reasonrl.summary import PAGE
-from reasonrl.types import Sampling
+from reasonrl.types import Kind, Sampling
 
 SAMPLES = "samples"
 
@@ -116,11 +116,14 @@ def _evaluate_model(
     with ExitStack() as stack:
         engine = stack.enter_context(local_engine(model, recipe.engine, OptimizerConfig()))
         take_over(place, engine)
+        verifier = stack.enter_context(make_verifier(recipe.verify))
+        if any(item.problem.kind is Kind.CODE for pool in pools.values() for item in pool):
+            console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
         subject = _Subject(
             place=place,
             model=model,
             engine=engine,
-            judge=judge_with(stack.enter_context(make_verifier(recipe.verify))),
+            judge=judge_with(verifier),
             weights=model.digest(),
         )
         for suite in recipe.suite:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,8 @@ from reasonrl.pools import encode_pools, load_problem_lists, sources_of
 from reasonrl.recipe_file import dump_table
 from reasonrl.record import RunRecorder
 from reasonrl.report.card import CardFacts, render_card
-from reasonrl.results import RESULTS, read_results
+from reasonrl.results import RESULTS, EvalResults, read_results
 from reasonrl.rollout import Answer, EncodedProblem
-from reasonrl.score import SuiteResult
 from reasonrl.summary import PICTURE, SUMMARY
 from reasonrl.types import Completion, Message, Prompt, Sampling
 
@@ -79,7 +78,7 @@ def export(
             _write_model(model, scratch)
             checked = check_export(scratch, directory, model, engine, recipe)
         _write_papers(place, recipe, scratch, license_id, others, checked)
-        _copy_evaluations(evaluations, scratch)
+        _write_evaluations(others, scratch)
         scratch.rename(directory)
     except OSError as error:
         raise StorageError(
@@ -183,7 +182,7 @@ def _write_papers(
     recipe: Recipe,
     directory: Path,
     license_id: str,
-    others: Sequence[SuiteResult],
+    others: Mapping[str, EvalResults],
     checked: Exported,
 ) -> None:
     """Write the card, and copy recipe, manifest and picture of the run."""
@@ -205,7 +204,12 @@ def _write_papers(
             train_wall_s=wall_s,
             version=__version__,
             evaluations=[one for one in recorder.evaluations() if one.step <= step],
-            others=others,
+            others=[
+                suite
+                for results in others.values()
+                for one in results.models
+                for suite in one.suites
+            ],
             data=read_manifest(run),
             checked=checked.answers,
         )
@@ -249,26 +253,27 @@ def _step_of(place: Place, recorder: RunRecorder) -> int:
     return len(recorder.metrics())
 
 
-def _results_of(evaluations: Sequence[Path], weights: str) -> list[SuiteResult]:
-    """Return what was found of these weights; raise ConfigError where nothing was."""
-    found: list[SuiteResult] = []
+def _results_of(evaluations: Sequence[Path], weights: str) -> dict[str, EvalResults]:
+    """Return what was found of these weights, by directory; ConfigError where nothing was."""
+    found = {}
     for directory in evaluations:
         results = read_results(directory)
         if results is None:
             raise ConfigError("no results here", where=str(directory), expected=RESULTS)
-        own = [result for one in results.models if one.weights == weights for result in one.suites]
+        own = tuple(one for one in results.models if one.weights == weights)
         if not own:
             raise ConfigError(
                 "these are results of other weights",
                 where=str(directory),
                 expected="an evaluation of the model that is exported",
             )
-        found += own
+        found[directory.name] = replace(results, models=own, comparisons=())
     return found
 
 
-def _copy_evaluations(evaluations: Sequence[Path], directory: Path) -> None:
-    for one in evaluations:
-        target = directory / "evaluations"
-        target.mkdir(exist_ok=True)
-        shutil.copyfile(one / RESULTS, target / f"{one.name}.json")
+def _write_evaluations(others: Mapping[str, EvalResults], directory: Path) -> None:
+    """Write the results of this model, without the places of this machine."""
+    for name, results in others.items():
+        (directory / "evaluations").mkdir(exist_ok=True)
+        text = json.dumps(without_places(asdict(results)), indent=1)
+        (directory / "evaluations" / f"{name}.json").write_text(text + "\n", encoding="utf-8")

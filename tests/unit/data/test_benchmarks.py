@@ -158,6 +158,11 @@ def test_the_window_takes_its_first_day_and_leaves_its_last(release):
     assert [one.id.removeprefix("livecodebench-") for one in problems] == ["q1", "q2", "q9"]
 
 
+def test_the_benchmarks_own_folder_is_found_as_well_as_the_one_around_it(release):
+    inside = load_livecodebench(path=release / "livecodebench", **REPORT, release=6)
+    assert inside == load_livecodebench(path=release, **REPORT, release=6)
+
+
 def test_a_release_has_the_files_up_to_its_number(release):
     problems = load_livecodebench(path=release, **REPORT, release=1)
     assert [one.id.removeprefix("livecodebench-") for one in problems] == ["q1", "q2"]

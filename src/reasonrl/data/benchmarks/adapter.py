@@ -41,13 +41,18 @@ class Benchmark:
 
 
 def find_files(hub: HubFiles, local: Sequence[str], path: Path | None, name: str) -> list[Path]:
-    """Return a benchmark's files: `path` itself, what lies below it, or downloads from the hub."""
+    """Return a benchmark's files: `path` itself, what lies below it, or downloads from the hub.
+
+    `path` may be the benchmark's own folder or one that holds it.
+    """
     if path is None:
         return download(hub, name)
     if path.is_file():
         return [path]
     for pattern in local:
         if found := sorted(path.glob(pattern)):
+            return found
+        if found := sorted(one for one in path.parent.glob(pattern) if one.parent == path):
             return found
     raise DataError(
         f"no copy of {name}" if path.is_dir() else "no such file or directory",
