@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -83,22 +84,38 @@ def load_latest(directory: Path) -> Checkpoint | None:
 
 def load(path: Path) -> Checkpoint:
     """Return a checkpoint; raise CheckpointError when it is not what was written."""
-    remedy = f"delete {path} to resume from the checkpoint before it"
+    document = _read_document(path)
     try:
-        document = json.loads((path / _STATE).read_text(encoding="utf-8"))
-        if document["format"] != _FORMAT:
-            raise CheckpointError(
-                f"format {document['format']}", where=str(path), expected=f"format {_FORMAT}"
-            )
         if digest(path / _TENSORS) != document["blake2b"]:
-            raise CheckpointError(
-                "the tensors are not the ones that were written", where=str(path), remedy=remedy
-            )
-        return Checkpoint(path=path, state=document["state"], tensors=load_file(path / _TENSORS))
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise _unreadable(path, "the tensors are not the ones that were written")
+        tensors = load_file(path / _TENSORS)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, f"cannot be read: {error}") from error
+    return Checkpoint(path=path, state=document["state"], tensors=tensors)
+
+
+def read_state(path: Path) -> Mapping[str, object]:
+    """Return a checkpoint's state alone; raise CheckpointError when it cannot be read."""
+    state: Mapping[str, object] = _read_document(path)["state"]
+    return state
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        found = document["format"]
+        if found != _FORMAT or not {"blake2b", "state"} <= document.keys():
+            raise CheckpointError(f"format {found}", where=str(path), expected=f"format {_FORMAT}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"cannot be read: {error}", where=str(path), remedy=remedy) from error
+        raise _unreadable(path, f"cannot be read: {error}") from error
+    return document
+
+
+def _unreadable(path: Path, what: str) -> CheckpointError:
+    remedy = f"delete {path} to resume from the checkpoint before it"
+    return CheckpointError(what, where=str(path), remedy=remedy)
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierError
+from reasonrl.errors import ConfigError, EngineError, ReasonRLError, StorageError, VerifierError
 
 if TYPE_CHECKING:
     from reasonrl.console import Console
@@ -121,11 +121,14 @@ def evaluate(
 
     reasonrl eval MODEL --suite aime24 --suite aime25 --k 32
     """
-    from reasonrl.eval_options import EvalOptions, load_base, named_directory, settle
+    from reasonrl.eval_options import EvalOptions, load_base, named_directory, settle, tidy
 
     if model is None:
+        if not table:
+            raise ConfigError("no MODEL to evaluate", expected="a model or a run, or --table")
         _show_table(out)
         return
+    model, compare = tidy(model), compare and tidy(compare)
     base = load_base(recipe, model, suite or ())
     options = EvalOptions(
         suites=suite or (),
@@ -186,7 +189,6 @@ def _show_table(directory: Path | None) -> None:
     """Print the report's Table 13 with the rows of one evaluation, or of all below `evals`."""
     from reasonrl.console import Console
     from reasonrl.console_eval import show_table_13
-    from reasonrl.errors import ConfigError
     from reasonrl.results import read_results
 
     places = [directory] if directory else sorted(Path("evals").glob("*"))

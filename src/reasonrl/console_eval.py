@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.console import Console
@@ -32,7 +33,7 @@ def show_results(console: Console, results: EvalResults, models: Sequence[str]) 
             table.add_row(
                 suite,
                 f"{result.n_problems} x {result.k}",
-                name,
+                Text(name),
                 shown(result.accuracy),
                 shown(result.pass_at.get(result.k)) if result.k > 1 else "-",
                 shown(result.consensus),
@@ -82,7 +83,7 @@ def show_table_13(console: Console, found: Sequence[EvalResults]) -> None:
     table.add_section()
     ours = [row for results in found for row in rows_of(results)]
     for name, estimates in ours:
-        table.add_row(name, *(shown(estimate) for estimate in estimates))
+        table.add_row(Text(name), *(Text(shown(estimate)) for estimate in estimates))
     console.print(table)
     if not ours:
         console.note("no results of our own on aime24, aime25 or livecodebench yet")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ from typing import Any, get_args
 from reasonrl.config import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark
 from reasonrl.errors import ConfigError
 from reasonrl.recipe_file import (
+    anchor_paths,
     apply_override,
     dump_table,
     load_eval_recipe,
     parse,
 )
+
+CONFIG, CHECKPOINTS = "config.toml", "checkpoints"  # of a run
 
 REPORT_TOKENS = 32_768
 """The longest completion of the report's evaluations."""
@@ -71,16 +75,25 @@ def load_base(path: Path | None, model: str, suites: Sequence[str]) -> EvalRecip
     """
     if path is not None:
         return load_eval_recipe(path)
-    run = next((at for at in (Path(model), Path(model).parent.parent) if _is_run(at)), None)
+    run = run_of(model)
     if run is not None:
-        own = load_eval_recipe(run / "config.toml")
+        own = load_eval_recipe(run / CONFIG)
         if not suites or {suite.name for suite in own.suite}.intersection(suites):
             return own
     return None
 
 
-def _is_run(directory: Path) -> bool:
-    return (directory / "config.toml").is_file()
+def tidy(model: str) -> str:
+    """Return the one way to write a directory's name; a model's name elsewhere stays as it is."""
+    return os.path.normpath(model) if Path(model).is_dir() else model
+
+
+def run_of(model: str) -> Path | None:
+    """Return the run that a name stands for or is a checkpoint of, RUN/checkpoints/step-N."""
+    path = Path(model)
+    if path.parent.name == CHECKPOINTS and (path.parent.parent / CONFIG).is_file():
+        return path.parent.parent
+    return path if (path / CONFIG).is_file() else None
 
 
 def named_directory(request: Request, model: str) -> Path:
@@ -95,7 +108,8 @@ def named_directory(request: Request, model: str) -> Path:
 def question(recipe: EvalRecipe) -> dict[str, Any]:
     """Return what a recipe asks, without what only says where and how fast it is answered."""
     table = dump_table(recipe)
-    del table["name"], table["engine"], table["verify"]["workers"]
+    del table["name"], table["verify"]["workers"]
+    table["engine"] = {"compute": recipe.engine.compute}  # the rest changes rounding only
     for suite in table["suite"]:
         for source in suite["sources"]:
             source.pop("path", None)
@@ -108,7 +122,7 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
     Raises ConfigError for a suite that is neither in the recipe nor a benchmark nor a file.
     """
     known = {suite["name"]: suite for suite in dump_table(base)["suite"]} if base else {}
-    names = options.suites or list(known)
+    names = _named(options.suites, known) if options.suites else list(known)
     if not names:
         raise ConfigError(
             "no suite to evaluate on",
@@ -128,21 +142,37 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
         table["seed"] = options.seed
     for override in options.overrides:
         apply_override(table, override)
+    anchor_paths(table, Path.cwd())
     recipe = parse(EvalRecipe, table, where="reasonrl eval")
     return Request(recipe=recipe, open_ended=frozenset(open_ended))
+
+
+def _named(names: Sequence[str], known: Mapping[str, object]) -> list[str]:
+    """Let the name of a suite with several temperatures stand for all of them."""
+    found = []
+    for name in names:
+        parts = [one for one in known if name not in known and one.startswith(f"{name}-t")]
+        found += parts or [name]
+    return found
 
 
 def _suite(name: str, known: Mapping[str, dict[str, Any]], options: EvalOptions) -> dict[str, Any]:
     """Return the table of one suite, with the options over it."""
     if name in known:
         suite = dict(known[name])
+        if options.temperature is not None and name.endswith(f"-t{suite['temperature']}"):
+            raise ConfigError(
+                "this suite is named after its own temperature",
+                where=f"--temperature {options.temperature:g}, suite {name}",
+                remedy="choose among the recipe's with --suite, or change the recipe",
+            )
     elif name in BENCHMARKS:
         suite = {"name": name, "sources": [{"type": name}]}
         suite["k"] = _SAMPLES.get(name, _OTHER_SAMPLES)
     elif Path(name).is_file():
-        stem = Path(name).name.partition(".")[0]
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(name).name.partition(".")[0]).strip("-_")
         source = {"type": "file", "path": str(Path(name).resolve())}
-        suite = {"name": stem, "sources": [source], "k": _OTHER_SAMPLES}
+        suite = {"name": stem or "problems", "sources": [source], "k": _OTHER_SAMPLES}
     else:
         raise _unknown_suite(name, known)
     suite["sources"] = [_source(source, options) for source in suite["sources"]]

@@ -180,17 +180,17 @@ def _judge_missing(
     *,
     phase: Phase,
 ) -> None:
-    """Judge the drafts that have no verdict yet."""
+    """Judge the drafts that have no verdict yet, or only the failure of a verifier."""
     tasks = {item.problem.id: item.problem.task for item in encoded}
-    drafts, judged = journal.drafts(), journal.verdicts().keys()
-    waiting = [key for key in drafts if key not in judged]
+    drafts, verdicts = journal.drafts(), journal.verdicts()
+    waiting = [key for key in drafts if key not in verdicts or verdicts[key].is_failed]
     if not waiting:
         return
     with phase(f"judge {name}", len(drafts)) as progress:
         progress(len(drafts) - len(waiting))
         for start in range(0, len(waiting), _JUDGED_AT_ONCE):
             keys = waiting[start : start + _JUDGED_AT_ONCE]
-            verdicts = judge(
+            found = judge(
                 [
                     Answer(
                         task=tasks[key[0]],
@@ -200,5 +200,5 @@ def _judge_missing(
                     for key in keys
                 ]
             )
-            journal.add_verdicts(dict(zip(keys, verdicts, strict=True)))
+            journal.add_verdicts(dict(zip(keys, found, strict=True)))
             progress(len(keys))

@@ -8,8 +8,7 @@ nothing. Called by `launch`.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,8 +21,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.evaluate import Draft, Key
+from reasonrl.record import write_atomic
 from reasonrl.rollout import EncodedProblem, Tokenizer
-from reasonrl.types import StopReason, Verdict
+from reasonrl.score import Sample
+from reasonrl.types import Problem, Status, StopReason, Verdict
 
 _SAMPLES = pa.schema(
     [
@@ -37,6 +38,33 @@ _SAMPLES = pa.schema(
         ("verify_wall_s", pa.float64()),
     ]
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Say by hashes whose samples of what these are: weights, problems, and prompts as token ids.
+
+    Samples of one identity are never taken for those of another.
+    """
+
+    weights: str
+    problems: str
+    prompts: str
+
+    def check(self, before: Identity, where: Path) -> None:
+        """Raise CheckpointError unless samples of `before` are samples of this."""
+        kinds = {
+            "weights": "the model has other weights",
+            "problems": "the suite has other problems",
+            "prompts": "the tokenizer or chat template makes other prompts",
+        }
+        for name, what in kinds.items():
+            if getattr(self, name) != getattr(before, name):
+                raise CheckpointError(
+                    f"{what} than when these samples were drawn",
+                    where=str(where),
+                    remedy="restore what changed, or choose another --out",
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +83,27 @@ class _VerdictLine:
     verdict: Verdict
 
 
+_SCORED = ["problem_id", "n_tokens", "stop", "reward", "status", "extracted"]
+_SHOWN_KEY = 4_000  # characters of an answer key; the tests of a program can have 100 MB
+
 Line = TypeVar("Line", _DraftLine, _VerdictLine)
 
 
 class FileJournal:
     """Keep the drafts and verdicts of one model on one suite below a directory.
 
-    Raises CheckpointError for files that no evaluation wrote, StorageError when the disk is full.
+    Raises CheckpointError for files that no evaluation wrote or that are of another identity,
+    StorageError when the disk is full.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, identity: Identity) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        self.identity = identity
+        self._check_identity(directory / "identity.json")
         drafts = _read(directory / "drafts.jsonl", TypeAdapter(_DraftLine))
+        if len({(line.problem_id, line.index) for line in drafts}) < len(drafts):
+            raise _not_a_journal(directory / "drafts.jsonl", 0, "a sample stands in it twice")
         self._drafts = {
             (line.problem_id, line.index): Draft(
                 tokens=np.asarray(line.tokens, dtype=np.int32),
@@ -80,6 +116,16 @@ class FileJournal:
         self._verdicts = {(line.problem_id, line.index): line.verdict for line in verdicts}
         self._draft_file = (directory / "drafts.jsonl").open("a", encoding="utf-8")
         self._verdict_file = (directory / "verdicts.jsonl").open("a", encoding="utf-8")
+
+    def _check_identity(self, path: Path) -> None:
+        if not path.exists():
+            write_atomic(path, json.dumps(asdict(self.identity)) + "\n")
+            return
+        try:
+            before = TypeAdapter(Identity).validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise _not_a_journal(path, 1, "not an identity") from error
+        self.identity.check(before, self.directory)
 
     def drafts(self) -> Mapping[Key, Draft]:
         return self._drafts
@@ -109,11 +155,6 @@ class FileJournal:
             with suppress(OSError):  # what a full disk refused has been said already
                 file.close()
 
-    def discard(self) -> None:
-        """Delete the files: their samples are elsewhere by now."""
-        self.close()
-        shutil.rmtree(self.directory)
-
 
 def write_samples(
     path: Path,
@@ -126,44 +167,76 @@ def write_samples(
     tokenizer: Tokenizer,
 ) -> None:
     """Write every sample with its verdict as Parquet, in the order of problems and places."""
-    rows = _rows(model, suite, encoded, k, journal, tokenizer)
+    rows = [
+        {"model": model, "suite": suite, **_row(item.problem, index, journal, tokenizer)}
+        for item in encoded
+        for index in range(k)
+    ]
+    schema = _SAMPLES.with_metadata(asdict(journal.identity))
     scratch = path.with_name(f".{path.name}.writing")
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows), _SAMPLES), scratch, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(rows, schema), scratch, compression="zstd")
     scratch.replace(path)
 
 
-def _rows(
-    model: str,
-    suite: str,
-    encoded: Sequence[EncodedProblem],
-    k: int,
-    journal: FileJournal,
-    tokenizer: Tokenizer,
-) -> Iterator[dict[str, object]]:
-    for item in encoded:
-        for index in range(k):
-            key = item.problem.id, index
-            draft, verdict = journal.drafts()[key], journal.verdicts()[key]
-            yield {
-                "model": model,
-                "suite": suite,
-                "problem_id": item.problem.id,
-                "index": index,
-                "prompt": "\n".join(turn.content for turn in item.problem.prompt),
-                "text": tokenizer.decode(draft.tokens),
-                "answer": item.problem.answer,
-                "n_tokens": len(draft.tokens),
-                "tokens": draft.tokens,
-                "logprob": draft.logprob,
-                "stop": str(draft.stop),
-                "reward": verdict.reward,
-                "status": str(verdict.status),
-                "reason": verdict.reason,
-                "extracted": verdict.extracted,
-                "tests": [str(status) for status in verdict.tests],
-                "verify_wall_s": verdict.wall_s,
-            }
+def read_samples(
+    path: Path, encoded: Sequence[EncodedProblem], identity: Identity
+) -> dict[str, list[Sample]]:
+    """Return the samples of a finished suite, for scoring.
+
+    Raises CheckpointError when the file is of another identity or no evaluation wrote it.
+    """
+    kinds = {item.problem.id: item.problem.kind for item in encoded}
+    samples: dict[str, list[Sample]] = {problem_id: [] for problem_id in kinds}
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        plain = {key.decode(): value.decode() for key, value in metadata.items()}
+        before = Identity(**{name: plain[name] for name in ("weights", "problems", "prompts")})
+        identity.check(before, path)
+        for row in pq.read_table(path, columns=_SCORED).to_pylist():
+            verdict = Verdict(
+                reward=row["reward"], status=Status(row["status"]), extracted=row["extracted"]
+            )
+            samples[row["problem_id"]].append(
+                Sample(
+                    kind=kinds[row["problem_id"]],
+                    n_tokens=row["n_tokens"],
+                    is_truncated=row["stop"] == StopReason.LENGTH,
+                    verdict=verdict,
+                )
+            )
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"not the samples of an evaluation: {error}",
+            where=str(path),
+            remedy="delete it to sample this suite anew",
+        ) from error
+    return samples
+
+
+def _row(
+    problem: Problem, index: int, journal: FileJournal, tokenizer: Tokenizer
+) -> dict[str, object]:
+    draft, verdict = journal.drafts()[problem.id, index], journal.verdicts()[problem.id, index]
+    return {
+        "problem_id": problem.id,
+        "index": index,
+        "prompt": "\n".join(turn.content for turn in problem.prompt),
+        "text": tokenizer.decode(draft.tokens),
+        "answer": problem.answer[:_SHOWN_KEY],
+        "n_tokens": len(draft.tokens),
+        "tokens": draft.tokens,
+        "logprob": draft.logprob,
+        "stop": str(draft.stop),
+        "reward": verdict.reward,
+        "status": str(verdict.status),
+        "reason": verdict.reason,
+        "extracted": verdict.extracted,
+        "tests": [str(status) for status in verdict.tests],
+        "verify_wall_s": verdict.wall_s,
+    }
 
 
 def _append(file: TextIO, line: Mapping[str, object]) -> None:
@@ -177,7 +250,10 @@ def _append(file: TextIO, line: Mapping[str, object]) -> None:
 
 
 def _read(path: Path, adapter: TypeAdapter[Line]) -> list[Line]:
-    """Return the lines of a journal file, and cut off a last one that a kill left torn."""
+    """Return the lines of a journal file, and cut off a last one that a kill left torn.
+
+    Of two verdicts on a sample the later one holds: the first was a failure, judged again.
+    """
     if not path.exists():
         return []
     raw = path.read_bytes()
@@ -185,16 +261,12 @@ def _read(path: Path, adapter: TypeAdapter[Line]) -> list[Line]:
     if len(whole) < len(raw):
         with path.open("r+b") as file:
             file.truncate(len(whole))
-    found, keys = [], set()
+    found = []
     for number, text in enumerate(whole.splitlines(), start=1):
         try:
-            line = adapter.validate_json(text)
+            found.append(adapter.validate_json(text))
         except ValidationError as error:
             raise _not_a_journal(path, number, str(error.errors()[0]["msg"])) from error
-        if (line.problem_id, line.index) in keys:
-            raise _not_a_journal(path, number, "a sample that an earlier line has")
-        keys.add((line.problem_id, line.index))
-        found.append(line)
     return found
 
 

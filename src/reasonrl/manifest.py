@@ -101,10 +101,15 @@ def problems_digest(encoded: Sequence[EncodedProblem]) -> str:
     return found.hexdigest()
 
 
-def _describe(use: str, sources: Sequence[Source], encoded: Sequence[EncodedProblem]) -> ProblemSet:
-    tokens = hashlib.blake2b(digest_size=16)
+def prompts_digest(encoded: Sequence[EncodedProblem]) -> str:
+    """Return a hash of the prompts' token ids, in order."""
+    found = hashlib.blake2b(digest_size=16)
     for item in encoded:
-        tokens.update(len(item.tokens).to_bytes(4, "big") + item.tokens.tobytes())
+        found.update(len(item.tokens).to_bytes(4, "big") + item.tokens.tobytes())
+    return found.hexdigest()
+
+
+def _describe(use: str, sources: Sequence[Source], encoded: Sequence[EncodedProblem]) -> ProblemSet:
     plain: list[Mapping[str, Any]] = [
         source.model_dump(mode="json", exclude_none=True) for source in sources
     ]
@@ -113,5 +118,5 @@ def _describe(use: str, sources: Sequence[Source], encoded: Sequence[EncodedProb
         sources=tuple(dict(source) for source in plain),
         n=len(encoded),
         problems=problems_digest(encoded),
-        prompts=tokens.hexdigest(),
+        prompts=prompts_digest(encoded),
     )

@@ -31,7 +31,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     data = _read(path, seen=())
     for override in overrides:
         apply_override(data, override)
-    _anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
+    anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
     return parse(Recipe, data, where=path.name)
 
 
@@ -138,7 +138,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
         raise ConfigError(f"not TOML: {error}", where=str(path)) from error
-    _anchor_paths(data, path.parent)
+    anchor_paths(data, path.parent)
     base = data.pop("extends", None)
     if base is None:
         return data
@@ -147,11 +147,11 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     return _merged(_read(path.parent / base, (*seen, path)), data)
 
 
-def _anchor_paths(node: Any, directory: Path) -> None:
+def anchor_paths(node: Any, directory: Path) -> None:
     """Make the relative paths of sources and model directories absolute, in place."""
     if isinstance(node, list):
         for item in node:
-            _anchor_paths(item, directory)
+            anchor_paths(item, directory)
     if not isinstance(node, dict):
         return
     if "type" in node and isinstance(node.get("path"), str):
@@ -161,7 +161,7 @@ def _anchor_paths(node: Any, directory: Path) -> None:
     if name.startswith(("./", "../")) or ("/" in name and (directory / name).is_dir()):
         node["model"]["name"] = str((directory / name).resolve())
     for item in node.values():
-        _anchor_paths(item, directory)
+        anchor_paths(item, directory)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

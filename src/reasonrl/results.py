@@ -6,13 +6,15 @@ Called by `launch`, which fills it, and by `report` and `export`, which show it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.algo.paired import Gain
+from reasonrl.config import NAME
 from reasonrl.errors import CheckpointError
 from reasonrl.record import write_atomic
 from reasonrl.score import SuiteResult
@@ -46,11 +48,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalResults:
-    """Hold an evaluation. `problems` has a hash of each suite's, with prompts and answers."""
+    """Hold an evaluation: the recipe as a plain table, and what was found."""
 
     reasonrl: str
     recipe: dict[str, Any]
-    problems: dict[str, str] = field(default_factory=dict)
     models: tuple[ModelResults, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
 
@@ -67,13 +68,20 @@ def read_results(directory: Path) -> EvalResults | None:
     if not path.exists():
         return None
     try:
-        return _RESULTS.validate_json(path.read_bytes())
-    except ValidationError as error:
+        results = _RESULTS.validate_json(path.read_bytes())
+        names = [suite["name"] for suite in results.recipe["suite"]]
+        names += [model.label for model in results.models]
+        names += [suite.suite for model in results.models for suite in model.suites]
+        if bad := [name for name in names if not re.fullmatch(NAME, name)]:
+            raise ValueError(f"a name that no evaluation gives: {bad[0]!r}")
+    except (ValueError, KeyError, TypeError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise CheckpointError(
-            f"not the results of an evaluation: {error.errors()[0]['msg']}",
+            f"not the results of an evaluation: {what}",
             where=str(path),
-            remedy="delete it to have it made again from the samples",
+            remedy="delete it; the same command makes it again from the samples",
         ) from error
+    return results
 
 
 def write_results(directory: Path, results: EvalResults) -> None:

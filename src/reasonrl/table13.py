@@ -8,6 +8,7 @@ TinyR1-32B-Preview in two columns, where the report's Figure 2 shows 69.0 and 63
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.results import EvalResults
@@ -18,6 +19,10 @@ COLUMNS: Mapping[str, str] = {
     "aime25": "AIME25 avg@32",
     "livecodebench": "LCB avg@4",
 }
+
+_SAMPLES = {"aime24": 32, "aime25": 32, "livecodebench": 4}
+_PROBLEMS = {"aime24": 30, "aime25": 30}
+_WINDOW = ("2024-08-01", "2025-02-01")
 
 TABLE_13: tuple[tuple[str, tuple[float | None, ...]], ...] = (
     ("DeepSeek-R1-Distill-Qwen-7B", (55.5, 39.2, 37.6)),
@@ -37,20 +42,34 @@ TABLE_13: tuple[tuple[str, tuple[float | None, ...]], ...] = (
 
 
 def rows_of(results: EvalResults) -> Iterator[tuple[str, list[Estimate | None]]]:
-    """Yield a row for each model and sampling that was evaluated on a column's benchmark."""
+    """Yield our rows: one for each model and way of asking, named by what makes it differ."""
     kinds = {
-        suite["name"]: suite["sources"][0]["type"]
+        suite["name"]: suite["sources"][0]
         for suite in results.recipe["suite"]
-        if len(suite["sources"]) == 1
+        if len(suite["sources"]) == 1 and suite["sources"][0]["type"] in COLUMNS
     }
     for model in results.models:
-        by_setting: dict[tuple[float, int], list[SuiteResult]] = {}
+        rows: dict[str, dict[str, Estimate]] = {}
         for result in model.suites:
-            if kinds.get(result.suite) in COLUMNS:
-                setting = result.temperature, result.max_new_tokens
-                by_setting.setdefault(setting, []).append(result)
-        for (temperature, limit), found in by_setting.items():
-            samples = "/".join(str(k) for k in sorted({one.k for one in found}, reverse=True))
-            values = {kinds[one.suite]: one.accuracy for one in found}
-            name = f"{model.name} (k={samples}, temperature {temperature:g}, {limit:,} tokens)"
-            yield name, [values.get(column) for column in COLUMNS]
+            if result.suite in kinds:
+                source = kinds[result.suite]
+                rows.setdefault(_how(result, source), {})[source["type"]] = result.accuracy
+        for how, values in rows.items():
+            yield f"{model.name} ({how})", [values.get(column) for column in COLUMNS]
+
+
+def _how(result: SuiteResult, source: Mapping[str, Any]) -> str:
+    """Say how a suite was asked, as far as it is not the report's way."""
+    column = source["type"]
+    parts = [f"temperature {result.temperature:g}", f"{result.max_new_tokens:,} tokens"]
+    if result.k != _SAMPLES[column]:
+        parts.insert(0, f"k={result.k}")
+    if result.n_problems < _PROBLEMS.get(column, 0):
+        parts.append(f"{result.n_problems} problems")
+    if source.get("style", "report") != "report":
+        parts.append(f"style {source['style']}")
+    if column == "livecodebench":
+        window = source["since"], source["until"]
+        if window != _WINDOW:
+            parts.append(f"{window[0]} to {window[1]}")
+    return ", ".join(parts)

@@ -7,10 +7,15 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from reasonrl.evaluate import Draft
+from reasonrl.journal import FileJournal, Identity
 from reasonrl.score import describe
+from reasonrl.types import StopReason
 from tests.e2e.support import COMMAND, RECIPES, reasonrl
 from tests.e2e.support import reasonrl_here as here
 
@@ -69,7 +74,7 @@ def drafts_of(directory):
 
 
 def samples_of(directory):
-    [path] = (directory / "samples").glob("*.parquet")
+    [path] = (directory / "samples").glob("*/*.parquet")
     rows = pq.read_table(path).drop_columns(["verify_wall_s"]).to_pylist()
     return [row | {"logprob": round(row["logprob"], 3)} for row in rows]  # batches round otherwise
 
@@ -195,7 +200,97 @@ def test_changed_problems_under_the_same_name_are_noticed(tmp_path):
     path.write_text('{"id": 1, "prompt": "1+1", "answer": 3}\n')
     done = here(*ask, "--out", tmp_path / "eval")
     assert done.returncode == 2
-    assert "problems of mine are not those" in " ".join(done.stderr.split())
+    assert "mine.parquet: the suite has other problems" in " ".join(done.stderr.split())
+
+
+def test_problems_changed_under_an_unfinished_suite_are_noticed(tmp_path):
+    path = tmp_path / "sums.jsonl"
+    rows = [{"id": n, "prompt": f"{n}+1", "answer": n + 1} for n in range(8)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    ask = ("eval", "tiny", "--suite", path, "--k", "1", "--max-new-tokens", "4", *ONE_THREAD)
+    assert here(*ask, "--out", tmp_path / "eval").returncode == 0
+    [samples] = (tmp_path / "eval" / "samples").glob("*/*.parquet")
+    journal = FileJournal(tmp_path / "eval/journal/tiny/sums", identity_of(samples))
+    journal.add_draft(("0", 0), Draft(tokens=np.array([1]), logprob=-1.0, stop=StopReason.STOP))
+    journal.close()
+    samples.unlink()
+    path.write_text(path.read_text().replace('"7+1"', '"7+2"'))
+    done = here(*ask, "--out", tmp_path / "eval")
+    assert done.returncode == 2
+    assert "journal/tiny/sums: the suite has other problems" in " ".join(done.stderr.split())
+
+
+def identity_of(samples):
+    metadata = pq.read_schema(samples).metadata
+    return Identity(**{key.decode(): value.decode() for key, value in metadata.items()})
+
+
+def test_results_are_made_again_from_the_samples(asked, whole, tmp_path):
+    import shutil
+
+    copy = tmp_path / "eval"
+    shutil.copytree(whole, copy)
+    (copy / "results.json").unlink()
+    done = here(*asked, "--out", copy)
+    assert done.returncode == 0, done.stderr
+    assert "evaluated already" in done.stdout
+    assert results_of(copy) == results_of(whole)
+    assert samples_of(copy) == samples_of(whole)
+
+
+@pytest.mark.parametrize("spoil", [b"", b"PAR1 and no more", None])
+def test_samples_that_no_evaluation_wrote_are_refused(spoil, asked, whole, tmp_path):
+    import shutil
+
+    copy = tmp_path / "eval"
+    shutil.copytree(whole, copy)
+    [path] = (copy / "samples").glob("*/*.parquet")
+    if spoil is None:  # another table, with no identity
+        pq.write_table(pa.table({"problem_id": ["p0"]}), path)
+    else:
+        path.write_bytes(spoil)
+    done = here(*asked, "--out", copy)
+    assert done.returncode == 2
+    assert "not the samples of an evaluation" in " ".join(done.stderr.split())
+
+
+def test_the_same_problems_elsewhere_are_gone_on_with(asked, whole, problems, tmp_path):
+    moved = tmp_path / "sums.jsonl"
+    moved.write_text(problems.read_text())
+    ask = [moved if one == problems else one for one in asked]
+    done = here(*ask, "--out", whole)
+    assert done.returncode == 0, done.stderr
+    assert "evaluated already" in done.stdout
+
+
+def test_what_does_not_fit_one_of_two_models_is_found_before_sampling(run, problems, tmp_path):
+    import shutil
+
+    small = tmp_path / "small"
+    shutil.copytree(run / "model", small)
+    config = json.loads((small / "config.json").read_text())
+    (small / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 128}))
+    ask = ("eval", small, "--compare", run, "--suite", problems, "--k", "1", *ONE_THREAD)
+    done = here(*ask, "--max-new-tokens", "1000", "--out", tmp_path / "a")
+    assert done.returncode == 2
+    assert "context of 128" in " ".join(done.stderr.split())
+    assert not (tmp_path / "a" / "journal").exists()
+    done = here(*ask, "--limit", "2", "--out", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    assert f"the context of {small}, 128; up to" in done.stdout
+    again = here(*ask, "--limit", "2", "--out", tmp_path / "b")
+    assert "new tokens, as" in again.stdout
+
+
+def test_a_name_with_brackets_is_printed_as_it_is(run, problems, tmp_path):
+    import shutil
+
+    model = tmp_path / "[red]x[/]"
+    shutil.copytree(run / "model", model)
+    ask = ("--suite", problems, "--k", "1", "--max-new-tokens", "2", *ONE_THREAD)
+    done = here("eval", model, *ask, "--out", tmp_path / "eval")
+    assert done.returncode == 0, done.stderr
+    assert "[red]x[/]" in done.stdout
 
 
 def test_two_models_are_compared_in_pairs_with_a_plain_verdict(run, tmp_path):
@@ -260,7 +355,7 @@ def test_without_a_limit_completions_may_fill_the_context(shared_data, tmp_path)
         "--out", tmp_path / "eval", *ONE_THREAD,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "32768 new tokens do not fit the model's context of 4096" in done.stdout
+    assert "32768 new tokens do not fit the context of tiny, 4096" in done.stdout
     recipe = (tmp_path / "eval" / "recipe.toml").read_text()
     assert "max_new_tokens = 3" in recipe
 
@@ -274,6 +369,7 @@ def test_without_a_limit_completions_may_fill_the_context(shared_data, tmp_path)
         (("tiny", "--suite", "gsm8k", "--k", "0"), "k = 0"),
         (("tiny", "--suite", "gsm8k", "--max-new-tokens", "0"), "max_new_tokens = 0"),
         (("tiny",), "no suite to evaluate on"),
+        (("--suite", "gsm8k"), "no MODEL to evaluate"),
         (("./no-model", "--suite", "PROBLEMS", "--k", "1"), "cannot load './no-model'"),
         (("tiny", "--suite", "PROBLEMS", "--max-new-tokens", "5000"), "context of 4096"),
         (("--table", "--out", "/nowhere"), "no results here"),

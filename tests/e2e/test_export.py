@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from reasonrl.config import OptimizerConfig
 from reasonrl.errors import EngineError
-from reasonrl.launch.export import check_export, without_places
+from reasonrl.launch.export import check_export, origin_of, without_places
 from reasonrl.launch.parts import local_engine
 from reasonrl.models.hf import load_model
 from reasonrl.recipe_file import load_recipe
@@ -96,6 +96,21 @@ def test_no_folder_of_this_machine_is_in_what_is_released(exported):
     assert load_recipe(exported / "recipe.toml").data.sources[0].path.name == "sums.jsonl"
 
 
+def test_a_bfloat16_run_is_exported_too(tmp_path):
+    done = reasonrl(
+        "train", TINY, "--run-dir", tmp_path / "run", *ONE_THREAD, "--set", "stage.1.steps=1",
+        "--set", "stage.2.steps=1", "--set", 'engine.compute="bfloat16"',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = reasonrl("export", tmp_path / "run", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["/home/me/base", "../base", "~/base"])
+def test_a_base_in_a_folder_is_called_by_its_last_name_only(name):
+    assert origin_of(name) == ("base", "", "")
+
+
 def test_paths_lose_their_folders_and_names_stay():
     table = {"model": {"name": "/home/me/base"}, "data": [{"type": "file", "path": "/a/b.jsonl"}],
              "name": "a/b"}  # fmt: skip
@@ -111,6 +126,11 @@ def test_a_checkpoint_is_exported_as_it_was_at_its_step(run, tmp_path):
     assert load_model(str(tmp_path / "half")).digest() != load_model(str(run / "model")).digest()
     card = (tmp_path / "half" / "README.md").read_text()
     assert "10 steps in" in card
+    state = json.loads((point / "state.json").read_text())["state"]
+    assert f"{state['train_wall_s'] / 60:.1f} minutes" in card
+    # the run evaluated at its start and its end: neither is this model
+    assert "was not evaluated" in card
+    assert "model-index" not in front_matter(tmp_path / "half")
 
 
 def test_evaluations_of_these_weights_go_into_the_card_and_of_others_do_not(run, tmp_path):
@@ -125,7 +145,10 @@ def test_evaluations_of_these_weights_go_into_the_card_and_of_others_do_not(run,
     assert done.returncode == 0, done.stderr
     assert "| more | 7 x 2" in (tmp_path / "x" / "README.md").read_text()
     assert front_matter(tmp_path / "x")["license"] == "mit"
-    assert str(tmp_path) not in (tmp_path / "x" / "evaluations" / "own.json").read_text()
+    released = (tmp_path / "x" / "evaluations" / "1.json").read_text()
+    for part in (*tmp_path.parts[1:], *run.parts[1:]):
+        if part not in ("run", "tmp"):  # words of their own
+            assert part not in released
     done = reasonrl("export", run, tmp_path / "y", "--eval", tmp_path / "other")
     assert done.returncode == 2
     assert "other weights" in done.stderr

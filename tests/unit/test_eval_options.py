@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from reasonrl.errors import ConfigError
-from reasonrl.eval_options import BENCHMARKS, EvalOptions, load_base, named_directory, settle
+from reasonrl.eval_options import (
+    BENCHMARKS,
+    EvalOptions,
+    load_base,
+    named_directory,
+    run_of,
+    settle,
+    tidy,
+)
 from reasonrl.recipe_file import load_eval_recipe
 from tests.e2e.support import RECIPES
 
@@ -88,6 +96,53 @@ def test_the_same_question_is_kept_in_the_same_place_whatever_the_machine():
     assert named_directory(one, "a/b") == named_directory(same, "a/b")
     assert named_directory(one, "a/b") != named_directory(other, "a/b")
     assert named_directory(one, "a/b") != named_directory(one, "a/c")
+
+
+def test_another_way_to_compute_is_another_question():
+    one = settle(None, EvalOptions(suites=["gsm8k"]))
+    other = settle(None, EvalOptions(suites=["gsm8k"], overrides=['engine.compute="bfloat16"']))
+    assert named_directory(one, "m") != named_directory(other, "m")
+
+
+def test_a_config_two_folders_up_does_not_make_a_model_a_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config.toml").write_text((RECIPES / "quickstart.toml").read_text())
+    assert run_of("Qwen/Qwen3-8B") is None
+    assert load_base(None, "tiny", ()) is None
+
+
+def test_a_directory_has_one_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs/a").mkdir(parents=True)
+    assert {tidy(name) for name in ("runs/a", "./runs/a", "runs/a/", "runs/./a")} == {"runs/a"}
+    assert tidy("Qwen/Qwen3-8B") == "Qwen/Qwen3-8B"
+
+
+def test_paths_in_overrides_start_at_the_shell(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("s.jsonl").write_text('{"id": 1, "prompt": "1+1", "answer": 2}\n')
+    request = settle(None, EvalOptions(
+        suites=["s.jsonl"], overrides=["suite.1.sources.1.path=s.jsonl"]))  # fmt: skip
+    assert request.recipe.suite[0].sources[0].path == tmp_path / "s.jsonl"
+
+
+def test_the_name_of_a_suite_with_several_temperatures_stands_for_them(tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(
+        'name = "two"\n[[suite]]\nname = "aime24"\nsources = [{type = "aime24"}]\nk = 7\n'
+        "max_new_tokens = 9\ntemperature = [0.6, 1.0]\n"
+    )
+    base = load_eval_recipe(path)
+    suites = suites_of(base, suites=["aime24"])
+    assert {name: suite.k for name, suite in suites.items()} == {"aime24-t0.6": 7, "aime24-t1.0": 7}
+    with pytest.raises(ConfigError, match="named after its own temperature"):
+        settle(base, EvalOptions(temperature=0.3))
+
+
+def test_a_file_with_any_name_is_a_suite(tmp_path):
+    path = tmp_path / "my problems (1).jsonl"
+    path.write_text('{"id": 1, "prompt": "1+1", "answer": 2}\n')
+    assert list(suites_of(suites=[str(path)])) == ["my-problems-1"]
 
 
 def test_a_runs_own_recipe_is_used_unless_other_suites_are_asked_for(tmp_path):

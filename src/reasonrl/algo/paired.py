@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from reasonrl.algo.stats import mean_over_problems
+from reasonrl.algo.stats import is_level, mean_over_problems
 
 _FLIPS = 9_999
 _CHUNK = 500  # of them multiplied at a time: 1,319 problems need no 100 MB
@@ -56,10 +56,10 @@ def paired_gain(before_P: Sequence[float], after_P: Sequence[float]) -> Gain:
     low, high = _edge(is_kept, mean, -1.0), _edge(is_kept, mean, 1.0)
     if is_kept(0.0):  # ties at zero: an edge found by bisection may lie a hair beyond it
         low, high = min(low, 0.0), max(high, 0.0)
-    if np.ptp(differences_P) == 0:
+    if is_level(differences_P.tolist()):
         width = mean_over_problems([0.0] * n).ci95[1]
         low, high = min(low, max(-1.0, mean - width)), max(high, min(1.0, mean + width))
-    return Gain(value=mean, ci95=(low, high), is_shown=not is_kept(0.0), n_problems=n)
+    return Gain(value=mean, ci95=(low, high), is_shown=low > 0 or high < 0, n_problems=n)
 
 
 def _not_rejected(differences_P: Floats) -> Callable[[float], bool]:

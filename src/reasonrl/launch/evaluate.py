@@ -6,6 +6,7 @@ suite that is finished stays as it is.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,21 +19,15 @@ from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError
 from reasonrl.eval_options import Request
 from reasonrl.evaluate import evaluate_suite
-from reasonrl.journal import FileJournal, write_samples
-from reasonrl.launch.identity import (
-    JOURNAL,
-    RECIPE,
-    check_same_recipe,
-    check_same_subject,
-    settled,
-)
+from reasonrl.journal import FileJournal, Identity, read_samples, write_samples
 from reasonrl.launch.models import Place, find_model, open_model, take_over
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process
-from reasonrl.manifest import problems_digest
+from reasonrl.launch.protocol import settle_protocol
+from reasonrl.manifest import problems_digest, prompts_digest
 from reasonrl.models.hf import LanguageModel
 from reasonrl.pools import ProblemLists, encode_suites, load_problem_lists
-from reasonrl.recipe_file import dump_recipe
+from reasonrl.recipe_file import dump_table
 from reasonrl.record import write_atomic
 from reasonrl.report.eval_page import render_eval_page
 from reasonrl.report.eval_samples import read_suite_samples
@@ -44,11 +39,11 @@ from reasonrl.results import (
     write_results,
 )
 from reasonrl.rollout import EncodedProblem, Judge
-from reasonrl.score import SuiteResult, compare_suites, describe_gain
+from reasonrl.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.summary import PAGE
 from reasonrl.types import Kind, Sampling
 
-SAMPLES = "samples"
+SAMPLES, JOURNAL = "samples", "journal"
 
 
 def evaluate(
@@ -56,38 +51,39 @@ def evaluate(
 ) -> EvalResults:
     """Evaluate models in order; with two, compare the second with the first on every suite."""
     places = [find_model(name) for name in models]
-    if len(set(models)) < len(models):
+    if len({place.name for place in places}) < len(places):
         raise ConfigError("a model compared with itself", where=f"--compare {models[0]}")
     lists = load_problem_lists(suite.sources for suite in request.recipe.suite)
     use_threads(request.recipe.engine.threads)
     keep_freed_memory()
     directory.mkdir(parents=True, exist_ok=True)
     with only_process(directory):
-        check_same_recipe(request, directory)
+        recipe = settle_protocol(request, places, lists, directory, console)
         for place in places:
-            _evaluate_model(place, request, lists, directory, console)
+            _evaluate_model(place, recipe, lists, directory, console)
         results = read_results(directory)
         assert results is not None  # noqa: S101  (every model has just written them)
         if len(places) == 2:
-            results = _compared(results, *models)
+            results = _compared(results, *(place.name for place in places))
             write_results(directory, results)
-        write_eval_page(directory, results, [place.name for place in places])
+        write_eval_page(directory, results, places)
     return results
 
 
-def write_eval_page(directory: Path, results: EvalResults, models: Sequence[str]) -> None:
+def write_eval_page(directory: Path, results: EvalResults, places: Sequence[Place]) -> None:
     """Write the page of one model, or of two beside each other."""
-    labels = {model.name: model.label for model in results.models if model.name in models}
     samples = {
         suite["name"]: read_suite_samples(
-            {
-                name: directory / SAMPLES / f"{label}.{suite['name']}.parquet"
-                for name, label in labels.items()
-            }
+            {place.name: _samples_path(directory, place, suite["name"]) for place in places}
         )
         for suite in results.recipe["suite"]
     }
-    write_atomic(directory / PAGE, render_eval_page(results, models, samples))
+    names = [place.name for place in places]
+    write_atomic(directory / PAGE, render_eval_page(results, names, samples))
+
+
+def _samples_path(directory: Path, place: Place, suite: str) -> Path:
+    return directory / SAMPLES / place.label / f"{suite}.parquet"
 
 
 # one model
@@ -105,14 +101,11 @@ class _Subject:
 
 
 def _evaluate_model(
-    place: Place, request: Request, lists: ProblemLists, directory: Path, console: Console
+    place: Place, recipe: EvalRecipe, lists: ProblemLists, directory: Path, console: Console
 ) -> None:
     console.note(f"loading {place.name}")
-    model = open_model(place, device=request.recipe.engine.device)
-    recipe = settled(request, lists, model, directory, console)
+    model = open_model(place, device=recipe.engine.device)
     pools = encode_suites(recipe, lists, model.tokenizer, model.context)
-    if not (directory / RECIPE).exists():
-        write_atomic(directory / RECIPE, dump_recipe(recipe))
     with ExitStack() as stack:
         engine = stack.enter_context(local_engine(model, recipe.engine, OptimizerConfig()))
         take_over(place, engine)
@@ -138,64 +131,88 @@ def _evaluate_on(
     directory: Path,
     console: Console,
 ) -> None:
-    """Sample and judge what is missing of one suite, and add its result."""
+    """Sample and judge what is missing of one suite, and write its result down.
+
+    A suite whose samples are whole is scored anew from them: results are never older than the code.
+    """
     place = subject.place
-    results = read_results(directory) or EvalResults(
-        reasonrl=__version__, recipe=recipe.model_dump(mode="json", exclude_none=True)
+    identity = Identity(
+        weights=subject.weights,
+        problems=problems_digest(encoded),
+        prompts=prompts_digest(encoded),
     )
-    digest = problems_digest(encoded)
-    check_same_subject(results, place, subject.weights, suite.name, digest, directory)
-    known = results.model(place.name)
-    if known and known.suite(suite.name):
+    path = _samples_path(directory, place, suite.name)
+    sampling = Sampling(
+        max_new_tokens=suite.max_new_tokens,
+        temperature=suite.temperature,
+        group_size=suite.k,
+    )
+    workplace = directory / JOURNAL / place.label / suite.name
+    if path.exists():
         console.note(f"{suite.name}: {place.name} is evaluated already")
-        return
-    journal = FileJournal(directory / JOURNAL / place.label / suite.name)
-    try:
-        if journal.drafts():
-            total = len(encoded) * suite.k
-            console.note(f"{suite.name}: going on with {len(journal.drafts())} of {total} samples")
-        result = evaluate_suite(
-            suite.name,
-            subject.engine,
-            subject.model.tokenizer,
-            subject.judge,
-            encoded,
-            Sampling(
-                max_new_tokens=suite.max_new_tokens,
-                temperature=suite.temperature,
-                group_size=suite.k,
-            ),
-            run_seed=recipe.seed,
-            step=0,
-            max_failed_share=recipe.verify.max_failed_share,
-            phase=console.phase,
-            journal=journal,
-        )
-        write_samples(
-            directory / SAMPLES / f"{place.label}.{suite.name}.parquet",
-            model=place.name,
-            suite=suite.name,
-            encoded=encoded,
-            k=suite.k,
-            journal=journal,
-            tokenizer=subject.model.tokenizer,
-        )
-    finally:
-        journal.close()
-    write_results(directory, _with_result(results, subject, suite.name, digest, result))
-    journal.discard()
+        samples = read_samples(path, encoded, identity)
+        result = score_suite(suite.name, samples, sampling, step=0)
+    else:
+        journal = FileJournal(workplace, identity)
+        try:
+            result = _sample(suite, sampling, subject, encoded, recipe, journal, console)
+            write_samples(
+                path,
+                model=place.name,
+                suite=suite.name,
+                encoded=encoded,
+                k=suite.k,
+                journal=journal,
+                tokenizer=subject.model.tokenizer,
+            )
+        finally:
+            journal.close()
+    shutil.rmtree(workplace, ignore_errors=True)  # the samples are in their file by now
+    _keep_result(directory, recipe, subject, result)
 
 
-def _with_result(
-    results: EvalResults, subject: _Subject, suite: str, digest: str, result: SuiteResult
-) -> EvalResults:
+def _sample(
+    suite: Suite,
+    sampling: Sampling,
+    subject: _Subject,
+    encoded: Sequence[EncodedProblem],
+    recipe: EvalRecipe,
+    journal: FileJournal,
+    console: Console,
+) -> SuiteResult:
+    if journal.drafts():
+        total = len(encoded) * suite.k
+        console.note(f"{suite.name}: going on with {len(journal.drafts())} of {total} samples")
+    return evaluate_suite(
+        suite.name,
+        subject.engine,
+        subject.model.tokenizer,
+        subject.judge,
+        encoded,
+        sampling,
+        run_seed=recipe.seed,
+        step=0,
+        max_failed_share=recipe.verify.max_failed_share,
+        phase=console.phase,
+        journal=journal,
+    )
+
+
+def _keep_result(
+    directory: Path, recipe: EvalRecipe, subject: _Subject, result: SuiteResult
+) -> None:
+    """Write results.json with this result in place of an older one of the same."""
+    results = read_results(directory) or EvalResults(
+        reasonrl=__version__, recipe=dump_table(recipe)
+    )
     place = subject.place
     known = results.model(place.name) or ModelResults(
         name=place.name, label=place.label, weights=subject.weights
     )
-    changed = replace(known, suites=(*known.suites, result))
-    others = tuple(model for model in results.models if model.name != place.name)
-    return replace(results, models=(*others, changed), problems={**results.problems, suite: digest})
+    kept = tuple(one for one in known.suites if one.suite != result.suite)
+    changed = replace(known, weights=subject.weights, suites=(*kept, result))
+    others = tuple(one for one in results.models if one.name != place.name)
+    write_results(directory, replace(results, models=(*others, changed)))
 
 
 def _compared(results: EvalResults, before: str, after: str) -> EvalResults:

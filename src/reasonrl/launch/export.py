@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from reasonrl import __version__
+from reasonrl import __version__, checkpoint
 from reasonrl.config import Recipe
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, use_threads
 from reasonrl.errors import ConfigError, EngineError, StorageError
+from reasonrl.eval_options import BENCHMARKS
 from reasonrl.launch.models import Place, find_model, open_model, take_over
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.manifest import DATA, read_manifest
@@ -72,7 +73,8 @@ def export(
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(parents=True)
-        with local_engine(model, recipe.engine, recipe.optimizer) as engine:
+        exact = recipe.engine.model_copy(update={"compute": "float32"})
+        with local_engine(model, exact, recipe.optimizer) as engine:
             take_over(place, engine)
             others = _results_of(evaluations, model.digest())
             _write_model(model, scratch)
@@ -182,17 +184,16 @@ def _write_papers(
     recipe: Recipe,
     directory: Path,
     license_id: str,
-    others: Mapping[str, EvalResults],
+    others: Mapping[Path, EvalResults],
     checked: Exported,
 ) -> None:
     """Write the card, and copy recipe, manifest and picture of the run."""
     run = place.run
     assert run is not None  # noqa: S101  (a run is what is exported)
-    base, hub_id, known_license = _origin(recipe.model.name)
-    recorder = RunRecorder(run)
-    step = _step_of(place, recorder)
-    summary = run / SUMMARY
-    wall_s = json.loads(summary.read_text())["train_wall_s"] if summary.exists() else 0.0
+    base, hub_id, known_license = origin_of(recipe.model.name)
+    state = _state_of(place)
+    table = without_places(dump_table(recipe))
+    has_curves = (run / PICTURE).exists()
     card = render_card(
         CardFacts(
             name=checked.directory.name,
@@ -200,34 +201,50 @@ def _write_papers(
             hub_id=hub_id,
             license=license_id or known_license,
             recipe=recipe,
-            steps=step,
-            train_wall_s=wall_s,
+            steps=int(state["step"]),
+            train_wall_s=float(state["train_wall_s"]),
             version=__version__,
-            evaluations=[one for one in recorder.evaluations() if one.step <= step],
-            others=[
-                suite
-                for results in others.values()
-                for one in results.models
-                for suite in one.suites
-            ],
+            evaluations=RunRecorder(run).evaluations(),
+            others=[suite for one in others.values() for suite in one.models[0].suites],
+            benchmarks=_benchmarks([dump_table(recipe), *(one.recipe for one in others.values())]),
             data=read_manifest(run),
+            needs_files=table != dump_table(recipe),
+            has_curves=has_curves,
             checked=checked.answers,
         )
     )
     (directory / _CARD).write_text(card, encoding="utf-8")
-    table = without_places(dump_table(recipe))
     (directory / "recipe.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
     sets = [without_places(asdict(one)) for one in read_manifest(run)]
     (directory / DATA).write_text(json.dumps(sets, indent=1) + "\n", encoding="utf-8")
-    if (run / PICTURE).exists():
+    if has_curves:
         shutil.copyfile(run / PICTURE, directory / PICTURE)
 
 
-def _origin(name: str) -> tuple[str, str, str]:
+def _state_of(place: Place) -> Mapping[str, Any]:
+    """Return the steps and the training time of what is exported."""
+    assert place.run is not None  # noqa: S101  (a run is what is exported)
+    if place.checkpoint is not None:
+        return checkpoint.read_state(place.checkpoint)
+    summary = json.loads((place.run / SUMMARY).read_text(encoding="utf-8"))
+    return {"step": summary["steps"], "train_wall_s": summary["train_wall_s"]}
+
+
+def _benchmarks(recipes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the names of the suites whose problems are of a public benchmark."""
+    return frozenset(
+        suite["name"]
+        for recipe in recipes
+        for suite in recipe["suite"]
+        if any(source["type"] in BENCHMARKS for source in suite["sources"])
+    )
+
+
+def origin_of(name: str) -> tuple[str, str, str]:
     """Return what the base model is called, its hub id and its licence; empty where unknown."""
     if name == TINY:
         return "", "", "apache-2.0"
-    if Path(name).is_dir():
+    if name.startswith((".", "/", "~")) or Path(name).is_dir():
         return Path(name).name, "", ""
     hub_id, known_license = fetch.origin(name)
     return hub_id, hub_id, known_license
@@ -239,7 +256,8 @@ def without_places(node: Any) -> Any:
         changed = {key: without_places(value) for key, value in node.items()}
         if "type" in node and "path" in node:
             changed["path"] = Path(node["path"]).name
-        if isinstance(name := changed.get("name"), str) and Path(name).is_absolute():
+        name = changed.get("name")
+        if isinstance(name, str) and name.startswith((".", "/", "~")):
             changed["name"] = Path(name).name
         return changed
     if isinstance(node, list | tuple):
@@ -253,9 +271,9 @@ def _step_of(place: Place, recorder: RunRecorder) -> int:
     return len(recorder.metrics())
 
 
-def _results_of(evaluations: Sequence[Path], weights: str) -> dict[str, EvalResults]:
+def _results_of(evaluations: Sequence[Path], weights: str) -> dict[Path, EvalResults]:
     """Return what was found of these weights, by directory; ConfigError where nothing was."""
-    found = {}
+    found: dict[Path, EvalResults] = {}
     for directory in evaluations:
         results = read_results(directory)
         if results is None:
@@ -267,13 +285,16 @@ def _results_of(evaluations: Sequence[Path], weights: str) -> dict[str, EvalResu
                 where=str(directory),
                 expected="an evaluation of the model that is exported",
             )
-        found[directory.name] = replace(results, models=own, comparisons=())
+        found[directory] = replace(results, models=own, comparisons=())
     return found
 
 
-def _write_evaluations(others: Mapping[str, EvalResults], directory: Path) -> None:
-    """Write the results of this model, without the places of this machine."""
-    for name, results in others.items():
+def _write_evaluations(others: Mapping[Path, EvalResults], directory: Path) -> None:
+    """Write the results of this model under its new name, without the places of this machine."""
+    for number, results in enumerate(others.values(), start=1):
         (directory / "evaluations").mkdir(exist_ok=True)
-        text = json.dumps(without_places(asdict(results)), indent=1)
-        (directory / "evaluations" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        renamed = replace(results.models[0], name="this model", label="this-model")
+        table = asdict(replace(results, models=(renamed,)))
+        text = json.dumps(without_places(table), indent=1)
+        path = directory / "evaluations" / f"{number}.json"
+        path.write_text(text + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ Called by `evaluate` and `export`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from reasonrl import checkpoint
 from reasonrl.config import Recipe
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import CheckpointError
-from reasonrl.launch.train import CHECKPOINTS, CONFIG
-from reasonrl.models.hf import LanguageModel, load_model
+from reasonrl.eval_options import CHECKPOINTS, CONFIG, run_of
+from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
+from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe_file import load_recipe
 from reasonrl.summary import MODEL
+
+_LABEL = 60  # characters of a name that a folder shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +37,12 @@ class Place:
 
     @property
     def label(self) -> str:
-        """Return the name in a form that can name a file."""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.") or "model"
+        """Return the name in a form that can name a folder, one for each name."""
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.")[-_LABEL:].strip("-.")
+        if slug == self.name:
+            return slug
+        digest = hashlib.blake2b(self.name.encode(), digest_size=3).hexdigest()
+        return f"{slug}-{digest}".lstrip("-")
 
     def recipe(self) -> Recipe | None:
         """Return the recipe of the run that the model comes from."""
@@ -48,11 +56,12 @@ def find_model(name: str) -> Place:
     `RUN/checkpoints/step-N` for itself; anything else is a model's name as in a recipe. Raises
     CheckpointError for a run without any checkpoint.
     """
-    path = Path(name)
-    if (path.parent.parent / CONFIG).exists() and path.parent.name == CHECKPOINTS:
-        return _at(name, path.parent.parent, path)
-    if not (path / CONFIG).exists():
+    run = run_of(name)
+    if run is None:
         return Place(name=name, base=name)
+    path = Path(name)
+    if path != run:
+        return _at(name, run, path)
     if (path / MODEL / "config.json").exists():
         return Place(name=name, base=str(path / MODEL), run=path)
     newest = sorted((path / CHECKPOINTS).glob("step-[0-9]*"))
@@ -74,6 +83,11 @@ def open_model(place: Place, *, device: str) -> LanguageModel:
     """Load a model; what a checkpoint changed in it `take_over` brings."""
     recipe = place.recipe()
     return load_model(place.base, seed=recipe.seed if recipe else 0, device=device)
+
+
+def open_tokenizer(place: Place) -> tuple[ChatTokenizer, int]:
+    """Load what encodes a model's prompts, and the length of its context: without its weights."""
+    return load_tokenizer(place.base)
 
 
 def take_over(place: Place, engine: LocalEngine) -> None:

@@ -15,6 +15,7 @@ from reasonrl.config import Recipe
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
 from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.eval_options import CHECKPOINTS, CONFIG
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process, stop_on_signal
 from reasonrl.manifest import DATA, keep_manifest, problem_sets
@@ -27,8 +28,6 @@ from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
 from reasonrl.train_state import TrainState, initial_state
 from reasonrl.trainer import Trainer
-
-CONFIG, CHECKPOINTS = "config.toml", "checkpoints"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
 from reasonrl.errors import ModelError, StorageError
@@ -121,6 +121,21 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
     )
 
 
+def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:
+    """Load a model's tokenizer, and its context, by name; of a packed model that is all of it."""
+    hf_logging.set_verbosity_error()
+    if name == TINY:
+        module, raw = build_tiny()
+        return ChatTokenizer(raw, where=name), int(module.config.max_position_embeddings)
+    location = fetch.locate(name)
+    try:
+        raw_tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load(name, error) from error
+    return ChatTokenizer(raw_tokenizer, where=name), int(config.max_position_embeddings)
+
+
 def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
@@ -132,13 +147,7 @@ def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        first_line = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(
-            f"cannot load {name!r}: {first_line}",
-            where="model.name",
-            expected="a directory with config.json, *.safetensors and a tokenizer; a hub id; "
-            f"{fetch.DEFAULT_MODEL}; or {TINY}",
-        ) from error
+        raise _cannot_load(name, error) from error
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"the files of {name!r} lack {len(missing)} weights, {missing[0]} among them",
@@ -147,6 +156,16 @@ def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
             remedy="they would start random; fix the model's files",
         )
     return module, tokenizer
+
+
+def _cannot_load(name: str, error: Exception) -> ModelError:
+    first_line = str(error).partition("\n")[0] or type(error).__name__
+    return ModelError(
+        f"cannot load {name!r}: {first_line}",
+        where="model.name",
+        expected="a directory with config.json, *.safetensors and a tokenizer; a hub id; "
+        f"{fetch.DEFAULT_MODEL}; or {TINY}",
+    )
 
 
 def _check_family(module: Any, name: str) -> None:

@@ -15,15 +15,18 @@ from reasonrl.manifest import ProblemSet
 from reasonrl.score import SuiteResult, by_suite, compare_suites, describe_gain
 
 _BENCHMARKS = ["aime24", "aime25", "math500", "gsm8k", "humaneval", "mbpp", "livecodebench"]
+_PICTURE = "![accuracy, entropy, length and truncation over the run](curves.svg)"
 _WIDE = 0.02  # share of truncated samples from which on the card says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
-    """Hold what a card is made of. `others` are evaluations of this model outside its run.
+    """Hold what a card is made of.
 
-    `base` is empty where the run started from random weights; `hub_id` is the base's name on the
-    hub, empty where it came from elsewhere.
+    `evaluations` are those of the run at any step, `others` of this model outside its run;
+    `benchmarks` names the suites with public problems. `base` is empty where the run started from
+    random weights, `hub_id` where the base is not on the hub. `needs_files` says that the recipe
+    names files that are not in the export.
     """
 
     name: str
@@ -36,8 +39,16 @@ class CardFacts:
     version: str
     evaluations: Sequence[SuiteResult]
     others: Sequence[SuiteResult]
+    benchmarks: frozenset[str]
     data: Sequence[ProblemSet]
+    needs_files: bool
+    has_curves: bool
     checked: int
+
+    @property
+    def own(self) -> list[SuiteResult]:
+        """Return the run's evaluations of this very model."""
+        return [result for result in self.evaluations if result.step == self.steps]
 
 
 def render_card(facts: CardFacts) -> str:
@@ -47,21 +58,21 @@ def render_card(facts: CardFacts) -> str:
         _head(facts),
         "## Results\n\n" + _results(facts),
         "## Training\n\n" + "\n".join(_training(facts)),
-        "![accuracy, entropy, length and truncation over the run](curves.svg)",
+        _PICTURE if facts.has_curves else "",
         "## Data\n\n" + "\n".join(_data(facts.data)),
         "## Limits\n\n" + "\n".join(f"- {text}" for text in _limits(facts)),
         "## Licence\n\n" + _license(facts),
     )
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _front_matter(facts: CardFacts) -> str:
-    lines = ["---", f"license: {facts.license or 'unknown'}"]
+    lines = ["---", f"license: {json.dumps(facts.license or 'unknown')}"]
     if facts.hub_id:
         lines.append(f"base_model: {json.dumps(facts.hub_id)}")
     lines += ["library_name: transformers", "pipeline_tag: text-generation"]
     lines += ["tags:", *(f"- {tag}" for tag in ("reinforcement-learning", "grpo", "reasonrl"))]
-    results = [*_last_of_each(facts.evaluations), *facts.others]
+    results = [*facts.own, *facts.others]
     if results:
         lines += ["model-index:", f"- name: {json.dumps(facts.name)}", "  results:"]
     for result in results:
@@ -101,37 +112,38 @@ def _head(facts: CardFacts) -> str:
 
 
 def _results(facts: CardFacts) -> str:
-    suites = by_suite(facts.evaluations)
-    if not suites and not facts.others:
-        return "This run evaluated nothing."
+    if not facts.own and not facts.others:
+        return "This model was not evaluated: its run has no evaluation at its step."
+    first = {name: results[0] for name, results in by_suite(facts.evaluations).items()}
+    pairs = [(first[result.suite], result) for result in facts.own if facts.steps > 0]
     lines = [
         "| suite | samples | before | after | pass@k after | cons@k after | truncated |",
         "|---|---|---|---|---|---|---|",
-    ]
-    for name, results in suites.items():
-        lines.append(_row(name, results[0] if len(results) > 1 else None, results[-1]))
-    lines += [_row(result.suite, None, result) for result in facts.others]
-    lines.append(
+        *(_row(before, after) for before, after in pairs),
+        *(_row(None, result) for result in facts.others),
         "\nIn percent: avg@k over problems with 95 % intervals clustered by problem; pass@k is the "
         "unbiased chance that k samples hold a right one, cons@k that the most frequent answer is "
-        "right. Paired by problem, before to after:\n"
-    )
-    for name, results in suites.items():
-        if len(results) > 1 and results[0].problems:
-            gain = compare_suites(results[0], results[-1])
-            lines.append(f"- {name}: {describe_gain(gain)}")
+        "right.",
+    ]
+    gains = [
+        f"- {_cell(after.suite)}: {describe_gain(compare_suites(before, after))}"
+        for before, after in pairs
+        if before.step < after.step and before.problems
+    ]
+    if gains:
+        lines += ["\nPaired by problem, before to after:\n", *gains]
     return "\n".join(lines)
 
 
-def _row(name: str, before: SuiteResult | None, after: SuiteResult) -> str:
+def _row(before: SuiteResult | None, after: SuiteResult) -> str:
     setting = (
         f"{after.n_problems} x {after.k}, temperature {after.temperature:g}, "
         f"{after.max_new_tokens:,} tokens"
     )
     cells = (
-        name,
+        _cell(after.suite),
         setting,
-        _share(before.accuracy if before else None),
+        _share(before.accuracy if before and before.step < after.step else None),
         _share(after.accuracy),
         _share(after.pass_at.get(after.k)) if after.k > 1 else "-",
         _share(after.consensus),
@@ -147,8 +159,9 @@ def _share(estimate: Estimate | None) -> str:
     return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _last_of_each(evaluations: Sequence[SuiteResult]) -> list[SuiteResult]:
-    return [results[-1] for results in by_suite(evaluations).values()]
+def _cell(text: str) -> str:
+    """Return text that stays inside its cell."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 # how it was made
@@ -164,14 +177,15 @@ def _training(facts: CardFacts) -> Iterator[str]:
         f"\n{facts.steps} steps in {facts.train_wall_s / 60:.1f} minutes of training; seed "
         f"{facts.recipe.seed}; AdamW ({optimizer.beta1:g}, {optimizer.beta2:g}), weight decay "
         f"{optimizer.weight_decay:g}, gradient norm {optimizer.max_gradient_norm:g}. The whole "
-        "recipe is in `recipe.toml`; `reasonrl train recipe.toml` repeats the run."
+        "recipe is in `recipe.toml`; `reasonrl train recipe.toml` repeats the run"
+        + (", with the files that it names beside it." if facts.needs_files else ".")
     )
 
 
 def _stage(stage: Stage) -> tuple[str, ...]:
     rollout, update, entropy = stage.rollout, stage.update, stage.entropy
     return (
-        stage.name,
+        _cell(stage.name),
         str(stage.steps),
         f"{rollout.prompts_per_step} x {rollout.group_size}",
         f"{rollout.max_new_tokens:,}",
@@ -189,7 +203,7 @@ def _data(sets: Sequence[ProblemSet]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for one in sets:
         sources = "; ".join(_source(source) for source in one.sources)
-        yield f"| {one.use} | {one.n} | {sources} | `{one.problems}` |"
+        yield f"| {_cell(one.use)} | {one.n} | {sources} | `{one.problems}` |"
     yield (
         "\nThe hash is BLAKE2b over ids, prompts and answers; `data.json` has the sources whole. "
         "No problem text is part of this export."
@@ -201,7 +215,7 @@ def _source(source: Mapping[str, object]) -> str:
         f"{key}={value}" for key, value in source.items() if key not in ("type", "path")
     )
     path = str(source.get("path", "")).rpartition("/")[2]
-    return " ".join(part for part in (str(source["type"]), path, rest) if part).replace("|", "/")
+    return _cell(" ".join(part for part in (str(source["type"]), path, rest) if part))
 
 
 def _limits(facts: CardFacts) -> Iterator[str]:
@@ -213,10 +227,10 @@ def _limits(facts: CardFacts) -> Iterator[str]:
         "The intervals say how well these problems stand for others like them; they do not hold "
         "the spread between training runs with other seeds."
     )
-    names = {result.suite for result in (*facts.evaluations, *facts.others)}
-    if not names.intersection(_BENCHMARKS):
+    names = {result.suite for result in (*facts.own, *facts.others)}
+    if not names & facts.benchmarks:
         yield "It was evaluated on no public benchmark."
-    for result in _last_of_each(facts.evaluations):
+    for result in facts.own:
         if result.truncated_share > _WIDE:
             yield (
                 f"On {result.suite} {result.truncated_share:.0%} of its samples are cut off at "

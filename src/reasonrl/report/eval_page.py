@@ -157,7 +157,13 @@ def _problem(problem: ShownProblem) -> str:
 
 def _sample(sample: Shown) -> str:
     reward = "not judged" if sample.reward is None else f"reward {sample.reward:g}"
-    evidence = [sample.status, reward, f"{sample.n_tokens} tokens", f"ended by {sample.stop}"]
+    evidence = [
+        f"sample {sample.index}",
+        sample.status,
+        reward,
+        f"{sample.n_tokens} tokens",
+        f"ended by {sample.stop}",
+    ]
     if sample.tests:
         passed = sum(status == "PASS" for status in sample.tests)
         evidence.append(f"{passed} of {len(sample.tests)} tests passed")

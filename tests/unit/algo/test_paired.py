@@ -46,6 +46,17 @@ def test_five_problems_show_nothing_six_may():
     assert paired_gain([0] * 6, [1] * 6).is_shown
 
 
+@pytest.mark.parametrize("gain", [0.0, 1 / 32, 0.1, 0.25, 0.6, 1.0])
+@pytest.mark.parametrize("n", [6, 8, 30])
+def test_what_is_shown_is_what_the_interval_says(n, gain):
+    before = [0.1 * (number % 4) for number in range(n)]
+    found = paired_gain(before, [min(1.0, score + gain) for score in before])
+    low, high = found.ci95
+    assert found.is_shown == (low > 0 or high < 0)
+    assert low <= found.value <= high
+    assert low < high
+
+
 def test_equal_scores_are_not_known_to_be_equal_models():
     gain = paired_gain([0.5] * 50, [0.5] * 50)
     assert gain.value == 0

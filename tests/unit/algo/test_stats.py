@@ -1,32 +1,63 @@
 """avg@k intervals, pass@k and cons@k."""
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from math import sqrt
 
 import numpy as np
 import pytest
 
-from reasonrl.algo.stats import consensus, mean_over_problems, pass_at_k
+from reasonrl.algo.stats import consensus, mean_over_problems, pass_at_k, t95
 
 
 def test_golden_interval_of_four_problems():
-    # By hand: m = 0.5, s^2 = 0.02 / 3, n' = 0.25 / (s^2 / 4) = 150, t^2 (3 df) = 10.125124,
-    # center 0.5, half = sqrt(t^2 / 150 * 0.25 + (t^2 / 150)^2 / 4) / (1 + t^2 / 150) = 0.125731
+    # By hand: m = 0.5, s^2 = 0.02 / 3; second moment 0.005, fourth 5e-5, their ratio 2, so the
+    # variance of s^2 is (2 - 1/3) / 4 = 0.41667 of its square: 2 / 0.41667 = 4.8 degrees, cut to 3.
+    # n' = 0.25 / (s^2 / 4) = 150, t^2 = 10.125124,
+    # half = sqrt(t^2 / 150 * 0.25 + (t^2 / 150)^2 / 4) / (1 + t^2 / 150) = 0.125731
     estimate = mean_over_problems([0.4, 0.5, 0.5, 0.6])
     assert estimate.value == 0.5
     assert estimate.ci95 == pytest.approx((0.374269, 0.625731), abs=1e-6)
 
 
+def test_golden_interval_where_one_problem_decides_the_spread():
+    # By hand: one score of 1/32, 29 of 0. m = 1/960; m4 / m2^2 = 28.0345, less 27/29, over 30:
+    # 0.903448, so 2.213740 degrees and t = 3.9685 by interpolation; n' = 960 * 0.998958 * 29 / 29
+    degrees = 2 / ((28.034483 - 27 / 29) / 30)
+    share = (1 / 2 - 1 / degrees) / (1 / 2 - 1 / 3)
+    weight = (4.303 * (1 - share) + 3.182 * share) ** 2 / 959
+    center, half = (1 / 960 + weight / 2), sqrt(weight * (959 / 960**2) + weight**2 / 4)
+    low, high = mean_over_problems([1 / 32] + [0.0] * 29).ci95
+    assert (low, high) == pytest.approx(
+        ((center - half) / (1 + weight), (center + half) / (1 + weight)), rel=2e-3
+    )
+    assert high > 0.015  # one right sample in 960 is no certainty
+
+
+@pytest.mark.parametrize(
+    ("degrees", "quantile"),
+    # of tables of Student's t
+    [(1, 12.706), (2, 4.303), (10, 2.228), (30, 2.042), (31, 2.0395), (40, 2.0211), (60, 2.0003),
+     (120, 1.9799), (10_000, 1.9602)],
+)  # fmt: skip
+def test_the_quantiles_are_those_of_the_tables(degrees, quantile):
+    assert t95(degrees) == pytest.approx(quantile, abs=1e-3)
+
+
+def test_the_quantiles_fall_without_jumps():
+    values = [t95(1 + step / 100) for step in range(6000)]
+    assert all(-1e-3 < a - b < 0.2 for a, b in pairwise(values))
+
+
 def test_yes_or_no_scores_give_wilsons_interval():
     """With the sample variance n / (n - 1) m (1 - m), n' is n - 1."""
-    n, share, z = 401, 100 / 401, 1.95996 + 2.3722 / 400
+    n, share, z = 401, 100 / 401, t95(400)
     center = (share + z * z / (2 * (n - 1))) / (1 + z * z / (n - 1))
     half = z * sqrt(share * (1 - share) / (n - 1) + (z / (n - 1)) ** 2 / 4) / (1 + z * z / (n - 1))
     estimate = mean_over_problems([1.0] * 100 + [0.0] * 301)
     assert estimate.ci95 == pytest.approx((center - half, center + half))
 
 
-@pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("score", [0.0, 0.5, 1.0, 13 / 17, 1 / 19, 1 / 5, 0.1 + 0.2])
 def test_equal_scores_do_not_make_a_mean_certain(score):
     low, high = mean_over_problems([score] * 30).ci95
     assert low <= score <= high

@@ -109,6 +109,30 @@ def test_a_directory_without_a_copy_says_what_was_looked_for(tmp_path):
         load_benchmark("aime24", path=tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("other", ["here/aime24.jsonl.gz", "copy/aime24.jsonl"])
+def test_two_copies_are_not_taken_together(other, tmp_path):
+    for name in ("here/aime24.jsonl", other):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match="2 copies of aime24"):
+        load_benchmark("aime24", path=tmp_path)
+
+
+def test_a_copy_that_is_not_whole_is_refused_unless_it_is_named(tmp_path):
+    path = tmp_path / "aime24.jsonl"
+    path.write_text(json.dumps({"problem": "q", "answer": "1"}))
+    with pytest.raises(DataError, match="1 problems of aime24"):
+        load_benchmark("aime24", path=tmp_path)
+    assert len(load_benchmark("aime24", path=path)) == 1
+
+
+def test_an_id_of_mbpp_that_is_no_number_is_named(tmp_path):
+    path = tmp_path / "mbpp.jsonl"
+    path.write_text(json.dumps({"task_id": "MBPP/11", "text": "q", "test_list": []}))
+    with pytest.raises(DataError, match=r"mbpp.jsonl:1: task_id 'MBPP/11'"):
+        load_benchmark("mbpp", path=path)
+
+
 # LiveCodeBench
 
 
@@ -154,13 +178,13 @@ REPORT = {"since": date(2024, 8, 1), "until": date(2025, 2, 1)}
 
 
 def test_the_window_takes_its_first_day_and_leaves_its_last(release):
-    problems = load_livecodebench(path=release, **REPORT, release=6)
+    problems = load_livecodebench(path=release, **REPORT, release=2)
     assert [one.id.removeprefix("livecodebench-") for one in problems] == ["q1", "q2", "q9"]
 
 
 def test_the_benchmarks_own_folder_is_found_as_well_as_the_one_around_it(release):
-    inside = load_livecodebench(path=release / "livecodebench", **REPORT, release=6)
-    assert inside == load_livecodebench(path=release, **REPORT, release=6)
+    inside = load_livecodebench(path=release / "livecodebench", **REPORT, release=2)
+    assert inside == load_livecodebench(path=release, **REPORT, release=2)
 
 
 def test_a_release_has_the_files_up_to_its_number(release):
@@ -168,8 +192,21 @@ def test_a_release_has_the_files_up_to_its_number(release):
     assert [one.id.removeprefix("livecodebench-") for one in problems] == ["q1", "q2"]
 
 
+def test_a_release_without_one_of_its_files_is_refused(release):
+    with pytest.raises(DataError, match=r"release 3 of livecodebench without test3.jsonl"):
+        load_livecodebench(path=release, **REPORT, release=3)
+
+
+@pytest.mark.parametrize("metadata", ["not json", "[1]", "{"])
+def test_metadata_that_cannot_be_read_is_named(metadata, tmp_path):
+    path = tmp_path / "livecodebench.jsonl"
+    path.write_text(json.dumps(contest_row(1, "2024-09-01", metadata=metadata)))
+    with pytest.raises(DataError, match=r"livecodebench.jsonl:1: unreadable metadata"):
+        load_livecodebench(path=path, **REPORT, release=6)
+
+
 def test_public_and_private_tests_judge_scripts_and_methods(release):
-    *_, script, method = load_livecodebench(path=release, **REPORT, release=6)
+    *_, script, method = load_livecodebench(path=release, **REPORT, release=2)
     assert "class Solution" in method.prompt[0].content
     right = "print(sum(map(int, input().split())))"
     public_only = "print({'1 2': 3}.get(input(), 0))"
@@ -283,12 +320,12 @@ def hub(tmp_path):
 def test_a_benchmark_comes_from_the_hub_and_then_from_its_cache(hub):
     files, fetch = hub
     row = {"problem": "1 + 1?", "answer": "2"}
-    (files / "test.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(row) + "\n")
+    (files / "test.jsonl").write_text((json.dumps(row) + "\n") * 30)
     done = fetch("aime25")
-    assert (done.returncode, done.stdout.strip()) == (0, "2"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "30"), done.stderr
     (files / "test.jsonl").unlink()
     again = fetch("aime25", HF_HUB_OFFLINE="1")
-    assert (again.returncode, again.stdout.strip()) == (0, "2"), again.stderr
+    assert (again.returncode, again.stdout.strip()) == (0, "30"), again.stderr
 
 
 def test_what_the_hub_does_not_have_is_said_with_a_way_out(hub):

@@ -29,7 +29,8 @@ class Benchmark:
 
     `hub` names the published files, `local` the names that a copy below a directory may have.
     `read` makes a problem of a row, with its place in the file as id, or None where a row belongs
-    to another split. `is_instructed` says whether the report's prompt has an instruction.
+    to another split; `size` problems in all. `is_instructed` says whether the report's prompt has
+    an instruction.
     """
 
     name: str
@@ -37,22 +38,34 @@ class Benchmark:
     hub: HubFiles
     local: tuple[str, ...]
     read: Callable[[Row, str], Problem | None]
+    size: int
     is_instructed: bool = True
 
 
-def find_files(hub: HubFiles, local: Sequence[str], path: Path | None, name: str) -> list[Path]:
+def find_files(
+    hub: HubFiles, local: Sequence[str], path: Path | None, name: str, *, is_one: bool = True
+) -> list[Path]:
     """Return a benchmark's files: `path` itself, what lies below it, or downloads from the hub.
 
-    `path` may be the benchmark's own folder or one that holds it.
+    `path` may be the benchmark's own folder or one that holds it. Raises DataError where there is
+    no copy, or, if the benchmark `is_one` file, more than one.
     """
     if path is None:
         return download(hub, name)
     if path.is_file():
         return [path]
     for pattern in local:
-        if found := sorted(path.glob(pattern)):
-            return found
-        if found := sorted(one for one in path.parent.glob(pattern) if one.parent == path):
+        found = sorted(path.glob(pattern))
+        found += sorted(one for one in path.parent.glob(pattern) if one.parent == path)
+        found = list(dict.fromkeys(found))
+        if len(found) > 1 and is_one:
+            raise DataError(
+                f"{len(found)} copies of {name}: {', '.join(one.name for one in found)}",
+                where=str(path),
+                expected="one",
+                remedy="give the path of the one that is meant",
+            )
+        if found:
             return found
     raise DataError(
         f"no copy of {name}" if path.is_dir() else "no such file or directory",

@@ -20,6 +20,7 @@ from reasonrl.data.benchmarks.adapter import (
 )
 from reasonrl.data.benchmarks.mathematics import MATHEMATICS
 from reasonrl.data.benchmarks.programs import PROGRAMS
+from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
 BENCHMARKS: Mapping[str, Benchmark] = {one.name: one for one in (*MATHEMATICS, *PROGRAMS)}
@@ -30,12 +31,20 @@ def load_benchmark(
 ) -> list[Problem]:
     """Return a benchmark's problems, in the order of its file, from the hub or a local copy.
 
-    `path` is a file or a directory that holds one. `style` matters to mathematics only. Raises
-    DataError when there is no such copy or a row is not of this benchmark.
+    `path` is a file, which may hold a part of the benchmark, or a directory with a whole copy.
+    `style` matters to mathematics only. Raises DataError when there is no such copy, it is not
+    whole, or a row is not of this benchmark.
     """
     benchmark = BENCHMARKS[name]
     paths = find_files(benchmark.hub, benchmark.local, path, name)
     problems = read_problems(paths, benchmark.read)
+    if len(problems) != benchmark.size and paths != [path]:
+        raise DataError(
+            f"{len(problems)} problems of {name}",
+            where=str(paths[0]),
+            expected=f"{benchmark.size}",
+            remedy="fetch the file again, or give its path to take it as it is",
+        )
     is_asked = style == "instruction" or (style == "report" and benchmark.is_instructed)
     if benchmark.kind is Kind.CODE or not is_asked:
         return problems

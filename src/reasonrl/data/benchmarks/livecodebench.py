@@ -36,19 +36,18 @@ def load_livecodebench(
     `path` is a release file or a directory that holds them; without it they come from the hub.
     """
     files = tuple(f"test{number if number > 1 else ''}.jsonl" for number in range(1, release + 1))
-    paths = find_files(
-        HubFiles("livecodebench/code_generation_lite", files), _LOCAL, path, "livecodebench"
-    )
+    hub = HubFiles("livecodebench/code_generation_lite", files)
+    paths = find_files(hub, _LOCAL, path, "livecodebench", is_one=False)
     if path is None or not path.is_file():
         paths = [one for one in paths if one.name in files]
-    problems = read_problems(paths, partial(_in_window, since, until)) if paths else []
-    if not problems:
-        raise DataError(
-            f"no problem from {since} to {until}",
-            where=str(path),
-            remedy="check since, until and release",
-        )
-    return problems
+        if missing := sorted(set(files) - {one.name for one in paths}):
+            raise DataError(
+                f"release {release} of livecodebench without {', '.join(missing)}",
+                where=str(path),
+                expected=f"all of {', '.join(files)}",
+                remedy="add them, or take an earlier release",
+            )
+    return read_problems(paths, partial(_in_window, since, until))
 
 
 def _in_window(since: date, until: date, row: Row, _place: str) -> Problem | None:
@@ -62,13 +61,11 @@ def _in_window(since: date, until: date, row: Row, _place: str) -> Problem | Non
 
 def _read(row: Row) -> Problem:
     tests = [*_tests(field(row, "public_test_cases")), *_tests(field(row, "private_test_cases"))]
-    raw = row.get("metadata")
-    metadata = json.loads(raw) if isinstance(raw, str) and raw.strip() else {}
     answer: dict[str, Any] = {
         "inputs": [test["input"] for test in tests],
         "outputs": [test["output"] for test in tests],
     }
-    if name := metadata.get("func_name"):
+    if name := _function_name(row):
         answer["fn_name"] = name
     return Problem(
         id=f"livecodebench-{field(row, 'question_id')}",
@@ -77,6 +74,17 @@ def _read(row: Row) -> Problem:
         kind=Kind.CODE,
         source="livecodebench",
     )
+
+
+def _function_name(row: Row) -> str:
+    """Return the method that is called; empty where a program is run."""
+    raw = row.get("metadata")
+    try:
+        metadata = json.loads(raw) if isinstance(raw, str) and raw.strip() else {}
+        name = metadata.get("func_name") or ""
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise DataError("unreadable metadata", expected="a JSON object") from error
+    return str(name)
 
 
 def _prompt(row: Row) -> str:

@@ -47,6 +47,7 @@ MATHEMATICS = (
         hub=HubFiles("HuggingFaceH4/aime_2024", ("data/train-00000-of-00001.parquet",)),
         local=("aime24.*", "*/aime24.*"),
         read=lambda row, place: _aime("aime24", row, place),
+        size=30,
     ),
     Benchmark(
         name="aime25",
@@ -54,6 +55,7 @@ MATHEMATICS = (
         hub=HubFiles("math-ai/aime25", ("test.jsonl",)),
         local=("aime25.*", "*/aime25.*"),
         read=lambda row, place: _aime("aime25", row, place),
+        size=30,
         is_instructed=False,
     ),
     Benchmark(
@@ -62,6 +64,7 @@ MATHEMATICS = (
         hub=HubFiles("HuggingFaceH4/MATH-500", ("test.jsonl",)),
         local=("math500.*", "MATH-500/test.jsonl", "*/test_math_math.json"),
         read=_math500,
+        size=500,
     ),
     Benchmark(
         name="gsm8k",
@@ -69,5 +72,6 @@ MATHEMATICS = (
         hub=HubFiles("openai/gsm8k", ("main/test-00000-of-00001.parquet",)),
         local=("gsm8k.*", "gsm8k/test.*", "gsm8k/main/test-*.parquet"),
         read=_gsm8k,
+        size=1319,
     ),
 )

@@ -30,7 +30,10 @@ def _humaneval(row: Row, place: str) -> Problem:
 
 def _mbpp(row: Row, place: str) -> Problem | None:
     """Show the assertions, as the benchmark does: they fix the function's name and arguments."""
-    if int(field(row, "task_id")) not in _MBPP_TEST:
+    number = field(row, "task_id")
+    if not number.isdecimal():
+        raise DataError(f"task_id {number[:30]!r}", expected="a whole number")
+    if int(number) not in _MBPP_TEST:
         return None
     cases = row.get("test_list")
     if not isinstance(cases, list) or not all(isinstance(case, str) for case in cases):
@@ -62,6 +65,7 @@ PROGRAMS = (
         hub=HubFiles("openai/openai_humaneval", ("openai_humaneval/test-00000-of-00001.parquet",)),
         local=("HumanEval.jsonl*", "*/HumanEval.jsonl*", "humaneval.*"),
         read=_humaneval,
+        size=164,
     ),
     Benchmark(
         name="mbpp",
@@ -69,5 +73,6 @@ PROGRAMS = (
         hub=HubFiles("google-research-datasets/mbpp", ("full/test-00000-of-00001.parquet",)),
         local=("mbpp.jsonl", "*/mbpp.jsonl", "mbpp/full/test-*.parquet"),
         read=_mbpp,
+        size=len(_MBPP_TEST),
     ),
 )
