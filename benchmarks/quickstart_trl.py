@@ -64,7 +64,7 @@ def work_trl(recipe: Recipe) -> None:
     from trl import GRPOConfig, GRPOTrainer
 
     from reasonrl.engines.local import LocalEngine
-    from reasonrl.evaluate import evaluate_suite
+    from reasonrl.evaluation.suite import evaluate_suite
     from reasonrl.launch.parts import judge_with
     from reasonrl.models.fetch import locate
     from reasonrl.models.hf import load_model

@@ -121,7 +121,7 @@ def evaluate(
 
     reasonrl eval MODEL --suite aime24 --suite aime25 --k 32
     """
-    from reasonrl.eval_options import EvalOptions, load_base, named_directory, settle, tidy
+    from reasonrl.evaluation.options import EvalOptions, load_base, named_directory, settle, tidy
 
     if model is None:
         if not table:
@@ -189,7 +189,7 @@ def _show_table(directory: Path | None) -> None:
     """Print the report's Table 13 with the rows of one evaluation, or of all below `evals`."""
     from reasonrl.console import Console
     from reasonrl.console_eval import show_table_13
-    from reasonrl.results import read_results
+    from reasonrl.evaluation.results import read_results
 
     places = [directory] if directory else sorted(Path("evals").glob("*"))
     found = [results for place in places if (results := read_results(place))]

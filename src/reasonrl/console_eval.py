@@ -9,9 +9,9 @@ from rich.text import Text
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.console import Console
-from reasonrl.results import EvalResults
-from reasonrl.score import SuiteResult
-from reasonrl.table13 import COLUMNS, TABLE_13, rows_of
+from reasonrl.evaluation.results import EvalResults
+from reasonrl.evaluation.score import SuiteResult
+from reasonrl.evaluation.table13 import COLUMNS, TABLE_13, rows_of
 from reasonrl.types import Status
 
 _MANY = 0.2  # share of samples from which on something is worth a word

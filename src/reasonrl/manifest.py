@@ -15,10 +15,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from reasonrl.atomic import write_atomic
 from reasonrl.config import Recipe, Source
 from reasonrl.errors import CheckpointError
 from reasonrl.pools import Pools
-from reasonrl.record import write_atomic
 from reasonrl.rollout import EncodedProblem
 
 DATA = "data.json"

@@ -7,7 +7,6 @@ as one that was never interrupted. Decides nothing.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +17,9 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from reasonrl.algo.select import SelectedGroup
+from reasonrl.atomic import write_atomic
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.metrics import Row
-from reasonrl.score import SuiteResult
 
 _ROLLOUTS = pa.schema(
     [
@@ -76,16 +76,6 @@ class RunRecorder:
         for path in self._rollouts.glob("step-*.parquet"):
             if int(path.stem.removeprefix("step-")) > step:
                 path.unlink()
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a file's contents at once: readers see the old or the new, never half."""
-    scratch = path.with_name(f".{path.name}.writing")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
 
 
 def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:

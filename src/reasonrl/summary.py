@@ -12,12 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from reasonrl import __version__, checkpoint
+from reasonrl.atomic import write_atomic
 from reasonrl.config import Recipe
-from reasonrl.record import RunRecorder, write_atomic
+from reasonrl.evaluation.score import SuiteResult, by_suite
+from reasonrl.record import RunRecorder
 from reasonrl.report.curves import charts_svg
 from reasonrl.report.page import render_page
 from reasonrl.report.samples import read_samples
-from reasonrl.score import SuiteResult, by_suite
 from reasonrl.train_state import TrainState
 
 MODEL, SUMMARY, PAGE, PICTURE = "model", "summary.json", "report.html", "curves.svg"

@@ -19,9 +19,9 @@ from typing import Literal, Protocol, cast
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.errors import ConfigError
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.metrics import Row
 from reasonrl.record import RunRecorder
-from reasonrl.score import SuiteResult
 
 TrackerName = Literal["wandb", "tensorboard", "trackio"]
 

@@ -21,10 +21,10 @@ from reasonrl.clock import StepClock
 from reasonrl.config import Recipe, Stage, Suite
 from reasonrl.data.sampler import ProblemSampler, SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
-from reasonrl.evaluate import evaluate_suite
+from reasonrl.evaluation.score import SuiteResult, describe
+from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.metrics import Row, rollout_metrics, selection_metrics, update_metrics
 from reasonrl.rollout import EncodedProblem, Judge, Tokenizer, check_failures, collect
-from reasonrl.score import SuiteResult, describe
 from reasonrl.seeds import derive_seed
 from reasonrl.train_state import TrainState, entropy_control, has_plateaued
 from reasonrl.types import EntropyMode, Group, Sampling

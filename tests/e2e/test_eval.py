@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reasonrl.evaluate import Draft
-from reasonrl.journal import FileJournal, Identity
-from reasonrl.score import describe
+from reasonrl.evaluation.journal import FileJournal, Identity
+from reasonrl.evaluation.score import describe
+from reasonrl.evaluation.suite import Draft
 from reasonrl.types import StopReason
 from tests.e2e.support import COMMAND, RECIPES, reasonrl
 from tests.e2e.support import reasonrl_here as here

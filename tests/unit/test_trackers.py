@@ -12,7 +12,7 @@ import pytest
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.errors import ConfigError
-from reasonrl.score import SuiteResult
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.trackers import (
     Tracker,
     TrackerName,

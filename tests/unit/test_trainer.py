@@ -9,9 +9,9 @@ from reasonrl.algo.select import Signal
 from reasonrl.config import Plateau, Stage
 from reasonrl.data.sources import arithmetic_problems
 from reasonrl.errors import VerifierError
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.recipe_file import load_recipe
 from reasonrl.rollout import encode_problems
-from reasonrl.score import SuiteResult
 from reasonrl.train_state import has_plateaued, initial_state
 from reasonrl.trainer import Trainer
 from reasonrl.types import Status, Verdict

@@ -13,13 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reasonrl import __version__
+from reasonrl.atomic import write_atomic
 from reasonrl.config import EvalRecipe, OptimizerConfig, Suite
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError
-from reasonrl.eval_options import Request
-from reasonrl.evaluate import evaluate_suite
-from reasonrl.journal import FileJournal, Identity, read_samples, write_samples
+from reasonrl.evaluation.journal import FileJournal, Identity, read_samples, write_samples
+from reasonrl.evaluation.options import Request
+from reasonrl.evaluation.results import (
+    Comparison,
+    EvalResults,
+    ModelResults,
+    read_results,
+    write_results,
+)
+from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
+from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.launch.models import Place, find_model, open_model, take_over
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process
@@ -28,18 +37,9 @@ from reasonrl.manifest import problems_digest, prompts_digest
 from reasonrl.models.hf import LanguageModel
 from reasonrl.pools import ProblemLists, encode_suites, load_problem_lists
 from reasonrl.recipe_file import dump_table
-from reasonrl.record import write_atomic
 from reasonrl.report.eval_page import render_eval_page
 from reasonrl.report.eval_samples import read_suite_samples
-from reasonrl.results import (
-    Comparison,
-    EvalResults,
-    ModelResults,
-    read_results,
-    write_results,
-)
 from reasonrl.rollout import EncodedProblem, Judge
-from reasonrl.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.summary import PAGE
 from reasonrl.types import Kind, Sampling
 

@@ -21,7 +21,8 @@ from reasonrl.config import Recipe
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, use_threads
 from reasonrl.errors import ConfigError, EngineError, StorageError
-from reasonrl.eval_options import BENCHMARKS
+from reasonrl.evaluation.options import BENCHMARKS
+from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
 from reasonrl.launch.models import Place, find_model, open_model, take_over
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.manifest import DATA, read_manifest
@@ -32,7 +33,6 @@ from reasonrl.pools import encode_pools, load_problem_lists, sources_of
 from reasonrl.recipe_file import dump_table
 from reasonrl.record import RunRecorder
 from reasonrl.report.card import CardFacts, render_card
-from reasonrl.results import RESULTS, EvalResults, read_results
 from reasonrl.rollout import Answer, EncodedProblem
 from reasonrl.summary import PICTURE, SUMMARY
 from reasonrl.types import Completion, Message, Prompt, Sampling

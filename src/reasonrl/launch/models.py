@@ -14,7 +14,7 @@ from reasonrl import checkpoint
 from reasonrl.config import Recipe
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import CheckpointError
-from reasonrl.eval_options import CHECKPOINTS, CONFIG, run_of
+from reasonrl.evaluation.options import CHECKPOINTS, CONFIG, run_of
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe_file import load_recipe

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reasonrl.atomic import write_atomic
 from reasonrl.config import EvalRecipe
 from reasonrl.console import Console
 from reasonrl.errors import ConfigError
-from reasonrl.eval_options import REPORT_TOKENS, Request, question
+from reasonrl.evaluation.options import REPORT_TOKENS, Request, question
 from reasonrl.launch.models import Place, open_tokenizer
 from reasonrl.pools import ProblemLists, encode_suites
 from reasonrl.recipe_file import dump_recipe, load_eval_recipe
-from reasonrl.record import write_atomic
 
 RECIPE = "recipe.toml"
 

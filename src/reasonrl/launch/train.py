@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from reasonrl import checkpoint
+from reasonrl.atomic import write_atomic
 from reasonrl.config import Recipe
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
 from reasonrl.errors import CheckpointError, ConfigError
-from reasonrl.eval_options import CHECKPOINTS, CONFIG
+from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
 from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process, stop_on_signal
 from reasonrl.manifest import DATA, keep_manifest, problem_sets
@@ -23,7 +24,7 @@ from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.pools import Pools, encode_pools, load_problem_lists, sources_of
 from reasonrl.recipe_file import dump_recipe, load_recipe
-from reasonrl.record import RUN_FILES, RunRecorder, write_atomic
+from reasonrl.record import RUN_FILES, RunRecorder
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
 from reasonrl.train_state import TrainState, initial_state

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.config import Recipe, Stage
+from reasonrl.evaluation.score import SuiteResult, by_suite, compare_suites, describe_gain
 from reasonrl.manifest import ProblemSet
-from reasonrl.score import SuiteResult, by_suite, compare_suites, describe_gain
 
 _BENCHMARKS = ["aime24", "aime25", "math500", "gsm8k", "humaneval", "mbpp", "livecodebench"]
 _PICTURE = "![accuracy, entropy, length and truncation over the run](curves.svg)"

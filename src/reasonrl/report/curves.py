@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.metrics import Row
 from reasonrl.report.chart import STYLE, Chart, Mark, draw, escape_text
 from reasonrl.report.colors import LIGHT, color_rules
 from reasonrl.report.panels import build_panels
-from reasonrl.score import SuiteResult
 
 _WIDTH, _HEIGHT, _MARGIN = 1000, 640, 24
 _HEAD, _ROW = 26, 17  # the title, and a row of the legend, above each plot

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reasonrl.algo.stats import Estimate
+from reasonrl.evaluation.results import EvalResults
+from reasonrl.evaluation.score import ProblemResult, SuiteResult, describe_statuses
 from reasonrl.report.chart import escape_text
 from reasonrl.report.eval_panels import limit_chart, pass_chart, problem_chart
 from reasonrl.report.eval_samples import Shown, ShownProblem, SuiteSamples
 from reasonrl.report.frame import cut, document, figure
-from reasonrl.results import EvalResults
-from reasonrl.score import ProblemResult, SuiteResult, describe_statuses
 
 
 def render_eval_page(

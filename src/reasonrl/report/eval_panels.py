@@ -8,9 +8,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.report.chart import Chart, Color, Mark, Series
 from reasonrl.report.eval_samples import Length
-from reasonrl.score import SuiteResult
 
 COLORS = (Color.BLUE, Color.ORANGE)  # of the first model and of the second
 _LIMITS = 60  # token limits at which a curve is computed

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reasonrl.evaluation.score import SuiteResult, by_suite
 from reasonrl.metrics import Row
 from reasonrl.report.chart import escape_text
 from reasonrl.report.frame import cut, document, figure
 from reasonrl.report.panels import build_panels, stage_borders, step_of
 from reasonrl.report.samples import Sample
-from reasonrl.score import SuiteResult, by_suite
 
 
 def render_page(

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import cycle, pairwise
 from math import isfinite
 
+from reasonrl.evaluation.score import SuiteResult, by_suite
 from reasonrl.metrics import Row
 from reasonrl.report.chart import Border, Chart, Color, Mark, Series
-from reasonrl.score import SuiteResult, by_suite
 
 _SUITE_COLORS = (Color.ORANGE, Color.PURPLE, Color.RED, Color.GRAY)
 

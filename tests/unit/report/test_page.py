@@ -13,12 +13,12 @@ import pytest
 
 from reasonrl.algo.select import select_group
 from reasonrl.algo.stats import Estimate
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.metrics import Row
 from reasonrl.record import RunRecorder
 from reasonrl.report.curves import charts_svg
 from reasonrl.report.page import render_page
 from reasonrl.report.samples import Sample, read_samples
-from reasonrl.score import SuiteResult
 from reasonrl.types import (
     Completion,
     Group,

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.algo.paired import Gain
+from reasonrl.atomic import write_atomic
 from reasonrl.config import NAME
 from reasonrl.errors import CheckpointError
-from reasonrl.record import write_atomic
-from reasonrl.score import SuiteResult
+from reasonrl.evaluation.score import SuiteResult
 
 RESULTS = "results.json"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from reasonrl.errors import CheckpointError, VerifierError
-from reasonrl.evaluate import Draft, evaluate_suite
-from reasonrl.journal import FileJournal, Identity
+from reasonrl.evaluation.journal import FileJournal, Identity
+from reasonrl.evaluation.suite import Draft, evaluate_suite
 from reasonrl.rollout import EncodedProblem
 from reasonrl.types import Problem, Sampling, Status, StopReason, Verdict
 

@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from reasonrl.atomic import write_atomic
 from reasonrl.errors import CheckpointError, StorageError
-from reasonrl.evaluate import Draft, Key
-from reasonrl.record import write_atomic
+from reasonrl.evaluation.score import Sample
+from reasonrl.evaluation.suite import Draft, Key
 from reasonrl.rollout import EncodedProblem, Tokenizer
-from reasonrl.score import Sample
 from reasonrl.types import Problem, Status, StopReason, Verdict
 
 _SAMPLES = pa.schema(

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tests.e2e.support import RECIPES
 
 from reasonrl.errors import ConfigError
-from reasonrl.eval_options import (
+from reasonrl.evaluation.options import (
     BENCHMARKS,
     EvalOptions,
     load_base,
@@ -15,7 +16,6 @@ from reasonrl.eval_options import (
     tidy,
 )
 from reasonrl.recipe_file import load_eval_recipe
-from tests.e2e.support import RECIPES
 
 
 def suites_of(base=None, **options):

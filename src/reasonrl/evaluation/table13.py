@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reasonrl.algo.stats import Estimate
-from reasonrl.results import EvalResults
-from reasonrl.score import SuiteResult
+from reasonrl.evaluation.results import EvalResults
+from reasonrl.evaluation.score import SuiteResult
 
 COLUMNS: Mapping[str, str] = {
     "aime24": "AIME24 avg@32",

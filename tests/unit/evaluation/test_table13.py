@@ -1,8 +1,8 @@
 """Rows of our own beside the report's Table 13."""
 
-from reasonrl.results import EvalResults, ModelResults
-from reasonrl.score import Sample, score_suite
-from reasonrl.table13 import rows_of
+from reasonrl.evaluation.results import EvalResults, ModelResults
+from reasonrl.evaluation.score import Sample, score_suite
+from reasonrl.evaluation.table13 import rows_of
 from reasonrl.types import Kind, Sampling, Status, Verdict
 
 

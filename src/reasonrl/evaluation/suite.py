@@ -14,8 +14,8 @@ from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.errors import VerifierError
+from reasonrl.evaluation.score import Sample, SuiteResult, score_suite
 from reasonrl.rollout import Answer, EncodedProblem, Judge, Tokenizer
-from reasonrl.score import Sample, SuiteResult, score_suite
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Completion, Prompt, Sampling, StopReason, Tokens, Verdict
 

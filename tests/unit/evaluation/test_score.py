@@ -4,7 +4,7 @@ import pytest
 
 from reasonrl.algo.paired import Gain
 from reasonrl.errors import DataError
-from reasonrl.score import Sample, compare_suites, describe, describe_gain, score_suite
+from reasonrl.evaluation.score import Sample, compare_suites, describe, describe_gain, score_suite
 from reasonrl.types import Kind, Sampling, Status, Verdict
 
 
