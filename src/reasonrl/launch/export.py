@@ -82,6 +82,8 @@ def export(
         _write_papers(place, recipe, scratch, license_id, others, checked)
         _write_evaluations(others, scratch)
         scratch.rename(directory)
+    except StorageError:
+        raise
     except OSError as error:
         raise StorageError(
             f"could not write the export: {error}", where=str(directory), remedy="free space there"

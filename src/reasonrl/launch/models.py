@@ -18,7 +18,7 @@ from reasonrl.evaluation.options import CHECKPOINTS, CONFIG, run_of
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe_file import load_recipe
-from reasonrl.summary import MODEL
+from reasonrl.summary import MODEL, SUMMARY
 
 _LABEL = 60  # characters of a name that a folder shows
 
@@ -62,7 +62,7 @@ def find_model(name: str) -> Place:
     path = Path(name)
     if path != run:
         return _at(name, run, path)
-    if (path / MODEL / "config.json").exists():
+    if (path / SUMMARY).exists():
         return Place(name=name, base=str(path / MODEL), run=path)
     newest = sorted((path / CHECKPOINTS).glob("step-[0-9]*"))
     if not newest:
