@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 stopped by a per
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,16 +80,26 @@ def resume(
 def evaluate(
     model: Annotated[
         str | None,
-        typer.Argument(help="A model, a run, or RUN/checkpoints/step-N.", metavar="MODEL"),
+        typer.Argument(
+            help="A model, a run, or RUN/checkpoints/step-N; left out with --table alone.",
+            metavar="MODEL",
+        ),
     ] = None,
     suite: Annotated[
         list[str] | None,
-        typer.Option(help="A benchmark, a file of problems, or a suite of the recipe; repeatable."),
+        typer.Option(
+            help="aime24, aime25, math500, gsm8k, humaneval, mbpp, livecodebench, a file of "
+            "problems, or a suite of the recipe; repeatable."
+        ),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="An evaluation recipe; a run's own if MODEL is one.")
+        Path | None,
+        typer.Option(help="An evaluation recipe, all of it or the suites that --suite names."),
     ] = None,
-    k: Annotated[int | None, typer.Option(help="Samples of each problem.")] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(help="Samples of each problem; 32 for AIME and else 4, or the recipe's."),
+    ] = None,
     temperature: Annotated[float | None, typer.Option(help="1 if left out; 0 is greedy.")] = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(help="32,768 if left out, or what the context leaves.")
@@ -104,24 +115,40 @@ def evaluate(
     ] = None,
     style: Annotated[
         str | None,
-        typer.Option(help="Ask for a boxed answer as the report does, or: instruction, bare."),
+        typer.Option(
+            help="Ask for a boxed answer as the report does (report), or: instruction, bare."
+        ),
     ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="A system turn before each.")] = None,
     unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
     seed: Annotated[int | None, typer.Option(help="Of the samples.")] = None,
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one value, e.g. --set engine.threads=1."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where results are kept; named after what is asked.")
+        Path | None,
+        typer.Option(help="Where results are kept; below evals, named after what is asked."),
     ] = None,
     table: Annotated[
-        bool, typer.Option("--table", help="Show results beside the report's Table 13.")
+        bool,
+        typer.Option(
+            "--table", help="Show these results, or all below evals, beside the report's Table 13."
+        ),
     ] = False,
 ) -> None:
     """Evaluate a model with error bars; goes on where it was stopped.
 
     reasonrl eval MODEL --suite aime24 --suite aime25 --k 32
     """
-    from reasonrl.evaluation.options import EvalOptions, load_base, named_directory, settle, tidy
+    from reasonrl.evaluation.options import (
+        EvalOptions,
+        load_base,
+        named_directory,
+        settle,
+        tidy,
+        unused_settings,
+    )
 
     if model is None:
         if not table:
@@ -130,6 +157,7 @@ def evaluate(
         return
     model, compare = tidy(model), compare and tidy(compare)
     base = load_base(recipe, model, suite or ())
+    unused = unused_settings(model) if base is None else ""
     options = EvalOptions(
         suites=suite or (),
         k=k,
@@ -151,10 +179,12 @@ def evaluate(
     from reasonrl.launch.evaluate import evaluate as launch
 
     console = Console()
+    if unused and system_prompt is None and not unboxed:
+        console.note(unused)
     models = [model] if compare is None else [compare, model]
     with _repeatable(console):
         results = launch(request, models, directory, console)
-    show_results(console, results, models)
+    show_results(console, results)
     if table:
         _show_table(directory)
     console.note(f"done: {directory}/results.json, {directory}/report.html")
@@ -342,13 +372,14 @@ def _resumable(directory: Path) -> Iterator[None]:
 @contextmanager
 def _repeatable(console: Console) -> Iterator[None]:
     """Say how to go on when an evaluation is stopped or cannot go on."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like a Ctrl-C
     try:
         yield
     except KeyboardInterrupt:
         console.note("stopped; the same command goes on from here")
         raise typer.Exit(130) from None
     except (StorageError, EngineError, VerifierError, OSError):
-        console.note("once that is mended, the same command goes on from here")
+        typer.echo("once what follows is mended, the same command goes on from here", err=True)
         raise
 
 

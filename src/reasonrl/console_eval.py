@@ -14,19 +14,19 @@ from reasonrl.evaluation.score import SuiteResult
 from reasonrl.evaluation.table13 import COLUMNS, TABLE_13, rows_of
 from reasonrl.types import Status
 
+_COLUMNS = ("avg@k", "pass@k", "cons@k", "right of finished", "truncated", "tokens")
+_FEW = 6  # problems, below which no comparison shows anything
 _MANY = 0.2  # share of samples from which on something is worth a word
 
 
-def show_results(console: Console, results: EvalResults, models: Sequence[str]) -> None:
-    """Print a table of the models' results, the comparisons, and warnings."""
-    table = Table(
-        "suite", "problems", "model", "avg@k", "pass@k", "cons@k", "finished", "truncated", "tokens"
-    )
+def show_results(console: Console, results: EvalResults) -> None:
+    """Print a table of all models' results, the comparisons, and warnings."""
+    unboxed = results.recipe["verify"]["unboxed"]
+    table = Table("suite", "problems", "model", *_COLUMNS)
     warnings = []
     for suite in [one["name"] for one in results.recipe["suite"]]:
-        for name in models:
-            model = results.model(name)
-            result = model.suite(suite) if model else None
+        for model in results.models:
+            name, result = model.name, model.suite(suite)
             if result is None:
                 continue
             finished = result.accuracy_finished
@@ -41,11 +41,12 @@ def show_results(console: Console, results: EvalResults, models: Sequence[str]) 
                 f"{result.truncated_share:.1%}",
                 f"{result.mean_tokens:.0f}",
             )
-            warnings += [f"{suite}, {name}: {text}" for text in warn(result)]
+            warnings += [f"{suite}, {name}: {text}" for text in warn(result, unboxed=unboxed)]
     console.print(table)
     for one in results.comparisons:
-        if {one.before, one.after} == set(models):
-            console.note(f"{one.suite}: {one.after} against {one.before}: {one.verdict}")
+        console.note(f"{one.suite}: {one.after} against {one.before}: {one.verdict}")
+        if one.gain.n_problems < _FEW:
+            console.note(f"{one.suite}: so few problems can show no difference")
     for text in warnings:
         console.note(text)
 
@@ -58,7 +59,7 @@ def shown(estimate: Estimate | None) -> str:
     return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def warn(result: SuiteResult) -> Iterator[str]:
+def warn(result: SuiteResult, *, unboxed: bool) -> Iterator[str]:
     """Say what a reader of the result should know before believing it."""
     n = sum(result.statuses.values())
     if result.truncated_share > _MANY:
@@ -68,16 +69,18 @@ def warn(result: SuiteResult) -> Iterator[str]:
         )
     unanswered = result.statuses.get(Status.NO_ANSWER, 0)
     if n and unanswered / n > _MANY:
-        yield f"{unanswered / n:.0%} of the samples have no \\boxed answer (--unboxed reads others)"
+        more = "" if unboxed else " in a box; --unboxed reads others"
+        yield f"{unanswered / n:.0%} of the samples have no answer{more}"
+    if result.temperature == 0 and result.k > 1:
+        yield f"greedy samples are alike: {result.k} of each problem say no more than one"
     if result.failed:
         yield f"{result.failed} of {n} samples could not be judged and are in no mean"
-    if result.n_problems < 6:
-        yield f"{result.n_problems} problems are too few for a comparison to show anything"
 
 
 def show_table_13(console: Console, found: Sequence[EvalResults]) -> None:
     """Print the report's Table 13, and below it rows of our own with their intervals."""
-    table = Table("model", *COLUMNS.values(), title="Skywork-OR1 report, Table 13")
+    title = "Skywork-OR1 report, Table 13: avg@32, avg@32, avg@4"
+    table = Table("model", *COLUMNS.values(), title=title)
     for name, values in TABLE_13:
         table.add_row(name, *("-" if value is None else f"{value:.1f}" for value in values))
     table.add_section()

@@ -65,9 +65,10 @@ def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settle
         return kind.model_validate_json(json.dumps(whole, default=str))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        places = (part + 1 if isinstance(part, int) else part for part in first["loc"])
+        key = ".".join(map(str, places))
         raise ConfigError(
-            f"{key or 'recipe'} = {_shown(first)}: {first['msg']}",
+            f"{key} = {_shown(first)}: {first['msg']}" if key else first["msg"],
             where=where,
             remedy=_remedy(key),
         ) from error

@@ -98,7 +98,7 @@ def within_prompt_limit(
             f"max_new_tokens = {max_new_tokens} that exceeds the model's context of {context}",
             where=where,
             expected=f"at most {context - len(longest.tokens)}",
-            remedy="lower max_new_tokens or max_prompt_tokens",
+            remedy="lower max_new_tokens, or leave out long prompts",
         )
     return kept
 

@@ -325,6 +325,43 @@ def test_offline_and_in_training_the_same_evaluation_has_the_same_result(run, tm
         assert {**offline, "step": step} == online
 
 
+def test_of_a_run_that_is_not_finished_the_newest_checkpoint_is_named(run, problems, tmp_path):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (copy / "summary.json").unlink()
+    shutil.rmtree(copy / "model")
+    ask = ("--suite", problems, "--k", "1", "--max-new-tokens", "4", *ONE_THREAD)
+    done = here("eval", copy, *ask, "--out", tmp_path / "eval")
+    assert done.returncode == 0, done.stderr
+    [model] = results_of(tmp_path / "eval")["models"]
+    assert model["name"] == str(copy / "checkpoints" / "step-000040")
+    done = here("eval", copy / "checkpoints" / "step-20", *ask, "--out", tmp_path / "eval")
+    assert done.returncode == 0, done.stderr
+    names = [one["name"] for one in results_of(tmp_path / "eval")["models"]]
+    assert names[1] == str(copy / "checkpoints" / "step-000020")
+    page = (tmp_path / "eval" / "report.html").read_text()
+    assert all(name in page for name in names)
+    done = here("eval", copy / "checkpoints" / "step-7", *ask)
+    assert done.returncode == 2
+    assert "no such checkpoint; expected one of step-000010" in " ".join(done.stderr.split())
+
+
+def test_results_do_not_go_into_a_run_or_another_folder(run, problems, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    before = (run / "report.html").read_bytes()
+    for out in (run, tmp_path):
+        done = here("eval", "tiny", "--suite", problems, "--k", "1", "--out", out)
+        assert done.returncode == 2
+        assert "something else than an evaluation" in " ".join(done.stderr.split())
+    assert (run / "report.html").read_bytes() == before
+    for out in (tmp_path / "notes.txt", "/proc/nowhere"):
+        done = here("eval", "tiny", "--suite", problems, "--k", "1", "--out", out)
+        assert done.returncode == 2
+        assert "cannot be made" in done.stderr
+
+
 def test_a_run_without_any_model_yet_is_refused(run, tmp_path):
     (tmp_path / "config.toml").write_text((run / "config.toml").read_text())
     done = here("eval", tmp_path)
@@ -370,7 +407,7 @@ def test_without_a_limit_completions_may_fill_the_context(shared_data, tmp_path)
         (("tiny", "--suite", "gsm8k", "--max-new-tokens", "0"), "max_new_tokens = 0"),
         (("tiny",), "no suite to evaluate on"),
         (("--suite", "gsm8k"), "no MODEL to evaluate"),
-        (("./no-model", "--suite", "PROBLEMS", "--k", "1"), "cannot load './no-model'"),
+        (("./no-model", "--suite", "PROBLEMS", "--k", "1"), "./no-model: no such directory"),
         (("tiny", "--suite", "PROBLEMS", "--max-new-tokens", "5000"), "context of 4096"),
         (("--table", "--out", "/nowhere"), "no results here"),
         (("tiny", "--recipe", "tinny.toml"), "no such recipe"),
@@ -435,6 +472,6 @@ def test_a_full_disk_is_said_and_the_evaluation_goes_on_when_there_is_space(aske
     )  # fmt: skip
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert "could not write a sample down" in done.stderr
-    assert "the same command goes on" in done.stdout
+    assert "the same command goes on" in done.stderr
     assert here(*asked, "--out", directory).returncode == 0
     assert samples_of(directory) == samples_of(whole)

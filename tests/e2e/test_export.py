@@ -87,6 +87,17 @@ def test_the_card_says_what_the_run_says(run, exported):
     digest = json.loads((run / "data.json").read_text())[0]["problems"]
     assert digest in card
     assert (exported / "curves.svg").exists()
+    assert "no test of others" not in card  # this suite has other problems than the stages
+
+
+def test_a_suite_of_training_problems_is_called_one(tmp_path):
+    few = ("--set", "stage.1.steps=1", "--set", "stage.2.steps=1")
+    assert reasonrl("train", TINY, "--run-dir", tmp_path / "run", *ONE_THREAD, *few).returncode == 0
+    (tmp_path / "x").mkdir()  # an empty folder may be there
+    done = reasonrl("export", tmp_path / "run", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+    card = (tmp_path / "x" / "README.md").read_text()
+    assert "Suite train holds the problems of the training: no test of others." in card
 
 
 def test_no_folder_of_this_machine_is_in_what_is_released(exported):
@@ -127,7 +138,8 @@ def test_a_checkpoint_is_exported_as_it_was_at_its_step(run, tmp_path):
     card = (tmp_path / "half" / "README.md").read_text()
     assert "10 steps in" in card
     state = json.loads((point / "state.json").read_text())["state"]
-    assert f"{state['train_wall_s'] / 60:.1f} minutes" in card
+    assert f"10 steps in {state['train_wall_s']:.0f} seconds" in card
+    assert "A checkpoint of the run, which plans up to 20 steps" in card
     # the run evaluated at its start and its end: neither is this model
     assert "was not evaluated" in card
     assert "model-index" not in front_matter(tmp_path / "half")
@@ -172,6 +184,7 @@ def test_weights_that_are_not_the_trained_ones_are_noticed(run, tmp_path):
 )
 def test_what_cannot_be_exported_is_refused(what, expected, run, tmp_path):
     (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").touch()
     arguments = {
         "no run": (tmp_path, tmp_path / "x"),
         "exists": (run, tmp_path / "there"),

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from reasonrl.config import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark
+from reasonrl.config import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark, Strict
 from reasonrl.errors import ConfigError
 from reasonrl.recipe_file import (
     anchor_paths,
     apply_override,
     dump_table,
     load_eval_recipe,
+    load_recipe,
     parse,
 )
 
@@ -33,11 +34,17 @@ REPORT_TOKENS = 32_768
 
 _SAMPLES = {"aime24": 32, "aime25": 32}  # the report's avg@32; of all others its avg@4
 _OTHER_SAMPLES = 4
-BENCHMARKS: tuple[str, ...] = tuple(
-    name
-    for model in (MathBenchmark, CodeBenchmark, LiveCodeBench)
-    for name in get_args(model.model_fields["type"].annotation)
-)
+
+
+def _choices(model: type[Strict], field: str) -> tuple[str, ...]:
+    """Return the words that a field may hold."""
+    return get_args(model.model_fields[field].annotation)
+
+
+_MATHEMATICS, _STYLES = _choices(MathBenchmark, "type"), _choices(MathBenchmark, "style")
+BENCHMARKS = (
+    *_MATHEMATICS, *_choices(CodeBenchmark, "type"), *_choices(LiveCodeBench, "type")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +91,35 @@ def load_base(path: Path | None, model: str, suites: Sequence[str]) -> EvalRecip
 
 
 def tidy(model: str) -> str:
-    """Return the one way to write a directory's name; a model's name elsewhere stays as it is."""
-    return os.path.normpath(model) if Path(model).is_dir() else model
+    """Return the one way to write a directory's name; a model's name elsewhere stays as it is.
+
+    Raises ConfigError for a path that leads nowhere: one in a folder of runs cannot be a hub id.
+    """
+    path = Path(model)
+    if path.is_dir() or path.parent.name == CHECKPOINTS:
+        return os.path.normpath(model)
+    beside = list(path.parent.iterdir()) if path.parent.is_dir() else []
+    is_beside_runs = path.parent != Path() and any((one / CONFIG).is_file() for one in beside)
+    if is_beside_runs or model.startswith(("/", ".", "~")):
+        near = difflib.get_close_matches(path.name, [one.name for one in beside], n=1)
+        raise ConfigError(
+            "no such directory",
+            where=model,
+            expected="a model, a run, RUN/checkpoints/step-N or a hub id",
+            remedy=f"did you mean {path.parent / near[0]}?" if near else "",
+        )
+    return model
+
+
+def unused_settings(model: str) -> str:
+    """Say what a run was trained with that an evaluation without its recipe leaves out."""
+    run = run_of(model)
+    if run is None:
+        return ""
+    own = load_recipe(run / CONFIG)
+    prompt, unboxed = own.model.system_prompt, own.verify.unboxed
+    parts = [f"--system-prompt {prompt!r}"] * (prompt is not None) + ["--unboxed"] * unboxed
+    return f"{model} was trained as with {' '.join(parts)}; not so here" if parts else ""
 
 
 def run_of(model: str) -> Path | None:
@@ -129,6 +163,7 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
             expected=f"--suite with one of {', '.join(BENCHMARKS)}, or a file of problems",
         )
     suites = [_suite(name, known, options) for name in names]
+    _check_style(options.style, suites)
     open_ended = {s["name"] for s in suites if "max_new_tokens" not in s}
     for suite in suites:
         suite.setdefault("max_new_tokens", REPORT_TOKENS)
@@ -145,6 +180,17 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
     anchor_paths(table, Path.cwd())
     recipe = parse(EvalRecipe, table, where="reasonrl eval")
     return Request(recipe=recipe, open_ended=frozenset(open_ended))
+
+
+def _check_style(style: str | None, suites: Sequence[Mapping[str, Any]]) -> None:
+    if style is None:
+        return
+    types = {source["type"] for suite in suites for source in suite["sources"]}
+    if style not in _STYLES or not types.intersection(_MATHEMATICS):
+        raise ConfigError(
+            f"--style {style}",
+            expected=f"one of {', '.join(_STYLES)}, and one of {', '.join(_MATHEMATICS)}",
+        )
 
 
 def _named(names: Sequence[str], known: Mapping[str, object]) -> list[str]:
@@ -189,7 +235,7 @@ def _source(source: Mapping[str, Any], options: EvalOptions) -> dict[str, Any]:
     changed = dict(source)
     if source["type"] in BENCHMARKS and options.data is not None:
         changed["path"] = str(options.data.resolve())
-    if source["type"] in get_args(MathBenchmark.model_fields["type"].annotation) and options.style:
+    if source["type"] in _MATHEMATICS and options.style:
         changed["style"] = options.style
     return changed
 
@@ -197,7 +243,10 @@ def _source(source: Mapping[str, Any], options: EvalOptions) -> dict[str, Any]:
 def _unknown_suite(name: str, known: Mapping[str, object]) -> ConfigError:
     names = [*known, *BENCHMARKS]
     near = difflib.get_close_matches(name, names, n=1)
-    what = "no such file" if "/" in name or "." in name else "no such suite"
+    is_path = "/" in name or "." in name
+    what = "no such file" if is_path else "no such suite"
+    if Path(name).is_dir():
+        what = "is a directory"
     return ConfigError(
         what,
         where=f"--suite {name}",

@@ -15,9 +15,9 @@ from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import SuiteResult
 
 COLUMNS: Mapping[str, str] = {
-    "aime24": "AIME24 avg@32",
-    "aime25": "AIME25 avg@32",
-    "livecodebench": "LCB avg@4",
+    "aime24": "AIME24",
+    "aime25": "AIME25",
+    "livecodebench": "LiveCodeBench",
 }
 
 _SAMPLES = {"aime24": 32, "aime25": 32, "livecodebench": 4}

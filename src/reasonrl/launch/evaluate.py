@@ -17,7 +17,7 @@ from reasonrl.atomic import write_atomic
 from reasonrl.config import EvalRecipe, OptimizerConfig, Suite
 from reasonrl.console import Console
 from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
-from reasonrl.errors import ConfigError
+from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.journal import FileJournal, Identity, read_samples, write_samples
 from reasonrl.evaluation.options import Request
 from reasonrl.evaluation.results import (
@@ -56,7 +56,12 @@ def evaluate(
     lists = load_problem_lists(suite.sources for suite in request.recipe.suite)
     use_threads(request.recipe.engine.threads)
     keep_freed_memory()
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot be made: {error.strerror}", where=str(directory), remedy="choose another --out"
+        ) from error
     with only_process(directory):
         recipe = settle_protocol(request, places, lists, directory, console)
         for place in places:
@@ -66,24 +71,26 @@ def evaluate(
         if len(places) == 2:
             results = _compared(results, *(place.name for place in places))
             write_results(directory, results)
-        write_eval_page(directory, results, places)
+        _write_page(directory, results)
     return results
 
 
-def write_eval_page(directory: Path, results: EvalResults, places: Sequence[Place]) -> None:
-    """Write the page of one model, or of two beside each other."""
+def _write_page(directory: Path, results: EvalResults) -> None:
+    """Write the page of all models that the directory holds."""
     samples = {
         suite["name"]: read_suite_samples(
-            {place.name: _samples_path(directory, place, suite["name"]) for place in places}
+            {
+                model.name: _samples_path(directory, model.label, suite["name"])
+                for model in results.models
+            }
         )
         for suite in results.recipe["suite"]
     }
-    names = [place.name for place in places]
-    write_atomic(directory / PAGE, render_eval_page(results, names, samples))
+    write_atomic(directory / PAGE, render_eval_page(results, samples))
 
 
-def _samples_path(directory: Path, place: Place, suite: str) -> Path:
-    return directory / SAMPLES / place.label / f"{suite}.parquet"
+def _samples_path(directory: Path, label: str, suite: str) -> Path:
+    return directory / SAMPLES / label / f"{suite}.parquet"
 
 
 # one model
@@ -141,7 +148,7 @@ def _evaluate_on(
         problems=problems_digest(encoded),
         prompts=prompts_digest(encoded),
     )
-    path = _samples_path(directory, place, suite.name)
+    path = _samples_path(directory, place.label, suite.name)
     sampling = Sampling(
         max_new_tokens=suite.max_new_tokens,
         temperature=suite.temperature,
@@ -149,8 +156,8 @@ def _evaluate_on(
     )
     workplace = directory / JOURNAL / place.label / suite.name
     if path.exists():
-        console.note(f"{suite.name}: {place.name} is evaluated already")
         samples = read_samples(path, encoded, identity)
+        console.note(f"{suite.name}: {place.name} is evaluated already")
         result = score_suite(suite.name, samples, sampling, step=0)
     else:
         journal = FileJournal(workplace, identity)

@@ -64,8 +64,12 @@ def export(
     recipe = place.recipe()
     if recipe is None or place.run is None:
         raise ConfigError("no run here", where=run, expected="a directory of `reasonrl train`")
-    if directory.exists():
-        raise ConfigError("exists already", where=str(directory), remedy="choose another directory")
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError(
+            "exists already, and is not empty",
+            where=str(directory),
+            remedy="choose another directory",
+        )
     use_threads(recipe.engine.threads)
     console.note(f"loading {place.name}")
     model = open_model(place, device=recipe.engine.device)
@@ -86,7 +90,9 @@ def export(
         raise
     except OSError as error:
         raise StorageError(
-            f"could not write the export: {error}", where=str(directory), remedy="free space there"
+            f"could not write the export: {error}",
+            where=str(directory),
+            remedy="check the place and its space",
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -204,6 +210,7 @@ def _write_papers(
             license=license_id or known_license,
             recipe=recipe,
             steps=int(state["step"]),
+            is_finished=place.checkpoint is None,
             train_wall_s=float(state["train_wall_s"]),
             version=__version__,
             evaluations=RunRecorder(run).evaluations(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,31 +53,44 @@ class Place:
 def find_model(name: str) -> Place:
     """Find out what a name stands for.
 
-    A finished run stands for its final model, another for its newest checkpoint; a directory
-    `RUN/checkpoints/step-N` for itself; anything else is a model's name as in a recipe. Raises
-    CheckpointError for a run without any checkpoint.
+    A finished run stands for its final model, another for its newest checkpoint, which gives the
+    place its name; `RUN/checkpoints/step-N` for itself; anything else is a model's name as in a
+    recipe. Raises CheckpointError for a run or a step without a checkpoint.
     """
     run = run_of(name)
     if run is None:
         return Place(name=name, base=name)
     path = Path(name)
+    points = sorted((run / CHECKPOINTS).glob("step-[0-9]*"))
     if path != run:
-        return _at(name, run, path)
+        return _at(_named(path, points), run)
     if (path / SUMMARY).exists():
         return Place(name=name, base=str(path / MODEL), run=path)
-    newest = sorted((path / CHECKPOINTS).glob("step-[0-9]*"))
-    if not newest:
+    if not points:
         raise CheckpointError(
             "this run has neither a final model nor a checkpoint",
             where=name,
             remedy=f"`reasonrl resume {name}` goes on with it",
         )
-    return _at(name, path, newest[-1])
+    return _at(points[-1], run)
 
 
-def _at(name: str, run: Path, point: Path) -> Place:
+def _named(path: Path, points: Sequence[Path]) -> Path:
+    """Return the checkpoint that a name means, with or without leading zeros."""
+    number = path.name.removeprefix("step-").lstrip("0")
+    for point in points:
+        if point.name.removeprefix("step-").lstrip("0") == number:
+            return point
+    raise CheckpointError(
+        "no such checkpoint",
+        where=str(path),
+        expected=f"one of {', '.join(point.name for point in points) or 'none yet'}",
+    )
+
+
+def _at(point: Path, run: Path) -> Place:
     base = load_recipe(run / CONFIG).model.name
-    return Place(name=name, base=base, run=run, checkpoint=point)
+    return Place(name=str(point), base=base, run=run, checkpoint=point)
 
 
 def open_model(place: Place, *, device: str) -> LanguageModel:

@@ -13,11 +13,13 @@ from types import FrameType
 from reasonrl.console import Console
 from reasonrl.errors import ConfigError
 
+LOCK = ".lock"
+
 
 @contextmanager
 def only_process(directory: Path) -> Iterator[None]:
     """Hold the directory's lock; two processes would write over each other."""
-    with (directory / ".lock").open("w") as file:
+    with (directory / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

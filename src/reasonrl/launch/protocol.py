@@ -17,6 +17,7 @@ from reasonrl.console import Console
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.options import REPORT_TOKENS, Request, question
 from reasonrl.launch.models import Place, open_tokenizer
+from reasonrl.launch.process import LOCK
 from reasonrl.pools import ProblemLists, encode_suites
 from reasonrl.recipe_file import dump_recipe, load_eval_recipe
 
@@ -38,6 +39,12 @@ def settle_protocol(
     """
     path = directory / RECIPE
     stored = load_eval_recipe(path) if path.exists() else None
+    if stored is None and any(one.name != LOCK for one in directory.iterdir()):
+        raise ConfigError(
+            "the directory holds something else than an evaluation",
+            where=str(directory),
+            remedy="choose another --out",
+        )
     if stored is None:
         limits = _fitting_limits(request, places, lists, console)
     else:

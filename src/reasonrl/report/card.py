@@ -35,6 +35,7 @@ class CardFacts:
     license: str
     recipe: Recipe
     steps: int
+    is_finished: bool
     train_wall_s: float
     version: str
     evaluations: Sequence[SuiteResult]
@@ -49,6 +50,16 @@ class CardFacts:
     def own(self) -> list[SuiteResult]:
         """Return the run's evaluations of this very model."""
         return [result for result in self.evaluations if result.step == self.steps]
+
+    @property
+    def new(self) -> list[SuiteResult]:
+        """Return the evaluations outside the run that it has not made itself."""
+        own = {(one.suite, one.k, one.temperature, one.max_new_tokens) for one in self.own}
+        return [
+            one
+            for one in self.others
+            if (one.suite, one.k, one.temperature, one.max_new_tokens) not in own
+        ]
 
 
 def render_card(facts: CardFacts) -> str:
@@ -72,7 +83,7 @@ def _front_matter(facts: CardFacts) -> str:
         lines.append(f"base_model: {json.dumps(facts.hub_id)}")
     lines += ["library_name: transformers", "pipeline_tag: text-generation"]
     lines += ["tags:", *(f"- {tag}" for tag in ("reinforcement-learning", "grpo", "reasonrl"))]
-    results = [*facts.own, *facts.others]
+    results = [*facts.own, *facts.new]
     if results:
         lines += ["model-index:", f"- name: {json.dumps(facts.name)}", "  results:"]
     for result in results:
@@ -120,7 +131,7 @@ def _results(facts: CardFacts) -> str:
         "| suite | samples | before | after | pass@k after | cons@k after | truncated |",
         "|---|---|---|---|---|---|---|",
         *(_row(before, after) for before, after in pairs),
-        *(_row(None, result) for result in facts.others),
+        *(_row(None, result) for result in facts.new),
         "\nIn percent: avg@k over problems with 95 % intervals clustered by problem; pass@k is the "
         "unbiased chance that k samples hold a right one, cons@k that the most frequent answer is "
         "right.",
@@ -174,12 +185,23 @@ def _training(facts: CardFacts) -> Iterator[str]:
         yield f"| {' | '.join(_stage(stage))} |"
     optimizer = facts.recipe.optimizer
     yield (
-        f"\n{facts.steps} steps in {facts.train_wall_s / 60:.1f} minutes of training; seed "
-        f"{facts.recipe.seed}; AdamW ({optimizer.beta1:g}, {optimizer.beta2:g}), weight decay "
+        f"\n{_point(facts)} {facts.steps} steps in {_duration(facts.train_wall_s)} of training; "
+        f"seed {facts.recipe.seed}; AdamW ({optimizer.beta1:g}, {optimizer.beta2:g}), weight decay "
         f"{optimizer.weight_decay:g}, gradient norm {optimizer.max_gradient_norm:g}. The whole "
         "recipe is in `recipe.toml`; `reasonrl train recipe.toml` repeats the run"
         + (", with the files that it names beside it." if facts.needs_files else ".")
     )
+
+
+def _point(facts: CardFacts) -> str:
+    if facts.is_finished:
+        return "The end of the run:"
+    planned = sum(stage.steps for stage in facts.recipe.stage)
+    return f"A checkpoint of the run, which plans up to {planned} steps:"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
 
 
 def _stage(stage: Stage) -> tuple[str, ...]:
@@ -227,6 +249,10 @@ def _limits(facts: CardFacts) -> Iterator[str]:
         "The intervals say how well these problems stand for others like them; they do not hold "
         "the spread between training runs with other seeds."
     )
+    trained = {one.problems for one in facts.data if one.use.startswith("stage ")}
+    for one in facts.data:
+        if one.use.startswith("suite ") and one.problems in trained:
+            yield f"{one.use.capitalize()} holds the problems of the training: no test of others."
     names = {result.suite for result in (*facts.own, *facts.others)}
     if not names & facts.benchmarks:
         yield "It was evaluated on no public benchmark."

@@ -91,7 +91,8 @@ class Border:
 class Chart:
     """Hold what a chart shows, between the steps `first` and `last`.
 
-    `is_log` draws decades; values that are not positive are gaps there. `axis` names the steps.
+    `is_log` draws decades; values that are not positive are gaps there. `axis` says what the steps
+    are; `names` are theirs, from `first` on, where they are not numbers at equal distances.
     """
 
     title: str
@@ -102,6 +103,11 @@ class Chart:
     last: int
     is_log: bool = False
     axis: str = "step"
+    names: tuple[str, ...] = ()
+
+    def name(self, step: int) -> str:
+        """Return what a step is called."""
+        return self.names[step - self.first] if self.names else tick_text(step, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +166,7 @@ def draw(chart: Chart, *, width: float, height: float, hover: bool = True) -> st
         is_log=is_log,
     )
     stack = [series for series in chart.series if series.mark is Mark.STACK]
-    parts = [*_axes(frame, chart.axis), *_bars(frame, stack), *_borders(frame, chart.borders)]
+    parts = [*_axes(frame, chart), *_bars(frame, stack), *_borders(frame, chart.borders)]
     if not extremes:
         parts.append(_text((width + _LEFT) / 2, height / 2, "no data", anchor="middle"))
     for series in chart.series:
@@ -186,7 +192,7 @@ def _extremes(chart: Chart) -> list[float]:
     return [value for value in found if value > 0] if chart.is_log else found
 
 
-def _axes(frame: _Frame, name: str) -> Iterator[str]:
+def _axes(frame: _Frame, chart: Chart) -> Iterator[str]:
     right = frame.width - _RIGHT
     for tick in frame.ticks:
         y = frame.y(tick)
@@ -196,9 +202,11 @@ def _axes(frame: _Frame, name: str) -> Iterator[str]:
         yield f'<path class="grid" d="M{_LEFT:g} {y:.1f}H{right:g}"/>'
         yield _text(_LEFT - 6, y + 4, label, anchor="end")
     for step in step_ticks(frame.first, frame.last, at_most=max(2, int(frame.width / 65))):
-        yield f'<path class="grid" d="M{frame.x(step):.1f} {frame.floor:g}v4"/>'
-        yield _text(frame.x(step), frame.floor + 16, tick_text(step, 1), anchor="middle")
-    yield _text(0, frame.floor + 16, name)
+        x, name = frame.x(step), chart.name(step)
+        is_cut = x + len(name) * _CHARACTER / 2 > frame.width
+        yield f'<path class="grid" d="M{x:.1f} {frame.floor:g}v4"/>'
+        yield _text(x, frame.floor + 16, name, anchor="end" if is_cut else "middle")
+    yield _text(0, frame.floor + 16, chart.axis)
 
 
 def _borders(frame: _Frame, borders: Sequence[Border]) -> Iterator[str]:
@@ -279,7 +287,7 @@ def _hovers(frame: _Frame, chart: Chart) -> Iterator[str]:
             said.setdefault(step, []).append(f"{series.label}: {shown}")
     every = ceil(len(said) / _MAX_HOVERS)
     for step in sorted(said)[:: every or 1]:
-        text = escape_text("\n".join([f"{chart.axis} {step}", *said[step]]))
+        text = escape_text("\n".join([f"{chart.axis} {chart.name(step)}", *said[step]]))
         width = frame.step_width * every
         yield (
             f'<rect class="hover" x="{frame.x(step - 0.5):.1f}" y="{_TOP:g}" width="{width:.1f}" '

@@ -17,18 +17,12 @@ from reasonrl.report.eval_samples import Shown, ShownProblem, SuiteSamples
 from reasonrl.report.frame import cut, document, figure
 
 
-def render_eval_page(
-    results: EvalResults, models: Sequence[str], samples: Mapping[str, SuiteSamples]
-) -> str:
-    """Return the page as HTML, for one model or two; `samples` has those of each suite."""
-    title = " and ".join(models)
+def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) -> str:
+    """Return the page as HTML, with all models; `samples` has those of each suite."""
+    title = ", ".join(model.name for model in results.models)
     body = [f"<h1>{escape_text(title)}</h1>", _facts(results)]
     for suite in (one["name"] for one in results.recipe["suite"]):
-        found = {
-            name: result
-            for name in models
-            if (model := results.model(name)) and (result := model.suite(suite))
-        }
+        found = {model.name: result for model in results.models if (result := model.suite(suite))}
         if found:
             body += _suite(results, suite, found, samples.get(suite))
     return document(title, body)
@@ -61,7 +55,7 @@ def _suite(
         f"each, temperature {one.temperature:g}, up to {one.max_new_tokens:,} tokens</small></h2>"
     )
     for comparison in results.comparisons:
-        if comparison.suite == suite and {comparison.before, comparison.after} == set(found):
+        if comparison.suite == suite:
             yield (
                 f'<p class="card"><b>{escape_text(comparison.verdict)}</b> '
                 f'<span class="quiet">{escape_text(comparison.after)} against '

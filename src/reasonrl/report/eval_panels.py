@@ -12,32 +12,35 @@ from reasonrl.evaluation.score import SuiteResult
 from reasonrl.report.chart import Chart, Color, Mark, Series
 from reasonrl.report.eval_samples import Length
 
-COLORS = (Color.BLUE, Color.ORANGE)  # of the first model and of the second
+COLORS = tuple(Color)  # of the models, in order; more than six are not drawn
 _LIMITS = 60  # token limits at which a curve is computed
 
 
 def pass_chart(results: Mapping[str, SuiteResult]) -> Chart:
     """Return pass@k against k, with intervals."""
-    series = [
-        Series(
-            label=model,
-            color=color,
-            steps=sorted(result.pass_at),
-            values=[result.pass_at[k].value for k in sorted(result.pass_at)],
-            mark=Mark.POINTS,
-            intervals=[result.pass_at[k].ci95 for k in sorted(result.pass_at)],
+    draws = sorted({k for result in results.values() for k in result.pass_at})
+    series = []
+    for (model, result), color in zip(results.items(), COLORS, strict=False):
+        known = [k for k in draws if k in result.pass_at]
+        series.append(
+            Series(
+                label=model,
+                color=color,
+                steps=[draws.index(k) for k in known],
+                values=[result.pass_at[k].value for k in known],
+                mark=Mark.POINTS,
+                intervals=[result.pass_at[k].ci95 for k in known],
+            )
         )
-        for (model, result), color in zip(results.items(), COLORS, strict=False)
-    ]
-    k = max((step for one in series for step in one.steps), default=1)
     return Chart(
         title="pass@k",
         unit="share of problems; bars are 95 % intervals",
         series=tuple(series),
         borders=(),
-        first=1,
-        last=k,
+        first=0,
+        last=len(draws) - 1,
         axis="k",
+        names=tuple(map(str, draws)),
     )
 
 
@@ -86,7 +89,7 @@ def problem_chart(results: Mapping[str, SuiteResult]) -> Chart:
     first = next(iter(results.values()))
     order = [one.id for one in sorted(first.problems, key=lambda one: -(one.score or 0.0))]
     series = []
-    marks = (Mark.LINE, Mark.FAINT)
+    marks = (Mark.LINE, *[Mark.FAINT] * len(COLORS))
     for (model, result), color, mark in zip(results.items(), COLORS, marks, strict=False):
         scores = {one.id: one.score for one in result.problems}
         series.append(

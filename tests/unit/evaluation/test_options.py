@@ -14,6 +14,7 @@ from reasonrl.evaluation.options import (
     run_of,
     settle,
     tidy,
+    unused_settings,
 )
 from reasonrl.recipe_file import load_eval_recipe
 
@@ -76,11 +77,12 @@ def test_any_value_can_be_set():
         ({}, "no suite to evaluate on"),
         ({"suites": ["aime2025"]}, "did you mean aime25"),
         ({"suites": ["gone.jsonl"]}, "no such file"),
-        ({"suites": ["gsm8k"], "k": 0}, "suite.0.k = 0"),
-        ({"suites": ["gsm8k"], "limit": 0}, "suite.0.limit = 0"),
+        ({"suites": ["gsm8k"], "k": 0}, "suite.1.k = 0"),
+        ({"suites": ["gsm8k"], "limit": 0}, "suite.1.limit = 0"),
         ({"suites": ["gsm8k"], "temperature": -1.0}, "temperature"),
-        ({"suites": ["gsm8k"], "style": "boxed"}, "'report', 'instruction' or 'bare'"),
-        ({"suites": ["gsm8k", "gsm8k"]}, "share a name"),
+        ({"suites": ["gsm8k"], "style": "boxed"}, "expected one of report, instruction, bare"),
+        ({"suites": ["gsm8k", "gsm8k"]}, "two suite tables share a name"),
+        ({"suites": ["mbpp"], "style": "bare"}, "--style bare"),
         ({"suites": ["gsm8k"], "overrides": ["verify.deadline=2"]}, "verify.deadline_s"),
     ],
 )  # fmt: skip
@@ -116,6 +118,24 @@ def test_a_directory_has_one_name(tmp_path, monkeypatch):
     Path("runs/a").mkdir(parents=True)
     assert {tidy(name) for name in ("runs/a", "./runs/a", "runs/a/", "runs/./a")} == {"runs/a"}
     assert tidy("Qwen/Qwen3-8B") == "Qwen/Qwen3-8B"
+
+
+@pytest.mark.parametrize("name", ["runs/b", "./b", "/nowhere/b", "~/b"])
+def test_what_can_only_be_a_path_and_leads_nowhere_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs/a").mkdir(parents=True)
+    Path("runs/a/config.toml").touch()
+    Path("Qwen").mkdir()
+    with pytest.raises(ConfigError, match="no such directory"):
+        tidy(name)
+    assert tidy("Qwen/Qwen3-8B") == "Qwen/Qwen3-8B"
+
+
+def test_what_a_run_was_trained_with_and_is_left_out_is_said(tmp_path):
+    (tmp_path / "config.toml").write_text((RECIPES / "quickstart.toml").read_text())
+    said = unused_settings(str(tmp_path))
+    assert "--system-prompt 'Answer with a number.' --unboxed" in said
+    assert unused_settings("Qwen/Qwen3-8B") == ""
 
 
 def test_paths_in_overrides_start_at_the_shell(tmp_path, monkeypatch):

@@ -71,7 +71,8 @@ def find_files(
         f"no copy of {name}" if path.is_dir() else "no such file or directory",
         where=str(path),
         expected=f"a file of {name}, or a directory that holds one of {', '.join(local)}",
-        remedy="correct the path, or leave it out to fetch the benchmark from the hub",
+        remedy=f"put {', '.join(hub.files)} of the hub's {hub.repository} there, correct the path "
+        "or leave it out to fetch them, or choose other suites with --suite",
     )
 
 

@@ -5,6 +5,7 @@ Files only: no loading script of a data set is ever run.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def download(hub: HubFiles, name: str) -> list[Path]:
     from huggingface_hub import hf_hub_download  # slow to import, and local files need none of it
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries, a line each
     try:
         return [
             Path(hf_hub_download(hub.repository, file, repo_type="dataset")) for file in hub.files
