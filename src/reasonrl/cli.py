@@ -232,8 +232,11 @@ def _show_table(directory: Path | None) -> None:
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Print a recipe as it would run: everything resolved, with the derived numbers."""
     from reasonrl.console import Console, show_recipe
-    from reasonrl.recipe_file import dump_recipe, load_recipe
+    from reasonrl.recipe_file import dump_recipe, is_eval_recipe, load_eval_recipe, load_recipe
 
+    if not overrides and is_eval_recipe(recipe):
+        typer.echo(dump_recipe(load_eval_recipe(recipe)))
+        return
     parsed = load_recipe(recipe, overrides or ())
     typer.echo(dump_recipe(parsed))
     show_recipe(Console(), parsed)

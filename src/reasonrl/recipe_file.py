@@ -32,7 +32,20 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         apply_override(data, override)
     anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
+    if "suite" in data and not {"stage", "data"} & data.keys():
+        raise ConfigError(
+            "this recipe trains nothing",
+            where=path.name,
+            expected="[data] and a [[stage]] table",
+            remedy=f"`reasonrl eval MODEL --recipe {path}` evaluates as it says",
+        )
     return parse(Recipe, data, where=path.name)
+
+
+def is_eval_recipe(path: Path) -> bool:
+    """Say whether a file is a recipe that trains nothing: one with suites and without stages."""
+    data = _read(path, seen=())
+    return "stage" not in data and "suite" in data
 
 
 def load_eval_recipe(path: Path) -> EvalRecipe:

@@ -53,6 +53,12 @@ def test_a_missing_recipe_names_the_nearest(tmp_path):
     assert "tiny.toml" in refused("train", RECIPES / "tinny.toml", "--run-dir", tmp_path / "run")
 
 
+def test_an_evaluation_recipe_is_not_trained(tmp_path):
+    text = refused("train", RECIPES / "eval-or1.toml", "--run-dir", tmp_path / "run")
+    assert "trains nothing" in text
+    assert "reasonrl eval MODEL --recipe" in text
+
+
 def test_a_bad_row_is_named_by_file_and_row(tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"id": "a", "prompt": "1+1", "answer": "2"}\n{"id": "b", "prompt": "1+1"}\n')
@@ -199,6 +205,15 @@ def test_show_config_prints_a_recipe_that_reads_back_equal(tmp_path):
     copy = tmp_path / "copy.toml"
     copy.write_text(dump_recipe(recipe))
     assert load_recipe(copy) == recipe
+
+
+def test_show_config_prints_an_evaluation_recipe_too(tmp_path):
+    from reasonrl.recipe_file import load_eval_recipe
+
+    done = reasonrl("show-config", RECIPES / "eval-or1.toml")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "copy.toml").write_text(done.stdout)
+    assert load_eval_recipe(tmp_path / "copy.toml") == load_eval_recipe(RECIPES / "eval-or1.toml")
 
 
 def test_the_command_is_installed():
