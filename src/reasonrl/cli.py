@@ -7,7 +7,6 @@ Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 stopped by a per
 from __future__ import annotations
 
 import errno
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonrl.errors import ConfigError, EngineError, ReasonRLError, StorageError, VerifierError
+from reasonrl import cli_eval
+from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierError
 
 if TYPE_CHECKING:
     from reasonrl.console import Console
@@ -30,6 +30,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command("eval")(cli_eval.evaluate)
+app.command("export")(cli_eval.export)
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe in TOML.", metavar="RECIPE.toml")]
 Overrides = Annotated[
@@ -74,158 +77,6 @@ def resume(
     console = Console()
     with _resumable(run):
         _end(launch(run, console), console)
-
-
-@app.command("eval")
-def evaluate(
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            help="A model, a run, or RUN/checkpoints/step-N; left out with --table alone.",
-            metavar="MODEL",
-        ),
-    ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="aime24, aime25, math500, gsm8k, humaneval, mbpp, livecodebench, a file of "
-            "problems, or a suite of the recipe; repeatable."
-        ),
-    ] = None,
-    recipe: Annotated[
-        Path | None,
-        typer.Option(help="An evaluation recipe, all of it or the suites that --suite names."),
-    ] = None,
-    k: Annotated[
-        int | None,
-        typer.Option(help="Samples of each problem; 32 for AIME and else 4, or the recipe's."),
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="1 if left out; 0 is greedy.")] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(help="32,768 if left out, or what the context leaves.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Evaluate on so many problems, always the same ones.")
-    ] = None,
-    compare: Annotated[
-        str | None, typer.Option(help="Another model: how much better is MODEL?", metavar="OTHER")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Where benchmark files lie; the hub if left out.")
-    ] = None,
-    style: Annotated[
-        str | None,
-        typer.Option(
-            help="Ask for a boxed answer as the report does (report), or: instruction, bare."
-        ),
-    ] = None,
-    system_prompt: Annotated[str | None, typer.Option(help="A system turn before each.")] = None,
-    unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Of the samples.")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one value, e.g. --set engine.threads=1."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Where results are kept; below evals, named after what is asked."),
-    ] = None,
-    table: Annotated[
-        bool,
-        typer.Option(
-            "--table", help="Show these results, or all below evals, beside the report's Table 13."
-        ),
-    ] = False,
-) -> None:
-    """Evaluate a model with error bars; goes on where it was stopped.
-
-    reasonrl eval MODEL --suite aime24 --suite aime25 --k 32
-    """
-    from reasonrl.evaluation.options import (
-        EvalOptions,
-        load_base,
-        named_directory,
-        settle,
-        tidy,
-        unused_settings,
-    )
-
-    if model is None:
-        if not table:
-            raise ConfigError("no MODEL to evaluate", expected="a model or a run, or --table")
-        _show_table(out)
-        return
-    model, compare = tidy(model), compare and tidy(compare)
-    base = load_base(recipe, model, suite or ())
-    unused = unused_settings(model) if base is None else ""
-    options = EvalOptions(
-        suites=suite or (),
-        k=k,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        limit=limit,
-        data=data,
-        style=style,
-        system_prompt=system_prompt,
-        unboxed=unboxed,
-        seed=seed,
-        overrides=overrides or (),
-    )
-    request = settle(base, options)
-    directory = out or named_directory(request, model)
-
-    from reasonrl.console import Console
-    from reasonrl.console_eval import show_results
-    from reasonrl.launch.evaluate import evaluate as launch
-
-    console = Console()
-    if unused and system_prompt is None and not unboxed:
-        console.note(unused)
-    models = [model] if compare is None else [compare, model]
-    with _repeatable(console):
-        results = launch(request, models, directory, console)
-    show_results(console, results)
-    if table:
-        _show_table(directory)
-    console.note(f"done: {directory}/results.json, {directory}/report.html")
-
-
-@app.command("export")
-def export(
-    run: Annotated[str, typer.Argument(help="A run, or RUN/checkpoints/step-N.", metavar="RUN")],
-    directory: Annotated[Path, typer.Argument(help="A new directory.", metavar="DIR")],
-    license_id: Annotated[
-        str, typer.Option("--license", help="Of the model; the base model's if it is known.")
-    ] = "",
-    evaluation: Annotated[
-        list[Path] | None,
-        typer.Option("--eval", help="Results of `reasonrl eval` to show in the card; repeatable."),
-    ] = None,
-) -> None:
-    """Release a run's model: weights, tokenizer and a card, checked with plain transformers."""
-    from reasonrl.console import Console
-    from reasonrl.launch.export import export as launch
-
-    console = Console()
-    done = launch(run, directory, console, license_id=license_id, evaluations=evaluation or ())
-    console.note(
-        f"plain transformers scores {done.answers} answers ({done.tokens} tokens) alike: at most "
-        f"{done.gap_nats:.1e} nats apart"
-    )
-    console.note(f"done: {done.directory}, read {done.directory}/README.md first")
-
-
-def _show_table(directory: Path | None) -> None:
-    """Print the report's Table 13 with the rows of one evaluation, or of all below `evals`."""
-    from reasonrl.console import Console
-    from reasonrl.console_eval import show_table_13
-    from reasonrl.evaluation.results import read_results
-
-    places = [directory] if directory else sorted(Path("evals").glob("*"))
-    found = [results for place in places if (results := read_results(place))]
-    if directory and not found:
-        raise ConfigError("no results here", where=str(directory), expected="results.json")
-    show_table_13(Console(), found)
 
 
 @app.command("show-config")
@@ -369,20 +220,6 @@ def _resumable(directory: Path) -> Iterator[None]:
     except (StorageError, EngineError, VerifierError, OSError):
         if (directory / "config.toml").exists():
             typer.echo(f"once that is mended, go on with: reasonrl resume {directory}", err=True)
-        raise
-
-
-@contextmanager
-def _repeatable(console: Console) -> Iterator[None]:
-    """Say how to go on when an evaluation is stopped or cannot go on."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like a Ctrl-C
-    try:
-        yield
-    except KeyboardInterrupt:
-        console.note("stopped; the same command goes on from here")
-        raise typer.Exit(130) from None
-    except (StorageError, EngineError, VerifierError, OSError):
-        typer.echo("once what follows is mended, the same command goes on from here", err=True)
         raise
 
 

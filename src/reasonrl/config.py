@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reasonrl.types import EntropyMode, TruncationRule
+from reasonrl.types import EntropyMode, Sampling, TruncationRule
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Of recipes and suites: they name files and directories."""
@@ -242,6 +242,13 @@ class Suite(Strict):
     max_new_tokens: int = Field(ge=1)
     limit: int | None = Field(default=None, ge=1)
     every: int = Field(default=0, ge=0)
+
+    @property
+    def sampling(self) -> Sampling:
+        """Return how an engine is asked."""
+        return Sampling(
+            max_new_tokens=self.max_new_tokens, temperature=self.temperature, group_size=self.k
+        )
 
 
 class CodeConfig(Strict):

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from reasonrl.algo.stats import Estimate
 from reasonrl.console import Console
 from reasonrl.evaluation.results import EvalResults
-from reasonrl.evaluation.score import SuiteResult
+from reasonrl.evaluation.score import SuiteResult, shown
 from reasonrl.evaluation.table13 import COLUMNS, TABLE_13, rows_of
 from reasonrl.types import Status
 
@@ -49,14 +48,6 @@ def show_results(console: Console, results: EvalResults) -> None:
             console.note(f"{one.suite}: so few problems can show no difference")
     for text in warnings:
         console.note(text)
-
-
-def shown(estimate: Estimate | None) -> str:
-    """Return a share in points of 100, with its 95 % interval."""
-    if estimate is None:
-        return "-"
-    low, high = estimate.ci95
-    return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def warn(result: SuiteResult, *, unboxed: bool) -> Iterator[str]:

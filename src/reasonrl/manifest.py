@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,9 @@ def prompts_digest(encoded: Sequence[EncodedProblem]) -> str:
 
 
 def _describe(use: str, sources: Sequence[Source], encoded: Sequence[EncodedProblem]) -> ProblemSet:
-    plain: list[Mapping[str, Any]] = [
-        source.model_dump(mode="json", exclude_none=True) for source in sources
-    ]
     return ProblemSet(
         use=use,
-        sources=tuple(dict(source) for source in plain),
+        sources=tuple(one.model_dump(mode="json", exclude_none=True) for one in sources),
         n=len(encoded),
         problems=problems_digest(encoded),
         prompts=prompts_digest(encoded),

@@ -5,7 +5,7 @@ Called by `launch` before a run directory exists: everything wrong with the data
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -30,10 +30,19 @@ from reasonrl.data.problems import load_problems
 from reasonrl.data.sampler import filter_difficulty
 from reasonrl.data.sources import arithmetic_problems, gym_problems
 from reasonrl.errors import DataError
-from reasonrl.rollout import EncodedProblem, Tokenizer, encode_problems, within_prompt_limit
+from reasonrl.rollout import (
+    EncodedProblem,
+    Tokenizer,
+    check_context,
+    encode_problems,
+    within_prompt_limit,
+)
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Kind, Problem
 from reasonrl.verify.code.tests import read_tests
+
+SuitePools: TypeAlias = dict[str, list[EncodedProblem]]
+"""Each suite's problems with their prompts, by its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +50,12 @@ class Pools:
     """Hold what each stage may draw from, by place, and each suite's problems, by name."""
 
     stages: tuple[list[EncodedProblem], ...]
-    suites: dict[str, list[EncodedProblem]]
+    suites: SuitePools
 
-    def has_programs(self) -> bool:
-        """Say whether any answer will be a program to run."""
-        lists = (*self.stages, *self.suites.values())
-        return any(one.problem.kind is Kind.CODE for problems in lists for one in problems)
+
+def has_programs(lists: Iterable[Sequence[EncodedProblem]]) -> bool:
+    """Say whether any answer will be a program to run."""
+    return any(one.problem.kind is Kind.CODE for problems in lists for one in problems)
 
 
 ProblemLists: TypeAlias = dict[str, list[Problem]]
@@ -83,10 +92,7 @@ def encode_pools(
 
     Raises when a stage cannot fill a step or a prompt does not fit the model's context.
     """
-    encoded = {
-        key: encode_problems(problems, tokenizer, system_prompt=recipe.model.system_prompt)
-        for key, problems in lists.items()
-    }
+    encoded = _encode(lists, tokenizer, recipe.model.system_prompt)
     stages = []
     for stage in recipe.stage:
         pool = within_prompt_limit(
@@ -98,25 +104,31 @@ def encode_pools(
         )
         _check_fills_a_step(stage, len(pool))
         stages.append(pool)
-    suites = {
-        suite.name: _suite_pool(suite, encoded[_key(suite.sources)], context)
-        for suite in recipe.suite
-    }
+    suites = _suite_pools(recipe.suite, encoded, context)
     return Pools(stages=tuple(stages), suites=suites)
 
 
 def encode_suites(
     recipe: EvalRecipe, lists: ProblemLists, tokenizer: Tokenizer, context: int
-) -> dict[str, list[EncodedProblem]]:
+) -> SuitePools:
     """Return each suite's problems with their prompts; raise when one does not fit the context."""
-    system_prompt = recipe.system_prompt
+    return _suite_pools(recipe.suite, _encode(lists, tokenizer, recipe.system_prompt), context)
+
+
+def _encode(
+    lists: ProblemLists, tokenizer: Tokenizer, system_prompt: str | None
+) -> dict[str, list[EncodedProblem]]:
     return {
-        suite.name: _suite_pool(
-            suite,
-            encode_problems(lists[_key(suite.sources)], tokenizer, system_prompt=system_prompt),
-            context,
-        )
-        for suite in recipe.suite
+        key: encode_problems(problems, tokenizer, system_prompt=system_prompt)
+        for key, problems in lists.items()
+    }
+
+
+def _suite_pools(
+    suites: Sequence[Suite], encoded: Mapping[str, list[EncodedProblem]], context: int
+) -> SuitePools:
+    return {
+        suite.name: _suite_pool(suite, encoded[_key(suite.sources)], context) for suite in suites
     }
 
 
@@ -126,13 +138,13 @@ def _suite_pool(suite: Suite, encoded: list[EncodedProblem], context: int) -> li
         order = sorted(encoded, key=lambda item: derive_seed("limit", item.problem.id))
         chosen = {item.problem.id for item in order[: suite.limit]}
         encoded = [item for item in encoded if item.problem.id in chosen]
-    return within_prompt_limit(
+    check_context(
         encoded,
-        max_prompt_tokens=max(len(item.tokens) for item in encoded),
         max_new_tokens=suite.max_new_tokens,
         context=context,
         where=f"suite {suite.name}",
     )
+    return encoded
 
 
 def load_source(source: Source) -> list[Problem]:

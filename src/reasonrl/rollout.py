@@ -62,11 +62,18 @@ def encode_problems(
     problems: Sequence[Problem], tokenizer: Tokenizer, *, system_prompt: str | None
 ) -> list[EncodedProblem]:
     """Apply the chat template to each problem, once for the whole run."""
-    system = () if system_prompt is None else (Message(role="system", content=system_prompt),)
     return [
-        EncodedProblem(problem=problem, tokens=tokenizer.encode_chat((*system, *problem.prompt)))
+        EncodedProblem(
+            problem=problem, tokens=tokenizer.encode_chat(turns_of(problem, system_prompt))
+        )
         for problem in problems
     ]
+
+
+def turns_of(problem: Problem, system_prompt: str | None) -> tuple[Message, ...]:
+    """Return the turns that a model is asked."""
+    system = () if system_prompt is None else (Message(role="system", content=system_prompt),)
+    return (*system, *problem.prompt)
 
 
 def within_prompt_limit(
@@ -91,7 +98,15 @@ def within_prompt_limit(
             where=where,
             remedy="raise max_prompt_tokens or shorten the prompts",
         )
-    longest = max(kept, key=lambda item: len(item.tokens))
+    check_context(kept, max_new_tokens=max_new_tokens, context=context, where=where)
+    return kept
+
+
+def check_context(
+    encoded: Sequence[EncodedProblem], *, max_new_tokens: int, context: int, where: str
+) -> None:
+    """Raise ConfigError when a prompt and a full completion exceed the model's context."""
+    longest = max(encoded, key=lambda item: len(item.tokens))
     if len(longest.tokens) + max_new_tokens > context:
         raise ConfigError(
             f"prompt {longest.problem.id!r} has {len(longest.tokens)} tokens; with "
@@ -100,7 +115,6 @@ def within_prompt_limit(
             expected=f"at most {context - len(longest.tokens)}",
             remedy="lower max_new_tokens, or leave out long prompts",
         )
-    return kept
 
 
 def collect(
@@ -163,18 +177,19 @@ def collect(
     ]
 
 
-def check_failures(groups: Sequence[Group], *, max_share: float) -> None:
-    """Raise VerifierError when more than a share of the rollouts could not be judged.
+def check_failures(
+    verdicts: Sequence[Verdict], *, max_share: float, what: str, where: str, remedy: str
+) -> None:
+    """Raise VerifierError when more than a share of the verdicts are failures of the verifier.
 
     Failures are masked, so a broken verifier would otherwise train on ever fewer rollouts.
     """
-    verdicts = [rollout.verdict for group in groups for rollout in group.rollouts]
     failed = [verdict for verdict in verdicts if verdict.is_failed]
     if len(failed) > max_share * len(verdicts):
         raise VerifierError(
-            f"{len(failed)} of {len(verdicts)} verifications failed in one step; "
+            f"{len(failed)} of {len(verdicts)} {what}; "
             f"the first: {failed[0].status} {failed[0].reason}",
-            where="verify.max_failed_share",
-            expected=f"at most {max_share:.0%}",
-            remedy="look at the newest file in the run's rollouts/; then `reasonrl resume`",
+            where=where,
+            expected=f"at most {max_share:.0%} (verify.max_failed_share)",
+            remedy=remedy,
         )

@@ -100,7 +100,13 @@ class Trainer:
         clock = StepClock()
         groups, selected = self._rollout(stage)
         self.recorder.rollouts(self.state.step + 1, stage.name, selected)
-        check_failures(groups, max_share=self.recipe.verify.max_failed_share)
+        check_failures(
+            [rollout.verdict for group in groups for rollout in group.rollouts],
+            max_share=self.recipe.verify.max_failed_share,
+            what="verifications failed in one step",
+            where="verify.max_failed_share",
+            remedy="look at the newest file in the run's rollouts/; then `reasonrl resume`",
+        )
         clock.lap("time/rollout_s")
         kept = [item for item in selected if item.signal is Signal.KEPT]
         batch, updates, control_row = self._learn(stage, kept)
@@ -296,11 +302,7 @@ class Trainer:
             self.tokenizer,
             self.judge,
             self.suites[suite.name],
-            Sampling(
-                max_new_tokens=suite.max_new_tokens,
-                temperature=suite.temperature,
-                group_size=suite.k,
-            ),
+            suite.sampling,
             run_seed=self.recipe.seed,
             step=self.state.step,
             max_failed_share=self.recipe.verify.max_failed_share,

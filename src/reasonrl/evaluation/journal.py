@@ -113,6 +113,7 @@ class FileJournal:
             for line in drafts
         }
         verdicts = _read(directory / "verdicts.jsonl", TypeAdapter(_VerdictLine))
+        # of two on a sample the later holds: the first was a failure, judged again
         self._verdicts = {(line.problem_id, line.index): line.verdict for line in verdicts}
         self._draft_file = (directory / "drafts.jsonl").open("a", encoding="utf-8")
         self._verdict_file = (directory / "verdicts.jsonl").open("a", encoding="utf-8")
@@ -250,10 +251,7 @@ def _append(file: TextIO, line: Mapping[str, object]) -> None:
 
 
 def _read(path: Path, adapter: TypeAdapter[Line]) -> list[Line]:
-    """Return the lines of a journal file, and cut off a last one that a kill left torn.
-
-    Of two verdicts on a sample the later one holds: the first was a failure, judged again.
-    """
+    """Return the lines of a journal file, and cut off a last one that a kill left torn."""
     if not path.exists():
         return []
     raw = path.read_bytes()

@@ -36,6 +36,11 @@ _SAMPLES = {"aime24": 32, "aime25": 32}  # the report's avg@32; of all others it
 _OTHER_SAMPLES = 4
 
 
+def usual_samples(benchmark: str) -> int:
+    """Return the report's k, or that of its LiveCodeBench for what it does not evaluate."""
+    return _SAMPLES.get(benchmark, _OTHER_SAMPLES)
+
+
 def _choices(model: type[Strict], field: str) -> tuple[str, ...]:
     """Return the words that a field may hold."""
     return get_args(model.model_fields[field].annotation)
@@ -132,11 +137,19 @@ def run_of(model: str) -> Path | None:
 
 def named_directory(request: Request, model: str) -> Path:
     """Return where an evaluation is kept by default: the same for the same question."""
-    label = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")[-40:]
     suites = "-".join(suite.name for suite in request.recipe.suite)[:60]
     asked = json.dumps(question(request.recipe), sort_keys=True)
-    digest = hashlib.blake2b(asked.encode(), digest_size=3).hexdigest()
-    return Path("evals") / f"{label}-{suites}-{digest}"
+    return Path("evals") / f"{slug(model)[-40:]}-{suites}-{short_hash(asked)}"
+
+
+def slug(name: str) -> str:
+    """Return a name in the letters that a file may have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+
+
+def short_hash(text: str) -> str:
+    """Return six digits that tell names apart which look alike."""
+    return hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
 
 
 def question(recipe: EvalRecipe) -> dict[str, Any]:
@@ -214,7 +227,7 @@ def _suite(name: str, known: Mapping[str, dict[str, Any]], options: EvalOptions)
             )
     elif name in BENCHMARKS:
         suite = {"name": name, "sources": [{"type": name}]}
-        suite["k"] = _SAMPLES.get(name, _OTHER_SAMPLES)
+        suite["k"] = usual_samples(name)
     elif Path(name).is_file():
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(name).name.partition(".")[0]).strip("-_")
         source = {"type": "file", "path": str(Path(name).resolve())}

@@ -187,6 +187,14 @@ def describe(result: SuiteResult) -> str:
     )
 
 
+def shown(estimate: Estimate | None) -> str:
+    """Return a share in points of 100, with its 95 % interval."""
+    if estimate is None:
+        return "-"
+    low, high = estimate.ci95
+    return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
 def describe_statuses(result: SuiteResult) -> str:
     """Return the verdicts with their counts, most frequent first."""
     counts = sorted(result.statuses.items(), key=lambda item: -item[1])

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
-from reasonrl.errors import VerifierError
 from reasonrl.evaluation.score import Sample, SuiteResult, score_suite
-from reasonrl.rollout import Answer, EncodedProblem, Judge, Tokenizer
+from reasonrl.rollout import Answer, EncodedProblem, Judge, Tokenizer, check_failures
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Completion, Prompt, Sampling, StopReason, Tokens, Verdict
 
@@ -90,7 +89,13 @@ def evaluate_suite(
     _sample_missing(name, engine, encoded, sampling, journal, run_seed=run_seed, phase=phase)
     _judge_missing(name, tokenizer, judge, encoded, journal, phase=phase)
     samples = collect_samples(encoded, sampling.group_size, journal)
-    check_judged(name, samples, max_share=max_failed_share)
+    check_failures(
+        [sample.verdict for group in samples.values() for sample in group],
+        max_share=max_failed_share,
+        what="samples could not be judged",
+        where=f"suite {name}",
+        remedy="mend what the reason names, then start again",
+    )
     return score_suite(name, samples, sampling, step=step)
 
 
@@ -111,20 +116,6 @@ def collect_samples(
         ]
         for item in encoded
     }
-
-
-def check_judged(name: str, samples: Mapping[str, Sequence[Sample]], *, max_share: float) -> None:
-    """Raise VerifierError when more than a share of the samples could not be judged."""
-    verdicts = [sample.verdict for group in samples.values() for sample in group]
-    failed = [verdict for verdict in verdicts if verdict.is_failed]
-    if len(failed) > max_share * len(verdicts):
-        raise VerifierError(
-            f"{len(failed)} of {len(verdicts)} samples could not be judged; "
-            f"the first: {failed[0].status} {failed[0].reason}",
-            where=f"suite {name}",
-            expected=f"at most {max_share:.0%} (verify.max_failed_share)",
-            remedy="mend what the reason names, then start again",
-        )
 
 
 def _sample_missing(

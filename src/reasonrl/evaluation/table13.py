@@ -11,8 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reasonrl.algo.stats import Estimate
+from reasonrl.config import LiveCodeBench
+from reasonrl.evaluation.options import usual_samples
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import SuiteResult
+
+_ENDS = ("since", "until")
 
 COLUMNS: Mapping[str, str] = {
     "aime24": "AIME24",
@@ -20,9 +24,8 @@ COLUMNS: Mapping[str, str] = {
     "livecodebench": "LiveCodeBench",
 }
 
-_SAMPLES = {"aime24": 32, "aime25": 32, "livecodebench": 4}
 _PROBLEMS = {"aime24": 30, "aime25": 30}
-_WINDOW = ("2024-08-01", "2025-02-01")
+_WINDOW = tuple(str(LiveCodeBench(type="livecodebench").model_dump()[end]) for end in _ENDS)
 
 TABLE_13: tuple[tuple[str, tuple[float | None, ...]], ...] = (
     ("DeepSeek-R1-Distill-Qwen-7B", (55.5, 39.2, 37.6)),
@@ -62,14 +65,14 @@ def _how(result: SuiteResult, source: Mapping[str, Any]) -> str:
     """Say how a suite was asked, as far as it is not the report's way."""
     column = source["type"]
     parts = [f"temperature {result.temperature:g}", f"{result.max_new_tokens:,} tokens"]
-    if result.k != _SAMPLES[column]:
+    if result.k != usual_samples(column):
         parts.insert(0, f"k={result.k}")
     if result.n_problems < _PROBLEMS.get(column, 0):
         parts.append(f"{result.n_problems} problems")
     if source.get("style", "report") != "report":
         parts.append(f"style {source['style']}")
     if column == "livecodebench":
-        window = source["since"], source["until"]
+        window = tuple(source[end] for end in _ENDS)
         if window != _WINDOW:
             parts.append(f"{window[0]} to {window[1]}")
     return ", ".join(parts)

@@ -35,13 +35,12 @@ from reasonrl.launch.process import only_process
 from reasonrl.launch.protocol import settle_protocol
 from reasonrl.manifest import problems_digest, prompts_digest
 from reasonrl.models.hf import LanguageModel
-from reasonrl.pools import ProblemLists, encode_suites, load_problem_lists
+from reasonrl.pools import SuitePools, has_programs, load_problem_lists
 from reasonrl.recipe_file import dump_table
 from reasonrl.report.eval_page import render_eval_page
 from reasonrl.report.eval_samples import read_suite_samples
 from reasonrl.rollout import EncodedProblem, Judge
 from reasonrl.summary import PAGE
-from reasonrl.types import Kind, Sampling
 
 SAMPLES, JOURNAL = "samples", "journal"
 
@@ -63,9 +62,9 @@ def evaluate(
             f"cannot be made: {error.strerror}", where=str(directory), remedy="choose another --out"
         ) from error
     with only_process(directory):
-        recipe = settle_protocol(request, places, lists, directory, console)
+        recipe, pools = settle_protocol(request, places, lists, directory, console)
         for place in places:
-            _evaluate_model(place, recipe, lists, directory, console)
+            _evaluate_model(place, recipe, pools[place.name], directory, console)
         results = read_results(directory)
         assert results is not None  # noqa: S101  (every model has just written them)
         if len(places) == 2:
@@ -108,16 +107,15 @@ class _Subject:
 
 
 def _evaluate_model(
-    place: Place, recipe: EvalRecipe, lists: ProblemLists, directory: Path, console: Console
+    place: Place, recipe: EvalRecipe, pools: SuitePools, directory: Path, console: Console
 ) -> None:
     console.note(f"loading {place.name}")
     model = open_model(place, device=recipe.engine.device)
-    pools = encode_suites(recipe, lists, model.tokenizer, model.context)
     with ExitStack() as stack:
         engine = stack.enter_context(local_engine(model, recipe.engine, OptimizerConfig()))
         take_over(place, engine)
         verifier = stack.enter_context(make_verifier(recipe.verify))
-        if any(item.problem.kind is Kind.CODE for pool in pools.values() for item in pool):
+        if has_programs(pools.values()):
             console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
         subject = _Subject(
             place=place,
@@ -149,20 +147,15 @@ def _evaluate_on(
         prompts=prompts_digest(encoded),
     )
     path = _samples_path(directory, place.label, suite.name)
-    sampling = Sampling(
-        max_new_tokens=suite.max_new_tokens,
-        temperature=suite.temperature,
-        group_size=suite.k,
-    )
     workplace = directory / JOURNAL / place.label / suite.name
     if path.exists():
         samples = read_samples(path, encoded, identity)
         console.note(f"{suite.name}: {place.name} is evaluated already")
-        result = score_suite(suite.name, samples, sampling, step=0)
+        result = score_suite(suite.name, samples, suite.sampling, step=0)
     else:
         journal = FileJournal(workplace, identity)
         try:
-            result = _sample(suite, sampling, subject, encoded, recipe, journal, console)
+            result = _sample(suite, subject, encoded, recipe, journal, console)
             write_samples(
                 path,
                 model=place.name,
@@ -180,7 +173,6 @@ def _evaluate_on(
 
 def _sample(
     suite: Suite,
-    sampling: Sampling,
     subject: _Subject,
     encoded: Sequence[EncodedProblem],
     recipe: EvalRecipe,
@@ -196,7 +188,7 @@ def _sample(
         subject.model.tokenizer,
         subject.judge,
         encoded,
-        sampling,
+        suite.sampling,
         run_seed=recipe.seed,
         step=0,
         max_failed_share=recipe.verify.max_failed_share,

@@ -33,9 +33,10 @@ from reasonrl.pools import encode_pools, load_problem_lists, sources_of
 from reasonrl.recipe_file import dump_table
 from reasonrl.record import RunRecorder
 from reasonrl.report.card import CardFacts, render_card
-from reasonrl.rollout import Answer, EncodedProblem
+from reasonrl.report.samples import spread
+from reasonrl.rollout import Answer, EncodedProblem, turns_of
 from reasonrl.summary import PICTURE, SUMMARY
-from reasonrl.types import Completion, Message, Prompt, Sampling
+from reasonrl.types import Completion, Prompt, Sampling
 
 _ANSWERS, _TOKENS = 8, 64  # answers that are compared, and the most tokens of one
 _CLOSE = 1e-3  # nats between two float32 computations of a log-probability
@@ -124,9 +125,7 @@ def check_export(
         [(item.tokens, one.tokens) for item, one in zip(items, answers, strict=True)],
         temperature=1.0,
     )
-    system = recipe.model.system_prompt
-    head = () if system is None else (Message(role="system", content=system),)
-    turns = [(*head, *item.problem.prompt) for item in items]
+    turns = [turns_of(item.problem, recipe.model.system_prompt) for item in items]
     plain = score_plainly(
         scratch, [(turn, one.tokens) for turn, one in zip(turns, answers, strict=True)]
     )
@@ -180,8 +179,7 @@ def _some_problems(recipe: Recipe, model: LanguageModel) -> list[EncodedProblem]
     lists = load_problem_lists(sources_of(recipe))
     pools = encode_pools(recipe, lists, model.tokenizer, model.context)
     pool = next(iter(pools.suites.values())) if pools.suites else pools.stages[0]
-    n = min(_ANSWERS, len(pool))
-    return [pool[number * len(pool) // n] for number in range(n)]
+    return spread(pool, _ANSWERS)
 
 
 # what goes with it
@@ -200,7 +198,8 @@ def _write_papers(
     assert run is not None  # noqa: S101  (a run is what is exported)
     base, hub_id, known_license = origin_of(recipe.model.name)
     state = _state_of(place)
-    table = without_places(dump_table(recipe))
+    whole, data = dump_table(recipe), read_manifest(run)
+    table = without_places(whole)
     has_curves = (run / PICTURE).exists()
     card = render_card(
         CardFacts(
@@ -215,16 +214,16 @@ def _write_papers(
             version=__version__,
             evaluations=RunRecorder(run).evaluations(),
             others=[suite for one in others.values() for suite in one.models[0].suites],
-            benchmarks=_benchmarks([dump_table(recipe), *(one.recipe for one in others.values())]),
-            data=read_manifest(run),
-            needs_files=table != dump_table(recipe),
+            benchmarks=_benchmarks([whole, *(one.recipe for one in others.values())]),
+            data=data,
+            needs_files=table != whole,
             has_curves=has_curves,
             checked=checked.answers,
         )
     )
     (directory / _CARD).write_text(card, encoding="utf-8")
     (directory / "recipe.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
-    sets = [without_places(asdict(one)) for one in read_manifest(run)]
+    sets = [without_places(asdict(one)) for one in data]
     (directory / DATA).write_text(json.dumps(sets, indent=1) + "\n", encoding="utf-8")
     if has_curves:
         shutil.copyfile(run / PICTURE, directory / PICTURE)
@@ -272,12 +271,6 @@ def without_places(node: Any) -> Any:
     if isinstance(node, list | tuple):
         return [without_places(item) for item in node]
     return node
-
-
-def _step_of(place: Place, recorder: RunRecorder) -> int:
-    if place.checkpoint is not None:
-        return int(place.checkpoint.name.removeprefix("step-"))
-    return len(recorder.metrics())
 
 
 def _results_of(evaluations: Sequence[Path], weights: str) -> dict[Path, EvalResults]:

@@ -5,8 +5,6 @@ Called by `evaluate` and `export`.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from reasonrl import checkpoint
 from reasonrl.config import Recipe
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import CheckpointError
-from reasonrl.evaluation.options import CHECKPOINTS, CONFIG, run_of
+from reasonrl.evaluation.options import CHECKPOINTS, CONFIG, run_of, short_hash, slug
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe_file import load_recipe
@@ -39,11 +37,8 @@ class Place:
     @property
     def label(self) -> str:
         """Return the name in a form that can name a folder, one for each name."""
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.")[-_LABEL:].strip("-.")
-        if slug == self.name:
-            return slug
-        digest = hashlib.blake2b(self.name.encode(), digest_size=3).hexdigest()
-        return f"{slug}-{digest}".lstrip("-")
+        shown = slug(self.name)[-_LABEL:].strip("-.")
+        return shown if shown == self.name else f"{shown}-{short_hash(self.name)}".lstrip("-")
 
     def recipe(self) -> Recipe | None:
         """Return the recipe of the run that the model comes from."""

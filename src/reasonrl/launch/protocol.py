@@ -18,7 +18,7 @@ from reasonrl.errors import ConfigError
 from reasonrl.evaluation.options import REPORT_TOKENS, Request, question
 from reasonrl.launch.models import Place, open_tokenizer
 from reasonrl.launch.process import LOCK
-from reasonrl.pools import ProblemLists, encode_suites
+from reasonrl.pools import ProblemLists, SuitePools, encode_suites
 from reasonrl.recipe_file import dump_recipe, load_eval_recipe
 
 RECIPE = "recipe.toml"
@@ -30,8 +30,8 @@ def settle_protocol(
     lists: ProblemLists,
     directory: Path,
     console: Console,
-) -> EvalRecipe:
-    """Return the recipe that all models are asked, and keep it in the directory.
+) -> tuple[EvalRecipe, dict[str, SuitePools]]:
+    """Return the recipe that all models are asked, kept in the directory, and each one's prompts.
 
     An open-ended suite gets the limit that the directory has for it, or the longest that the
     report's and every model's context allow. Raises ConfigError where the directory asked something
@@ -45,43 +45,38 @@ def settle_protocol(
             where=str(directory),
             remedy="choose another --out",
         )
-    if stored is None:
-        limits = _fitting_limits(request, places, lists, console)
-    else:
+    limits = dict.fromkeys(request.open_ended, 1)
+    if stored is not None:
         limits = {s.name: s.max_new_tokens for s in stored.suite if s.name in request.open_ended}
         for name, limit in limits.items():
             if limit < REPORT_TOKENS:
                 console.note(f"suite {name}: up to {limit} new tokens, as {directory} has it")
+        _check_same(_with_tokens(request.recipe, limits), stored, directory)
     recipe = _with_tokens(request.recipe, limits)
-    if stored is not None:
-        _check_same(recipe, stored, directory)
+    pools, room = {}, dict.fromkeys(request.open_ended, REPORT_TOKENS)
     for place in places:
         tokenizer, context = open_tokenizer(place)
-        encode_suites(recipe, lists, tokenizer, context)
+        pools[place.name] = encode_suites(recipe, lists, tokenizer, context)
+        if stored is None:
+            _narrow(room, pools[place.name], place, context, console)
     if stored is None:
+        recipe = _with_tokens(recipe, room)
         write_atomic(path, dump_recipe(recipe))
-    return recipe
+    return recipe, pools
 
 
-def _fitting_limits(
-    request: Request, places: Sequence[Place], lists: ProblemLists, console: Console
-) -> dict[str, int]:
-    """Return the longest completions of open-ended suites that every model has room for."""
-    limits = dict.fromkeys(request.open_ended, REPORT_TOKENS)
-    if not limits:
-        return limits
-    shortest = _with_tokens(request.recipe, dict.fromkeys(request.open_ended, 1))
-    for place in places:
-        tokenizer, context = open_tokenizer(place)
-        for name, pool in encode_suites(shortest, lists, tokenizer, context).items():
-            left = context - max(len(item.tokens) for item in pool)
-            if name in limits and left < limits[name]:
-                limits[name] = left
-                console.note(
-                    f"suite {name}: {REPORT_TOKENS} new tokens do not fit the context of "
-                    f"{place.name}, {context}; up to {left}"
-                )
-    return limits
+def _narrow(
+    room: dict[str, int], pools: SuitePools, place: Place, context: int, console: Console
+) -> None:
+    """Lower the limits of open-ended suites to what a model's context leaves, and say so."""
+    for name in room:
+        left = context - max(len(item.tokens) for item in pools[name])
+        if left < room[name]:
+            room[name] = left
+            console.note(
+                f"suite {name}: {REPORT_TOKENS} new tokens do not fit the context of "
+                f"{place.name}, {context}; up to {left}"
+            )
 
 
 def _with_tokens(recipe: EvalRecipe, limits: Mapping[str, int]) -> EvalRecipe:

@@ -22,7 +22,13 @@ from reasonrl.launch.process import only_process, stop_on_signal
 from reasonrl.manifest import DATA, keep_manifest, problem_sets
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_model
-from reasonrl.pools import Pools, encode_pools, load_problem_lists, sources_of
+from reasonrl.pools import (
+    Pools,
+    encode_pools,
+    has_programs,
+    load_problem_lists,
+    sources_of,
+)
 from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RUN_FILES, RunRecorder
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
@@ -75,7 +81,7 @@ def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> 
     model, pools = _prepare(recipe, console)
     with ExitStack() as stack:
         verifier = stack.enter_context(make_verifier(recipe.verify))
-        if pools.has_programs():
+        if has_programs((*pools.stages, *pools.suites.values())):
             console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
         engine = stack.enter_context(
             local_engine(

@@ -122,7 +122,7 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
 
 
 def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:
-    """Load a model's tokenizer, and its context, by name; of a packed model that is all of it."""
+    """Load a model's tokenizer by name, and the length of its context; not its weights."""
     hf_logging.set_verbosity_error()
     if name == TINY:
         module, raw = build_tiny()

@@ -9,9 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reasonrl.algo.stats import Estimate
 from reasonrl.config import Recipe, Stage
-from reasonrl.evaluation.score import SuiteResult, by_suite, compare_suites, describe_gain
+from reasonrl.evaluation.score import SuiteResult, by_suite, compare_suites, describe_gain, shown
 from reasonrl.manifest import ProblemSet
 
 _BENCHMARKS = ["aime24", "aime25", "math500", "gsm8k", "humaneval", "mbpp", "livecodebench"]
@@ -154,20 +153,13 @@ def _row(before: SuiteResult | None, after: SuiteResult) -> str:
     cells = (
         _cell(after.suite),
         setting,
-        _share(before.accuracy if before and before.step < after.step else None),
-        _share(after.accuracy),
-        _share(after.pass_at.get(after.k)) if after.k > 1 else "-",
-        _share(after.consensus),
+        shown(before.accuracy if before and before.step < after.step else None),
+        shown(after.accuracy),
+        shown(after.pass_at.get(after.k)) if after.k > 1 else "-",
+        shown(after.consensus),
         f"{after.truncated_share:.1%}",
     )
     return f"| {' | '.join(cells)} |"
-
-
-def _share(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    low, high = estimate.ci95
-    return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _cell(text: str) -> str:

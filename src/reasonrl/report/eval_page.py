@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import ProblemResult, SuiteResult, describe_statuses
 from reasonrl.report.chart import escape_text
 from reasonrl.report.eval_panels import limit_chart, pass_chart, problem_chart
 from reasonrl.report.eval_samples import Shown, ShownProblem, SuiteSamples
-from reasonrl.report.frame import cut, document, figure
+from reasonrl.report.frame import cut, document, facts, figure, share
 
 
 def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) -> str:
@@ -30,17 +29,13 @@ def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) 
 
 def _facts(results: EvalResults) -> str:
     recipe = results.recipe
-    facts: list[tuple[str, object]] = [("reasonrl", results.reasonrl), ("seed", recipe["seed"])]
+    known: list[tuple[str, object]] = [("reasonrl", results.reasonrl), ("seed", recipe["seed"])]
     if "system_prompt" in recipe:
-        facts.append(("system prompt", recipe["system_prompt"]))
+        known.append(("system prompt", recipe["system_prompt"]))
     if recipe["verify"]["unboxed"]:
-        facts.append(("answers", "a final number without a box counts"))
-    facts += [(f"weights of {model.name}", model.weights[:12]) for model in results.models]
-    items = "".join(
-        f"<div><dt>{escape_text(label)}</dt><dd>{escape_text(value)}</dd></div>"
-        for label, value in facts
-    )
-    return f'<dl class="facts">{items}</dl>'
+        known.append(("answers", "a final number without a box counts"))
+    known += [(f"weights of {model.name}", model.weights[:12]) for model in results.models]
+    return facts(known)
 
 
 def _suite(
@@ -89,21 +84,14 @@ def _row(model: str, result: SuiteResult) -> str:
     finished = result.accuracy_finished
     cells = [
         f"{escape_text(model)}<br><small>{escape_text(describe_statuses(result))}</small>",
-        _share(result.accuracy),
-        _share(result.pass_at.get(result.k)),
-        _share(result.consensus),
+        share(result.accuracy),
+        share(result.pass_at.get(result.k)),
+        share(result.consensus),
         "-" if finished is None else f"{finished:.1%}",
         f"{result.truncated_share:.1%}",
         f"{result.mean_tokens:.1f}",
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _share(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    low, high = (100 * edge for edge in estimate.ci95)
-    return f"<b>{estimate.value:.1%}</b><br><small>[{low:.1f}, {high:.1f}]</small>"
 
 
 # problems and samples

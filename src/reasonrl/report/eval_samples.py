@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from reasonrl.report.samples import spread
 from reasonrl.types import StopReason
 
 _COLUMNS = ["problem_id", "index", "prompt", "text", "answer", "n_tokens", "stop", "reward",
@@ -66,8 +67,7 @@ def read_suite_samples(paths: Mapping[str, Path]) -> SuiteSamples:
     """Read one suite's samples from each model's file; shown problems are spread over it."""
     tables = {model: _read(path) for model, path in paths.items() if path.exists()}
     ids = list(dict.fromkeys(row["problem_id"] for rows in tables.values() for row in rows))
-    n = min(_SHOWN_PROBLEMS, len(ids))
-    chosen = {ids[number * len(ids) // n] for number in range(n)}
+    chosen = set(spread(ids, _SHOWN_PROBLEMS))
     by_problem: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for model, rows in tables.items():
         for row in rows:

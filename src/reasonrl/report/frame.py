@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reasonrl.algo.stats import Estimate
 from reasonrl.report.chart import STYLE, Chart, Mark, draw, escape_text
 from reasonrl.report.colors import DARK, LIGHT, color_rules, variables
 
@@ -86,6 +87,23 @@ def figure(chart: Chart, *, height: int = _HEIGHT, legend: bool = True) -> str:
         f'{named}</figcaption><svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="{chart.title}">{draw(chart, width=_WIDTH, height=height)}</svg></figure>'
     )
+
+
+def facts(known: Sequence[tuple[str, object]]) -> str:
+    """Return labels and values as the list at the head of a page."""
+    items = "".join(
+        f"<div><dt>{escape_text(label)}</dt><dd>{escape_text(value)}</dd></div>"
+        for label, value in known
+    )
+    return f'<dl class="facts">{items}</dl>'
+
+
+def share(estimate: Estimate | None) -> str:
+    """Return an estimate in percent above its interval, for a cell."""
+    if estimate is None:
+        return "-"
+    low, high = (100 * edge for edge in estimate.ci95)
+    return f"<b>{estimate.value:.1%}</b><br><small>[{low:.1f}, {high:.1f}]</small>"
 
 
 def cut(text: str, most: int = _MAX_SHOWN) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from reasonrl.evaluation.score import SuiteResult, by_suite
 from reasonrl.metrics import Row
 from reasonrl.report.chart import escape_text
-from reasonrl.report.frame import cut, document, figure
+from reasonrl.report.frame import cut, document, facts, figure, share
 from reasonrl.report.panels import build_panels, stage_borders, step_of
 from reasonrl.report.samples import Sample
 
@@ -40,27 +40,24 @@ def render_page(
 
 def _facts(metrics: Sequence[Row], summary: Mapping[str, object] | None) -> str:
     """Say what ran, how long, and through which stages."""
-    facts: list[tuple[str, object]] = []
+    shown: list[tuple[str, object]] = []
     if summary is None:
-        facts.append(("status", "not finished"))
-        facts.append(("steps", step_of(metrics[-1]) if metrics else 0))
+        shown.append(("status", "not finished"))
+        shown.append(("steps", step_of(metrics[-1]) if metrics else 0))
     else:
-        facts += [(key, summary[key]) for key in ("model", "seed", "steps") if key in summary]
+        shown += [(key, summary[key]) for key in ("model", "seed", "steps") if key in summary]
         wall_s = summary.get("train_wall_s")
         if isinstance(wall_s, int | float):
-            facts.append(("training time", _duration(wall_s)))
+            shown.append(("training time", _duration(wall_s)))
         known = (("threads", "threads"), ("reasonrl", "reasonrl"), ("finished_at", "finished"))
-        facts += [(label, summary[key]) for key, label in known if key in summary]
+        shown += [(label, summary[key]) for key, label in known if key in summary]
     borders = stage_borders(metrics)
     if borders:
         ends = [border.step - 1 for border in borders[1:]] + [step_of(metrics[-1])]
         spans = zip(borders, ends, strict=True)
         stages = ", ".join(f"{border.label} ({border.step} to {end})" for border, end in spans)
-        facts.append(("stages", stages))
-    items = "".join(
-        f"<div><dt>{label}</dt><dd>{escape_text(value)}</dd></div>" for label, value in facts
-    )
-    return f'<dl class="facts">{items}</dl>'
+        shown.append(("stages", stages))
+    return facts(shown)
 
 
 def _results(evaluations: Sequence[SuiteResult]) -> str:
@@ -82,23 +79,18 @@ def _results(evaluations: Sequence[SuiteResult]) -> str:
 def _result_row(before: SuiteResult, after: SuiteResult) -> str:
     steps = f"step {before.step}" + (f" to {after.step}" if after.step > before.step else "")
     settings = f"avg@{before.k}, {before.n_problems} problems, {steps}"
-    cells = [f"{escape_text(before.suite)}<br><small>{settings}</small>", _accuracy(before)]
+    cells = [f"{escape_text(before.suite)}<br><small>{settings}</small>", share(before.accuracy)]
     if after.step == before.step:
         cells += ["-", "-", f"{before.truncated_share:.1%}", f"{before.mean_tokens:.1f}"]
     else:
         change = 100 * (after.accuracy.value - before.accuracy.value)
         cells += [
-            _accuracy(after),
+            share(after.accuracy),
             f"{change:+.1f} points",
             f"{before.truncated_share:.1%} → {after.truncated_share:.1%}",
             f"{before.mean_tokens:.1f} → {after.mean_tokens:.1f}",
         ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _accuracy(result: SuiteResult) -> str:
-    low, high = (100 * edge for edge in result.accuracy.ci95)
-    return f"<b>{result.accuracy.value:.1%}</b><br><small>[{low:.1f}, {high:.1f}]</small>"
 
 
 def _duration(seconds: float) -> str:

@@ -5,10 +5,14 @@ Called by `summary`; `page` only shows what it is given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
+
+Item = TypeVar("Item")
 
 _COLUMNS = ["step", "problem_id", "prompt", "text", "answer", "reward", "status", "advantage"]
 
@@ -34,10 +38,15 @@ def read_samples(directory: Path, *, per_step: int = 6) -> list[Sample]:
     """Return rollouts of a run's first and last step, spread evenly over each step's file."""
     paths = sorted((directory / "rollouts").glob("step-*.parquet"))
     ends = paths[:1] + paths[1:][-1:]
-    return [sample for path in ends for sample in _spread(path, per_step)]
+    return [Sample(**row) for path in ends for row in spread(_rows(path), per_step)]
 
 
-def _spread(path: Path, n: int) -> list[Sample]:
-    rows = pq.read_table(path, columns=_COLUMNS).to_pylist()
-    n = min(n, len(rows))
-    return [Sample(**rows[number * len(rows) // n]) for number in range(n)]
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Return at most so many of some items, spread evenly over them."""
+    n = min(most, len(items))
+    return [items[number * len(items) // n] for number in range(n)]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=_COLUMNS).to_pylist()
+    return rows

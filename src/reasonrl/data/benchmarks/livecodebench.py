@@ -21,7 +21,6 @@ from reasonrl.data.benchmarks.hub import HubFiles
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
-RELEASES = 6  # files test.jsonl, test2.jsonl, ... ; release n is the first n of them
 _MAX_BYTES = 1 << 30  # of one problem's tests; the largest known have some 100 MB
 _LOCAL = ("livecodebench/test*.jsonl", "code_generation_lite/test*.jsonl", "livecodebench.jsonl*")
 _STRING_OPS = frozenset({"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"})
@@ -33,7 +32,8 @@ def load_livecodebench(
 ) -> list[Problem]:
     """Return the problems of contests from `since` up to, not including, `until`.
 
-    `path` is a release file or a directory that holds them; without it they come from the hub.
+    Release n is the first n of the files test.jsonl, test2.jsonl, ... `path` is one of them or a
+    directory that holds them; without it they come from the hub.
     """
     files = tuple(f"test{number if number > 1 else ''}.jsonl" for number in range(1, release + 1))
     hub = HubFiles("livecodebench/code_generation_lite", files)
