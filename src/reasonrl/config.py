@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reasonrl.types import EntropyMode, Sampling, TruncationRule
+from reasonrl.types import Correction, EntropyMode, Sampling, TruncationRule
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Of recipes and suites: they name files and directories."""
@@ -216,16 +216,80 @@ class OptimizerConfig(Strict):
     max_gradient_norm: float = Field(default=1.0, gt=0)
 
 
-class EngineConfig(Strict):
-    """Where it runs. `threads = 0` takes all cores."""
+class RolloutReplicas(Strict):
+    """Who samples on a cluster: replicas of an engine, each on `tensor_parallel` GPUs.
 
-    type: Literal["local"] = "local"
+    `memory_share` is the part of a GPU's memory that a vLLM replica takes; a replica that gives no
+    sign of life for `timeout_s` is replaced.
+    """
+
+    type: Literal["vllm", "local"] = "vllm"
+    replicas: int = Field(default=1, ge=1)
+    tensor_parallel: int = Field(default=1, ge=1)
+    memory_share: float = Field(default=0.85, gt=0, lt=1)
+    timeout_s: float = Field(default=600.0, gt=0)
+
+
+class LearnerRanks(Strict):
+    """Who learns on a cluster: FSDP2 ranks; `sequence_parallel` of them share each row."""
+
+    ranks: int = Field(default=1, ge=1)
+    sequence_parallel: int = Field(default=1, ge=1)
+    timeout_s: float = Field(default=3_600.0, gt=0)
+
+
+class EngineConfig(Strict):
+    """Where it runs: all in this process (`local`), or as actors of a Ray cluster (`ray`).
+
+    `threads = 0` takes all cores. `token_budget` bounds the tokens of a microbatch on one rank,
+    `max_rows` the rollouts that one engine samples side by side. With `placement = "shared"`
+    replicas and ranks take turns on the same GPUs. A run that loses a rank starts again from its
+    last checkpoint, at most `restarts` times.
+    """
+
+    type: Literal["local", "ray"] = "local"
     device: str = "cpu"
     threads: int = Field(default=0, ge=0)
     compute: Literal["float32", "bfloat16"] = "float32"
     recompute: bool = False
     token_budget: int = Field(default=4096, ge=1)
     max_rows: int = Field(default=128, ge=1)
+    placement: Literal["separate", "shared"] = "separate"
+    restarts: int = Field(default=3, ge=0)
+    rollout: RolloutReplicas = RolloutReplicas()
+    learner: LearnerRanks = LearnerRanks()
+
+    @model_validator(mode="after")
+    def _check_ranks(self) -> EngineConfig:
+        if self.type == "local" and (self.rollout, self.learner) != (
+            RolloutReplicas(),
+            LearnerRanks(),
+        ):
+            raise ValueError('[engine.rollout] and [engine.learner] need type = "ray"')
+        if self.learner.ranks % self.learner.sequence_parallel:
+            raise ValueError("learner.ranks must be a multiple of learner.sequence_parallel")
+        return self
+
+    @property
+    def gpus(self) -> int:
+        """Return the GPUs that the layout takes when `device` is one."""
+        if self.type == "local":
+            return 1
+        sampling = self.rollout.replicas * self.rollout.tensor_parallel
+        if self.placement == "shared":
+            return max(sampling, self.learner.ranks)
+        return sampling + self.learner.ranks
+
+
+class PipelineConfig(Strict):
+    """Sample ahead of the updates: groups are at most `staleness` steps older than the policy.
+
+    `correction` says what makes up for it, `cap` its bound; docs/algorithm.md has the formulas.
+    """
+
+    staleness: int = Field(default=1, ge=1)
+    correction: Correction = Correction.TRUNCATED
+    cap: float = Field(default=2.0, ge=1)
 
 
 class Suite(Strict):
@@ -294,6 +358,7 @@ class Recipe(Settings):
     model: ModelConfig = ModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     engine: EngineConfig = EngineConfig()
+    pipeline: PipelineConfig | None = None
     verify: VerifyConfig = VerifyConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     trackers: tuple[Literal["wandb", "tensorboard", "trackio"], ...] = ()

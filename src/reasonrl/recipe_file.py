@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from reasonrl.config import EvalRecipe, Recipe, Settings, Strict, eval_recipe_of
+from reasonrl.config import EngineConfig, EvalRecipe, Recipe, Settings, Strict, eval_recipe_of
 from reasonrl.errors import ConfigError
 
 Settled = TypeVar("Settled", bound=Strict)
@@ -30,7 +30,12 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     data = _read(path, seen=())
     for override in overrides:
-        apply_override(data, override)
+        if override.startswith("engine="):
+            apply_override(data, override)
+    choose_engine(data, where=path.name)
+    for override in overrides:
+        if not override.startswith("engine="):
+            apply_override(data, override)
     anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
     if "suite" in data and not {"stage", "data"} & data.keys():
         raise ConfigError(
@@ -42,6 +47,30 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return parse(Recipe, data, where=path.name)
 
 
+def engine_names(path: Path) -> list[str]:
+    """Return the names of the engine blocks that a recipe offers."""
+    return list(_read(path, seen=()).get("engines", {}))
+
+
+def choose_engine(data: dict[str, Any], *, where: str) -> None:
+    """Put the block of `[engines]` that `engine` names in its place; check all blocks."""
+    blocks = data.pop("engines", None)
+    name = data.get("engine")
+    if blocks is None and not isinstance(name, str):
+        return
+    blocks = blocks or {}
+    if not isinstance(name, str) or name not in blocks:
+        raise ConfigError(
+            f"engine = {name!r}",
+            where=where,
+            expected="the name of a table in [engines]: " + (", ".join(blocks) or "there is none"),
+            remedy="choose one with --set engine=NAME",
+        )
+    for key, block in blocks.items():
+        parse(EngineConfig, block, where=f"{where}: engines.{key}")
+    data["engine"] = blocks[name]
+
+
 def is_eval_recipe(path: Path) -> bool:
     """Say whether a file is a recipe that trains nothing: one with suites and without stages."""
     data = _read(path, seen=())
@@ -51,6 +80,7 @@ def is_eval_recipe(path: Path) -> bool:
 def load_eval_recipe(path: Path) -> EvalRecipe:
     """Read an evaluation recipe, or take the evaluation out of a training recipe."""
     data = _read(path, seen=())
+    choose_engine(data, where=path.name)
     if "stage" not in data:
         return parse(EvalRecipe, data, where=path.name)
     recipe = parse(Recipe, data, where=path.name)

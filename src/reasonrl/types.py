@@ -43,6 +43,15 @@ class TruncationRule(StrEnum):
     MASK_AFTER = "mask-after"  # kept in the statistics, advantage 0
 
 
+class Correction(StrEnum):
+    """Say how the policy term weighs tokens that another policy sampled; see algo.correction."""
+
+    NONE = "none"  # all alike
+    TRUNCATED = "truncated"  # by the ratio, at most the cap
+    MASKED = "masked"  # by the ratio where it lies in [1 / cap, cap], else 0
+    MASKED_ROLLOUT = "masked-rollout"  # whole rollouts, by the geometric mean of their ratios
+
+
 class EntropyMode(StrEnum):
     """Name who decides the weight of the entropy term."""
 
