@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reasonrl.engines.local import OptimizerSettings
+from reasonrl.engines.optimizer import OptimizerSettings
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.types import Completion, Prompt
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reasonrl.engines.local import LocalEngine, OptimizerSettings, use_threads
+from reasonrl.engines.local import LocalEngine, use_threads
+from reasonrl.engines.optimizer import OptimizerSettings
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.models.hf import load_model
 from reasonrl.types import Prompt, Sampling

@@ -1,8 +1,8 @@
 """Points that a run can be resumed from: written whole or not at all, checked when read.
 
-A checkpoint is a directory with `engine.safetensors` (weights and moments) and `state.json` (all
-else that decides the next step, and the hash of the first). It is written under a temporary name,
-flushed to disk and renamed. Nothing is pickled.
+A checkpoint is a directory with the learner's safetensors files (weights and moments) and
+`state.json` (all else that decides the next step, and the files' hashes). It is written under a
+temporary name, flushed to disk and renamed. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -11,28 +11,26 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from reasonrl.errors import CheckpointError, StorageError
 
-_TENSORS, _STATE = "engine.safetensors", "state.json"
-_FORMAT = 1
+_STATE = "state.json"
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Hold a checkpoint's place, the trainer's state as JSON data, and the engine's tensors."""
+    """Hold the place of a checkpoint whose files are what was written, and the trainer's state."""
 
     path: Path
     state: Mapping[str, object]
-    tensors: Mapping[str, Tensor]
 
 
 def save(
@@ -40,12 +38,13 @@ def save(
     *,
     step: int,
     state: Mapping[str, object],
-    tensors: Mapping[str, Tensor],
+    write_tensors: Callable[[Path], None],
     keep: int,
 ) -> Path:
     """Write a checkpoint for `step` and delete all but the newest `keep`.
 
-    Raises StorageError when the disk is full; older checkpoints are then untouched.
+    `write_tensors` puts the learner's files in a directory. Raises StorageError when the disk is
+    full; older checkpoints are then untouched.
     """
     directory.mkdir(parents=True, exist_ok=True)
     for leftover in directory.glob(".writing-*"):
@@ -54,11 +53,11 @@ def save(
     target = directory / f"step-{step:06d}"
     try:
         scratch.mkdir()
-        save_file({name: value.contiguous() for name, value in tensors.items()}, scratch / _TENSORS)
-        document = {"format": _FORMAT, "blake2b": digest(scratch / _TENSORS), "state": dict(state)}
+        write_tensors(scratch)
+        document = {"format": _FORMAT, "blake2b": _digests(scratch), "state": dict(state)}
         (scratch / _STATE).write_text(json.dumps(document), encoding="utf-8")
-        for name in (_TENSORS, _STATE):
-            sync(scratch / name)
+        for path in scratch.iterdir():
+            sync(path)
         sync(scratch)
         if target.exists():  # the same step again, after a resume from an earlier one
             shutil.rmtree(target)
@@ -86,12 +85,18 @@ def load(path: Path) -> Checkpoint:
     """Return a checkpoint; raise CheckpointError when it is not what was written."""
     document = _read_document(path)
     try:
-        if digest(path / _TENSORS) != document["blake2b"]:
+        if _digests(path) != document["blake2b"]:
             raise _unreadable(path, "the tensors are not the ones that were written")
-        tensors = load_file(path / _TENSORS)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise _unreadable(path, f"cannot be read: {error}") from error
-    return Checkpoint(path=path, state=document["state"], tensors=tensors)
+    return Checkpoint(path=path, state=document["state"])
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    """Return the hash of every tensor file."""
+    files = sorted(directory.glob("*.safetensors"))
+    with ThreadPoolExecutor() as pool:
+        return dict(zip((file.name for file in files), pool.map(digest, files), strict=True))
 
 
 def read_state(path: Path) -> Mapping[str, object]:
@@ -104,6 +109,9 @@ def _read_document(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf-8"))
         found = document["format"]
+        if found == 1:  # one file, and its hash alone
+            document |= {"format": _FORMAT, "blake2b": {"engine.safetensors": document["blake2b"]}}
+            found = _FORMAT
         if found != _FORMAT or not {"blake2b", "state"} <= document.keys():
             raise CheckpointError(f"format {found}", where=str(path), expected=f"format {_FORMAT}")
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -40,6 +40,11 @@ Overrides = Annotated[
     typer.Option("--set", help="Change one value, e.g. --set seed=2 or --set stage.1.steps=5."),
 ]
 
+Address = Annotated[
+    str | None,
+    typer.Option(help="A Ray cluster's, or `auto` on one of its nodes; else this machine alone."),
+]
+
 
 @app.command()
 def train(
@@ -48,6 +53,7 @@ def train(
     run_dir: Annotated[
         Path | None, typer.Option(help="Where the run is kept; runs/NAME-DATE if left out.")
     ] = None,
+    address: Address = None,
 ) -> None:
     """Train a model as a recipe says."""
     import time
@@ -63,12 +69,13 @@ def train(
     console = Console()
     show_recipe(console, parsed)
     with _resumable(directory):
-        _end(launch(parsed, directory, console), console)
+        _end(launch(parsed, directory, console, address=address), console)
 
 
 @app.command()
 def resume(
     run: Annotated[Path, typer.Argument(help="The directory of a run.", metavar="RUN")],
+    address: Address = None,
 ) -> None:
     """Go on with a run that was stopped, from its newest checkpoint."""
     from reasonrl.console import Console
@@ -76,7 +83,7 @@ def resume(
 
     console = Console()
     with _resumable(run):
-        _end(launch(run, console), console)
+        _end(launch(run, console, address=address), console)
 
 
 @app.command("show-config")

@@ -8,6 +8,7 @@
     ├── StorageError     (OSError)        a disk that is full or not writable
     ├── VerifierError    (RuntimeError)   the verifier cannot do its work (not: an answer is wrong)
     └── EngineError      (RuntimeError)   an engine broke its contract
+        └── EngineLost                    its process died or is stuck; a new one can go on
 
 The command line prints these without a traceback and leaves with code 2. Anything else is a bug.
 """
@@ -55,3 +56,7 @@ class VerifierError(ReasonRLError, RuntimeError):
 
 class EngineError(ReasonRLError, RuntimeError):
     """Report an engine that broke its contract."""
+
+
+class EngineLost(EngineError):
+    """Report an engine whose process died or answers no more; a new one can take its place."""

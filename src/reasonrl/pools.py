@@ -108,6 +108,16 @@ def encode_pools(
     return Pools(stages=tuple(stages), suites=suites)
 
 
+def longest_context(recipe: Recipe, pools: Pools) -> int:
+    """Return the tokens of the longest prompt and completion that the run can have together."""
+    spans = [
+        (pool, stage.rollout.max_new_tokens)
+        for pool, stage in zip(pools.stages, recipe.stage, strict=True)
+    ]
+    spans += [(pools.suites[suite.name], suite.max_new_tokens) for suite in recipe.suite]
+    return max(max(len(one.tokens) for one in pool) + new for pool, new in spans)
+
+
 def encode_suites(
     recipe: EvalRecipe, lists: ProblemLists, tokenizer: Tokenizer, context: int
 ) -> SuitePools:

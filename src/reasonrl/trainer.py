@@ -21,6 +21,7 @@ from reasonrl.clock import StepClock
 from reasonrl.config import Recipe, Stage, Suite
 from reasonrl.data.sampler import ProblemSampler, SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
+from reasonrl.engines.sync import Audit, push_weights
 from reasonrl.evaluation.score import SuiteResult, describe
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.metrics import Row, rollout_metrics, selection_metrics, update_metrics
@@ -52,7 +53,8 @@ class Trainer:
     """Hold the collaborators of a run and its state.
 
     `pools` holds each stage's encoded problems, `suites` each suite's. `save` writes a checkpoint,
-    `should_stop` says whether a person asked to end after this step.
+    `should_stop` says whether a person asked to end after this step; `audit` bounds how far the
+    samplers may score from the learner after a sync, None where both are one.
     """
 
     recipe: Recipe
@@ -67,6 +69,7 @@ class Trainer:
     save: Callable[[TrainState], None]
     should_stop: Callable[[], bool]
     state: TrainState
+    audit: Audit | None = None
     _encoded: dict[str, EncodedProblem] = field(init=False)
     _sampler: ProblemSampler = field(init=False)
 
@@ -166,7 +169,7 @@ class Trainer:
         before = EntropyState(coefficient=self.state.coefficient, is_open=self.state.gate_open)
         batch = build_batch(kept)
         if not kept:
-            return batch, [], _control_row(None, None, before)
+            return batch, [], _control_row(None, None, before) | {"sync/gap_nats": None}
         temperature, update = stage.rollout.temperature, stage.update
         is_on_policy = update.minibatches * update.reuse == 1
         if update.kl_coefficient:
@@ -202,8 +205,15 @@ class Trainer:
         after = entropy.adapt(control, before, entropy_nats)
         self.state.coefficient, self.state.gate_open = after.coefficient, after.is_open
         self.state.version += len(updates)
-        self.engine.load_weights(self.learner.weights(), version=self.state.version)
-        return batch, updates, _control_row(entropy_nats, alpha, after)
+        gap_nats = push_weights(
+            self.engine,
+            self.learner,
+            version=self.state.version,
+            batch=batch,
+            audit=self.audit,
+        )
+        control_row = _control_row(entropy_nats, alpha, after) | {"sync/gap_nats": gap_nats}
+        return batch, updates, control_row
 
     def _remember(self, groups: Sequence[Group], metrics: Row) -> None:
         """Keep what the plateau rule and the between-stage filter will ask for."""

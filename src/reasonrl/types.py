@@ -169,13 +169,16 @@ class Prompt:
 class Completion:
     """Hold sampled tokens, EOS included, with the sampler's log-probabilities.
 
-    `version` counts the weight updates that the sampling policy had seen.
+    `version` counts the weight updates that the sampling policy had seen. If it changed while
+    this was being sampled, `version` is the first one's and `updates` holds the others, each with
+    the place of its first token.
     """
 
     tokens: Tokens
     logprobs: Logprobs
     stop: StopReason
     version: int
+    updates: tuple[tuple[int, int], ...] = ()
 
     @property
     def is_truncated(self) -> bool:

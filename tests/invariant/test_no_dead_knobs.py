@@ -85,7 +85,20 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "optimizer.epsilon": ("optimizer.epsilon=0.1",),
     "optimizer.weight_decay": ("optimizer.weight_decay=10.0",),
     "optimizer.max_gradient_norm": ("optimizer.max_gradient_norm=1e-9",),
-    "engine.type": (),  # one value
+    "engine.type": (),  # tests/cluster, as all of [engine.rollout] and [engine.learner]
+    "engine.placement": (),
+    "engine.restarts": (),
+    "engine.rollout.type": (),
+    "engine.rollout.replicas": (),
+    "engine.rollout.tensor_parallel": (),
+    "engine.rollout.memory_share": (),  # needs a GPU
+    "engine.rollout.timeout_s": (),
+    "engine.learner.ranks": (),
+    "engine.learner.sequence_parallel": (),
+    "engine.learner.timeout_s": (),
+    "pipeline.staleness": (),  # tests/unit/test_pipeline.py, as its fellows
+    "pipeline.correction": (),
+    "pipeline.cap": (),
     "engine.device": (),  # needs a second device; not confirmed on a GPU
     "engine.threads": ("engine.threads=2",),
     "engine.token_budget": ("engine.token_budget=60",),

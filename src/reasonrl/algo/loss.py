@@ -48,17 +48,21 @@ def loss_sum(
     old_logprobs_N: Tensor,
     advantages_N: Tensor,
     ref_logprobs_N: Tensor | None = None,
+    weights_N: Tensor | None = None,
 ) -> tuple[Tensor, TokenSums]:
-    """Return -sum{ min(rho A, clip(rho) A) + alpha H - beta k3 } over tokens, and what to record.
+    """Return -sum{ w min(rho A, clip(rho) A) + alpha H - beta k3 } over tokens, and what to record.
 
-    rho = exp(logprobs - old_logprobs), clipped to [1 - clip_low, 1 + clip_high]. A token counts as
-    clipped when the clipped branch is the smaller one, that is, when it has no policy gradient.
+    w is 1 where no `weights_N` are given. rho = exp(logprobs - old_logprobs), clipped to
+    [1 - clip_low, 1 + clip_high]. A token counts as clipped when the clipped branch is the smaller
+    one, that is, when it has no policy gradient.
     Raises ValueError when the penalty is on and there are no reference log-probabilities.
     """
     ratio_N = torch.exp(logprobs_N - old_logprobs_N)
     free_N = ratio_N * advantages_N
     bound_N = ratio_N.clamp(1 - objective.clip_low, 1 + objective.clip_high) * advantages_N
     policy_N = torch.minimum(free_N, bound_N)
+    if weights_N is not None:
+        policy_N = policy_N * weights_N
     total = policy_N.sum()
     if objective.entropy_coefficient != 0.0:
         total = total + objective.entropy_coefficient * entropy_N.sum()

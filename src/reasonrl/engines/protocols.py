@@ -8,12 +8,11 @@ Axes: N trained tokens of a batch, group by group, rollout by rollout, in the ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
-
-from torch import Tensor
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.weights import Weights
@@ -41,13 +40,15 @@ class TrainBatch:
 
     `rollout_logprobs_N` are the sampler's, `old_logprobs_N` the learner's before the first update
     of the step; None means on-policy: this update's own log-probabilities stand for them, so the
-    ratio is exactly 1. `ref_logprobs_N` are needed when the KL penalty is on.
+    ratio is exactly 1. `ref_logprobs_N` are needed when the KL penalty is on. `weights_N` make up
+    for tokens that another policy sampled (algo.correction); None is 1 for all.
     """
 
     groups: tuple[TrainGroup, ...]
     rollout_logprobs_N: Logprobs
     old_logprobs_N: Logprobs | None = None
     ref_logprobs_N: Logprobs | None = None
+    weights_N: Logprobs | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -131,11 +132,13 @@ class LearnerEngine(Protocol):
 
     def weights(self) -> Weights: ...
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return weights and optimizer state under flat names: all that decides the next step."""
+    def save(self, directory: Path) -> None:
+        """Write weights and optimizer state, all that decides the next step, as safetensors."""
         ...
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
+    def load(self, directory: Path) -> None:
+        """Take over what any learner engine saved; CheckpointError when it is another model's."""
+        ...
 
     def reset_optimizer(self) -> None:
         """Forget the moments, as a new optimizer would start."""

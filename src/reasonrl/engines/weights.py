@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+WEIGHT, MOMENT = "weight.", "adam."
+"""What the names of a learner's saved tensors begin with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Weights:

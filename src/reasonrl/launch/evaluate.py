@@ -29,8 +29,9 @@ from reasonrl.evaluation.results import (
 )
 from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.evaluation.suite import evaluate_suite
+from reasonrl.launch.engines import local_engine
+from reasonrl.launch.judges import judge_with, make_verifier
 from reasonrl.launch.models import Place, find_model, open_model, take_over
-from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.launch.process import only_process
 from reasonrl.launch.protocol import settle_protocol
 from reasonrl.manifest import problems_digest, prompts_digest

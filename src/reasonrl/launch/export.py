@@ -23,8 +23,9 @@ from reasonrl.engines.local import LocalEngine, use_threads
 from reasonrl.errors import ConfigError, EngineError, StorageError
 from reasonrl.evaluation.options import BENCHMARKS
 from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
+from reasonrl.launch.engines import local_engine
+from reasonrl.launch.judges import judge_with, make_verifier
 from reasonrl.launch.models import Place, find_model, open_model, take_over
-from reasonrl.launch.parts import judge_with, local_engine, make_verifier
 from reasonrl.manifest import DATA, read_manifest
 from reasonrl.models import fetch
 from reasonrl.models.hf import TINY, LanguageModel

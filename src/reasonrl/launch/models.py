@@ -102,5 +102,4 @@ def open_tokenizer(place: Place) -> tuple[ChatTokenizer, int]:
 def take_over(place: Place, engine: LocalEngine) -> None:
     """Give an engine the weights of the checkpoint, if the place is one; not its moments."""
     if place.checkpoint is not None:
-        tensors = checkpoint.load(place.checkpoint).tensors
-        engine.load_state_dict({n: one for n, one in tensors.items() if n.startswith("weight.")})
+        engine.load(checkpoint.load(place.checkpoint).path, with_moments=False)

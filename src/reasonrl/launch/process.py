@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -14,6 +16,15 @@ from reasonrl.console import Console
 from reasonrl.errors import ConfigError
 
 LOCK = ".lock"
+EVENTS = "events.jsonl"
+
+
+def note_event(directory: Path, console: Console, text: str) -> None:
+    """Tell the person and the run's `events.jsonl` what happened to a process of it."""
+    console.note(text)
+    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": text})
+    with (directory / EVENTS).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 @contextmanager

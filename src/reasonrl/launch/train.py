@@ -6,31 +6,36 @@ nothing half-written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 from reasonrl import checkpoint
 from reasonrl.atomic import write_atomic
 from reasonrl.config import Recipe
 from reasonrl.console import Console
-from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
-from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.engines.local import keep_freed_memory, use_threads
+from reasonrl.engines.protocols import LearnerEngine
+from reasonrl.errors import CheckpointError, ConfigError, EngineLost
 from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
-from reasonrl.launch.parts import judge_with, local_engine, make_verifier
-from reasonrl.launch.process import only_process, stop_on_signal
+from reasonrl.launch.engines import LOGS, Engines, Plan, open_cluster, open_engines, open_model
+from reasonrl.launch.judges import open_judge
+from reasonrl.launch.process import note_event, only_process, stop_on_signal
 from reasonrl.manifest import DATA, keep_manifest, problem_sets
 from reasonrl.models.fetch import is_at_hand
-from reasonrl.models.hf import LanguageModel, load_model
+from reasonrl.models.hf import LanguageModel
 from reasonrl.pools import (
     Pools,
     encode_pools,
-    has_programs,
     load_problem_lists,
+    longest_context,
     sources_of,
 )
 from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RUN_FILES, RunRecorder
+from reasonrl.rollout import Judge
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
 from reasonrl.train_state import TrainState, initial_state
@@ -46,18 +51,20 @@ class Outcome:
     step: int
 
 
-def train(recipe: Recipe, directory: Path, console: Console) -> Outcome:
-    """Start a run in a directory that holds none yet."""
+def train(
+    recipe: Recipe, directory: Path, console: Console, *, address: str | None = None
+) -> Outcome:
+    """Start a run in a directory that holds none yet; `address` is a Ray cluster's."""
     if any((directory / name).exists() for name in (CONFIG, DATA, CHECKPOINTS, *RUN_FILES)):
         raise ConfigError(
             "this directory already holds a run, or files named like a run's",
             where=str(directory),
             remedy=f"`reasonrl resume {directory}` goes on with it; --run-dir starts another",
         )
-    return _run(recipe, directory, console, is_new=True)
+    return _run(recipe, directory, console, address, is_new=True)
 
 
-def resume(directory: Path, console: Console) -> Outcome:
+def resume(directory: Path, console: Console, *, address: str | None = None) -> Outcome:
     """Go on with a run from its newest checkpoint; a finished one is only shown."""
     if not (directory / CONFIG).exists():
         raise CheckpointError(
@@ -72,51 +79,119 @@ def resume(directory: Path, console: Console) -> Outcome:
         console.note(f"{directory} is finished; see {directory / PAGE}")
         steps = len(recorder.metrics())
         return Outcome(directory=directory, is_finished=True, step=steps)
-    return _run(recipe, directory, console, is_new=False)
+    return _run(recipe, directory, console, address, is_new=False)
 
 
-def _run(recipe: Recipe, directory: Path, console: Console, *, is_new: bool) -> Outcome:
+def _run(
+    recipe: Recipe, directory: Path, console: Console, address: str | None, *, is_new: bool
+) -> Outcome:
     threads = use_threads(recipe.engine.threads)
     keep_freed_memory()
     model, pools = _prepare(recipe, console)
     with ExitStack() as stack:
-        verifier = stack.enter_context(make_verifier(recipe.verify))
-        if has_programs((*pools.stages, *pools.suites.values())):
-            console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
-        engine = stack.enter_context(
-            local_engine(
-                model, recipe.engine, recipe.optimizer, keep_reference=_keeps_reference(recipe)
-            )
-        )
+        stack.enter_context(open_cluster(recipe.engine, address))
         directory.mkdir(parents=True, exist_ok=True)
         stack.enter_context(only_process(directory))
+        note = partial(note_event, directory, console)
+        judge = stack.enter_context(
+            open_judge(
+                recipe.verify,
+                (*pools.stages, *pools.suites.values()),
+                is_on_cluster=recipe.engine.type == "ray",
+                logs=directory / LOGS,
+                on_event=note,
+                console=console,
+            )
+        )
         if is_new:
             write_atomic(directory / CONFIG, dump_recipe(recipe))
         keep_manifest(directory, problem_sets(recipe, pools))
-        files = RunRecorder(directory)
-        state = _restore(directory, engine, files, recipe, console)
-        trackers = _open_trackers(recipe, directory, state.step, stack)
         stopper = stack.enter_context(stop_on_signal(console))
+        run = Run(
+            recipe=recipe,
+            directory=directory,
+            console=console,
+            model=model,
+            pools=pools,
+            judge=judge,
+            threads=threads,
+            should_stop=stopper.is_set,
+        )
+        return _run_with_restarts(run, note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Hold what stays the same when a run's engines are lost and started again."""
+
+    recipe: Recipe
+    directory: Path
+    console: Console
+    model: LanguageModel
+    pools: Pools
+    judge: Judge
+    threads: int
+    should_stop: Callable[[], bool]
+
+
+def _run_with_restarts(run: Run, note: Callable[[str], None]) -> Outcome:
+    """Train; when an engine is lost, start again from the newest checkpoint, a few times."""
+    restarts = run.recipe.engine.restarts
+    for attempt in range(restarts + 1):
+        try:
+            return _train(run, note)
+        except EngineLost as error:
+            if attempt == restarts:
+                raise
+            note(f"{error}; starting again from the last checkpoint ({attempt + 1}/{restarts})")
+    raise AssertionError("unreachable")
+
+
+def _train(run: Run, note: Callable[[str], None]) -> Outcome:
+    recipe, directory, model = run.recipe, run.directory, run.model
+    plan = Plan(
+        engine=recipe.engine,
+        optimizer=recipe.optimizer,
+        model=recipe.model.name,
+        seed=recipe.seed,
+        context=longest_context(recipe, run.pools),
+        keep_reference=_keeps_reference(recipe),
+    )
+    with ExitStack() as stack:
+        engines = stack.enter_context(
+            open_engines(plan, model, logs=directory / LOGS, on_event=note)
+        )
+        files = RunRecorder(directory)
+        state = _restore(run, engines, files)
+        trackers = _open_trackers(recipe, directory, state.step, stack)
         trainer = Trainer(
             recipe=recipe,
-            engine=engine,
-            learner=engine,
+            engine=engines.rollout,
+            learner=engines.learner,
             tokenizer=model.tokenizer,
-            judge=judge_with(verifier),
-            pools=pools.stages,
-            suites=pools.suites,
+            judge=run.judge,
+            pools=run.pools.stages,
+            suites=run.pools.suites,
             recorder=TrackedRecorder(files, trackers),
-            display=console,
-            save=lambda state: _save(directory, engine, state, recipe.checkpoint.keep),
-            should_stop=stopper.is_set,
+            display=run.console,
+            save=lambda state: _save(directory, engines.learner, state, recipe.checkpoint.keep),
+            should_stop=run.should_stop,
             state=state,
+            audit=engines.audit,
         )
         is_finished = trainer.run()
         if is_finished:
-            model.save(directory / MODEL)
-            write_summary(directory, recipe, files, trainer.state, threads=threads)
+            _save_model(run, engines)
+            write_summary(directory, recipe, files, trainer.state, threads=run.threads)
         write_page(directory, recipe, files)
     return Outcome(directory=directory, is_finished=is_finished, step=trainer.state.step)
+
+
+def _save_model(run: Run, engines: Engines) -> None:
+    """Write the final model; one that was trained elsewhere is fetched."""
+    is_here = run.recipe.engine.type == "local"
+    weights = None if is_here else engines.learner.weights().tensors
+    run.model.save_weights(run.directory / MODEL, weights)
 
 
 def _prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
@@ -126,7 +201,7 @@ def _prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
     lists = load_problem_lists(sources_of(recipe))
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
-    model = load_model(recipe.model.name, seed=recipe.seed, device=recipe.engine.device)
+    model = open_model(recipe.engine, recipe.model.name, seed=recipe.seed)
     pools = encode_pools(recipe, lists, model.tokenizer, model.context)
     console.note(_describe_memory(model, recipe))
     return model, pools
@@ -164,29 +239,31 @@ def _keeps_reference(recipe: Recipe) -> bool:
 # checkpoints
 
 
-def _save(directory: Path, engine: LocalEngine, state: TrainState, keep: int) -> None:
+def _save(directory: Path, learner: LearnerEngine, state: TrainState, keep: int) -> None:
     checkpoint.save(
         directory / CHECKPOINTS,
         step=state.step,
         state=state.to_json(),
-        tensors=engine.state_dict(),
+        write_tensors=learner.save,
         keep=keep,
     )
 
 
-def _restore(
-    directory: Path,
-    engine: LocalEngine,
-    recorder: RunRecorder,
-    recipe: Recipe,
-    console: Console,
-) -> TrainState:
-    """Load the newest checkpoint, if any, and rewind the record to it."""
-    found = checkpoint.load_latest(directory / CHECKPOINTS)
+def _restore(run: Run, engines: Engines, recorder: RunRecorder) -> TrainState:
+    """Load the newest checkpoint, if any, and rewind the record to it; give samplers weights."""
+    found = checkpoint.load_latest(run.directory / CHECKPOINTS)
     if found is None:
-        recorder.rewind(0)
-        return initial_state(recipe)
-    engine.load_state_dict(found.tensors)
+        state = initial_state(run.recipe)
+    else:
+        engines.learner.load(found.path)
+        state = _state_of(found)
+        run.console.note(f"resuming {run.directory} after step {state.step}")
+    recorder.rewind(state.step)
+    engines.rollout.load_weights(engines.learner.weights(), version=state.version)
+    return state
+
+
+def _state_of(found: checkpoint.Checkpoint) -> TrainState:
     known = {field.name for field in fields(TrainState)}
     if found.state.keys() != known:
         raise CheckpointError(
@@ -194,8 +271,4 @@ def _restore(
             where=str(found.path),
             remedy="resume with the version of reasonrl that wrote it",
         )
-    state = TrainState(**found.state)  # type: ignore[arg-type]
-    engine.load_weights(engine.weights(), version=state.version)
-    recorder.rewind(state.step)
-    console.note(f"resuming {directory} after step {state.step}")
-    return state
+    return TrainState(**found.state)  # type: ignore[arg-type]

@@ -6,7 +6,9 @@ here, and saves it back. Safetensors only: pickled weights are refused.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +16,7 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as hf_logging
 
 from reasonrl.errors import ModelError, StorageError
@@ -84,8 +86,14 @@ class LanguageModel:
 
     def save(self, directory: Path) -> None:
         """Write a directory that plain transformers loads."""
+        self.save_weights(directory, None)
+
+    def save_weights(self, directory: Path, weights: Mapping[str, Tensor] | None) -> None:
+        """Write such a directory with weights given by name, or with the module's own if None."""
         try:
-            cast(Any, self.module).save_pretrained(str(directory))
+            cast(Any, self.module).save_pretrained(
+                str(directory), state_dict=None if weights is None else dict(weights)
+            )
             self.tokenizer.hf.save_pretrained(str(directory))
         except (OSError, SafetensorError) as error:
             raise StorageError(
@@ -108,9 +116,39 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
         module, raw_tokenizer = build_tiny(seed)
     else:
         module, raw_tokenizer = _from_pretrained(fetch.locate(name), name)
+    return _settled(module.to(device), raw_tokenizer, name)
+
+
+def outline_model(name: str) -> LanguageModel:
+    """Load all of a model but its weights: they are on the meta device, and take no memory.
+
+    For who needs only its tokenizer and its shape, and for ranks that are handed the weights.
+    Raises ModelError as `load_model` does.
+    """
+    hf_logging.set_verbosity_error()
+    attention.register()
+    if name == TINY:
+        module, raw_tokenizer = build_tiny()
+        module.to("meta").tie_weights()  # moving to another kind of device unties
+        return _settled(module, raw_tokenizer, name)
+    location = fetch.locate(name)
+    try:
+        raw_tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+        with torch.device("meta"):
+            module = AutoModelForCausalLM.from_config(
+                config, dtype=torch.float32, trust_remote_code=False
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load(name, error) from error
+    with contextlib.suppress(OSError):  # not every model has one
+        module.generation_config = GenerationConfig.from_pretrained(location)
+    return _settled(module, raw_tokenizer, name)
+
+
+def _settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
     module.config._attn_implementation = attention.ATTENTION_NAME
     _check_family(module, name)
-    module.to(device)
     module.eval()  # no dropout: what is sampled and what is trained are the same function
     return LanguageModel(
         name=name,
@@ -119,6 +157,16 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
         eos_ids=_eos_ids(module, raw_tokenizer, name),
         context=int(module.config.max_position_embeddings),
     )
+
+
+def as_directory(name: str) -> str:
+    """Return a directory, or a hub id, that other engines can read a model's shape from."""
+    if name != TINY:
+        return fetch.locate(name)
+    directory = fetch.cache_dir() / "models" / TINY
+    if not (directory / "config.json").exists():
+        load_model(TINY).save(directory)
+    return str(directory)
 
 
 def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:

@@ -19,8 +19,13 @@ _TEMPLATE = (
 )
 
 
-def build_tiny(seed: int = 0) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    """Return the model, with weights drawn from the seed, and its tokenizer."""
+def build_tiny(
+    seed: int = 0, *, head_size: int = 16
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """Return the model, with weights drawn from the seed, and its tokenizer.
+
+    vLLM computes heads of 32 and more on a CPU.
+    """
     tokenizer = _byte_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -29,6 +34,7 @@ def build_tiny(seed: int = 0) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
+        head_dim=head_size,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
         bos_token_id=None,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -17,29 +18,19 @@ import psutil
 import torch
 from torch import Tensor
 
-from reasonrl.algo.head import backward_through_head, chunks
-from reasonrl.algo.logprobs import token_logprobs
+from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
-from reasonrl.engines.local.packing import Microbatch, microbatches
 from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.protocols import Finished, Progress, TrainBatch, TrainGroup, UpdateStats
-from reasonrl.engines.weights import Weights
-from reasonrl.errors import CheckpointError, EngineError
+from reasonrl.engines.local.scoring import hidden_at_predictors, score_batch, score_pairs
+from reasonrl.engines.optimizer import MOMENTS, OptimizerSettings, adamw, take_step
+from reasonrl.engines.packing import Microbatch, microbatches
+from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
+from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
+from reasonrl.errors import EngineError
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
-
-_WEIGHT, _MOMENT = "weight.", "adam."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerSettings:
-    """Hold AdamW's constants. The learning rate comes with each update."""
-
-    betas: tuple[float, float]
-    epsilon: float
-    weight_decay: float
-    max_gradient_norm: float
 
 
 class LocalEngine:
@@ -96,16 +87,7 @@ class LocalEngine:
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
-        groups = tuple(
-            TrainGroup(prompt=prompt, completions=(completion,), advantages=(0.0,))
-            for prompt, completion in pairs
-        )
-        lengths = [len(completion) for _, completion in pairs]
-        batch = TrainBatch(
-            groups=groups, rollout_logprobs_N=np.zeros(sum(lengths), dtype=np.float32)
-        )
-        flat = self.logprobs(batch, temperature=temperature)
-        return np.split(flat, np.cumsum(lengths)[:-1])
+        return score_pairs(self.model, pairs, temperature, token_budget=self.token_budget)
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         own = self.model.module.state_dict()
@@ -128,16 +110,8 @@ class LocalEngine:
             raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
         return self._score(self._reference, batch, temperature)
 
-    @torch.no_grad()
     def _score(self, model: LanguageModel, batch: TrainBatch, temperature: float) -> Logprobs:
-        found = np.empty(batch.n_tokens, dtype=np.float32)
-        for micro in self._microbatches(batch):
-            hidden_ND = _hidden(model, micro)
-            for part in chunks(len(micro.targets_N)):
-                logits = hidden_ND[part] @ model.head.T
-                logprobs = token_logprobs(logits, micro.targets_N[part], temperature)
-                found[micro.index_N[part].cpu().numpy()] = logprobs.cpu().numpy()
-        return found
+        return score_batch(model, batch, temperature, token_budget=self.token_budget)
 
     def update(
         self,
@@ -158,7 +132,10 @@ class LocalEngine:
             sums.extend(self._backward(micro, batch, objective, logprobs_N))
             if progress:
                 progress(micro.n_rollouts)
-        gradient_norm = self._step(learning_rate)
+        gradient_norm = take_step(
+            self._optimizer, self._parameters.values(), self._settings, learning_rate
+        )
+        layers.forget_copies(self.model.module)
         return UpdateStats(
             n_tokens=batch.n_tokens,
             n_microbatches=n_microbatches,
@@ -175,7 +152,7 @@ class LocalEngine:
         self, micro: Microbatch, batch: TrainBatch, objective: Objective, logprobs_N: Logprobs
     ) -> list[TokenSums]:
         """Add one microbatch's gradient of loss_sum / n_tokens; fill in its log-probabilities."""
-        hidden_ND = _hidden(self.model, micro)
+        hidden_ND = hidden_at_predictors(self.model, micro)
         sums = []
 
         def chunk_loss(part: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
@@ -189,6 +166,7 @@ class LocalEngine:
                 old_logprobs_N=logprobs.detach() if old is None else old,
                 advantages_N=micro.advantages_N[part],
                 ref_logprobs_N=self._given(batch.ref_logprobs_N, index),
+                weights_N=self._given(batch.weights_N, index),
             )
             sums.append(part_sums)
             return loss / batch.n_tokens
@@ -203,23 +181,6 @@ class LocalEngine:
         hidden_ND.backward(at_hidden_ND)  # type: ignore[no-untyped-call]
         return sums
 
-    def _step(self, learning_rate: float) -> float:
-        """Clip the gradient, take one optimizer step, return the norm before clipping."""
-        norm = torch.nn.utils.clip_grad_norm_(
-            self._parameters.values(), self._settings.max_gradient_norm
-        )
-        if not torch.isfinite(norm):
-            raise EngineError(
-                f"the gradient norm is {float(norm)}",
-                expected="a finite number",
-                remedy="lower the learning rate; the last checkpoint is from before this step",
-            )
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.step()
-        layers.forget_copies(self.model.module)
-        return float(norm)
-
     def _microbatches(self, batch: TrainBatch) -> Iterator[Microbatch]:
         return microbatches(batch, token_budget=self.token_budget, device=self._device)
 
@@ -231,42 +192,40 @@ class LocalEngine:
     def weights(self) -> Weights:
         return Weights(tensors=self.model.module.state_dict(), version=self.version)
 
+    def save(self, directory: Path) -> None:
+        write_whole(directory, self.state_dict())
+
+    def load(self, directory: Path, *, with_moments: bool = True) -> None:
+        state = read_whole(directory)
+        if not with_moments:
+            state = {name: value for name, value in state.items() if name.startswith(WEIGHT)}
+        self.load_state_dict(state, where=directory)
+
     def state_dict(self) -> dict[str, Tensor]:
-        state = {_WEIGHT + name: value.detach() for name, value in self._parameters.items()}
+        """Return weights and moments under flat names."""
+        state = {WEIGHT + name: value.detach() for name, value in self._parameters.items()}
         for name, parameter in self._parameters.items():
             for moment, value in self._optimizer.state.get(parameter, {}).items():
-                state[f"{_MOMENT}{moment}.{name}"] = value
+                state[f"{MOMENT}{moment}.{name}"] = value
         return state
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        expected = {_WEIGHT + name for name in self._parameters}
-        if missing := expected - state.keys():
-            raise CheckpointError(
-                f"{len(missing)} weights are missing, {min(missing)} among them",
-                remedy="the checkpoint belongs to another model",
-            )
+    def load_state_dict(self, state: Mapping[str, Tensor], *, where: Path | None = None) -> None:
+        check_names(state, self._parameters, where=where)
         self.reset_optimizer()
         with torch.no_grad():
             for name, parameter in self._parameters.items():
-                parameter.copy_(state[_WEIGHT + name])
+                parameter.copy_(state[WEIGHT + name])
                 moments = {
                     moment: state[key].to(parameter.device, copy=True)
-                    for moment in ("step", "exp_avg", "exp_avg_sq")
-                    if (key := f"{_MOMENT}{moment}.{name}") in state
+                    for moment in MOMENTS
+                    if (key := f"{MOMENT}{moment}.{name}") in state
                 }
                 if moments:
                     self._optimizer.state[parameter] = moments
         layers.forget_copies(self.model.module)
 
     def reset_optimizer(self) -> None:
-        settings = self._settings
-        self._optimizer = torch.optim.AdamW(
-            self._parameters.values(),
-            betas=settings.betas,
-            eps=settings.epsilon,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self._optimizer = adamw(self._parameters.values(), self._settings)
 
     def __enter__(self) -> Self:
         return self
@@ -278,14 +237,6 @@ class LocalEngine:
         trace: TracebackType | None,
     ) -> None:
         """Hold nothing that outlives the process."""
-
-
-def _hidden(model: LanguageModel, micro: Microbatch) -> Tensor:
-    """Return the hidden states that predict the microbatch's targets, [N, D]."""
-    positions = micro.layout.positions(micro.tokens_1L.device)
-    hidden_LD = model.hidden(micro.tokens_1L, positions, micro.layout)
-    # index_select, not indexing: places repeat, and its backward adds them in a fixed order
-    return hidden_LD.index_select(0, micro.predictors_N)
 
 
 def use_threads(threads: int) -> int:

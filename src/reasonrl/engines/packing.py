@@ -1,7 +1,8 @@
 """Cut a batch into microbatches and lay each out as one row of tokens without padding.
 
 A microbatch holds whole groups, or parts of groups when one is larger than the budget; each prompt
-stands once in it. A completion's last token is a target only, so it is not fed in.
+stands once in it. A completion's last token is a target only, so it is not fed in. `microbatches`
+goes through a batch in order; `share_out` cuts it for ranks that must all do the same number.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ class Piece:
     def n_trained(self) -> int:
         return sum(len(completion) for completion in self.completions)
 
+    @property
+    def n_fed(self) -> int:
+        """Return the tokens that the model runs on."""
+        return len(self.prompt) + self.n_trained - len(self.completions)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Microbatch:
@@ -51,18 +57,37 @@ def microbatches(batch: TrainBatch, *, token_budget: int, device: str) -> Iterat
     waiting: list[Piece] = []
     used = 0
     for piece in _pieces(batch, token_budget):
-        size = _fed(piece)
-        if waiting and used + size > token_budget:
-            yield _pack(waiting, device)
+        if waiting and used + piece.n_fed > token_budget:
+            yield pack(waiting, device=device)
             waiting, used = [], 0
         waiting.append(piece)
-        used += size
+        used += piece.n_fed
     if waiting:
-        yield _pack(waiting, device)
+        yield pack(waiting, device=device)
 
 
-def _fed(piece: Piece) -> int:
-    return len(piece.prompt) + piece.n_trained - len(piece.completions)
+def share_out(batch: TrainBatch, *, token_budget: int, ranks: int) -> list[list[list[Piece]]]:
+    """Return rounds of one share of the batch for each rank, some empty; every rank does each.
+
+    Ranks wait for each other in every round, so the largest pieces are given out first, each to
+    the share with the fewest tokens. No share exceeds the budget, but for a piece that alone does.
+    """
+    pieces = sorted(_pieces(batch, token_budget), key=lambda piece: -piece.n_fed)
+    n_rounds = max(1, -(-sum(piece.n_fed for piece in pieces) // (token_budget * ranks)))
+    while True:
+        shares: list[list[Piece]] = [[] for _ in range(n_rounds * ranks)]
+        sizes = [0] * len(shares)
+        for piece in pieces:
+            least = sizes.index(min(sizes))
+            shares[least].append(piece)
+            sizes[least] += piece.n_fed
+        fits = all(
+            size <= token_budget or len(share) == 1
+            for size, share in zip(sizes, shares, strict=True)
+        )
+        if fits:
+            return [shares[first : first + ranks] for first in range(0, len(shares), ranks)]
+        n_rounds += 1
 
 
 def _pieces(batch: TrainBatch, token_budget: int) -> Iterator[Piece]:
@@ -87,7 +112,8 @@ def _cut(group: TrainGroup, start: int, end: int, first_token: int) -> Piece:
     )
 
 
-def _pack(pieces: Sequence[Piece], device: str) -> Microbatch:
+def pack(pieces: Sequence[Piece], *, device: str, multiple_of: int = 1) -> Microbatch:
+    """Lay pieces out as one row, filled up with a group of its own to a multiple of some length."""
     rows: list[Tokens] = []
     branches, predictors, targets, advantages, index = [], [], [], [], []
     at = 0
@@ -107,16 +133,36 @@ def _pack(pieces: Sequence[Piece], device: str) -> Microbatch:
             at += n_fed
         branches.append(Branches(len(piece.prompt), tuple(fed)))
         index.append(np.arange(piece.first_token, piece.first_token + piece.n_trained))
+    if missing := -at % multiple_of if at else multiple_of:
+        rows.append(np.zeros(missing, dtype=np.int32))
+        branches.append(Branches(missing))
 
-    def long(parts: Sequence[object]) -> Tensor:
-        return torch.as_tensor(np.concatenate(parts), dtype=torch.long, device=device)  # type: ignore[arg-type]
+    def long(parts: Sequence[Sequence[int] | np.ndarray]) -> Tensor:
+        whole = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+        return torch.as_tensor(whole, dtype=torch.long, device=device)
 
     return Microbatch(
         tokens_1L=long(rows)[None],
         layout=PackedGroups(branches),
         predictors_N=long(predictors),
         targets_N=long(targets),
-        advantages_N=torch.as_tensor(np.concatenate(advantages), device=device),
+        advantages_N=torch.as_tensor(
+            np.concatenate(advantages) if advantages else np.zeros(0, np.float32), device=device
+        ),
         index_N=long(index),
         n_rollouts=sum(len(piece.completions) for piece in pieces),
     )
+
+
+def first_completions(batch: TrainBatch, *, n: int, max_tokens: int) -> TrainBatch:
+    """Return the beginnings of the first n completions, one of each group, to be scored."""
+    groups = tuple(
+        TrainGroup(
+            prompt=group.prompt,
+            completions=(group.completions[0][:max_tokens],),
+            advantages=(0.0,),
+        )
+        for group in batch.groups[:n]
+    )
+    n_tokens = sum(len(group.completions[0]) for group in groups)
+    return TrainBatch(groups=groups, rollout_logprobs_N=np.zeros(n_tokens, dtype=np.float32))

@@ -1,0 +1,261 @@
+"""One rank of the FSDP2 engine. Every method is collective: all ranks call it, with the same batch.
+
+Each rank takes its share of the batch's tokens; sums and log-probabilities are added over ranks,
+so that every rank returns the same. Serves the learner's protocol, on a CPU with gloo as on GPUs
+with nccl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+from torch.distributed.checkpoint.state_dict_saver import save as save_state
+from torch.distributed.tensor import DTensor
+
+from reasonrl.algo.loss import Objective, TokenSums, loss_sum
+from reasonrl.engines.fsdp import policy
+from reasonrl.engines.fsdp.ranks import Ranks
+from reasonrl.engines.fsdp.sequence import RowPart, part_of
+from reasonrl.engines.optimizer import MOMENTS, OptimizerSettings, adamw, take_step
+from reasonrl.engines.packing import Microbatch, pack, share_out
+from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
+from reasonrl.engines.tensor_files import check_names, outline, read_into
+from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
+from reasonrl.errors import EngineError
+from reasonrl.models.hf import LanguageModel
+from reasonrl.types import Logprobs
+
+
+class FsdpLearner:
+    """Hold a rank's share of policy and optimizer.
+
+    `outline` is the model on the meta device, `load` reads it (rank 0 alone calls it). The options
+    are those of the local engine; `token_budget` counts a whole row, that `sequence_parallel` ranks
+    share.
+    """
+
+    def __init__(
+        self,
+        outline: Callable[[], LanguageModel],
+        load: Callable[[], LanguageModel],
+        ranks: Ranks,
+        optimizer: OptimizerSettings,
+        *,
+        token_budget: int,
+        compute: Literal["float32", "bfloat16"] = "float32",
+        recompute: bool = False,
+        keep_reference: bool = False,
+    ) -> None:
+        self.version = 0
+        self.ranks = ranks
+        self.token_budget = token_budget
+        self._compute = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        self._settings = optimizer
+
+        def build() -> torch.nn.Module:
+            return policy.shard(outline(), load, ranks, compute=self._compute, recompute=recompute)
+
+        self.module = build()
+        self._reference = build().requires_grad_(False) if keep_reference else None
+        self._parameters = dict(self.module.named_parameters())
+        self.reset_optimizer()
+
+    # learning
+
+    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        return self._score(self.module, batch, temperature)
+
+    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        if self._reference is None:
+            raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
+        return self._score(self._reference, batch, temperature)
+
+    @torch.no_grad()
+    def _score(self, module: torch.nn.Module, batch: TrainBatch, temperature: float) -> Logprobs:
+        found = np.zeros(batch.n_tokens, dtype=np.float32)
+        work = policy.score(temperature)
+        for micro, part in self._rounds(batch):
+            logprobs = module(part, micro.targets_N[part.chosen_N], work=work)
+            found[_places(micro, part)] = logprobs.cpu().numpy()
+        return self._together(found)
+
+    def update(
+        self,
+        batch: TrainBatch,
+        objective: Objective,
+        *,
+        learning_rate: float,
+        progress: Progress | None = None,
+    ) -> UpdateStats:
+        if batch.n_tokens == 0:
+            raise EngineError("an update needs at least one trained token")
+        self._optimizer.zero_grad()
+        logprobs_N = np.zeros(batch.n_tokens, dtype=np.float32)
+        sums: list[TokenSums] = []
+        n_rounds = 0
+        for micro, part in self._rounds(batch):
+            n_rounds += 1
+            self._backward(micro, part, batch, objective, logprobs_N, sums)
+            if progress:
+                progress(micro.n_rollouts)
+        gradient_norm = take_step(
+            self._optimizer, self._parameters.values(), self._settings, learning_rate
+        )
+        totals = self._sums(sums)
+        return UpdateStats(
+            n_tokens=batch.n_tokens,
+            n_microbatches=n_rounds,
+            policy_sum=totals[0],
+            entropy_sum_nats=totals[1],
+            kl_sum=totals[2],
+            ratio_sum=totals[3],
+            clipped_sum=totals[4],
+            gradient_norm=gradient_norm,
+            logprobs_N=self._together(logprobs_N),
+        )
+
+    def _backward(
+        self,
+        micro: Microbatch,
+        part: RowPart,
+        batch: TrainBatch,
+        objective: Objective,
+        logprobs_N: Logprobs,
+        sums: list[TokenSums],
+    ) -> None:
+        """Add the gradient of this rank's part; FSDP adds over ranks and shards.
+
+        FSDP takes the mean over ranks and the objective has one global denominator: the loss is
+        multiplied by their number.
+        """
+        places = _places(micro, part)
+        advantages_N = micro.advantages_N[part.chosen_N]
+        scale = self.ranks.world / batch.n_tokens
+
+        def chunk_loss(block: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
+            index = places[block]
+            logprobs_N[index] = logprobs.detach().cpu().numpy()
+            old = self._given(batch.old_logprobs_N, index)
+            loss, block_sums = loss_sum(
+                objective,
+                logprobs_N=logprobs,
+                entropy_N=entropy,
+                old_logprobs_N=logprobs.detach() if old is None else old,
+                advantages_N=advantages_N[block],
+                ref_logprobs_N=self._given(batch.ref_logprobs_N, index),
+                weights_N=self._given(batch.weights_N, index),
+            )
+            sums.append(block_sums)
+            return loss * scale
+
+        work = policy.learn(objective.temperature, chunk_loss)
+        self.module(part, micro.targets_N[part.chosen_N], work=work).backward()
+
+    def _rounds(self, batch: TrainBatch) -> Iterator[tuple[Microbatch, RowPart]]:
+        """Yield this rank's share of every round, an idle row where it has none."""
+        ranks = self.ranks
+        for shares in share_out(batch, token_budget=self.token_budget, ranks=ranks.n_rows):
+            micro = pack(
+                shares[ranks.row], device=ranks.device, multiple_of=ranks.sequence_parallel
+            )
+            part = part_of(
+                micro, part=ranks.part, parts=ranks.sequence_parallel, group=ranks.row_group
+            )
+            yield micro, part
+
+    def _given(self, values_N: Logprobs | None, index: np.ndarray) -> Tensor | None:
+        if values_N is None:
+            return None
+        return torch.as_tensor(values_N[index], device=self.ranks.device)
+
+    def _together(self, mine_N: Logprobs) -> Logprobs:
+        """Return what the ranks have found between them; each token belongs to one."""
+        total = self.ranks.total(torch.as_tensor(mine_N, device=self.ranks.device))
+        return total.cpu().numpy()
+
+    def _sums(self, sums: list[TokenSums]) -> list[float]:
+        mine = [
+            torch.stack([one.policy, one.entropy, one.kl, one.ratio, one.clipped]) for one in sums
+        ]
+        zeros = torch.zeros(5, dtype=torch.float64, device=self.ranks.device)
+        return self.ranks.total(torch.stack([zeros, *mine]).sum(0)).tolist()
+
+    # weights and state
+
+    def weights(self) -> Weights:
+        return Weights(tensors=dict(self.weights_in_turn()), version=self.version)
+
+    def weights_in_turn(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield every weight whole and in the dtype that samplers compute in, one at a time."""
+        return policy.weights_of(self.module, self._compute)
+
+    def save(self, directory: Path) -> None:
+        writer = HuggingFaceStorageWriter(str(directory), save_distributed=True)
+        save_state(self._state(), storage_writer=writer)
+
+    def load(self, directory: Path) -> None:
+        found = outline(directory)
+        check_names(found, self._parameters, where=directory)
+        self.reset_optimizer()
+        for parameter in self._parameters.values():
+            if f"{MOMENT}step.{next(iter(self._parameters))}" in found:
+                self._optimizer.state[parameter] = {
+                    "step": torch.zeros(1),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+        targets = self._state()
+        for name, (shape, dtype) in found.items():
+            if not isinstance(targets[name], DTensor):  # a count of steps, whatever its shape
+                targets[name] = torch.empty(shape, dtype=dtype)
+        read_into(directory, targets, is_alone=False)
+        self._take_steps(targets)
+
+    def _take_steps(self, targets: dict[str, Any]) -> None:
+        for name, parameter in self._parameters.items():
+            if state := self._optimizer.state.get(parameter):
+                state["step"] = targets[f"{MOMENT}step.{name}"].reshape(())
+
+    def _state(self) -> dict[str, Any]:
+        """Return this rank's shards of weights and moments, under the local engine's names."""
+        state: dict[str, Any] = {
+            WEIGHT + name: value.detach() for name, value in self._parameters.items()
+        }
+        for name, parameter in self._parameters.items():
+            for moment, value in self._optimizer.state.get(parameter, {}).items():
+                assert moment in MOMENTS  # noqa: S101
+                state[f"{MOMENT}{moment}.{name}"] = value.reshape(1) if value.ndim == 0 else value
+        return state
+
+    def reset_optimizer(self) -> None:
+        self._optimizer = adamw(self._parameters.values(), self._settings)
+
+    def rest(self) -> None:
+        """Leave the GPU to the samplers: the share waits in the host's memory."""
+        policy.offload(self.module, self._optimizer, "cpu")
+
+    def return_to_work(self) -> None:
+        policy.offload(self.module, self._optimizer, self.ranks.device)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ranks.leave()
+
+
+def _places(micro: Microbatch, part: RowPart) -> np.ndarray:
+    """Return where a part's targets stand among the batch's trained tokens."""
+    return micro.index_N[part.chosen_N].cpu().numpy()

@@ -1,0 +1,95 @@
+"""Who takes part: the process group of all ranks, and within it the groups that share a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed import ProcessGroup
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+
+from reasonrl.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ranks:
+    """Hold this process's place. Rows go to `n_rows` groups of `sequence_parallel` ranks each;
+    parameters are sharded over all ranks."""
+
+    rank: int
+    world: int
+    sequence_parallel: int
+    device: str
+    mesh: DeviceMesh
+    row_group: ProcessGroup | None
+
+    @property
+    def n_rows(self) -> int:
+        return self.world // self.sequence_parallel
+
+    @property
+    def row(self) -> int:
+        """Return which of the rows of a round this rank works on."""
+        return self.rank // self.sequence_parallel
+
+    @property
+    def part(self) -> int:
+        """Return which part of its row this rank holds."""
+        return self.rank % self.sequence_parallel
+
+    def total(self, values: Tensor) -> Tensor:
+        """Return the sum over all ranks, in place."""
+        dist.all_reduce(values)
+        return values
+
+    def leave(self) -> None:
+        """Leave the group. Nothing collective can be called afterwards."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def join(
+    *,
+    rank: int,
+    world: int,
+    address: str,
+    device: str = "cpu",
+    sequence_parallel: int = 1,
+    timeout_s: float = 3_600.0,
+) -> Ranks:
+    """Join the other ranks at `address`, a URL such as tcp://host:port; waits for all of them.
+
+    Raises EngineError when the ranks cannot be divided into rows.
+    """
+    if world % sequence_parallel:
+        raise EngineError(
+            f"{world} ranks cannot work in groups of {sequence_parallel}",
+            where="engine.learner",
+            expected="ranks a multiple of sequence_parallel",
+        )
+    if device != "cpu":
+        torch.cuda.set_device(device)
+    dist.init_process_group(
+        "gloo" if device == "cpu" else "nccl",
+        init_method=address,
+        rank=rank,
+        world_size=world,
+        timeout=timedelta(seconds=timeout_s),
+    )
+    row_group = None
+    for first in range(0, world, sequence_parallel):  # every rank makes every group
+        members = list(range(first, first + sequence_parallel))
+        group = dist.new_group(members)
+        if rank in members:
+            row_group = group
+    return Ranks(
+        rank=rank,
+        world=world,
+        sequence_parallel=sequence_parallel,
+        device=device,
+        mesh=init_device_mesh(torch.device(device).type, (world,)),
+        row_group=row_group,
+    )

@@ -1,0 +1,119 @@
+"""Sampling alone, on a module of its own: the local engine as a replica on another process.
+
+Sampler and learner are two modules here, so weights are copied, under every name that the module
+has. For machines without vLLM, and for tests; `engine` shares one module instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Literal, Self
+
+import torch
+
+from reasonrl.engines.local.sampling import sample_groups
+from reasonrl.engines.local.scoring import score_pairs
+from reasonrl.engines.protocols import Finished
+from reasonrl.engines.stepping import Request
+from reasonrl.engines.weights import Weights
+from reasonrl.errors import EngineError
+from reasonrl.models import layers
+from reasonrl.models.hf import LanguageModel
+from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
+
+
+class LocalSampler:
+    """Sample with a copy of the policy. Version -1 until weights have been loaded.
+
+    A slice samples all that was submitted to its end: weights never change within a rollout.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        *,
+        token_budget: int,
+        max_rows: int,
+        compute: Literal["float32", "bfloat16"] = "float32",
+    ) -> None:
+        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        layers.exchange(model.module, dtype)
+        self.model = replace(model, compute=dtype)
+        self.version = -1
+        self._token_budget = token_budget
+        self._max_rows = max_rows
+        self._waiting: list[Request] = []
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
+    ) -> list[list[Completion]]:
+        self._check_ready()
+        return sample_groups(
+            self.model,
+            prompts,
+            sampling,
+            max_rows=self._max_rows,
+            token_budget=self._token_budget,
+            version=self.version,
+            on_finished=on_finished,
+        )
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        self._check_ready()
+        self._waiting += requests
+
+    def advance(self, seconds: float) -> list[tuple[int, Completion]]:  # noqa: ARG002
+        """Sample all that waits, a `Sampling` at a time."""
+        if not self._waiting:
+            return []
+        sampling = self._waiting[0].sampling
+        now = [request for request in self._waiting if request.sampling == sampling]
+        self._waiting = [request for request in self._waiting if request.sampling != sampling]
+        groups = self.generate(
+            [Prompt(tokens=one.prompt, seed=one.seed, indices=(one.index,)) for one in now],
+            sampling,
+        )
+        return [(request.key, group[0]) for request, group in zip(now, groups, strict=True)]
+
+    def score(
+        self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
+    ) -> list[Logprobs]:
+        self._check_ready()
+        return score_pairs(self.model, pairs, temperature, token_budget=self._token_budget)
+
+    @torch.no_grad()
+    def load_weights(self, weights: Weights, *, version: int) -> None:
+        own = self.model.module.state_dict()
+        if missing := own.keys() - weights.tensors.keys():
+            raise EngineError(
+                f"{len(missing)} weights were not sent, {min(missing)} among them",
+                expected="every name of the model's state dict, tied aliases included",
+            )
+        for name, tensor in weights.tensors.items():
+            own[name].copy_(tensor)
+        layers.forget_copies(self.model.module)
+        self.version = version
+
+    def rest(self) -> None:
+        """Count as without weights: this engine's memory is the host's, and stays."""
+        self.version = -1
+
+    def _check_ready(self) -> None:
+        if self.version < 0:
+            raise EngineError(
+                "a replica was asked to sample before it was given weights",
+                expected="load_weights first: what it holds is not the policy",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Hold nothing that outlives the process."""

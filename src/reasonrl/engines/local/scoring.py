@@ -1,0 +1,63 @@
+"""Log-probabilities of given tokens under a module of this process, without gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reasonrl.algo.head import chunks
+from reasonrl.algo.logprobs import token_logprobs
+from reasonrl.engines.packing import Microbatch, microbatches
+from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.models.hf import LanguageModel
+from reasonrl.types import Logprobs, Tokens
+
+
+@torch.no_grad()
+def score_batch(
+    model: LanguageModel, batch: TrainBatch, temperature: float, *, token_budget: int
+) -> Logprobs:
+    """Return the log-probabilities of a batch's trained tokens, [N], in its order."""
+    found = np.empty(batch.n_tokens, dtype=np.float32)
+    device = str(model.head.device)
+    for micro in microbatches(batch, token_budget=token_budget, device=device):
+        hidden_ND = hidden_at_predictors(model, micro)
+        for part in chunks(len(micro.targets_N)):
+            logits = hidden_ND[part] @ model.head.T
+            logprobs = token_logprobs(logits, micro.targets_N[part], temperature)
+            found[micro.index_N[part].cpu().numpy()] = logprobs.cpu().numpy()
+    return found
+
+
+def score_pairs(
+    model: LanguageModel,
+    pairs: Sequence[tuple[Tokens, Tokens]],
+    temperature: float,
+    *,
+    token_budget: int,
+) -> list[Logprobs]:
+    """Return the log-probabilities of completions after their prompts, one array for each."""
+    flat = score_batch(model, batch_of_pairs(pairs), temperature, token_budget=token_budget)
+    return np.split(flat, np.cumsum([len(completion) for _, completion in pairs])[:-1])
+
+
+def batch_of_pairs(pairs: Sequence[tuple[Tokens, Tokens]]) -> TrainBatch:
+    """Lay prompts and completions out as a batch that nothing is learned from."""
+    return TrainBatch(
+        groups=tuple(
+            TrainGroup(prompt=prompt, completions=(completion,), advantages=(0.0,))
+            for prompt, completion in pairs
+        ),
+        rollout_logprobs_N=np.zeros(sum(len(one) for _, one in pairs), dtype=np.float32),
+    )
+
+
+def hidden_at_predictors(model: LanguageModel, micro: Microbatch) -> Tensor:
+    """Return the hidden states that predict the microbatch's targets, [N, D]."""
+    positions = micro.layout.positions(micro.tokens_1L.device)
+    hidden_LD = model.hidden(micro.tokens_1L, positions, micro.layout)
+    # index_select, not indexing: places repeat, and its backward adds them in a fixed order
+    return hidden_LD.index_select(0, micro.predictors_N)

@@ -1,0 +1,21 @@
+"""Engines on other processes and nodes, placed and watched over by Ray. Nothing else imports it."""
+
+from reasonrl.engines.remote.cluster import Seat, connect, node_ids, spread_over
+from reasonrl.engines.remote.crew import Crew
+from reasonrl.engines.remote.learner import RankEngine, RemoteLearner
+from reasonrl.engines.remote.rollout import RemoteRollout
+from reasonrl.engines.remote.turns import LearnerInTurn, RolloutInTurn, Turns
+
+__all__ = [
+    "Crew",
+    "LearnerInTurn",
+    "RankEngine",
+    "RemoteLearner",
+    "RemoteRollout",
+    "RolloutInTurn",
+    "Seat",
+    "Turns",
+    "connect",
+    "node_ids",
+    "spread_over",
+]

@@ -1,0 +1,154 @@
+"""What all remote engines need of Ray: a connection, seats for actors, and answers or an error.
+
+An answer that does not come, because its process died or is stuck, is `EngineLost`; an error of
+ours in an actor is raised here as what it was; anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from reasonrl.errors import ConfigError, EngineError, EngineLost, ReasonRLError
+
+_POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Say what an actor is given: GPUs of its own, or those of other actors on a named node."""
+
+    gpus: int = 0
+    node_id: str | None = None
+    visible_gpus: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of `ray.remote`. Actors are never restarted by Ray: a new one would
+        have forgotten its state, and nobody would know."""
+        environment = dict(self.environment)
+        if self.visible_gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible_gpus)
+        options: dict[str, Any] = {
+            "num_cpus": 0 if self.visible_gpus else 1,
+            "num_gpus": self.gpus,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+        }
+        if environment:
+            options["runtime_env"] = {"env_vars": environment}
+        if self.node_id is not None:
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
+                self.node_id, soft=False
+            )
+        return options
+
+
+@contextmanager
+def connect(address: str | None, *, actors: int) -> Iterator[None]:
+    """Use the cluster at an address, or one of this machine alone that ends with us.
+
+    Raises ConfigError when there is none at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if ray.is_initialized():  # a caller's own
+        yield
+        return
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if address is None:
+            ray.init(address="local", num_cpus=actors + 1, include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"no Ray cluster there: {error}",
+            where=f"--address {address}",
+            expected="the address of a head node, or auto on a node of the cluster",
+            remedy="start one with `ray start --head`; docs/clusters.md has it for Slurm",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def node_ids() -> list[str]:
+    """Return the ids of the nodes that are alive."""
+    return [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+
+
+def spread_over(nodes: Sequence[str], n: int) -> list[Seat]:
+    """Return seats without GPUs, dealt out over nodes in turn."""
+    return [Seat(node_id=nodes[number % len(nodes)]) for number in range(n)]
+
+
+def answer(ref: Any, *, who: str, timeout_s: float) -> Any:
+    """Return what an actor answers."""
+    return answers([ref], who=who, timeout_s=timeout_s)[0]
+
+
+def answers(refs: Sequence[Any], *, who: str, timeout_s: float) -> list[Any]:
+    """Return what actors answer; raise at the first that fails, not when the last is done."""
+    waiting, end = list(refs), time.monotonic() + timeout_s
+    while waiting:
+        done, waiting = ray.wait(waiting, timeout=_POLL_S)
+        for ref in done:
+            settle(ref, who=who)
+        if waiting and time.monotonic() > end:
+            raise EngineLost(
+                f"no answer from {who} within {timeout_s:g} s",
+                remedy="its log says what it was doing; a longer timeout_s waits longer",
+            )
+    return [settle(ref, who=who) for ref in refs]
+
+
+def settle(ref: Any, *, who: str) -> Any:
+    """Return a finished call's result, or raise what became of it."""
+    try:
+        return ray.get(ref, timeout=_POLL_S * 60)
+    except RayTaskError as error:
+        if isinstance(error.cause, ReasonRLError):
+            raise error.cause from None
+        raise EngineError(
+            f"{who} failed: {error.cause!r}", remedy="its log holds the traceback"
+        ) from error
+    except (RayActorError, GetTimeoutError) as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise EngineLost(f"{who} is lost: {first_line}", remedy="its log may say why") from error
+    except RayError as error:
+        raise EngineLost(f"{who} is lost: {type(error).__name__}") from error
+
+
+def start(kind: type, seat: Seat, *args: object, groups: Mapping[str, int] | None = None) -> Any:
+    """Start an actor of a class on a seat; `groups` are threads for calls that must not wait."""
+    options = {"concurrency_groups": dict(groups)} if groups else {}
+    actor = ray.remote(**options)(kind) if options else ray.remote(kind)
+    return actor.options(**seat.options()).remote(*args)
+
+
+def end(actors: Sequence[Any]) -> None:
+    """Kill actors; those that are dead already are no matter."""
+    for actor in actors:
+        ray.kill(actor)
+
+
+def write_output_to(log: Path | None) -> None:
+    """Send all that this process prints, C code included, to the end of a file."""
+    if log is None:
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    sys.stdout.flush()

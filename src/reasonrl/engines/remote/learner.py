@@ -1,0 +1,221 @@
+"""Learning on ranks: one call here is the same call on every rank, and one answer.
+
+Ranks wait for each other, so one that is lost holds up all: then all are ended, and `EngineLost`
+lets the run start again from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import ray
+from torch import Tensor
+
+from reasonrl.algo.loss import Objective
+from reasonrl.engines.protocols import LearnerEngine, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.remote.cluster import Seat, answer, answers, end, start, write_output_to
+from reasonrl.engines.remote.objects import StoredTensors, store
+from reasonrl.engines.weights import Weights
+from reasonrl.errors import EngineLost
+from reasonrl.types import Logprobs
+
+_POLL_S = 1.0
+_WATCH = "watch"  # the thread that looks on
+
+
+class RankEngine(LearnerEngine, Protocol):
+    """Be one rank of a learner; every call is made on all ranks."""
+
+    def weights_in_turn(self) -> Iterator[tuple[str, Tensor]]: ...
+    def rest(self) -> None: ...
+    def return_to_work(self) -> None: ...
+
+
+BuildRank = Callable[[int, str], RankEngine]
+"""Make a rank, given its number and the address at which the ranks meet."""
+
+
+class _Rank:
+    """Hold one rank on another process. Its work is done on one thread; another can look on."""
+
+    def __init__(self, rank: int, log: Path) -> None:
+        write_output_to(log)
+        self._rank = rank
+        self._engine: RankEngine
+        self._done = 0
+
+    def meeting_place(self) -> str:
+        """Return an address at which the other ranks can reach this one."""
+        with socket.socket() as free:
+            free.bind(("", 0))
+            port = free.getsockname()[1]
+        return f"tcp://{ray.util.get_node_ip_address()}:{port}"
+
+    def seat(self) -> tuple[str, list[str]]:
+        """Return the node that this rank is on, and its GPUs there."""
+        context = ray.get_runtime_context()
+        return context.get_node_id(), [str(one) for one in ray.get_gpu_ids()]
+
+    def build(self, build: BuildRank, address: str) -> None:
+        self._engine = build(self._rank, address)
+
+    def logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
+        return self._mine(self._engine.logprobs(batch, temperature=temperature))
+
+    def reference_logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
+        return self._mine(self._engine.reference_logprobs(batch, temperature=temperature))
+
+    def update(
+        self, batch: TrainBatch, objective: Objective, learning_rate: float
+    ) -> UpdateStats | None:
+        self._done = 0
+        stats = self._engine.update(
+            batch, objective, learning_rate=learning_rate, progress=self._count
+        )
+        return stats if self._rank == 0 else None
+
+    def done(self) -> int:
+        """Return how many rollouts this rank has learned from in this update."""
+        return self._done
+
+    def weights(self) -> StoredTensors | None:
+        """Put the weights into the object store, on rank 0; the others give it their parts."""
+        if self._rank == 0:
+            return store(self._engine.weights_in_turn())
+        for _ in self._engine.weights_in_turn():
+            pass
+        return None
+
+    def save(self, directory: Path) -> None:
+        self._engine.save(directory)
+
+    def load(self, directory: Path) -> None:
+        self._engine.load(directory)
+
+    def reset_optimizer(self) -> None:
+        self._engine.reset_optimizer()
+
+    def rest(self) -> None:
+        self._engine.rest()
+
+    def return_to_work(self) -> None:
+        self._engine.return_to_work()
+
+    def _count(self, n: int) -> None:
+        self._done += n
+
+    def _mine(self, found: Logprobs) -> Logprobs | None:
+        return found if self._rank == 0 else None
+
+
+class RemoteLearner:
+    """Drive one rank for each seat. `build` makes a rank where it works."""
+
+    def __init__(
+        self, build: BuildRank, seats: Sequence[Seat], *, timeout_s: float, logs: Path
+    ) -> None:
+        self.version = 0
+        self._timeout_s = timeout_s
+        self.actors = [
+            start(_Rank, seat, rank, logs / f"rank-{rank}.log", groups={_WATCH: 1})
+            for rank, seat in enumerate(seats)
+        ]
+        try:
+            address = answer(
+                self.actors[0].meeting_place.remote(), who="rank 0", timeout_s=timeout_s
+            )
+            self._all("build", [actor.build.remote(build, address) for actor in self.actors])
+        except BaseException:
+            end(self.actors)
+            raise
+
+    def seats(self) -> list[tuple[str, list[str]]]:
+        """Return each rank's node and GPUs."""
+        return self._all("seat", [actor.seat.remote() for actor in self.actors])
+
+    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        stored = ray.put(batch)
+        calls = [actor.logprobs.remote(stored, temperature) for actor in self.actors]
+        found: Logprobs = self._all("logprobs", calls)[0]
+        return found
+
+    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        stored = ray.put(batch)
+        calls = [actor.reference_logprobs.remote(stored, temperature) for actor in self.actors]
+        found: Logprobs = self._all("reference_logprobs", calls)[0]
+        return found
+
+    def update(
+        self,
+        batch: TrainBatch,
+        objective: Objective,
+        *,
+        learning_rate: float,
+        progress: Progress | None = None,
+    ) -> UpdateStats:
+        stored = ray.put(batch)
+        calls = [actor.update.remote(stored, objective, learning_rate) for actor in self.actors]
+        if progress:
+            self._watch(calls, progress, batch.n_rollouts)
+        stats: UpdateStats = self._all("update", calls)[0]
+        return stats
+
+    def _watch(self, calls: Sequence[Any], progress: Progress, total: int) -> None:
+        """Report how far the ranks are until the first has finished or failed."""
+        seen = 0
+        while not ray.wait(list(calls), timeout=_POLL_S)[0]:
+            done, _ = ray.wait(
+                refs := [
+                    actor.done.options(concurrency_group=_WATCH).remote() for actor in self.actors
+                ],
+                num_returns=len(self.actors),
+                timeout=_POLL_S,
+            )
+            if len(done) < len(refs):
+                continue
+            now = min(total, sum(self._all("done", refs)))
+            progress(now - seen)
+            seen = now
+        progress(total - seen)
+
+    def weights(self) -> Weights:
+        stored = self._all("weights", [actor.weights.remote() for actor in self.actors])[0]
+        return Weights(tensors=stored, version=self.version)
+
+    def save(self, directory: Path) -> None:
+        self._all("save", [actor.save.remote(directory.resolve()) for actor in self.actors])
+
+    def load(self, directory: Path) -> None:
+        self._all("load", [actor.load.remote(directory.resolve()) for actor in self.actors])
+
+    def reset_optimizer(self) -> None:
+        self._all("reset_optimizer", [actor.reset_optimizer.remote() for actor in self.actors])
+
+    def rest(self) -> None:
+        """Leave the GPUs to the samplers."""
+        self._all("rest", [actor.rest.remote() for actor in self.actors])
+
+    def return_to_work(self) -> None:
+        self._all("return_to_work", [actor.return_to_work.remote() for actor in self.actors])
+
+    def _all(self, what: str, calls: Sequence[Any]) -> list[Any]:
+        try:
+            return answers(calls, who=f"a learner rank ({what})", timeout_s=self._timeout_s)
+        except EngineLost:
+            end(self.actors)  # the others wait for it in a collective call
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        end(self.actors)

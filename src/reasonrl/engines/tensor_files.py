@@ -1,0 +1,82 @@
+"""Tensors of a checkpoint: safetensors files, each whole or the shards that one rank held.
+
+Shards are torch's distributed checkpoint in its safetensors form, so nothing is pickled and any
+number of ranks reads what any other number wrote. Used by the learner engines.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+from torch.distributed.checkpoint.state_dict_loader import load as load_state
+
+from reasonrl.engines.weights import WEIGHT
+from reasonrl.errors import CheckpointError
+
+WHOLE = "engine.safetensors"
+
+
+def write_whole(directory: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors as one file."""
+    save_file({name: value.contiguous() for name, value in tensors.items()}, directory / WHOLE)
+
+
+def read_whole(directory: Path) -> dict[str, Tensor]:
+    """Return all tensors of a directory, put together from however many shards."""
+    found = {
+        name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in outline(directory).items()
+    }
+    read_into(directory, found, is_alone=True)
+    return found
+
+
+def outline(directory: Path) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Return the names of a directory's tensors with their whole shapes and dtypes."""
+    try:
+        metadata = HuggingFaceStorageReader(str(directory)).read_metadata()
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise _unreadable(directory, error) from error
+    tensors = metadata.state_dict_metadata
+    return {
+        name: (one.size, one.properties.dtype)
+        for name, one in tensors.items()
+        if isinstance(one, TensorStorageMetadata)
+    }
+
+
+def read_into(directory: Path, targets: dict[str, Any], *, is_alone: bool) -> None:
+    """Fill tensors, sharded or not, from a directory; on many ranks a collective call."""
+    reader = HuggingFaceStorageReader(str(directory))
+    try:
+        with warnings.catch_warnings():  # reading alone is what is meant
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            load_state(targets, storage_reader=reader, no_dist=is_alone)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise _unreadable(directory, error) from error
+
+
+def check_names(found: Iterable[str], parameters: Iterable[str], *, where: Path | None) -> None:
+    """Raise CheckpointError when a parameter's weight is not among the tensors found."""
+    if missing := {WEIGHT + name for name in parameters}.difference(found):
+        raise CheckpointError(
+            f"{len(missing)} weights are missing, {min(missing)} among them",
+            where=str(where or ""),
+            remedy="the checkpoint belongs to another model",
+        )
+
+
+def _unreadable(directory: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"its tensors cannot be read: {error}",
+        where=str(directory),
+        remedy=f"delete {directory} to resume from the checkpoint before it",
+    )

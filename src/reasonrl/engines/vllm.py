@@ -1,0 +1,269 @@
+"""The vLLM engine: sampling at a GPU's speed, with the sampler's log-probabilities and versions.
+
+Facts that shaped it were measured on vLLM 0.32 (docs/clusters.md): log-probabilities must be asked
+for as processed, or they are those at temperature 1; end-of-sequence ids are given outright, so
+that both engines stop at the same ones; weights go through `reload_weights`, aliases of tied
+tensors included, and the KV cache of running rollouts is computed anew afterwards, since keys and
+values of the old policy under the new one give log-probabilities that neither has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from safetensors.torch import save_file
+
+from reasonrl.engines.protocols import Finished
+from reasonrl.engines.stepping import Request, generate_in_slices
+from reasonrl.engines.weights import Weights
+from reasonrl.errors import EngineError
+from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
+
+_PREFILL_TOKENS = 8_192  # computed in one step, of prompts and running rollouts together
+_MEMORY = Path("/dev/shm")  # noqa: S108  (weights for tensor-parallel workers pass through memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmSettings:
+    """Say how an engine is started. `model` is a directory or a hub id; its weights are not read:
+    an engine samples only once weights have been pushed, all of `weight_names`: a tied head that is
+    not sent stays as it was, silently."""
+
+    model: str
+    weight_names: frozenset[str]
+    eos_ids: tuple[int, ...]
+    context: int
+    compute: Literal["float32", "bfloat16"]
+    max_rows: int
+    tensor_parallel: int = 1
+    memory_share: float = 0.85
+    device: str = "cuda"
+    can_sleep: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    """Hold one rollout while it is sampled. `updates` are places at which the weights changed."""
+
+    request: Request
+    version: int
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    updates: list[tuple[int, int]] = field(default_factory=list)
+
+
+class VllmEngine:
+    """Sample with vLLM in this process. Version -1 until weights have been loaded."""
+
+    def __init__(self, settings: VllmSettings) -> None:
+        self.version = -1
+        self._settings = settings
+        self._running: dict[str, _Running] = {}
+        self._is_asleep = False
+        self._llm = _start(settings)
+
+    # sampling
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
+    ) -> list[list[Completion]]:
+        return generate_in_slices(self, prompts, sampling, on_finished)
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        self._check_ready()
+        for request in requests:
+            name = self._llm.llm_engine.add_request(
+                str(request.key), _as_prompt(request.prompt), self._params(request)
+            )
+            self._running[name.partition("-")[0]] = _Running(request, self.version)
+
+    def advance(self, seconds: float) -> list[tuple[int, Completion]]:
+        done: list[tuple[int, Completion]] = []
+        end = time.monotonic() + seconds
+        while self._running and not (done and time.monotonic() > end):
+            for output in self._llm.llm_engine.step():
+                running = self._running[output.request_id]
+                [sampled] = output.outputs
+                running.tokens.extend(sampled.token_ids)
+                running.logprobs.extend(_chosen(sampled.token_ids, sampled.logprobs))
+                if output.finished:
+                    del self._running[output.request_id]
+                    done.append((running.request.key, self._completion(running)))
+            if time.monotonic() > end:
+                break
+        return done
+
+    def _params(self, request: Request) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = request.sampling
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=1.0,
+            top_k=0,
+            max_tokens=sampling.max_new_tokens,
+            seed=_seed(request),
+            ignore_eos=True,  # our list is the list
+            stop_token_ids=list(self._settings.eos_ids),
+            logprobs=0,  # the sampled token's alone
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+        )
+
+    def _completion(self, running: _Running) -> Completion:
+        is_stopped = running.tokens[-1] in self._settings.eos_ids
+        return Completion(
+            tokens=np.asarray(running.tokens, dtype=np.int32),
+            logprobs=np.asarray(running.logprobs, dtype=np.float32),
+            stop=StopReason.STOP if is_stopped else StopReason.LENGTH,
+            version=running.version,
+            updates=tuple(running.updates),
+        )
+
+    # scoring
+
+    def score(
+        self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
+    ) -> list[Logprobs]:
+        self._check_ready()
+        if temperature != 1.0:
+            raise EngineError(
+                f"vLLM scores given tokens at temperature 1 only, asked for {temperature:g}"
+            )
+        from vllm import SamplingParams
+
+        if self._running:
+            raise EngineError("asked to score while rollouts are being sampled")
+        params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+        wholes = [np.concatenate(pair) for pair in pairs]
+        outputs = self._llm.generate([_as_prompt(one) for one in wholes], params, use_tqdm=False)
+        found = []
+        for (prompt, _), whole, output in zip(pairs, wholes, outputs, strict=True):
+            tail = slice(len(prompt), len(whole))
+            values = _chosen(whole[tail].tolist(), output.prompt_logprobs[tail])
+            found.append(np.asarray(values, dtype=np.float32))
+        return found
+
+    # weights
+
+    def load_weights(self, weights: Weights, *, version: int) -> None:
+        if self._is_asleep:
+            self._llm.wake_up()
+            self._is_asleep = False
+        if missing := self._settings.weight_names - weights.tensors.keys():
+            raise EngineError(
+                f"{len(missing)} weights were not sent, {min(missing)} among them",
+                expected="every name of the model's state dict, tied aliases included",
+            )
+        if self._settings.tensor_parallel == 1:
+            self._reload(weights_iterator=iter(weights.tensors.items()))
+        else:
+            self._reload_by_file(weights)
+        self._llm.llm_engine.reset_prefix_cache(reset_running_requests=True)
+        self.version = version
+        for running in self._running.values():
+            if running.tokens:
+                running.updates.append((len(running.tokens), version))
+            else:
+                running.version = version
+
+    def _reload(self, **source: object) -> None:
+        self._llm.collective_rpc("reload_weights", kwargs=source)
+
+    def _reload_by_file(self, weights: Weights) -> None:
+        """Hand the weights to the workers of a tensor-parallel engine, which are processes."""
+        place = _MEMORY if _MEMORY.is_dir() else None
+        with tempfile.TemporaryDirectory(dir=place) as directory:
+            tensors = {name: value.clone() for name, value in weights.tensors.items()}
+            save_file(tensors, Path(directory) / "model.safetensors")
+            self._reload(weights_path=directory)
+
+    def rest(self) -> None:
+        """Leave the GPU to somebody else: weights and cache are dropped, the version with them."""
+        self._llm.sleep(level=2)
+        self._is_asleep, self.version = True, -1
+
+    def _check_ready(self) -> None:
+        if self.version < 0:
+            raise EngineError(
+                "a vLLM engine was asked to sample before it was given weights",
+                expected="load_weights first: what it holds is not the policy",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._llm.llm_engine.engine_core.shutdown()
+
+
+def _start(settings: VllmSettings) -> Any:
+    """Start vLLM as the measurements ask for; on a CPU without compiling anything."""
+    is_cpu = settings.device == "cpu"
+    if settings.tensor_parallel == 1:
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # the engine runs in this process
+    if is_cpu:
+        os.environ.setdefault("VLLM_CPU_CI_ENV", "1")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")  # others work here too
+    try:
+        from vllm import LLM
+    except ImportError as error:
+        raise EngineError(
+            f"vLLM cannot be imported: {error}",
+            where="engine.rollout.type",
+            remedy="pip install 'reasonrl[vllm]' on the nodes that sample",
+        ) from error
+    return LLM(
+        model=settings.model,
+        load_format="dummy",
+        dtype=settings.compute,
+        max_model_len=settings.context + 1,  # a scored sequence is followed by one token
+        max_num_seqs=settings.max_rows,
+        tensor_parallel_size=settings.tensor_parallel,
+        gpu_memory_utilization=settings.memory_share,
+        skip_tokenizer_init=True,
+        generation_config="vllm",  # the model's own defaults would cut the support
+        logprobs_mode="processed_logprobs",
+        enforce_eager=is_cpu,
+        # a prompt cut in two winds its rollout's generator back, which a CPU's cannot
+        enable_chunked_prefill=not is_cpu,
+        max_num_batched_tokens=max(settings.context + 1, _PREFILL_TOKENS),
+        enable_prefix_caching=True,  # the group's prompt is computed once
+        enable_sleep_mode=settings.can_sleep and not is_cpu,
+        distributed_executor_backend="uni" if settings.tensor_parallel == 1 else "mp",
+        async_scheduling=False,  # a token in flight would carry the wrong version
+        disable_log_stats=True,
+    )
+
+
+def _as_prompt(tokens: Tokens) -> dict[str, list[int]]:
+    return {"prompt_token_ids": tokens.tolist()}
+
+
+def _chosen(tokens: Sequence[int], places: Any) -> list[float]:
+    """Return the log-probabilities of the given tokens out of vLLM's dictionaries, one a place."""
+    if places is None:
+        raise EngineError("vLLM returned no log-probabilities", expected="one for each token")
+    return [place[token].logprob for token, place in zip(tokens, places, strict=True)]
+
+
+def _seed(request: Request) -> int:
+    """Return a rollout's seed, from its prompt's and its place in the group."""
+    text = f"{request.seed}/{request.index}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")
