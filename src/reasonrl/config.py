@@ -367,6 +367,11 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _check_names(self) -> Recipe:
+        if self.pipeline and (self.engine.type == "local" or self.engine.placement == "shared"):
+            raise ValueError(
+                '[pipeline] needs engine.type = "ray" and engine.placement = "separate": '
+                "sampling and learning go on at the same time"
+            )
         _check_differ("stage", [stage.name for stage in self.stage])
         _check_differ("suite", [suite.name for suite in self.suite])
         return self

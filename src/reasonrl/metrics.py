@@ -56,6 +56,7 @@ def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
     tokens = sum(stats.n_tokens for stats in updates)
     old_N = batch.old_logprobs_N if updates else None
     gap_N = None if old_N is None else np.abs(batch.rollout_logprobs_N - old_N)
+    weights_N = batch.weights_N
 
     def per_token(sums: Iterable[float]) -> float | None:
         return fsum(sums) / tokens if tokens else None
@@ -69,9 +70,20 @@ def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
         "update/gradient_norm": _mean([s.gradient_norm for s in updates]),
         "update/gap_mean": None if gap_N is None else float(gap_N.mean(dtype=np.float64)),
         "update/gap_max": None if gap_N is None else float(gap_N.max()),
+        "update/weight_mean": None if weights_N is None else float(weights_N.mean()),
         "update/tokens": batch.n_tokens or None,
         "update/microbatches": sum(s.n_microbatches for s in updates) or None,
         "update/n": len(updates),
+    }
+
+
+def staleness_metrics(kept: Sequence[SelectedGroup], version: int) -> Row:
+    """Say how many updates behind the policy at `version` the trained tokens were sampled."""
+    completions = [rollout.completion for item in kept for rollout in item.rollouts]
+    behind = [np.asarray(version) - one.versions() for one in completions]
+    return {
+        "stale/mean_updates": float(np.concatenate(behind).mean()) if behind else None,
+        "stale/max_updates": max((int(one.max()) for one in behind), default=None),
     }
 
 

@@ -9,26 +9,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from reasonrl.algo import entropy
-from reasonrl.algo.entropy import EntropyState
-from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup, Signal, select_group
-from reasonrl.batch import build_batch, sampled_entropy, split_minibatches
 from reasonrl.clock import StepClock
-from reasonrl.config import Recipe, Stage, Suite
+from reasonrl.config import PipelineConfig, Recipe, Stage, Suite
 from reasonrl.data.sampler import ProblemSampler, SamplerState
-from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
-from reasonrl.engines.sync import Audit, push_weights
+from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
+from reasonrl.engines.sync import Audit
 from reasonrl.evaluation.score import SuiteResult, describe
 from reasonrl.evaluation.suite import evaluate_suite
-from reasonrl.metrics import Row, rollout_metrics, selection_metrics, update_metrics
+from reasonrl.learning import Phase, learn
+from reasonrl.metrics import (
+    Row,
+    rollout_metrics,
+    selection_metrics,
+    staleness_metrics,
+    update_metrics,
+)
 from reasonrl.rollout import EncodedProblem, Judge, Tokenizer, check_failures, collect
 from reasonrl.seeds import derive_seed
 from reasonrl.train_state import TrainState, entropy_control, has_plateaued
-from reasonrl.types import EntropyMode, Group, Sampling
+from reasonrl.types import Group, Sampling
 
 
 class Recorder(Protocol):
@@ -46,6 +50,15 @@ class Display(Protocol):
     def note(self, text: str) -> None: ...
     def step(self, metrics: Row, *, total: int) -> None: ...
     def phase(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sampled:
+    """Hold what was sampled for one step, with its selection, and where the sampler then stood."""
+
+    groups: list[Group]
+    selected: list[SelectedGroup]
+    sampler: SamplerState
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,8 +86,12 @@ class Trainer:
     _encoded: dict[str, EncodedProblem] = field(init=False)
     _sampler: ProblemSampler = field(init=False)
 
-    def run(self) -> bool:
-        """Train to the end and make every evaluation; return False when stopped before that."""
+    def run(self, step: Callable[[Stage], None] | None = None) -> bool:
+        """Train to the end and make every evaluation; return False when stopped before that.
+
+        `step` takes a step in another way than this loop's own.
+        """
+        step = step or self._step
         self._open_stage()
         saved_step = self.state.step
         while True:
@@ -84,7 +101,7 @@ class Trainer:
                     self.save(self.state)
                 return self._is_finished and is_evaluated
             started = time.perf_counter()
-            self._step(self.recipe.stage[self.state.stage])
+            step(self.recipe.stage[self.state.stage])
             self.state.train_wall_s += time.perf_counter() - started
             if self._is_finished or self.state.step % self.recipe.checkpoint.every == 0:
                 started = time.perf_counter()
@@ -101,39 +118,12 @@ class Trainer:
     def _step(self, stage: Stage) -> None:
         """Take one step of eq. 3.1: rollout, selection, updates, entropy control."""
         clock = StepClock()
-        groups, selected = self._rollout(stage)
-        self.recorder.rollouts(self.state.step + 1, stage.name, selected)
-        check_failures(
-            [rollout.verdict for group in groups for rollout in group.rollouts],
-            max_share=self.recipe.verify.max_failed_share,
-            what="verifications failed in one step",
-            where="verify.max_failed_share",
-            remedy="look at the newest file in the run's rollouts/; then `reasonrl resume`",
-        )
+        sampled = self.sample(stage, self.state.step + 1, self._sampler, phase=self.display.phase)
         clock.lap("time/rollout_s")
-        kept = [item for item in selected if item.signal is Signal.KEPT]
-        batch, updates, control_row = self._learn(stage, kept)
-        clock.lap("time/update_s")
-        self.state.step += 1
-        self.state.stage_step += 1
-        metrics: Row = {
-            "step": self.state.step,
-            "stage": stage.name,
-            "version": self.state.version,
-            **rollout_metrics(groups),
-            **selection_metrics(selected),
-            **update_metrics(batch, updates),
-            **control_row,
-            "data/epoch": self._sampler.state().epoch,
-        }
-        self._remember(groups, metrics)
-        metrics |= clock.finish()
-        self.recorder.step(metrics)
-        self.display.step(metrics, total=sum(one.steps for one in self.recipe.stage))
-        self._close_stage_if_over(stage)
+        self.learn_from(stage, sampled, clock, pipeline=None)
 
-    def _rollout(self, stage: Stage) -> tuple[list[Group], list[SelectedGroup]]:
-        """Return the step's groups and the selection; sample on for missing ones if allowed."""
+    def sample(self, stage: Stage, step: int, sampler: ProblemSampler, *, phase: Phase) -> Sampled:
+        """Return a step's groups and the selection; sample on for missing ones if allowed."""
         rollout = stage.rollout
         groups: list[Group] = []
         selected: list[SelectedGroup] = []
@@ -142,8 +132,8 @@ class Trainer:
             missing = rollout.prompts_per_step - n_kept
             if missing == 0:
                 break
-            problems = [self._encoded[problem.id] for problem in self._sampler.take(missing)]
-            with self.display.phase("rollout", missing * rollout.group_size) as progress:
+            problems = [self._encoded[problem.id] for problem in sampler.take(missing)]
+            with phase("rollout", missing * rollout.group_size) as progress:
                 fresh = collect(
                     self.engine,
                     self.tokenizer,
@@ -154,77 +144,74 @@ class Trainer:
                         temperature=rollout.temperature,
                         group_size=rollout.group_size,
                     ),
-                    seed_parts=(self.recipe.seed, "train", self.state.step + 1, attempt),
+                    seed_parts=(self.recipe.seed, "train", step, attempt),
                     progress=progress,
                 )
             groups += fresh
             selected += [select_group(group, stage.update.truncation) for group in fresh]
-        return groups, selected
+        return Sampled(groups=groups, selected=selected, sampler=sampler.state())
 
-    def _learn(
-        self, stage: Stage, kept: Sequence[SelectedGroup]
-    ) -> tuple[TrainBatch, list[UpdateStats], Row]:
-        """Run the step's N_SGD updates and the entropy controller; nothing without a signal."""
-        control = entropy_control(stage.entropy)
-        before = EntropyState(coefficient=self.state.coefficient, is_open=self.state.gate_open)
-        batch = build_batch(kept)
-        if not kept:
-            return batch, [], _control_row(None, None, before) | {"sync/gap_nats": None}
-        temperature, update = stage.rollout.temperature, stage.update
-        is_on_policy = update.minibatches * update.reuse == 1
-        if update.kl_coefficient:
-            reference = self.learner.reference_logprobs(batch, temperature=temperature)
-            batch = replace(batch, ref_logprobs_N=reference)
-        if control.mode is EntropyMode.REPORT or not is_on_policy:
-            old = self.learner.logprobs(batch, temperature=temperature)
-            batch = replace(batch, old_logprobs_N=old)
-        alpha = entropy.coefficient(control, before, sampled_entropy(batch))
-        objective = Objective(
-            clip_low=update.clip_low,
-            clip_high=update.clip_high,
-            entropy_coefficient=alpha,
-            kl_coefficient=update.kl_coefficient,
-            temperature=temperature,
+    def learn_from(
+        self, stage: Stage, sampled: Sampled, clock: StepClock, *, pipeline: PipelineConfig | None
+    ) -> None:
+        """Take the rest of a step: record what was sampled, learn, record what that did."""
+        groups, selected, state = sampled.groups, sampled.selected, self.state
+        self.recorder.rollouts(state.step + 1, stage.name, selected)
+        check_failures(
+            [rollout.verdict for group in groups for rollout in group.rollouts],
+            max_share=self.recipe.verify.max_failed_share,
+            what="verifications failed in one step",
+            where="verify.max_failed_share",
+            remedy="look at the newest file in the run's rollouts/; then `reasonrl resume`",
         )
-        updates = []
-        with self.display.phase("update", batch.n_rollouts * update.reuse) as progress:
-            for _ in range(update.reuse):
-                for minibatch in split_minibatches(batch, update.minibatches):
-                    updates.append(
-                        self.learner.update(
-                            minibatch,
-                            objective,
-                            learning_rate=update.learning_rate,
-                            progress=progress,
-                        )
-                    )
-        if batch.old_logprobs_N is None:  # on-policy: the update's own forward pass
-            batch = replace(batch, old_logprobs_N=updates[0].logprobs_N)
-        entropy_nats = sampled_entropy(batch)
-        assert entropy_nats is not None  # noqa: S101  (old_logprobs are known by now)
-        after = entropy.adapt(control, before, entropy_nats)
-        self.state.coefficient, self.state.gate_open = after.coefficient, after.is_open
-        self.state.version += len(updates)
-        gap_nats = push_weights(
+        kept = [item for item in selected if item.signal is Signal.KEPT]
+        stale = staleness_metrics(kept, state.version)
+        learned = learn(
             self.engine,
             self.learner,
-            version=self.state.version,
-            batch=batch,
+            stage,
+            state,
+            kept,
+            pipeline=pipeline,
             audit=self.audit,
+            phase=self.display.phase,
         )
-        control_row = _control_row(entropy_nats, alpha, after) | {"sync/gap_nats": gap_nats}
-        return batch, updates, control_row
+        clock.lap("time/update_s")
+        state.step += 1
+        state.stage_step += 1
+        metrics: Row = {
+            "step": state.step,
+            "stage": stage.name,
+            "version": state.version,
+            **rollout_metrics(groups),
+            **selection_metrics(selected),
+            **update_metrics(learned.batch, learned.updates),
+            **stale,
+            **learned.control,
+            "data/epoch": sampled.sampler.epoch,
+        }
+        self._remember(sampled, metrics)
+        metrics |= clock.finish()
+        self.recorder.step(metrics)
+        self.display.step(metrics, total=sum(one.steps for one in self.recipe.stage))
+        self._close_stage_if_over(stage)
 
-    def _remember(self, groups: Sequence[Group], metrics: Row) -> None:
+    def copy_sampler(self) -> ProblemSampler:
+        """Return a sampler of the current stage that goes on where this run's is."""
+        sampler = self._new_sampler()
+        sampler.restore(self._sampler.state())
+        return sampler
+
+    def _remember(self, sampled: Sampled, metrics: Row) -> None:
         """Keep what the plateau rule and the between-stage filter will ask for."""
         accuracy = metrics["accuracy/all"]
         if isinstance(accuracy, float):
             self.state.accuracies.append(accuracy)
-        for group in groups:
+        for group in sampled.groups:
             if rewards := group.rewards:
                 share = sum(reward == 1.0 for reward in rewards) / len(rewards)
                 self.state.last_scores[group.problem.id] = share
-        self.state.sampler = self._sampler.state().to_json()
+        self.state.sampler = sampled.sampler.to_json()
 
     # stages
 
@@ -235,12 +222,15 @@ class Trainer:
         dropped = set(self.state.dropped)
         pool = self.pools[self.state.stage]
         self._encoded = {item.problem.id: item for item in pool if item.problem.id not in dropped}
-        self._sampler = ProblemSampler(
+        self._sampler = self._new_sampler()
+        if self.state.sampler:
+            self._sampler.restore(SamplerState.from_json(self.state.sampler))
+
+    def _new_sampler(self) -> ProblemSampler:
+        return ProblemSampler(
             [item.problem for item in self._encoded.values()],
             seed=derive_seed(self.recipe.seed, "order", self.state.stage),
         )
-        if self.state.sampler:
-            self._sampler.restore(SamplerState.from_json(self.state.sampler))
 
     def _close_stage_if_over(self, stage: Stage) -> None:
         """Go to the next stage when this one has had its steps or has stopped gaining."""
@@ -318,12 +308,3 @@ class Trainer:
             max_failed_share=self.recipe.verify.max_failed_share,
             phase=self.display.phase,
         )
-
-
-def _control_row(entropy_nats: float | None, alpha: float | None, after: EntropyState) -> Row:
-    return {
-        "entropy/nats": entropy_nats,
-        "entropy/coefficient": alpha,
-        "entropy/controller": after.coefficient,
-        "entropy/gate_open": after.is_open,
-    }

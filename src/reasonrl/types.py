@@ -184,6 +184,13 @@ class Completion:
     def is_truncated(self) -> bool:
         return self.stop is StopReason.LENGTH
 
+    def versions(self) -> npt.NDArray[np.int64]:
+        """Return the version that sampled each token."""
+        versions = np.full(len(self.tokens), self.version)
+        for first_token, version in self.updates:
+            versions[first_token:] = version
+        return versions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

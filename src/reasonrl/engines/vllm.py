@@ -68,6 +68,8 @@ class VllmEngine:
         self.version = -1
         self._settings = settings
         self._running: dict[str, _Running] = {}
+        self._finished: list[tuple[int, Completion]] = []
+        self._scoring: dict[str, Any] = {}  # what vLLM says of given tokens, None until it does
         self._is_asleep = False
         self._llm = _start(settings)
 
@@ -81,26 +83,32 @@ class VllmEngine:
     def submit(self, requests: Sequence[Request]) -> None:
         self._check_ready()
         for request in requests:
-            name = self._llm.llm_engine.add_request(
-                str(request.key), _as_prompt(request.prompt), self._params(request)
+            name = str(request.key)
+            self._llm.llm_engine.add_request(
+                name, _as_prompt(request.prompt), self._params(request)
             )
-            self._running[name.partition("-")[0]] = _Running(request, self.version)
+            self._running[name] = _Running(request, self.version)
 
     def advance(self, seconds: float) -> list[tuple[int, Completion]]:
-        done: list[tuple[int, Completion]] = []
         end = time.monotonic() + seconds
-        while self._running and not (done and time.monotonic() > end):
-            for output in self._llm.llm_engine.step():
-                running = self._running[output.request_id]
-                [sampled] = output.outputs
-                running.tokens.extend(sampled.token_ids)
-                running.logprobs.extend(_chosen(sampled.token_ids, sampled.logprobs))
-                if output.finished:
-                    del self._running[output.request_id]
-                    done.append((running.request.key, self._completion(running)))
-            if time.monotonic() > end:
-                break
+        while self._running and time.monotonic() < end:
+            self._step()
+        done, self._finished = self._finished, []
         return done
+
+    def _step(self) -> None:
+        """Compute one token for what runs, and take what that finishes."""
+        for output in self._llm.llm_engine.step():
+            if output.request_id in self._scoring:
+                self._scoring[output.request_id] = output.prompt_logprobs
+                continue
+            running = self._running[output.request_id]
+            [sampled] = output.outputs
+            running.tokens.extend(sampled.token_ids)
+            running.logprobs.extend(_chosen(sampled.token_ids, sampled.logprobs))
+            if output.finished:
+                del self._running[output.request_id]
+                self._finished.append((running.request.key, self._completion(running)))
 
     def _params(self, request: Request) -> Any:
         from vllm import SamplingParams
@@ -142,15 +150,18 @@ class VllmEngine:
             )
         from vllm import SamplingParams
 
-        if self._running:
-            raise EngineError("asked to score while rollouts are being sampled")
         params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
         wholes = [np.concatenate(pair) for pair in pairs]
-        outputs = self._llm.generate([_as_prompt(one) for one in wholes], params, use_tqdm=False)
+        self._scoring = {f"score/{place}": None for place in range(len(pairs))}
+        for name, whole in zip(self._scoring, wholes, strict=True):
+            self._llm.llm_engine.add_request(name, _as_prompt(whole), params)
+        while None in self._scoring.values():  # what is being sampled goes on meanwhile
+            self._step()
+        places, self._scoring = list(self._scoring.values()), {}
         found = []
-        for (prompt, _), whole, output in zip(pairs, wholes, outputs, strict=True):
+        for (prompt, _), whole, place in zip(pairs, wholes, places, strict=True):
             tail = slice(len(prompt), len(whole))
-            values = _chosen(whole[tail].tolist(), output.prompt_logprobs[tail])
+            values = _chosen(whole[tail].tolist(), place[tail])
             found.append(np.asarray(values, dtype=np.float32))
         return found
 

@@ -26,6 +26,7 @@ from reasonrl.launch.process import note_event, only_process, stop_on_signal
 from reasonrl.manifest import DATA, keep_manifest, problem_sets
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel
+from reasonrl.pipeline import PipelinedTrainer
 from reasonrl.pools import (
     Pools,
     encode_pools,
@@ -179,7 +180,9 @@ def _train(run: Run, note: Callable[[str], None]) -> Outcome:
             state=state,
             audit=engines.audit,
         )
-        is_finished = trainer.run()
+        is_finished = (
+            PipelinedTrainer(trainer, recipe.pipeline).run() if recipe.pipeline else trainer.run()
+        )
         if is_finished:
             _save_model(run, engines)
             write_summary(directory, recipe, files, trainer.state, threads=run.threads)

@@ -6,6 +6,7 @@ has. For machines without vLLM, and for tests; `engine` shares one module instea
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -27,7 +28,8 @@ from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 class LocalSampler:
     """Sample with a copy of the policy. Version -1 until weights have been loaded.
 
-    A slice samples all that was submitted to its end: weights never change within a rollout.
+    A slice samples all that was submitted to its end: weights never change within a rollout, those
+    that come meanwhile wait.
     """
 
     def __init__(
@@ -45,20 +47,22 @@ class LocalSampler:
         self._token_budget = token_budget
         self._max_rows = max_rows
         self._waiting: list[Request] = []
+        self._busy = threading.Lock()
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
-        self._check_ready()
-        return sample_groups(
-            self.model,
-            prompts,
-            sampling,
-            max_rows=self._max_rows,
-            token_budget=self._token_budget,
-            version=self.version,
-            on_finished=on_finished,
-        )
+        with self._busy:
+            self._check_ready()
+            return sample_groups(
+                self.model,
+                prompts,
+                sampling,
+                max_rows=self._max_rows,
+                token_budget=self._token_budget,
+                version=self.version,
+                on_finished=on_finished,
+            )
 
     def submit(self, requests: Sequence[Request]) -> None:
         self._check_ready()
@@ -91,10 +95,11 @@ class LocalSampler:
                 f"{len(missing)} weights were not sent, {min(missing)} among them",
                 expected="every name of the model's state dict, tied aliases included",
             )
-        for name, tensor in weights.tensors.items():
-            own[name].copy_(tensor)
-        layers.forget_copies(self.model.module)
-        self.version = version
+        with self._busy:
+            for name, tensor in weights.tensors.items():
+                own[name].copy_(tensor)
+            layers.forget_copies(self.model.module)
+            self.version = version
 
     def rest(self) -> None:
         """Count as without weights: this engine's memory is the host's, and stays."""

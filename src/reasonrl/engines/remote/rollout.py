@@ -97,8 +97,9 @@ class RemoteRollout:
         self._logs = logs
         self._on_event = on_event
         self._lengths = Lengths()
+        self._is_closed = False
         self._weights: tuple[StoredTensors, int] | None = None
-        self._sampling = threading.Lock()  # one call samples or scores at a time
+        self._sampling = threading.Lock()  # one call samples at a time
         self._seating = threading.RLock()  # who sits where, and with which weights
         self._replicas = [_Seated(number, self._start(number)) for number in range(len(seats))]
 
@@ -195,11 +196,14 @@ class RemoteRollout:
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
-        """Return the scores of the first replica; EngineError when another's are not the same."""
+        """Return the scores of the first replica; EngineError when another's are not the same.
+
+        Replicas that sample score between two slices. One that is lost ends the call.
+        """
         stored = ray.put(list(pairs))
-        with self._sampling:
+        with self._seating:
             calls = [one.actor.score.remote(stored, temperature) for one in self._replicas]
-            scores = answers(calls, who="a replica", timeout_s=self._timeout_s)
+        scores = answers(calls, who="a replica", timeout_s=self._timeout_s)
         whole = [np.concatenate(one) for one in scores]
         for replica, one in zip(self._replicas, whole, strict=True):
             distance = float(np.abs(one - whole[0]).mean())
@@ -260,6 +264,8 @@ class RemoteRollout:
     def _replace(self, replica: _Seated, what: str) -> None:
         """Seat a new actor in place of a lost one and give it the weights of today."""
         with self._seating:
+            if self._is_closed:
+                raise EngineLost(f"{replica.name} has ended")
             replica.lost_in_a_row += 1
             if replica.lost_in_a_row > _MOST_REPLACED:
                 raise EngineLost(
@@ -282,4 +288,6 @@ class RemoteRollout:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        end(self.actors)
+        with self._seating:
+            self._is_closed = True
+            end(self.actors)

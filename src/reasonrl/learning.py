@@ -1,0 +1,127 @@
+"""The second half of a step: updates on the groups with a signal, and the entropy controller.
+
+Section 3.1 of the report, from eq. 3.1 to eq. 3.2, for whichever loop sampled the groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from reasonrl.algo import entropy
+from reasonrl.algo.correction import importance_weights
+from reasonrl.algo.entropy import EntropyState
+from reasonrl.algo.loss import Objective
+from reasonrl.algo.select import SelectedGroup
+from reasonrl.batch import build_batch, sampled_entropy, split_minibatches
+from reasonrl.config import PipelineConfig, Stage
+from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
+from reasonrl.engines.sync import Audit, push_weights
+from reasonrl.metrics import Row
+from reasonrl.train_state import TrainState, entropy_control
+from reasonrl.types import EntropyMode
+
+Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learned:
+    """Hold a step's batch as it was trained on, what its updates did, and the controller's row."""
+
+    batch: TrainBatch
+    updates: list[UpdateStats]
+    control: Row
+
+
+def learn(
+    engine: RolloutEngine,
+    learner: LearnerEngine,
+    stage: Stage,
+    state: TrainState,
+    kept: Sequence[SelectedGroup],
+    *,
+    pipeline: PipelineConfig | None,
+    audit: Audit | None,
+    phase: Phase,
+) -> Learned:
+    """Run the step's N_SGD updates and the entropy controller; nothing without a signal.
+
+    Changes `state`: controller and version. `pipeline` asks for importance correction.
+    """
+    control = entropy_control(stage.entropy)
+    before = EntropyState(coefficient=state.coefficient, is_open=state.gate_open)
+    batch = build_batch(kept)
+    if not kept:
+        return Learned(batch=batch, updates=[], control=_row(None, None, before, None))
+    batch = _with_logprobs(batch, learner, stage, pipeline)
+    alpha = entropy.coefficient(control, before, sampled_entropy(batch))
+    updates = _update(batch, learner, stage, alpha, phase)
+    if batch.old_logprobs_N is None:  # on-policy: the update's own forward pass
+        batch = replace(batch, old_logprobs_N=updates[0].logprobs_N)
+    entropy_nats = sampled_entropy(batch)
+    assert entropy_nats is not None  # noqa: S101  (old_logprobs are known by now)
+    after = entropy.adapt(control, before, entropy_nats)
+    state.coefficient, state.gate_open = after.coefficient, after.is_open
+    state.version += len(updates)
+    gap_nats = push_weights(engine, learner, version=state.version, batch=batch, audit=audit)
+    row = _row(entropy_nats, alpha, after, gap_nats)
+    return Learned(batch=batch, updates=updates, control=row)
+
+
+def _with_logprobs(
+    batch: TrainBatch, learner: LearnerEngine, stage: Stage, pipeline: PipelineConfig | None
+) -> TrainBatch:
+    """Add what must be known before the first update: reference, old log-probabilities, weights."""
+    temperature, update = stage.rollout.temperature, stage.update
+    if update.kl_coefficient:
+        reference = learner.reference_logprobs(batch, temperature=temperature)
+        batch = replace(batch, ref_logprobs_N=reference)
+    is_on_policy = update.minibatches * update.reuse == 1 and pipeline is None
+    if stage.entropy.mode is EntropyMode.REPORT or not is_on_policy:
+        old = learner.logprobs(batch, temperature=temperature)
+        batch = replace(batch, old_logprobs_N=old)
+    if pipeline is not None:
+        assert batch.old_logprobs_N is not None  # noqa: S101
+        weights = importance_weights(
+            pipeline.correction,
+            old_logprobs_N=batch.old_logprobs_N,
+            rollout_logprobs_N=batch.rollout_logprobs_N,
+            lengths=[len(one) for group in batch.groups for one in group.completions],
+            cap=pipeline.cap,
+        )
+        batch = replace(batch, weights_N=weights)
+    return batch
+
+
+def _update(
+    batch: TrainBatch, learner: LearnerEngine, stage: Stage, alpha: float, phase: Phase
+) -> list[UpdateStats]:
+    update = stage.update
+    objective = Objective(
+        clip_low=update.clip_low,
+        clip_high=update.clip_high,
+        entropy_coefficient=alpha,
+        kl_coefficient=update.kl_coefficient,
+        temperature=stage.rollout.temperature,
+    )
+    with phase("update", batch.n_rollouts * update.reuse) as progress:
+        return [
+            learner.update(
+                minibatch, objective, learning_rate=update.learning_rate, progress=progress
+            )
+            for _ in range(update.reuse)
+            for minibatch in split_minibatches(batch, update.minibatches)
+        ]
+
+
+def _row(
+    entropy_nats: float | None, alpha: float | None, after: EntropyState, gap_nats: float | None
+) -> Row:
+    return {
+        "entropy/nats": entropy_nats,
+        "entropy/coefficient": alpha,
+        "entropy/controller": after.coefficient,
+        "entropy/gate_open": after.is_open,
+        "sync/gap_nats": gap_nats,
+    }

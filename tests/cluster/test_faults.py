@@ -1,0 +1,191 @@
+"""Processes die and hang: what was lost is done again, nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from reasonrl.engines.remote import Crew, node_ids, spread_over
+from reasonrl.engines.weights import Weights
+from reasonrl.errors import EngineError, EngineLost
+from reasonrl.launch.engines import open_engines, open_ranks, open_replicas
+from reasonrl.models.hf import outline_model
+from reasonrl.types import Sampling
+from tests.cluster.support import cluster_plan
+from tests.conftest import TEXTS, batch_of, prompts_of
+
+LONG = Sampling(max_new_tokens=300, group_size=48)
+
+
+@pytest.fixture
+def endless(local):
+    """The local engine with a head that never says EOS, so that sampling takes its time."""
+    local.model.module.model.embed_tokens.weight.data[list(local.model.eos_ids)] = 0.0
+    return local
+
+
+def processes(kind: str) -> list[psutil.Process]:
+    """The processes of one kind of actor on this machine."""
+    return [one for one in psutil.process_iter(["cmdline"]) if f"ray::{kind}" in cmdline(one)]
+
+
+def cmdline(process: psutil.Process) -> str:
+    return " ".join(process.info["cmdline"] or [])
+
+
+def soon(action) -> threading.Thread:
+    """Do something while the main thread is in a call."""
+    thread = threading.Thread(target=lambda: (time.sleep(1.0), action()))
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(("kind", "number"), [("local", signal.SIGKILL), ("vllm", signal.SIGKILL)])
+def test_a_killed_replica_is_replaced_and_its_rollouts_redone(
+    kind, number, cluster, model_dir, endless, tmp_path
+):
+    events = []
+    plan = cluster_plan(model_dir, rollout=kind, replicas=2)
+    prompts = prompts_of(endless, TEXTS)
+    with open_replicas(plan, logs=tmp_path, on_event=events.append) as engine:
+        engine.load_weights(endless.weights(), version=7)
+        [victim, _] = processes("_Replica")
+        killer = soon(lambda: os.kill(victim.pid, number))
+        groups = engine.generate(prompts, LONG)
+        killer.join()
+    assert len(events) == 1
+    assert "rollouts are redone" in events[0]
+    assert [len(group) for group in groups] == [LONG.group_size] * len(prompts)
+    assert {one.version for group in groups for one in group} == {7}  # not the files' weights
+    batch = batch_of(prompts, groups)
+    old = endless.logprobs(batch, temperature=1.0)
+    np.testing.assert_allclose(batch.rollout_logprobs_N, old, rtol=0, atol=5e-5)
+    undisturbed = endless.generate(prompts[:1], LONG)[0] if kind == "local" else groups[0]
+    for one, other in zip(groups[0], undisturbed, strict=True):
+        np.testing.assert_array_equal(one.tokens, other.tokens)
+
+
+def test_a_silent_replica_is_replaced(cluster, model_dir, endless, tmp_path):
+    events = []
+    plan = cluster_plan(model_dir, replicas=2, timeout_s=15.0)
+    prompts = prompts_of(endless, TEXTS)
+    with open_replicas(plan, logs=tmp_path, on_event=events.append) as engine:
+        engine.load_weights(endless.weights(), version=1)
+        [victim, _] = processes("_Replica")
+        os.kill(victim.pid, signal.SIGSTOP)
+        groups = engine.generate(prompts, Sampling(max_new_tokens=4, group_size=8))
+    assert "silent for 15 s" in events[0]
+    assert [len(group) for group in groups] == [8] * len(prompts)
+
+
+def test_a_replica_that_keeps_dying_ends_the_call(cluster, model_dir, endless, tmp_path):
+    plan = cluster_plan(model_dir, replicas=1)
+    stop = threading.Event()
+
+    def kill_all() -> None:
+        while not stop.wait(0.2):
+            for one in processes("_Replica"):
+                one.kill()
+
+    with open_replicas(plan, logs=tmp_path, on_event=lambda _: None) as engine:
+        engine.load_weights(endless.weights(), version=1)
+        killer = threading.Thread(target=kill_all)
+        killer.start()
+        try:
+            with pytest.raises(EngineLost, match="without a result"):
+                engine.generate(prompts_of(endless, TEXTS), LONG)
+        finally:
+            stop.set()
+            killer.join()
+
+
+def test_a_replica_holds_no_more_than_it_can_soon_begin(cluster, model_dir, local, tmp_path):
+    """Back-pressure: what waits, waits in the router's queue."""
+    plan = cluster_plan(model_dir, replicas=2, max_rows=8)
+    most = 0
+    with open_replicas(plan, logs=tmp_path, on_event=print) as engine:
+        engine.load_weights(local.weights(), version=1)
+
+        def look(*_) -> None:
+            nonlocal most
+            most = max(most, *(len(one.in_flight) for one in engine._replicas))
+
+        engine.generate(
+            prompts_of(local, TEXTS), Sampling(max_new_tokens=3, group_size=40), on_finished=look
+        )
+    assert 8 <= most <= 10
+
+
+def test_a_lost_rank_ends_the_call_and_the_other_ranks(cluster, model_dir, local, tmp_path):
+    prompts = prompts_of(local, TEXTS)
+    batch = batch_of(prompts, local.generate(prompts, Sampling(max_new_tokens=12, group_size=6)))
+    with open_ranks(cluster_plan(model_dir, ranks=2), tmp_path) as learner:
+        ranks = processes("_Rank")
+        assert len(ranks) == 2
+        ranks[1].kill()
+        with pytest.raises(EngineLost, match="learner rank"):
+            learner.logprobs(batch, temperature=1.0)
+        psutil.wait_procs(ranks, timeout=20)
+        assert not any(one.is_running() for one in ranks)
+
+
+def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local, tmp_path):
+    """The fault: a sync that sends every name, but the alias with the head of before."""
+    from reasonrl.algo.loss import Objective
+    from reasonrl.engines.sync import push_weights
+
+    objective = Objective(
+        clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
+    )
+    prompts = prompts_of(local, TEXTS)
+    batch = batch_of(prompts, local.generate(prompts, Sampling(max_new_tokens=12, group_size=6)))
+    plan = cluster_plan(model_dir, rollout="vllm", ranks=2)
+    model = outline_model(str(model_dir))
+    with open_engines(plan, model, logs=tmp_path, on_event=print) as engines:
+        learner, rollout = engines.learner, engines.rollout
+        stale = dict(learner.weights().tensors.items())["lm_head.weight"].clone()
+        learner.update(batch, objective, learning_rate=3e-3)
+        gap = push_weights(rollout, learner, version=1, batch=batch, audit=engines.audit)
+        assert gap < 1e-5
+        learner.update(batch, objective, learning_rate=3e-3)
+
+        class ForgetsTheAlias:
+            logprobs = staticmethod(learner.logprobs)
+
+            def weights(self) -> Weights:
+                tensors = dict(learner.weights().tensors.items()) | {"lm_head.weight": stale}
+                return Weights(tensors=tensors, version=2)
+
+        with pytest.raises(EngineError, match="nats a token from the learner"):
+            push_weights(rollout, ForgetsTheAlias(), version=2, batch=batch, audit=engines.audit)
+
+
+def double(items):
+    time.sleep(0.05)
+    return [2 * item for item in items]
+
+
+def build_double():
+    return double
+
+
+def test_a_killed_verifier_is_replaced_and_its_part_done_again(cluster, tmp_path):
+    events = []
+    nodes = node_ids()
+    assert len(nodes) == 2
+    with Crew(
+        build_double, spread_over(nodes, 2), logs=tmp_path, part_size=4, on_event=events.append
+    ) as crew:
+        assert crew(range(10)) == [2 * n for n in range(10)]
+        [victim, _] = processes("_Member")
+        killer = soon(victim.kill)
+        assert crew(range(400)) == [2 * n for n in range(400)]
+        killer.join()
+    assert len(events) == 1
+    assert "judged again" in events[0]
