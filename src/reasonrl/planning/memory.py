@@ -166,13 +166,18 @@ def _state_bytes(shape: ModelShape, engine: EngineConfig) -> float:
 def _in_one_process(
     shape: ModelShape, engine: EngineConfig, stage: Settings, learner: Memory, gpu: Gpu | None
 ) -> StageMemory:
-    """Return the memory of a process that samples with the weights it learns on."""
+    """Return the memory of a process that samples with the weights it learns on.
+
+    On a cluster of CPUs, of one that learns and one that samples.
+    """
     element = 2 if engine.compute == "bfloat16" else 4
     rows = min(engine.max_rows, stage.rollout.prompts_per_step * stage.rollout.group_size)
-    state = _state_bytes(shape, engine)
+    held = ("weights, gradients, moments", _state_bytes(shape, engine))
+    if engine.type == "ray":
+        held = ("weights", replica_weights(shape, engine))
     rollout = Memory(
         parts=(
-            ("weights, gradients, moments", state),
+            held,
             ("key-value cache", float(rows * longest_row(engine, stage) * shape.kv_bytes(element))),
             ("logits", float(rows * shape.vocabulary * 4)),
             _base(engine),

@@ -93,12 +93,13 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
     engine = recipe.engine
     on = None if engine.device == "cpu" else gpu
     untimed = _untimed(engine)
+    is_pipelined = recipe.pipeline is not None and engine.placement == "separate"
     stages: list[StagePlan] = []
     for stage in recipe.stage:
         first = stages[-1].last_step if stages else 0
         time = None
         if not untimed:
-            time = step_time(shape, engine, stage, gpu, is_pipelined=recipe.pipeline is not None)
+            time = step_time(shape, engine, stage, gpu, is_pipelined=is_pipelined)
         stages.append(_stage_plan(shape, engine, stage, on, first, time))
     fits = all(stage.memory.fits for stage in stages)
     return Plan(

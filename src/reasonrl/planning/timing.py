@@ -6,7 +6,8 @@
 
 FLOPs of a token: 2 a parameter forward, 4 backward, 2 when activations are recomputed, and in the
 same ratio 2 * (square of a row) * (query width) * layers for attention, which is causal.
-Calibrated on the report's system, which is not ours. Called by `plan`, `calibrated`, benchmarks.
+Calibrated on the report's system, which is not ours; docs/planning.md says how far to trust it.
+Called by `plan`, `calibrated`, benchmarks.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from benchmarks.calibrate import fit
+from benchmarks.calibrate import errors_left_out, fit, systems
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +31,15 @@ def test_the_tables_are_all_there():
 
 def test_the_constants_are_the_least_squares_fit():
     assert fit() == REPORT_SYSTEM
+
+
+def test_measurements_of_7b_follow_from_each_other_and_32b_not_from_7b():
+    """What docs/planning.md says of how far to trust the formulas."""
+    worst = {phase: [abs(one) for one in errors_left_out(it)] for phase, it in systems().items()}
+    assert max(worst["t_R"][:-1]) < 0.15
+    assert max(worst["t_T"][:-1]) < 0.27
+    assert max(worst["t_O"][:-1]) < 0.10
+    assert [round(errors[-1], 1) for errors in worst.values()] == [0.5, 0.3, 0.7]
 
 
 def counted_s(rows, slots):
