@@ -31,7 +31,7 @@ STEPS = 1_000
 _HOUR_S = 3_600.0
 
 TABLE_7 = {"rollout": 223.0, "update": 27.0, "other": 59.0, "total": 309.0}
-"""Hours of 1,000 steps. The report prints total, rollout and update; other is the rest."""
+"""Hours of 1,000 steps."""
 
 TABLE_8 = {
     1: {"rollout": 90.0, "update": 8.0, "other": 18.0, "total": 116.0},
