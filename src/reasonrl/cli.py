@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonrl import cli_eval
+from reasonrl import cli_eval, cli_plan
 from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ app = typer.Typer(
 
 app.command("eval")(cli_eval.evaluate)
 app.command("export")(cli_eval.export)
+app.command("plan")(cli_plan.plan)
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe in TOML.", metavar="RECIPE.toml")]
 Overrides = Annotated[

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from reasonrl.config import OptimizerConfig
 from reasonrl.errors import EngineError
-from reasonrl.launch.export import check_export, origin_of, without_places
 from reasonrl.launch.engines import local_engine
+from reasonrl.launch.export import check_export, origin_of, without_places
 from reasonrl.models.hf import load_model
 from reasonrl.recipe_file import load_recipe
 from tests.e2e.support import RECIPES

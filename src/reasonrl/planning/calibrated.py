@@ -1,0 +1,168 @@
+"""Tables 7 to 9 of the report, and the same numbers as the formulas give them.
+
+Table 7: Skywork-OR1-32B, 1,000 steps on 256 H800: 760 of its first stage (16K, 256 x 16), 240 of
+its second (24K, 160 x 32), tensor parallel 2. Table 8: the 7B baseline, 64 x 16 at 16K, 1,000 steps
+on 32 H800 with 1, 2 and 4 updates a step. Table 9: t_R of 1,024 rollouts on 32 to 256 GPUs, taken
+to be the same baseline's. The report names neither memory share nor row limit: 0.8 is the released
+scripts', 256 vLLM's own. Called by the command line, `benchmarks.calibrate` and tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reasonrl.config import (
+    DataConfig,
+    EngineConfig,
+    FunctionsSource,
+    LearnerRanks,
+    RolloutConfig,
+    RolloutReplicas,
+    Settings,
+    UpdateConfig,
+)
+from reasonrl.planning.gpus import GPUS
+from reasonrl.planning.shapes import SHAPES
+from reasonrl.planning.timing import REPORT_SYSTEM, Calibration, StepTime, step_time
+
+H800 = GPUS["H800"]
+STEPS = 1_000
+_HOUR_S = 3_600.0
+
+TABLE_7 = {"rollout": 223.0, "update": 27.0, "other": 59.0, "total": 309.0}
+"""Hours of 1,000 steps."""
+
+TABLE_8 = {
+    1: {"rollout": 90.0, "update": 8.0, "other": 18.0, "total": 116.0},
+    2: {"rollout": 87.0, "update": 10.0, "other": 17.0, "total": 114.0},
+    4: {"rollout": 90.0, "update": 12.0, "other": 16.0, "total": 118.0},
+}
+"""Hours of 1,000 steps, by N_SGD."""
+
+TABLE_9 = {32: 375.0, 64: 270.0, 128: 225.0, 256: 205.0}
+"""Seconds, by GPUs."""
+
+_SHARES = {
+    "table 7": {"rollout": 0.721, "update": 0.087},
+    "table 8, N_SGD 1": {"rollout": 0.776, "update": 0.069},
+    "table 8, N_SGD 2": {"rollout": 0.763, "update": 0.087},
+    "table 8, N_SGD 4": {"rollout": 0.763, "update": 0.102},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Hold one number of the report beside ours."""
+
+    table: str
+    quantity: str
+    report: float
+    predicted: float
+
+    @property
+    def error(self) -> float:
+        """Return the relative error."""
+        return self.predicted / self.report - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Hold a step that the report timed: model, layout and stage."""
+
+    model: str
+    engine: EngineConfig
+    stage: Settings
+
+    def time(self, calibration: Calibration) -> StepTime:
+        shape = SHAPES[self.model]
+        return step_time(shape, self.engine, self.stage, H800, calibration=calibration)
+
+
+def baseline(gpus: int, updates: int = 1) -> Setup:
+    """Return the 7B baseline of Tables 8 and 9."""
+    return Setup(
+        model="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+        engine=_colocated(gpus, 1),
+        stage=_stage(prompts=64, group=16, limit=16_384, updates=updates),
+    )
+
+
+def table_7() -> tuple[tuple[float, Setup], ...]:
+    """Return the two stages of Table 7, each with its share of the steps."""
+    stages = (
+        (0.76, _stage(prompts=256, group=16, limit=16_384)),
+        (0.24, _stage(prompts=160, group=32, limit=24_576)),
+    )
+    return tuple(
+        (
+            share,
+            Setup(
+                model="deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
+                engine=_colocated(256, 2),
+                stage=stage,
+            ),
+        )
+        for share, stage in stages
+    )
+
+
+def reproduce_tables(calibration: Calibration = REPORT_SYSTEM) -> tuple[Row, ...]:
+    """Return every number of Tables 7, 8 and 9 beside the one that the formulas give."""
+    rows: list[Row] = []
+    times = [(share, setup.time(calibration)) for share, setup in table_7()]
+    mean = {phase: sum(s * _phases(t)[phase] for s, t in times) for phase in TABLE_7}
+    rows.extend(_hours_and_shares("table 7", TABLE_7, mean))
+    for updates, report in TABLE_8.items():
+        phases = _phases(baseline(32, updates).time(calibration))
+        rows.extend(_hours_and_shares(f"table 8, N_SGD {updates}", report, phases))
+    for gpus, seconds in TABLE_9.items():
+        found = baseline(gpus).time(calibration).rollout_s
+        rows.append(
+            Row(table="table 9", quantity=f"t_R on {gpus}, s", report=seconds, predicted=found)
+        )
+    return tuple(rows)
+
+
+def _hours_and_shares(
+    table: str, report: dict[str, float], seconds: dict[str, float]
+) -> Iterator[Row]:
+    for phase, hours in report.items():
+        predicted = seconds[phase] * STEPS / _HOUR_S
+        yield Row(table=table, quantity=f"{phase}, h", report=hours, predicted=predicted)
+    for phase, share in _SHARES[table].items():
+        predicted = seconds[phase] / seconds["total"]
+        yield Row(table=table, quantity=f"{phase}, share", report=share, predicted=predicted)
+
+
+def _phases(time: StepTime) -> dict[str, float]:
+    return {
+        "rollout": time.rollout_s,
+        "update": time.update_s,
+        "other": time.other_s,
+        "total": time.total_s,
+    }
+
+
+def _colocated(gpus: int, tensor_parallel: int) -> EngineConfig:
+    """Return the report's layout: sampler and learner take turns on all GPUs."""
+    return EngineConfig(
+        type="ray",
+        device="cuda",
+        compute="bfloat16",
+        recompute=True,
+        placement="shared",
+        max_rows=256,  # vLLM's own limit
+        rollout=RolloutReplicas(
+            replicas=gpus // tensor_parallel, tensor_parallel=tensor_parallel, memory_share=0.8
+        ),
+        learner=LearnerRanks(ranks=gpus),
+    )
+
+
+def _stage(*, prompts: int, group: int, limit: int, updates: int = 1) -> Settings:
+    return Settings(
+        data=DataConfig(sources=(FunctionsSource(type="functions"),)),
+        rollout=RolloutConfig(prompts_per_step=prompts, group_size=group, max_new_tokens=limit),
+        update=UpdateConfig(minibatches=updates),
+    )
