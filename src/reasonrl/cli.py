@@ -77,6 +77,10 @@ def train(
 def resume(
     run: Annotated[Path, typer.Argument(help="The directory of a run.", metavar="RUN")],
     address: Address = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Run elsewhere from here on, e.g. --set engine.learner.ranks=4"),
+    ] = None,
 ) -> None:
     """Go on with a run that was stopped, from its newest checkpoint."""
     from reasonrl.console import Console
@@ -84,7 +88,7 @@ def resume(
 
     console = Console()
     with _resumable(run):
-        _end(launch(run, console, address=address), console)
+        _end(launch(run, console, address=address, overrides=overrides or ()), console)
 
 
 @app.command("show-config")

@@ -6,7 +6,7 @@ nothing half-written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 from functools import partial
@@ -65,15 +65,32 @@ def train(
     return _run(recipe, directory, console, address, is_new=True)
 
 
-def resume(directory: Path, console: Console, *, address: str | None = None) -> Outcome:
-    """Go on with a run from its newest checkpoint; a finished one is only shown."""
+def resume(
+    directory: Path,
+    console: Console,
+    *,
+    address: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Outcome:
+    """Go on with a run from its newest checkpoint; a finished one is only shown.
+
+    `overrides` may change where it runs, and stay; what is computed is the run's own.
+    """
     if not (directory / CONFIG).exists():
         raise CheckpointError(
             "no run here",
             where=str(directory),
             expected=f"a directory with {CONFIG}, as `reasonrl train` makes it",
         )
-    recipe = load_recipe(directory / CONFIG)
+    for override in overrides:
+        if not override.startswith("engine."):
+            raise ConfigError(
+                "only where a run runs can be changed on the way",
+                where=f"--set {override}",
+                expected="a key of [engine]",
+                remedy="start another run for another recipe",
+            )
+    recipe = load_recipe(directory / CONFIG, overrides)
     if (directory / SUMMARY).exists():
         recorder = RunRecorder(directory)
         write_page(directory, recipe, recorder)  # it may have been cut off behind the summary
@@ -104,7 +121,7 @@ def _run(
                 console=console,
             )
         )
-        if is_new:
+        if is_new or recipe != load_recipe(directory / CONFIG):
             write_atomic(directory / CONFIG, dump_recipe(recipe))
         keep_manifest(directory, problem_sets(recipe, pools))
         stopper = stack.enter_context(stop_on_signal(console))

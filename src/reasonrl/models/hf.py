@@ -90,10 +90,11 @@ class LanguageModel:
 
     def save_weights(self, directory: Path, weights: Mapping[str, Tensor] | None) -> None:
         """Write such a directory with weights given by name, or with the module's own if None."""
+        given = None if weights is None else dict(weights.items())
+        if given is not None and cast(Any, self.module).config.tie_word_embeddings:
+            del given["lm_head.weight"]  # the embedding under another name
         try:
-            cast(Any, self.module).save_pretrained(
-                str(directory), state_dict=None if weights is None else dict(weights)
-            )
+            cast(Any, self.module).save_pretrained(str(directory), state_dict=given)
             self.tokenizer.hf.save_pretrained(str(directory))
         except (OSError, SafetensorError) as error:
             raise StorageError(
@@ -126,6 +127,7 @@ def outline_model(name: str) -> LanguageModel:
     Raises ModelError as `load_model` does.
     """
     hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
     attention.register()
     if name == TINY:
         module, raw_tokenizer = build_tiny()

@@ -7,6 +7,7 @@ ours in an actor is raised here as what it was; anything else is a bug and keeps
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from reasonrl.errors import ConfigError, EngineError, EngineLost, ReasonRLError
 
 _POLL_S = 1.0
+_KNOCK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ def connect(address: str | None, *, actors: int) -> Iterator[None]:
     if ray.is_initialized():  # a caller's own
         yield
         return
+    if address is not None and ":" in address:
+        _knock(address)
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if address is None:
@@ -71,16 +75,29 @@ def connect(address: str | None, *, actors: int) -> Iterator[None]:
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigError(
-            f"no Ray cluster there: {error}",
-            where=f"--address {address}",
-            expected="the address of a head node, or auto on a node of the cluster",
-            remedy="start one with `ray start --head`; docs/clusters.md has it for Slurm",
-        ) from error
+        raise _nobody_there(address, error) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Find out in seconds whether anybody is there; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    except (OSError, ValueError) as error:
+        raise _nobody_there(address, error) from error
+
+
+def _nobody_there(address: str | None, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"no Ray cluster there: {error}",
+        where=f"--address {address}",
+        expected="the address of a head node, or auto on a node of the cluster",
+        remedy="start one with `ray start --head`; docs/clusters.md has it for Slurm",
+    )
 
 
 def node_ids() -> list[str]:
