@@ -91,6 +91,21 @@ def resume(
         _end(launch(run, console, address=address, overrides=overrides or ()), console)
 
 
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(help="The directory of a run.", metavar="RUN")],
+) -> None:
+    """Say how a run is: alive or not, how far, its processes. Leave with 1 if it is silent."""
+    from reasonrl.console import Console
+    from reasonrl.console_status import show_status
+    from reasonrl.status import read_status
+
+    found = read_status(run)
+    show_status(Console(), found)
+    if found.phase == "silent":
+        raise typer.Exit(1)
+
+
 @app.command("show-config")
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Print a recipe as it would run: everything resolved, with the derived numbers."""

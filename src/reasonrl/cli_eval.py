@@ -71,6 +71,9 @@ AsTable = Annotated[
         "--table", help="Show these results, or all below evals, beside the report's Table 13."
     ),
 ]
+Address = Annotated[
+    str | None, typer.Option(help="A Ray cluster's; for a recipe that samples on one.")
+]
 Run = Annotated[str, typer.Argument(help="A run, or RUN/checkpoints/step-N.", metavar="RUN")]
 NewDirectory = Annotated[Path, typer.Argument(help="A new directory.", metavar="DIR")]
 License = Annotated[
@@ -99,6 +102,7 @@ def evaluate(
     overrides: Overrides = None,
     out: Out = None,
     table: AsTable = False,
+    address: Address = None,
 ) -> None:
     """Evaluate a model with error bars; goes on where it was stopped.
 
@@ -124,14 +128,19 @@ def evaluate(
         seed=seed,
         overrides=overrides or (),
     )
-    directory = _evaluate(tidy(model), compare and tidy(compare), recipe, options, out)
+    directory = _evaluate(tidy(model), compare and tidy(compare), recipe, options, out, address)
     if table:
         _show_table(directory)
     typer.echo(f"done: {directory}/results.json, {directory}/report.html")
 
 
 def _evaluate(
-    model: str, compare: str | None, recipe: Path | None, options: EvalOptions, out: Path | None
+    model: str,
+    compare: str | None,
+    recipe: Path | None,
+    options: EvalOptions,
+    out: Path | None,
+    address: str | None,
 ) -> Path:
     """Evaluate as the options say, show the results, and return where they are."""
     from reasonrl.evaluation.options import load_base, named_directory, settle, unused_settings
@@ -151,7 +160,7 @@ def _evaluate(
         console.note(unused)
     models = [model] if compare is None else [compare, model]
     with _repeatable():
-        results = launch(request, models, directory, console)
+        results = launch(request, models, directory, console, address=address)
     show_results(console, results)
     return directory
 

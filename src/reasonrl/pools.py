@@ -110,12 +110,20 @@ def encode_pools(
 
 def longest_context(recipe: Recipe, pools: Pools) -> int:
     """Return the tokens of the longest prompt and completion that the run can have together."""
-    spans = [
-        (pool, stage.rollout.max_new_tokens)
+    in_stages = max(
+        _longest(pool) + stage.rollout.max_new_tokens
         for pool, stage in zip(pools.stages, recipe.stage, strict=True)
-    ]
-    spans += [(pools.suites[suite.name], suite.max_new_tokens) for suite in recipe.suite]
-    return max(max(len(one.tokens) for one in pool) + new for pool, new in spans)
+    )
+    return max(in_stages, longest_in_suites(recipe.suite, pools.suites))
+
+
+def longest_in_suites(suites: Iterable[Suite], pools: SuitePools) -> int:
+    """Return the same for suites, 0 for none."""
+    return max((_longest(pools[suite.name]) + suite.max_new_tokens for suite in suites), default=0)
+
+
+def _longest(pool: Sequence[EncodedProblem]) -> int:
+    return max(len(one.tokens) for one in pool)
 
 
 def encode_suites(

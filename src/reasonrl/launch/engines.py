@@ -20,21 +20,24 @@ from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.sync import BFLOAT16, FLOAT32, Audit
 from reasonrl.errors import ConfigError
+from reasonrl.launch.heartbeat import Describe
 from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_model
 
 if TYPE_CHECKING:
     from reasonrl.engines.remote import RankEngine, RemoteLearner, RemoteRollout, Seat
 
-LOGS = "logs"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """Hold who samples and who learns, and how far they may be apart after a sync."""
+    """Hold who samples and who learns, and how far they may be apart after a sync.
+
+    `describe` tells of the processes that they are made of.
+    """
 
     rollout: RolloutEngine
     learner: LearnerEngine
     audit: Audit | None
+    describe: Describe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def open_engines(
         with local_engine(
             model, plan.engine, plan.optimizer, keep_reference=plan.keep_reference
         ) as engine:
-            yield Engines(rollout=engine, learner=engine, audit=None)
+            yield Engines(rollout=engine, learner=engine, audit=None, describe=lambda: ())
         return
     with ExitStack() as stack:
         yield _open_remote(plan, logs.resolve(), on_event, stack)
@@ -146,7 +149,12 @@ def _open_remote(
     if plan.engine.placement == "separate":  # larger pieces first, while nodes are whole
         rollout = stack.enter_context(open_replicas(plan, logs=logs, on_event=on_event))
         learner = stack.enter_context(open_ranks(plan, logs))
-        return Engines(rollout=rollout, learner=learner, audit=audit)
+        return Engines(
+            rollout=rollout,
+            learner=learner,
+            audit=audit,
+            describe=lambda: [*rollout.describe(), *learner.describe()],
+        )
     learner = open_ranks(plan, logs)
     seats = seats_beside(learner.seats(), plan.engine)
     turns = Turns(learner, lambda: open_replicas(plan, logs=logs, on_event=on_event, seats=seats))
@@ -154,6 +162,7 @@ def _open_remote(
         rollout=stack.enter_context(RolloutInTurn(turns)),
         learner=stack.enter_context(LearnerInTurn(turns)),
         audit=audit,
+        describe=lambda: [*turns.rollout.describe(), *turns.learner.describe()],
     )
 
 

@@ -10,13 +10,15 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
 from reasonrl.config import EvalRecipe, OptimizerConfig, Suite
 from reasonrl.console import Console
-from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
+from reasonrl.engines.local import keep_freed_memory, use_threads
+from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.journal import FileJournal, Identity, read_samples, write_samples
 from reasonrl.evaluation.options import Request
@@ -29,27 +31,36 @@ from reasonrl.evaluation.results import (
 )
 from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.evaluation.suite import evaluate_suite
-from reasonrl.launch.engines import local_engine
-from reasonrl.launch.judges import judge_with, make_verifier
+from reasonrl.launch.engines import Plan, local_engine, open_cluster, open_replicas
+from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import Place, find_model, open_model, take_over
-from reasonrl.launch.process import only_process
+from reasonrl.launch.process import note_event, only_process
 from reasonrl.launch.protocol import settle_protocol
 from reasonrl.manifest import problems_digest, prompts_digest
 from reasonrl.models.hf import LanguageModel
-from reasonrl.pools import SuitePools, has_programs, load_problem_lists
+from reasonrl.pools import SuitePools, load_problem_lists, longest_in_suites
 from reasonrl.recipe_file import dump_table
 from reasonrl.report.eval_page import render_eval_page
 from reasonrl.report.eval_samples import read_suite_samples
 from reasonrl.rollout import EncodedProblem, Judge
+from reasonrl.status import LOGS
 from reasonrl.summary import PAGE
 
 SAMPLES, JOURNAL = "samples", "journal"
 
 
 def evaluate(
-    request: Request, models: Sequence[str], directory: Path, console: Console
+    request: Request,
+    models: Sequence[str],
+    directory: Path,
+    console: Console,
+    *,
+    address: str | None = None,
 ) -> EvalResults:
-    """Evaluate models in order; with two, compare the second with the first on every suite."""
+    """Evaluate models in order; with two, compare the second with the first on every suite.
+
+    `address` is a Ray cluster's, for a recipe that samples on one.
+    """
     places = [find_model(name) for name in models]
     if len({place.name for place in places}) < len(places):
         raise ConfigError("a model compared with itself", where=f"--compare {models[0]}")
@@ -62,7 +73,7 @@ def evaluate(
         raise StorageError(
             f"cannot be made: {error.strerror}", where=str(directory), remedy="choose another --out"
         ) from error
-    with only_process(directory):
+    with open_cluster(request.recipe.engine, address), only_process(directory):
         recipe, pools = settle_protocol(request, places, lists, directory, console)
         for place in places:
             _evaluate_model(place, recipe, pools[place.name], directory, console)
@@ -102,7 +113,7 @@ class _Subject:
 
     place: Place
     model: LanguageModel
-    engine: LocalEngine
+    engine: RolloutEngine
     judge: Judge
     weights: str
 
@@ -111,18 +122,38 @@ def _evaluate_model(
     place: Place, recipe: EvalRecipe, pools: SuitePools, directory: Path, console: Console
 ) -> None:
     console.note(f"loading {place.name}")
-    model = open_model(place, device=recipe.engine.device)
+    is_here = recipe.engine.type == "local"
+    note, logs = partial(note_event, directory, console), directory / LOGS
+    model = open_model(place, device=recipe.engine.device if is_here else "cpu")
     with ExitStack() as stack:
-        engine = stack.enter_context(local_engine(model, recipe.engine, OptimizerConfig()))
-        take_over(place, engine)
-        verifier = stack.enter_context(make_verifier(recipe.verify))
-        if has_programs(pools.values()):
-            console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
+        holder = stack.enter_context(local_engine(model, recipe.engine, OptimizerConfig()))
+        take_over(place, holder)
+        engine: RolloutEngine = holder
+        if not is_here:
+            plan = Plan(
+                engine=recipe.engine,
+                optimizer=OptimizerConfig(),
+                model=place.base,
+                seed=recipe.seed,
+                context=longest_in_suites(recipe.suite, pools),
+            )
+            engine = stack.enter_context(open_replicas(plan, logs=logs, on_event=note))
+            engine.load_weights(holder.weights(), version=0)
+        judge = stack.enter_context(
+            open_judge(
+                recipe.verify,
+                pools.values(),
+                is_on_cluster=not is_here,
+                logs=logs,
+                on_event=note,
+                console=console,
+            )
+        )
         subject = _Subject(
             place=place,
             model=model,
             engine=engine,
-            judge=judge_with(verifier),
+            judge=judge,
             weights=model.digest(),
         )
         for suite in recipe.suite:

@@ -14,9 +14,9 @@ from types import FrameType
 
 from reasonrl.console import Console
 from reasonrl.errors import ConfigError
+from reasonrl.status import EVENTS
 
 LOCK = ".lock"
-EVENTS = "events.jsonl"
 
 
 def note_event(directory: Path, console: Console, text: str) -> None:

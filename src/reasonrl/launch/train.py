@@ -20,7 +20,8 @@ from reasonrl.engines.local import keep_freed_memory, use_threads
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import CheckpointError, ConfigError, EngineLost
 from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
-from reasonrl.launch.engines import LOGS, Engines, Plan, open_cluster, open_engines, open_model
+from reasonrl.launch.engines import Engines, Plan, open_cluster, open_engines, open_model
+from reasonrl.launch.heartbeat import heartbeat
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.process import note_event, only_process, stop_on_signal
 from reasonrl.manifest import DATA, keep_manifest, problem_sets
@@ -37,6 +38,7 @@ from reasonrl.pools import (
 from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RUN_FILES, RunRecorder
 from reasonrl.rollout import Judge
+from reasonrl.status import LOGS
 from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
 from reasonrl.train_state import TrainState, initial_state
@@ -179,6 +181,7 @@ def _train(run: Run, note: Callable[[str], None]) -> Outcome:
         engines = stack.enter_context(
             open_engines(plan, model, logs=directory / LOGS, on_event=note)
         )
+        stack.enter_context(heartbeat(directory, engines.describe))
         files = RunRecorder(directory)
         state = _restore(run, engines, files)
         trackers = _open_trackers(recipe, directory, state.step, stack)

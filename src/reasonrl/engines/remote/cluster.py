@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -168,4 +169,5 @@ def write_output_to(log: Path | None) -> None:
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    sys.stdout.flush()
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    print(f"--- pid {os.getpid()} on {socket.gethostname()}, {now}", flush=True)

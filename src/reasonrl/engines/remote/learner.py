@@ -119,6 +119,7 @@ class RemoteLearner:
         self, build: BuildRank, seats: Sequence[Seat], *, timeout_s: float, logs: Path
     ) -> None:
         self.version = 0
+        self._doing = "starting"
         self._timeout_s = timeout_s
         self.actors = [
             start(_Rank, seat, rank, logs / f"rank-{rank}.log", groups={_WATCH: 1})
@@ -136,6 +137,10 @@ class RemoteLearner:
     def seats(self) -> list[tuple[str, list[str]]]:
         """Return each rank's node and GPUs."""
         return self._all("seat", [actor.seat.remote() for actor in self.actors])
+
+    def describe(self) -> list[dict[str, object]]:
+        """Say for each rank what it was last asked to do."""
+        return [{"name": f"rank-{rank}", "doing": self._doing} for rank in range(len(self.actors))]
 
     def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
         stored = ray.put(batch)
@@ -203,8 +208,11 @@ class RemoteLearner:
         self._all("return_to_work", [actor.return_to_work.remote() for actor in self.actors])
 
     def _all(self, what: str, calls: Sequence[Any]) -> list[Any]:
+        self._doing = what
         try:
-            return answers(calls, who=f"a learner rank ({what})", timeout_s=self._timeout_s)
+            found = answers(calls, who=f"a learner rank ({what})", timeout_s=self._timeout_s)
+            self._doing = "waiting"
+            return found
         except EngineLost:
             end(self.actors)  # the others wait for it in a collective call
             raise

@@ -67,6 +67,8 @@ class _Seated:
     call: Any = None
     called_at: float = 0.0
     lost_in_a_row: int = 0
+    replaced: int = 0
+    finished: int = 0
 
     @property
     def name(self) -> str:
@@ -187,6 +189,7 @@ class RemoteRollout:
             return []
         if done:
             replica.lost_in_a_row = 0
+            replica.finished += len(done)
         for key, _ in done:
             del replica.in_flight[key]
         return done
@@ -255,6 +258,19 @@ class RemoteRollout:
             for replica in self._replicas:
                 replica.version = -1
 
+    def describe(self) -> list[dict[str, object]]:
+        """Say for each replica what it holds and how often its seat was filled anew."""
+        return [
+            {
+                "name": one.name,
+                "version": one.version,
+                "in_flight": len(one.in_flight),
+                "finished": one.finished,
+                "replaced": one.replaced,
+            }
+            for one in self._replicas
+        ]
+
     # seats
 
     def _start(self, number: int) -> Any:
@@ -273,6 +289,7 @@ class RemoteRollout:
                     where=str(self._logs / f"{replica.name}.log"),
                 )
             self._on_event(what)
+            replica.replaced += 1
             end([replica.actor])
             replica.actor = self._start(replica.number)
             replica.in_flight, replica.call, replica.version = {}, None, -1
