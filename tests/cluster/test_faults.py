@@ -31,12 +31,9 @@ def endless(local):
 
 
 def processes(kind: str) -> list[psutil.Process]:
-    """The processes of one kind of actor on this machine."""
-    return [one for one in psutil.process_iter(["cmdline"]) if f"ray::{kind}" in cmdline(one)]
-
-
-def cmdline(process: psutil.Process) -> str:
-    return " ".join(process.info["cmdline"] or [])
+    """The processes of one kind of actor of this test's cluster."""
+    family = psutil.Process().children(recursive=True)
+    return [one for one in family if f"ray::{kind}" in " ".join(one.cmdline())]
 
 
 def soon(action) -> threading.Thread:

@@ -78,8 +78,8 @@ def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Ten
     One weight at a time exists whole, so no rank needs room for the model.
     """
     for name, value in module.state_dict().items():
-        whole = value.full_tensor() if isinstance(value, DTensor) else value
-        yield name, whole.detach().to(dtype, copy=True)
+        mine = value.detach().to(dtype, copy=True)  # before it crosses
+        yield name, mine.full_tensor() if isinstance(mine, DTensor) else mine
 
 
 def _run(module: Any, part: RowPart, targets_N: Tensor, *, work: Work) -> Tensor:

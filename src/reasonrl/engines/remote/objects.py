@@ -5,6 +5,7 @@ Buckets bound what exists twice; a policy of 32B in bfloat16 crosses as 130 of t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,10 @@ class _Bucket:
 
 
 class StoredTensors(Mapping[str, Tensor]):
-    """Read weights by name out of the object store; iterate over `items()`, a bucket at a time."""
+    """Read weights by name out of the object store; iterate over `items()`, a bucket at a time.
+
+    The tensors lie in the store itself: they are to be copied from, never written to.
+    """
 
     def __init__(self, buckets: tuple[_Bucket, ...]) -> None:
         self._buckets = buckets
@@ -79,5 +83,7 @@ def _array(tensor: Tensor) -> tuple[np.ndarray, bool]:
 
 
 def _tensor(array: np.ndarray, is_bfloat16: bool) -> Tensor:
-    tensor = torch.from_numpy(np.array(array))  # what is in the store cannot be written to
+    with warnings.catch_warnings():  # what is in the store cannot be written to, only read
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        tensor = torch.from_numpy(array)
     return tensor.view(torch.bfloat16) if is_bfloat16 else tensor

