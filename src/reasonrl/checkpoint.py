@@ -54,7 +54,10 @@ def save(
     try:
         scratch.mkdir()
         write_tensors(scratch)
-        document = {"format": _FORMAT, "blake2b": _digests(scratch), "state": dict(state)}
+        digests = _digests(scratch)
+        if not digests:
+            raise StorageError("the learner wrote no tensors", where=str(scratch))
+        document = {"format": _FORMAT, "blake2b": digests, "state": dict(state)}
         (scratch / _STATE).write_text(json.dumps(document), encoding="utf-8")
         for path in scratch.iterdir():
             sync(path)

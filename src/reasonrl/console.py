@@ -104,6 +104,22 @@ def show_recipe(console: Console, recipe: Recipe) -> None:
             f"({'off' if n_sgd > 1 else 'on'}-policy), learning rate {update.learning_rate:g}, "
             f"entropy {stage.entropy.mode} target {stage.entropy.target_nats:g}"
         )
+    if recipe.engine.type == "ray":
+        console.note(f"  on a cluster: {_layout(recipe)}")
+
+
+def _layout(recipe: Recipe) -> str:
+    engine = recipe.engine
+    rollout, learner = engine.rollout, engine.learner
+    device = "CPUs" if engine.device == "cpu" else f"{engine.gpus} GPUs"
+    parts = [
+        f"{rollout.replicas} {rollout.type} replicas, tensor parallel {rollout.tensor_parallel}",
+        f"{learner.ranks} FSDP2 ranks, {learner.sequence_parallel} to a row",
+        f"{engine.placement} {device}",
+    ]
+    if recipe.pipeline is not None:
+        parts.append(f"sampling at most {recipe.pipeline.staleness} steps ahead")
+    return "; ".join(parts)
 
 
 def show_verification(console: Console, report: VerifyReport) -> None:

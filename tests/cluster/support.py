@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from reasonrl.config import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
 from reasonrl.launch.engines import Plan
@@ -19,6 +22,7 @@ def cluster_plan(
     sequence_parallel: int = 1,
     keep_reference: bool = False,
     timeout_s: float = SILENCE_S,
+    rank_timeout_s: float = SILENCE_S,
     **engine: object,
 ) -> Plan:
     """Small budgets, so that a small batch is cut into several microbatches."""
@@ -28,7 +32,7 @@ def cluster_plan(
             type="ray",
             rollout=RolloutReplicas(type=rollout, replicas=replicas, timeout_s=timeout_s),
             learner=LearnerRanks(
-                ranks=ranks, sequence_parallel=sequence_parallel, timeout_s=SILENCE_S
+                ranks=ranks, sequence_parallel=sequence_parallel, timeout_s=rank_timeout_s
             ),
             **given,
         ),
@@ -38,3 +42,13 @@ def cluster_plan(
         context=400,
         keep_reference=keep_reference,
     )
+
+
+def actors_below(process: psutil.Process, kind: str) -> list[psutil.Process]:
+    """The processes of one kind of actor that a process or its cluster has started."""
+    found = []
+    for one in process.children(recursive=True):
+        with suppress(psutil.Error):  # it ended just now
+            if f"ray::{kind}" in " ".join(one.cmdline()):
+                found.append(one)
+    return found

@@ -17,7 +17,7 @@ from reasonrl.errors import EngineError, EngineLost
 from reasonrl.launch.engines import open_engines, open_ranks, open_replicas
 from reasonrl.models.hf import outline_model
 from reasonrl.types import Sampling
-from tests.cluster.support import cluster_plan
+from tests.cluster.support import actors_below, cluster_plan
 from tests.conftest import TEXTS, batch_of, prompts_of
 
 LONG = Sampling(max_new_tokens=300, group_size=48)
@@ -32,8 +32,7 @@ def endless(local):
 
 def processes(kind: str) -> list[psutil.Process]:
     """The processes of one kind of actor of this test's cluster."""
-    family = psutil.Process().children(recursive=True)
-    return [one for one in family if f"ray::{kind}" in " ".join(one.cmdline())]
+    return actors_below(psutil.Process(), kind)
 
 
 def soon(action) -> threading.Thread:
@@ -163,6 +162,63 @@ def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local
             push_weights(rollout, ForgetsTheAlias(), version=2, batch=batch, audit=engines.audit)
 
 
+def test_a_replica_killed_while_weights_come_loses_no_rollout(
+    cluster, model_dir, endless, tmp_path
+):
+    """The thread that samples and the one that syncs both notice; one of them replaces it."""
+    plan = cluster_plan(model_dir, rollout="vllm", replicas=2)
+    prompts = prompts_of(endless, TEXTS)
+    groups = []
+    with open_replicas(plan, logs=tmp_path, on_event=print) as engine:
+        engine.load_weights(endless.weights(), version=0)
+        thread = threading.Thread(target=lambda: groups.extend(engine.generate(prompts, LONG)))
+        thread.start()
+        time.sleep(1.0)
+        killer = threading.Thread(target=processes("_Replica")[0].kill)
+        killer.start()
+        for version in range(1, 6):
+            engine.load_weights(endless.weights(), version=version)
+        thread.join(timeout=120)
+        assert not thread.is_alive()
+    assert [len(group) for group in groups] == [LONG.group_size] * len(prompts)
+
+
+def test_a_replica_that_cannot_start_says_why_at_once(cluster, tmp_path):
+    from reasonrl.engines.remote import RemoteRollout, Seat
+
+    with (
+        RemoteRollout(
+            cannot_start, [Seat()], max_rows=4, timeout_s=30, logs=tmp_path, on_event=print
+        ) as engine,
+        pytest.raises(EngineError, match=r"could not start: .*no such device") as caught,
+    ):
+        engine.load_weights(Weights(tensors={}, version=0), version=0)
+    assert not isinstance(caught.value, EngineLost)
+    assert "no such device" in (tmp_path / "replica-0.log").read_text()
+
+
+def cannot_start():
+    raise EngineError("no such device")
+
+
+def test_a_rank_that_hangs_is_lost_and_no_bug(cluster, model_dir, local, tmp_path):
+    """Its fellows fail in their collective call; that error is an echo, and a restart helps."""
+    prompts = prompts_of(local, TEXTS)
+    batch = batch_of(prompts, local.generate(prompts, Sampling(max_new_tokens=12, group_size=6)))
+    with open_ranks(cluster_plan(model_dir, ranks=2, rank_timeout_s=15.0), tmp_path) as learner:
+        os.kill(processes("_Rank")[1].pid, signal.SIGSTOP)
+        with pytest.raises(EngineLost, match="learner rank"):
+            learner.logprobs(batch, temperature=1.0)
+
+
+def test_a_cluster_that_is_too_small_is_an_error_at_once(cluster):
+    from reasonrl.engines.remote import check_room
+    from reasonrl.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="needs 8 GPUs, the cluster has 0"):
+        check_room(cpus=1, gpus=8, gpus_together=1)
+
+
 def double(items):
     time.sleep(0.05)
     return [2 * item for item in items]
@@ -186,3 +242,13 @@ def test_a_killed_verifier_is_replaced_and_its_part_done_again(cluster, tmp_path
         killer.join()
     assert len(events) == 1
     assert "judged again" in events[0]
+
+
+def test_a_verifier_whose_node_is_gone_works_elsewhere(cluster, tmp_path):
+    from reasonrl.engines.remote import Seat
+
+    events = []
+    gone = Seat(node_id="f" * 56)
+    with Crew(build_double, [gone], logs=tmp_path, part_size=4, on_event=events.append) as crew:
+        assert crew(range(10)) == [2 * n for n in range(10)]
+    assert len(events) == 1

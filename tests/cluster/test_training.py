@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.cluster.support import actors_below
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl, rollouts_of
 
 STEPS = 16
@@ -172,8 +173,7 @@ def wait_for_step(run: Path, step: int, process: subprocess.Popen[str]) -> None:
 
 
 def actors_of(process: subprocess.Popen[str], kind: str) -> list[psutil.Process]:
-    family = psutil.Process(process.pid).children(recursive=True)
-    return [one for one in family if f"ray::{kind}" in " ".join(one.cmdline())]
+    return actors_below(psutil.Process(process.pid), kind)
 
 
 def test_a_run_that_loses_a_rank_starts_again_by_itself(model_dir, on_ray, tmp_path):

@@ -103,3 +103,45 @@ def test_another_entropy_mode_brings_its_own_numbers_but_keeps_the_target(how, t
 def test_a_name_that_would_leave_the_runs_directory_is_refused():
     with pytest.raises(ConfigError, match="name"):
         load_recipe(TINY, ['name="../../x"'])
+
+
+BLOCKS = """
+name = "blocks"
+engine = "small"
+[data]
+sources = [{ type = "arithmetic" }]
+[engines.small]
+threads = 1
+[engines.large]
+type = "ray"
+learner = { ranks = 2 }
+[[stage]]
+steps = 1
+"""
+
+
+def test_an_engine_block_is_chosen_by_name(tmp_path):
+    path = tmp_path / "blocks.toml"
+    path.write_text(BLOCKS)
+    assert load_recipe(path).engine.threads == 1
+    large = load_recipe(path, ["engine=large", "engine.learner.ranks=4"]).engine
+    assert (large.type, large.learner.ranks) == ("ray", 4)
+
+
+def test_an_engine_block_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    path = tmp_path / "blocks.toml"
+    path.write_text(BLOCKS)
+    with pytest.raises(ConfigError, match="small, large"):
+        load_recipe(path, ["engine=huge"])
+
+
+def test_a_wrong_key_in_a_block_that_is_not_chosen_is_an_error(tmp_path):
+    path = tmp_path / "blocks.toml"
+    path.write_text(BLOCKS.replace("ranks = 2", "rank = 2"))
+    with pytest.raises(ConfigError, match=r"engines\.large.*learner\.rank'.*learner\.ranks"):
+        load_recipe(path)
+
+
+def test_replicas_in_one_process_are_refused():
+    with pytest.raises(ConfigError, match='need type = "ray"'):
+        load_recipe(RECIPES / "tiny.toml", ["engine.rollout.replicas=2"])

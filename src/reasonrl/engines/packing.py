@@ -155,11 +155,17 @@ def pack(pieces: Sequence[Piece], *, device: str, multiple_of: int = 1) -> Micro
 
 
 def first_completions(batch: TrainBatch, *, n: int, max_tokens: int) -> TrainBatch:
-    """Return the beginnings of the first n completions, one of each group, to be scored."""
+    """Return the beginnings of the first n completions, one of each group, to be scored.
+
+    A completion's last token is left out where there are others: some engines need room for one
+    more after what they score.
+    """
     groups = tuple(
         TrainGroup(
             prompt=group.prompt,
-            completions=(group.completions[0][:max_tokens],),
+            completions=(
+                group.completions[0][: min(max_tokens, max(1, len(group.completions[0]) - 1))],
+            ),
             advantages=(0.0,),
         )
         for group in batch.groups[:n]

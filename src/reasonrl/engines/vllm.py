@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
+import psutil
 from safetensors.torch import save_file
+from torch import Tensor
 
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import Request, generate_in_slices
@@ -28,26 +33,36 @@ from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
 
+_AUDITED = 4  # rows for sequences that are scored while all others run
 _PREFILL_TOKENS = 8_192  # computed in one step, of prompts and running rollouts together
-_MEMORY = Path("/dev/shm")  # noqa: S108  (weights for tensor-parallel workers pass through memory)
+_MEMORY = Path("/dev/shm")  # noqa: S108  (weights for engines apart pass through memory)
+_PREFIX = "reasonrl-weights-"
+_FILE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmSettings:
     """Say how an engine is started. `model` is a directory or a hub id; its weights are not read:
     an engine samples only once weights have been pushed, all of `weight_names`: a tied head that is
-    not sent stays as it was, silently."""
+    not sent stays as it was, silently. `max_tokens` are a prompt's and its completion's together;
+    what is scored needs room for one more."""
 
     model: str
     weight_names: frozenset[str]
     eos_ids: tuple[int, ...]
-    context: int
+    max_tokens: int
     compute: Literal["float32", "bfloat16"]
     max_rows: int
     tensor_parallel: int = 1
     memory_share: float = 0.85
     device: str = "cuda"
     can_sleep: bool = False
+    is_apart: bool = False
+
+    @property
+    def runs_apart(self) -> bool:
+        """Say whether the engine runs in processes of its own, as tensor parallel ones must."""
+        return self.is_apart or self.tensor_parallel > 1
 
 
 @dataclass(slots=True)
@@ -68,6 +83,7 @@ class VllmEngine:
         self.version = -1
         self._settings = settings
         self._running: dict[str, _Running] = {}
+        self._waiting: deque[Request] = deque()
         self._finished: list[tuple[int, Completion]] = []
         self._scoring: dict[str, Any] = {}  # what vLLM says of given tokens, None until it does
         self._is_asleep = False
@@ -82,7 +98,13 @@ class VllmEngine:
 
     def submit(self, requests: Sequence[Request]) -> None:
         self._check_ready()
-        for request in requests:
+        self._waiting.extend(requests)
+        self._admit()
+
+    def _admit(self) -> None:
+        """Begin what waits while there is room; vLLM's own queue would keep an audit waiting."""
+        while self._waiting and len(self._running) < self._settings.max_rows:
+            request = self._waiting.popleft()
             name = str(request.key)
             self._llm.llm_engine.add_request(
                 name, _as_prompt(request.prompt), self._params(request)
@@ -109,6 +131,7 @@ class VllmEngine:
             if output.finished:
                 del self._running[output.request_id]
                 self._finished.append((running.request.key, self._completion(running)))
+        self._admit()
 
     def _params(self, request: Request) -> Any:
         from vllm import SamplingParams
@@ -176,11 +199,11 @@ class VllmEngine:
                 f"{len(missing)} weights were not sent, {min(missing)} among them",
                 expected="every name of the model's state dict, tied aliases included",
             )
-        if self._settings.tensor_parallel == 1:
-            self._reload(weights_iterator=iter(weights.tensors.items()))
+        if self._settings.runs_apart:
+            self._reload_apart(weights)
         else:
-            self._reload_by_file(weights)
-        self._llm.llm_engine.reset_prefix_cache(reset_running_requests=True)
+            self._reload(weights_iterator=iter(weights.tensors.items()))
+            self._llm.llm_engine.reset_prefix_cache(reset_running_requests=True)
         self.version = version
         for running in self._running.values():
             if running.tokens:
@@ -191,13 +214,19 @@ class VllmEngine:
     def _reload(self, **source: object) -> None:
         self._llm.collective_rpc("reload_weights", kwargs=source)
 
-    def _reload_by_file(self, weights: Weights) -> None:
-        """Hand the weights to the workers of a tensor-parallel engine, which are processes."""
-        place = _MEMORY if _MEMORY.is_dir() else None
-        with tempfile.TemporaryDirectory(dir=place) as directory:
-            tensors = {name: value.clone() for name, value in weights.tensors.items()}
-            save_file(tensors, Path(directory) / "model.safetensors")
-            self._reload(weights_path=directory)
+    def _reload_apart(self, weights: Weights) -> None:
+        """Reload in other processes, which would go on sampling meanwhile: hold them first.
+
+        What they have sampled until then is taken in under the old version.
+        """
+        engine = self._llm.llm_engine
+        self._llm.sleep(level=0, mode="keep")
+        while not engine.engine_core.outputs_queue.empty():
+            self._step()
+        with _in_memory(weights) as directory:
+            self._reload(weights_path=str(directory))
+        engine.reset_prefix_cache(reset_running_requests=True)
+        self._llm.wake_up(tags=["scheduling"])
 
     def rest(self) -> None:
         """Leave the GPU to somebody else: weights and cache are dropped, the version with them."""
@@ -226,8 +255,7 @@ class VllmEngine:
 def _start(settings: VllmSettings) -> Any:
     """Start vLLM as the measurements ask for; on a CPU without compiling anything."""
     is_cpu = settings.device == "cpu"
-    if settings.tensor_parallel == 1:
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # the engine runs in this process
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if settings.runs_apart else "0"
     if is_cpu:
         os.environ.setdefault("VLLM_CPU_CI_ENV", "1")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
@@ -240,12 +268,12 @@ def _start(settings: VllmSettings) -> Any:
             where="engine.rollout.type",
             remedy="pip install 'reasonrl[vllm]' on the nodes that sample",
         ) from error
-    return LLM(
+    llm = LLM(
         model=settings.model,
         load_format="dummy",
         dtype=settings.compute,
-        max_model_len=settings.context + 1,  # a scored sequence is followed by one token
-        max_num_seqs=settings.max_rows,
+        max_model_len=settings.max_tokens,
+        max_num_seqs=settings.max_rows + _AUDITED,
         tensor_parallel_size=settings.tensor_parallel,
         gpu_memory_utilization=settings.memory_share,
         skip_tokenizer_init=True,
@@ -254,13 +282,53 @@ def _start(settings: VllmSettings) -> Any:
         enforce_eager=is_cpu,
         # a prompt cut in two winds its rollout's generator back, which a CPU's cannot
         enable_chunked_prefill=not is_cpu,
-        max_num_batched_tokens=max(settings.context + 1, _PREFILL_TOKENS),
+        max_num_batched_tokens=max(settings.max_tokens, _PREFILL_TOKENS),
         enable_prefix_caching=True,  # the group's prompt is computed once
         enable_sleep_mode=settings.can_sleep and not is_cpu,
-        distributed_executor_backend="uni" if settings.tensor_parallel == 1 else "mp",
+        distributed_executor_backend="mp" if settings.tensor_parallel > 1 else "uni",
         async_scheduling=False,  # a token in flight would carry the wrong version
         disable_log_stats=True,
     )
+    if settings.runs_apart:  # from now on weights are read from files, and no dummies
+        overrides = {"load_config": {"load_format": "safetensors"}}
+        llm.collective_rpc("update_config", kwargs={"overrides": overrides})
+    return llm
+
+
+@contextmanager
+def _in_memory(weights: Weights) -> Iterator[Path]:
+    """Write weights as files into memory, a few at a time; remove what a killed process left."""
+    place = _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
+    for left in place.glob(f"{_PREFIX}*"):
+        if not psutil.pid_exists(int(left.name.removeprefix(_PREFIX))):
+            shutil.rmtree(left, ignore_errors=True)
+    directory = place / f"{_PREFIX}{os.getpid()}"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
+    try:
+        part: dict[str, Tensor] = {}
+        for number, (name, tensor) in enumerate(weights.tensors.items()):
+            part[name] = tensor.contiguous()
+            is_last = number == len(weights.tensors) - 1
+            if is_last or sum(one.nbytes for one in part.values()) >= _FILE_BYTES:
+                for alias in _shared_in(part):
+                    part[alias] = part[alias].clone()
+                save_file(part, directory / f"model-{number:05d}.safetensors")
+                part = {}
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _shared_in(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return the names whose memory another one before them has."""
+    seen: set[int] = set()
+    shared = []
+    for name, tensor in tensors.items():
+        if tensor.data_ptr() in seen:
+            shared.append(name)
+        seen.add(tensor.data_ptr())
+    return shared
 
 
 def _as_prompt(tokens: Tokens) -> dict[str, list[int]]:

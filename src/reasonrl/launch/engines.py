@@ -25,6 +25,7 @@ from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_
 
 if TYPE_CHECKING:
     from reasonrl.engines.remote import RankEngine, RemoteLearner, RemoteRollout, Seat
+    from reasonrl.engines.vllm import VllmSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +91,21 @@ def open_cluster(engine: EngineConfig, address: str | None) -> Iterator[None]:
         yield
         return
     try:
-        from reasonrl.engines.remote import connect
+        from reasonrl.engines.remote import check_room, connect
     except ImportError as error:
         raise ConfigError(
             f"Ray cannot be imported: {error}",
             where="engine.type",
             remedy="pip install 'reasonrl[cluster]'",
         ) from error
-    with connect(address, actors=engine.rollout.replicas + engine.learner.ranks):
+    actors = engine.rollout.replicas + engine.learner.ranks
+    with connect(address, actors=actors):
+        on_gpus = engine.device != "cpu"
+        check_room(
+            cpus=actors if engine.placement == "separate" else engine.learner.ranks,
+            gpus=engine.gpus if on_gpus else 0,
+            gpus_together=engine.rollout.tensor_parallel if on_gpus else 0,
+        )
         yield
 
 
@@ -231,22 +239,27 @@ def build_replica(plan: Plan) -> SteppingEngine:
             token_budget=engine.token_budget,
             max_rows=engine.max_rows,
         )
-    from reasonrl.engines.vllm import VllmEngine, VllmSettings
+    from reasonrl.engines.vllm import VllmEngine
 
-    model = outline_model(plan.model)
-    return VllmEngine(
-        VllmSettings(
-            model=as_directory(plan.model),
-            weight_names=frozenset(model.module.state_dict()),
-            eos_ids=tuple(sorted(model.eos_ids)),
-            context=plan.context,
-            compute=engine.compute,
-            max_rows=engine.max_rows,
-            tensor_parallel=engine.rollout.tensor_parallel,
-            memory_share=engine.rollout.memory_share,
-            device=engine.device,
-            can_sleep=engine.placement == "shared",
-        )
+    return VllmEngine(vllm_settings(plan))
+
+
+def vllm_settings(plan: Plan) -> VllmSettings:
+    """Translate a plan into vLLM's terms."""
+    from reasonrl.engines.vllm import VllmSettings
+
+    engine, model = plan.engine, outline_model(plan.model)
+    return VllmSettings(
+        model=as_directory(plan.model),
+        weight_names=frozenset(model.module.state_dict()),
+        eos_ids=tuple(sorted(model.eos_ids)),
+        max_tokens=min(plan.context + 1, model.context),
+        compute=engine.compute,
+        max_rows=engine.max_rows,
+        tensor_parallel=engine.rollout.tensor_parallel,
+        memory_share=engine.rollout.memory_share,
+        device=engine.device,
+        can_sleep=engine.placement == "shared",
     )
 
 

@@ -251,7 +251,10 @@ def _describe_memory(model: LanguageModel, recipe: Recipe) -> str:
     """Return one line on what the weights will need; activations and the cache come on top."""
     n = sum(parameter.numel() for parameter in model.module.parameters())
     copies = 5 if _keeps_reference(recipe) else 4  # weights, gradient, two moments
-    return f"{n / 1e6:.1f}M parameters; float32 training state {copies * 4 * n / 1e9:.2f} GB"
+    ranks = recipe.engine.learner.ranks
+    share = "" if recipe.engine.type == "local" else f" over {ranks} ranks"
+    size = copies * 4 * n / 1e9
+    return f"{n / 1e6:.1f}M parameters; float32 training state {size:.2f} GB{share}"
 
 
 def _keeps_reference(recipe: Recipe) -> bool:

@@ -107,20 +107,22 @@ class PackedGroups:
             prompt = at
             out.append(_causal(queries[prompt], keys[prompt], values[prompt], scale, None))
             for branch in range(prompt + 1, prompt + 1 + len(group.completions)):
-                mask = self._mask(group.prompt, lengths[branch], query_1HLD.device)
+                mask = self._mask(
+                    group.prompt, lengths[branch], query_1HLD.device, query_1HLD.dtype
+                )
                 key = torch.cat((keys[prompt], keys[branch]), dim=2)
                 value = torch.cat((values[prompt], values[branch]), dim=2)
                 out.append(_causal(queries[branch], key, value, scale, mask))
             at = prompt + 1 + len(group.completions)
         return torch.cat(out, dim=2).transpose(1, 2)
 
-    def _mask(self, prompt: int, n: int, device: torch.device) -> Tensor:
+    def _mask(self, prompt: int, n: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return [n, prompt + n], true where a completion's token may look.
 
-        On a GPU it is a name for that, which flash attention knows: at 32K tokens it would take
-        1 GB.
+        On a GPU in bfloat16 it is a name for that, which flash attention knows: at 32K tokens it
+        would take 1 GB.
         """
-        if device.type == "cuda":
+        if device.type == "cuda" and dtype != torch.float32:
             return causal_lower_right(n, prompt + n)
         found = self._masks.get((prompt, n))
         if found is None:

@@ -128,11 +128,13 @@ def learner_memory(shape: ModelShape, engine: EngineConfig, stage: Settings) -> 
     """Return what one rank holds at its fullest, in the backward pass of a microbatch."""
     tokens = microbatch_tokens(engine, stage)
     element = 2 if engine.compute == "bfloat16" else 4
+    is_sharded = engine.type == "ray"
     saved = 4 * shape.hidden + 3 * shape.query_size + 3 * shape.kv_size + 4 * shape.intermediate
+    if is_sharded:  # FSDP runs transformers' own layers: norms keep their float32 copies
+        saved += 6 * shape.hidden + shape.query_size
     passing = 2 * shape.hidden + 3 * shape.intermediate  # gradients on their way through a layer
     kept = shape.hidden if engine.recompute else saved
     at_once = passing + (saved if engine.recompute else 0)
-    is_sharded = engine.type == "ray"
     layer = shape.layer_parameters * (2 * element + element + 4)
     reference = 4 * shape.parameters / _ranks(engine) if stage.update.kl_coefficient else 0.0
     parts = (

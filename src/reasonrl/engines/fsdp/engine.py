@@ -7,6 +7,7 @@ with nccl.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -37,8 +38,8 @@ class FsdpLearner:
     """Hold a rank's share of policy and optimizer.
 
     `outline` is the model on the meta device, `load` reads it (rank 0 alone calls it). The options
-    are those of the local engine; `token_budget` counts a whole row, that `sequence_parallel` ranks
-    share.
+    are those of the local engine; `token_budget` bounds this rank's tokens of a microbatch: a row
+    that `sequence_parallel` ranks share may be so many times longer.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class FsdpLearner:
         for micro, part in self._rounds(batch):
             n_rounds += 1
             self._backward(micro, part, batch, objective, logprobs_N, sums)
-            if progress:
+            if progress and self.ranks.part == 0:
                 progress(micro.n_rollouts)
         gradient_norm = take_step(
             self._optimizer, self._parameters.values(), self._settings, learning_rate
@@ -161,7 +162,8 @@ class FsdpLearner:
     def _rounds(self, batch: TrainBatch) -> Iterator[tuple[Microbatch, RowPart]]:
         """Yield this rank's share of every round, an idle row where it has none."""
         ranks = self.ranks
-        for shares in share_out(batch, token_budget=self.token_budget, ranks=ranks.n_rows):
+        budget = self.token_budget * ranks.sequence_parallel
+        for shares in share_out(batch, token_budget=budget, ranks=ranks.n_rows):
             micro = pack(
                 shares[ranks.row], device=ranks.device, multiple_of=ranks.sequence_parallel
             )
@@ -221,7 +223,8 @@ class FsdpLearner:
     def _take_steps(self, targets: dict[str, Any]) -> None:
         for name, parameter in self._parameters.items():
             if state := self._optimizer.state.get(parameter):
-                state["step"] = targets[f"{MOMENT}step.{name}"].reshape(())
+                step = targets[f"{MOMENT}step.{name}"].reshape(())
+                state["step"] = step.to(self.ranks.device)  # where fused AdamW reads it
 
     def _state(self) -> dict[str, Any]:
         """Return this rank's shards of weights and moments, under the local engine's names."""
@@ -239,10 +242,22 @@ class FsdpLearner:
 
     def rest(self) -> None:
         """Leave the GPU to the samplers: the share waits in the host's memory."""
-        policy.offload(self.module, self._optimizer, "cpu")
+        self._move("cpu")
 
     def return_to_work(self) -> None:
-        policy.offload(self.module, self._optimizer, self.ranks.device)
+        self._move(self.ranks.device)
+
+    def _move(self, device: str) -> None:
+        self._optimizer.zero_grad()
+        policy.move(self.module, device)
+        if self._reference is not None:
+            policy.move(self._reference, device)
+        for state in self._optimizer.state.values():
+            for name, value in state.items():
+                state[name] = value.to(device)
+        if self.ranks.device != "cpu":
+            gc.collect()
+            torch.cuda.empty_cache()  # else the freed blocks stay with this process
 
     def __enter__(self) -> Self:
         return self

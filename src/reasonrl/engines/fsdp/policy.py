@@ -154,11 +154,8 @@ class _StreamedHead(Function):
         return g * at_hidden, g * at_weight, None, None, None
 
 
-def offload(module: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> None:
-    """Move a share and its moments to a device, to make room on another."""
+def move(module: nn.Module, device: str) -> None:
+    """Move a share to a device, to make room on another."""
     assert isinstance(module, FSDPModule)  # noqa: S101
     module.reshard()
     cast(nn.Module, module).to(device)
-    for state in optimizer.state.values():
-        for name, value in state.items():
-            state[name] = value.to(device)

@@ -10,10 +10,12 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ class Seat:
         environment = dict(self.environment)
         if self.visible_gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible_gpus)
+            environment["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # else Ray would hide them
         options: dict[str, Any] = {
             "num_cpus": 0 if self.visible_gpus else 1,
             "num_gpus": self.gpus,
@@ -102,8 +105,32 @@ def _nobody_there(address: str | None, error: Exception) -> ConfigError:
 
 
 def node_ids() -> list[str]:
-    """Return the ids of the nodes that are alive."""
-    return [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    """Return the ids of the nodes that are alive and take work."""
+    return [
+        node["NodeID"]
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
+    ]
+
+
+def check_room(*, cpus: int, gpus: int, gpus_together: int) -> None:
+    """Raise ConfigError when the cluster is too small: its actors would wait without a word.
+
+    `gpus_together` must be on one node.
+    """
+    have = ray.cluster_resources()
+    largest = max(
+        (node["Resources"].get("GPU", 0) for node in ray.nodes() if node["Alive"]), default=0
+    )
+    wanted = {"CPUs": (cpus, have.get("CPU", 0)), "GPUs": (gpus, have.get("GPU", 0))}
+    wanted["GPUs on one node"] = (gpus_together, largest)
+    for what, (needed, found) in wanted.items():
+        if found < needed:
+            raise ConfigError(
+                f"the recipe needs {needed} {what}, the cluster has {found:g}",
+                where="[engine]",
+                remedy="add nodes, or lower replicas, ranks or tensor_parallel",
+            )
 
 
 def spread_over(nodes: Sequence[str], n: int) -> list[Seat]:
@@ -142,6 +169,9 @@ def settle(ref: Any, *, who: str) -> Any:
             f"{who} failed: {error.cause!r}", remedy="its log holds the traceback"
         ) from error
     except (RayActorError, GetTimeoutError) as error:
+        if isinstance(error, RayActorError) and error.actor_init_failed:
+            last_line = str(error).strip().splitlines()[-1]
+            raise EngineError(f"{who} could not start: {last_line}") from error
         first_line = str(error).strip().partition("\n")[0]
         raise EngineLost(f"{who} is lost: {first_line}", remedy="its log may say why") from error
     except RayError as error:
@@ -159,6 +189,27 @@ def end(actors: Sequence[Any]) -> None:
     """Kill actors; those that are dead already are no matter."""
     for actor in actors:
         ray.kill(actor)
+
+
+def failures_to_log(kind: type) -> type:
+    """Have every method of an actor's class print what it raises, where `write_output_to` says."""
+    for name, method in list(vars(kind).items()):
+        if callable(method):
+            setattr(kind, name, _logged(method))
+    return kind
+
+
+def _logged(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def logged(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except Exception:
+            traceback.print_exc()
+            sys.stderr.flush()
+            raise
+
+    return logged
 
 
 def write_output_to(log: Path | None) -> None:

@@ -13,7 +13,14 @@ from typing import Any, Generic, Self, TypeVar
 
 import ray
 
-from reasonrl.engines.remote.cluster import Seat, end, settle, start, write_output_to
+from reasonrl.engines.remote.cluster import (
+    Seat,
+    end,
+    failures_to_log,
+    settle,
+    start,
+    write_output_to,
+)
 from reasonrl.errors import EngineLost
 
 T = TypeVar("T")
@@ -22,6 +29,7 @@ R = TypeVar("R")
 _MOST_REPLACED = 3  # members in one call: then it is not the nodes
 
 
+@failures_to_log
 class _Member(Generic[T, R]):
     """Hold one worker function, built where it works."""
 
@@ -77,6 +85,7 @@ class Crew(Generic[T, R]):
                     raise
                 self._on_event(f"{error.what}; replaced, {len(part[1])} answers are judged again")
                 parts.appendleft(part)
+                self._seats[number] = Seat()  # the node may be lost too: wherever there is room
                 self._members[number] = self._start(number)
         return [result for first in sorted(found) for result in found[first]]
 

@@ -7,6 +7,7 @@ lets the run start again from its last checkpoint.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +18,22 @@ from torch import Tensor
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.protocols import LearnerEngine, Progress, TrainBatch, UpdateStats
-from reasonrl.engines.remote.cluster import Seat, answer, answers, end, start, write_output_to
+from reasonrl.engines.remote.cluster import (
+    Seat,
+    answer,
+    answers,
+    end,
+    failures_to_log,
+    start,
+    write_output_to,
+)
 from reasonrl.engines.remote.objects import StoredTensors, store
 from reasonrl.engines.weights import Weights
-from reasonrl.errors import EngineLost
+from reasonrl.errors import EngineError, EngineLost, StorageError
 from reasonrl.types import Logprobs
 
 _POLL_S = 1.0
+_SILENCE_S = 10.0
 _WATCH = "watch"  # the thread that looks on
 
 
@@ -39,12 +49,12 @@ BuildRank = Callable[[int, str], RankEngine]
 """Make a rank, given its number and the address at which the ranks meet."""
 
 
+@failures_to_log
 class _Rank:
     """Hold one rank on another process. Its work is done on one thread; another can look on."""
 
-    def __init__(self, rank: int, log: Path) -> None:
-        write_output_to(log)
-        self._rank = rank
+    def __init__(self) -> None:
+        self._rank = -1
         self._engine: RankEngine
         self._done = 0
 
@@ -60,8 +70,10 @@ class _Rank:
         context = ray.get_runtime_context()
         return context.get_node_id(), [str(one) for one in ray.get_gpu_ids()]
 
-    def build(self, build: BuildRank, address: str) -> None:
-        self._engine = build(self._rank, address)
+    def build(self, build: BuildRank, rank: int, address: str, log: Path) -> None:
+        write_output_to(log)
+        self._rank = rank
+        self._engine = build(rank, address)
 
     def logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
         return self._mine(self._engine.logprobs(batch, temperature=temperature))
@@ -90,8 +102,10 @@ class _Rank:
             pass
         return None
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path) -> list[str]:
+        """Write this rank's part; return the files that it sees there."""
         self._engine.save(directory)
+        return [path.name for path in directory.glob("*.safetensors")]
 
     def load(self, directory: Path) -> None:
         self._engine.load(directory)
@@ -121,15 +135,19 @@ class RemoteLearner:
         self.version = 0
         self._doing = "starting"
         self._timeout_s = timeout_s
-        self.actors = [
-            start(_Rank, seat, rank, logs / f"rank-{rank}.log", groups={_WATCH: 1})
-            for rank, seat in enumerate(seats)
-        ]
+        self.actors = [start(_Rank, seat, groups={_WATCH: 1}) for seat in seats]
         try:
+            places = self.seats()  # ranks that share a row are neighbours: number them by node
+            order = sorted(range(len(places)), key=lambda number: places[number])
+            self.actors = [self.actors[number] for number in order]
             address = answer(
                 self.actors[0].meeting_place.remote(), who="rank 0", timeout_s=timeout_s
             )
-            self._all("build", [actor.build.remote(build, address) for actor in self.actors])
+            calls = [
+                actor.build.remote(build, rank, address, logs / f"rank-{rank}.log")
+                for rank, actor in enumerate(self.actors)
+            ]
+            self._all("build", calls)
         except BaseException:
             end(self.actors)
             raise
@@ -171,8 +189,8 @@ class RemoteLearner:
 
     def _watch(self, calls: Sequence[Any], progress: Progress, total: int) -> None:
         """Report how far the ranks are until the first has finished or failed."""
-        seen = 0
-        while not ray.wait(list(calls), timeout=_POLL_S)[0]:
+        seen, end_at = 0, time.monotonic() + self._timeout_s
+        while not ray.wait(list(calls), timeout=_POLL_S)[0] and time.monotonic() < end_at:
             done, _ = ray.wait(
                 refs := [
                     actor.done.options(concurrency_group=_WATCH).remote() for actor in self.actors
@@ -192,7 +210,16 @@ class RemoteLearner:
         return Weights(tensors=stored, version=self.version)
 
     def save(self, directory: Path) -> None:
-        self._all("save", [actor.save.remote(directory.resolve()) for actor in self.actors])
+        directory = directory.resolve()
+        seen = self._all("save", [actor.save.remote(directory) for actor in self.actors])
+        written = {name for names in seen for name in names}
+        if missing := written - {path.name for path in directory.glob("*.safetensors")}:
+            raise StorageError(
+                f"ranks wrote {min(missing)}, which is not seen here",
+                where=str(directory),
+                expected="one file system for the driver and all ranks",
+                remedy="choose a --run-dir that all nodes share",
+            )
 
     def load(self, directory: Path) -> None:
         self._all("load", [actor.load.remote(directory.resolve()) for actor in self.actors])
@@ -213,9 +240,19 @@ class RemoteLearner:
             found = answers(calls, who=f"a learner rank ({what})", timeout_s=self._timeout_s)
             self._doing = "waiting"
             return found
-        except EngineLost:
+        except EngineError as error:
+            if not isinstance(error, EngineLost) and not self._has_silent_rank():
+                raise
             end(self.actors)  # the others wait for it in a collective call
-            raise
+            if isinstance(error, EngineLost):
+                raise
+            raise EngineLost(f"a learner rank is lost: {error.what}") from error
+
+    def _has_silent_rank(self) -> bool:
+        """Say whether a rank does not answer: then the others' errors are only its echo."""
+        asked = [actor.done.options(concurrency_group=_WATCH).remote() for actor in self.actors]
+        done, _ = ray.wait(asked, num_returns=len(asked), timeout=_SILENCE_S)
+        return len(done) < len(asked)
 
     def __enter__(self) -> Self:
         return self

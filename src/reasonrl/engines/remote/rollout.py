@@ -21,7 +21,15 @@ import numpy as np
 import ray
 
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.remote.cluster import Seat, answers, end, settle, start, write_output_to
+from reasonrl.engines.remote.cluster import (
+    Seat,
+    answers,
+    end,
+    failures_to_log,
+    settle,
+    start,
+    write_output_to,
+)
 from reasonrl.engines.remote.lengths import Lengths
 from reasonrl.engines.remote.objects import StoredTensors, store
 from reasonrl.engines.stepping import Request, SteppingEngine, in_order, requests_for
@@ -31,10 +39,12 @@ from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 _SLICE_S = 0.5
 _AHEAD = 1.25  # requests a replica may hold, for each that it can run: the next are there at once
+_CLOSE_S = 10.0
 _MOST_REPLACED = 3  # times that one replica is lost without having finished anything
 _SAME_NATS = 0.1  # mean distance of two replicas' scores that rounding does not explain
 
 
+@failures_to_log
 class _Replica:
     """Hold an engine on another process."""
 
@@ -125,8 +135,8 @@ class RemoteRollout:
         with self._sampling:
             while len(found) < len(requests):
                 self._deal(waiting)
-                for replica in self._answered():
-                    for key, completion in self._take(replica, waiting):
+                for replica, has_answered in self._answered():
+                    for key, completion in self._take(replica, waiting, has_answered=has_answered):
                         place, request = requests[key]
                         found[key] = completion
                         self._lengths.note(request.prompt, len(completion.tokens))
@@ -136,6 +146,10 @@ class RemoteRollout:
 
     def _deal(self, waiting: deque[Request]) -> None:
         """Give waiting requests to the replicas with the fewest tokens to come, and call them."""
+        with self._seating:
+            self._deal_while_seated(waiting)
+
+    def _deal_while_seated(self, waiting: deque[Request]) -> None:
         idle = [replica for replica in self._replicas if replica.call is None]
         fresh: dict[int, list[Request]] = {replica.number: [] for replica in idle}
         load = {
@@ -158,35 +172,38 @@ class RemoteRollout:
         return 1.0 + self._lengths.expected(request.prompt)
 
     def _call(self, replica: _Seated, requests: Sequence[Request]) -> None:
-        with self._seating:
-            if replica.version < 0:
-                raise EngineError(
-                    f"{replica.name} was to sample before it was given weights",
-                    expected="load_weights before generate",
-                )
-            replica.call = replica.actor.advance.remote(requests, _SLICE_S)
-            replica.called_at = time.monotonic()
+        if replica.version < 0:
+            raise EngineError(
+                f"{replica.name} was to sample before it was given weights",
+                expected="load_weights before generate",
+            )
+        replica.call = replica.actor.advance.remote(requests, _SLICE_S)
+        replica.called_at = time.monotonic()
 
-    def _answered(self) -> list[_Seated]:
-        """Wait for a replica to answer, or to be silent for too long; return those."""
+    def _answered(self) -> list[tuple[_Seated, bool]]:
+        """Wait for a replica to answer; return those that did, and those silent for too long."""
         by_call = {replica.call: replica for replica in self._replicas if replica.call is not None}
         done, _ = ray.wait(list(by_call), timeout=_SLICE_S)
         limit = time.monotonic() - self._timeout_s - _SLICE_S
-        silent = [one for one in by_call.values() if one.called_at < limit]
-        return [by_call[ref] for ref in done] or silent
+        answered = [by_call[ref] for ref in done]
+        silent = [one for one in by_call.values() if one.called_at < limit and one not in answered]
+        return [(one, True) for one in answered] + [(one, False) for one in silent]
 
-    def _take(self, replica: _Seated, waiting: deque[Request]) -> list[tuple[int, Completion]]:
+    def _take(
+        self, replica: _Seated, waiting: deque[Request], *, has_answered: bool
+    ) -> list[tuple[int, Completion]]:
         """Return what a replica has finished; if it is lost, put back all that it held."""
-        call, replica.call = replica.call, None
         try:
-            if time.monotonic() - replica.called_at > self._timeout_s + _SLICE_S:
+            if not has_answered:
                 raise EngineLost(f"{replica.name} was silent for {self._timeout_s:g} s")
-            done: list[tuple[int, Completion]] = settle(call, who=replica.name)
+            done: list[tuple[int, Completion]] = settle(replica.call, who=replica.name)
         except EngineLost as error:
-            lost = list(replica.in_flight.values())
-            waiting.extendleft(lost)
-            self._replace(replica, f"{error.what}; replaced, {len(lost)} rollouts are redone")
+            with self._seating:
+                lost = list(replica.in_flight.values())
+                waiting.extendleft(lost)
+                self._replace(replica, f"{error.what}; replaced, {len(lost)} rollouts are redone")
             return []
+        replica.call = None
         if done:
             replica.lost_in_a_row = 0
             replica.finished += len(done)
@@ -226,20 +243,20 @@ class RemoteRollout:
         with self._seating:
             self._weights = (stored, version)
             calls = [self._push(replica) for replica in self._replicas]
-        for replica, call in calls:
+        for replica, actor, call in calls:
             try:
                 answers([call], who=replica.name, timeout_s=self._timeout_s)
             except EngineLost as error:
-                with self._seating:
-                    is_sampling = replica.call is not None
-                    if not is_sampling and replica.version == version:
+                with self._seating:  # one that holds requests is replaced by who sampled with it
+                    if replica.actor is actor and not replica.in_flight:
                         self._replace(replica, f"{error.what}; replaced")
 
-    def _push(self, replica: _Seated) -> tuple[_Seated, Any]:
+    def _push(self, replica: _Seated) -> tuple[_Seated, Any, Any]:
+        """Send the weights of today; return the replica, the actor they went to and the call."""
         assert self._weights is not None  # noqa: S101
         stored, version = self._weights
         replica.version = version
-        return replica, replica.actor.load_weights.remote(stored, version)
+        return replica, replica.actor, replica.actor.load_weights.remote(stored, version)
 
     def recall_weights(self) -> None:
         """Give all replicas the last weights again, if there were any."""
@@ -308,3 +325,5 @@ class RemoteRollout:
         with self._seating:
             self._is_closed = True
             end(self.actors)
+        if self._sampling.acquire(timeout=_CLOSE_S):  # a thread that samples ahead has noticed
+            self._sampling.release()

@@ -1,0 +1,91 @@
+"""`reasonrl status`: what the files of a run say of it."""
+
+import json
+import shutil
+import time
+
+import pytest
+
+from reasonrl.status import HEARTBEAT, read_status
+from tests.e2e.support import RECIPES
+from tests.e2e.support import reasonrl_here as reasonrl
+
+SHORT = ("--set", "stage.1.steps=2", "--set", "stage.2.steps=2", "--set", "engine.threads=1")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "run"
+    done = reasonrl("train", RECIPES / "tiny.toml", "--run-dir", run, *SHORT)
+    assert done.returncode == 0, done.stderr
+    return run
+
+
+@pytest.fixture
+def unfinished(finished, tmp_path):
+    """The run as it was before its end, with a heartbeat of now."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "summary.json").unlink()
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    (run / "metrics.jsonl").write_text("\n".join(lines[:3]) + "\n")
+    return run
+
+
+def beat(run, *, age_s=0.0, processes=(), ended=False):
+    (run / HEARTBEAT).write_text(
+        json.dumps(
+            {"time": time.time() - age_s, "pid": 7, "host": "here", "ended": ended,
+             "processes": processes}
+        )
+    )  # fmt: skip
+
+
+def test_a_finished_run_is_finished(finished):
+    done = reasonrl("status", finished)
+    assert done.returncode == 0
+    assert "tiny: finished, step 4/4, stage long, checkpoint step-000004" in done.stdout
+
+
+def test_a_living_run_says_how_far_it_is_and_what_its_processes_do(unfinished):
+    beat(unfinished, processes=[{"name": "replica-0", "version": 3, "in_flight": 12}])
+    (unfinished / "logs").mkdir()
+    (unfinished / "logs" / "replica-0.log").write_text("one\nthe last line\n")
+    done = reasonrl("status", unfinished)
+    assert done.returncode == 0
+    assert "tiny: running (pid 7 on here), step 3/4" in done.stdout
+    assert "left at this pace" in done.stdout
+    assert "version=3 in_flight=12" in done.stdout
+    assert "the last line" in done.stdout
+
+
+def test_a_run_without_heartbeats_is_silent_and_an_exit_code(unfinished):
+    beat(unfinished, age_s=300)
+    done = reasonrl("status", unfinished)
+    assert done.returncode == 1
+    assert "silent" in done.stdout
+    assert "reasonrl resume" in done.stdout
+
+
+def test_a_stopped_run_is_stopped(unfinished):
+    beat(unfinished, ended=True)
+    assert read_status(unfinished).phase == "stopped"
+
+
+def test_a_torn_heartbeat_counts_as_none(unfinished):
+    (unfinished / HEARTBEAT).write_text("{")
+    assert read_status(unfinished).phase == "stopped"
+
+
+def test_events_are_shown(unfinished):
+    beat(unfinished)
+    (unfinished / "events.jsonl").write_text(
+        json.dumps({"time": "2026-01-01T00:00:00+00:00", "event": "replica-1 is lost"}) + "\n"
+    )
+    assert "replica-1 is lost" in reasonrl("status", unfinished).stdout
+
+
+def test_a_directory_without_a_run_is_said(tmp_path):
+    done = reasonrl("status", tmp_path)
+    assert done.returncode == 2
+    assert "no run here" in done.stderr
