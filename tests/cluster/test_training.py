@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
+from reasonrl.engines.sync import BFLOAT16
 from tests.cluster.support import actors_below
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl, rollouts_of
 
@@ -152,6 +153,13 @@ def test_a_pipelined_run_learns_as_the_synchronous_one_does(
     check_conserved(run)
     stale = [row["stale/max_updates"] for row in metrics_of(run)]
     assert 1 <= max(one for one in stale if one is not None) <= staleness
+
+
+def test_in_bfloat16_both_sides_stay_within_the_audits_bound(model_dir, tmp_path):
+    run = train(tmp_path / "run", model_dir, *ON_VLLM, "engine.compute=bfloat16")
+    check_conserved(run)
+    gaps = [row["sync/gap_nats"] for row in metrics_of(run) if row["sync/gap_nats"] is not None]
+    assert 1e-4 < max(gaps) < BFLOAT16.bound_nats
 
 
 # what is lost is made good
