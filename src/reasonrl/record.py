@@ -28,7 +28,7 @@ _ROLLOUTS = pa.schema(
         ("prompt", pa.string()), ("text", pa.string()), ("answer", pa.string()),
         ("tokens", pa.list_(pa.int32())), ("logprobs", pa.list_(pa.float32())),
         ("stop", pa.string()), ("version", pa.int32()),
-        ("updates", pa.list_(pa.list_(pa.int32()))),  # [first token, version] of each change
+        ("updates", pa.list_(pa.int32())),  # first token and version of each change, in turn
         ("reward", pa.float64()), ("status", pa.string()), ("reason", pa.string()),
         ("extracted", pa.string()), ("verify_wall_s", pa.float64()),
         ("advantage", pa.float64()), ("signal", pa.string()), ("masked", pa.bool_()),
@@ -104,7 +104,7 @@ def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, 
                 "logprobs": completion.logprobs,
                 "stop": str(completion.stop),
                 "version": completion.version,
-                "updates": [list(one) for one in completion.updates],
+                "updates": [number for one in completion.updates for number in one],
                 "reward": verdict.reward,
                 "status": str(verdict.status),
                 "reason": verdict.reason,

@@ -184,6 +184,19 @@ def actors_of(process: subprocess.Popen[str], kind: str) -> list[psutil.Process]
     return actors_below(psutil.Process(process.pid), kind)
 
 
+def test_a_run_that_loses_a_replica_goes_on_without_a_restart(model_dir, on_ray, tmp_path):
+    run = tmp_path / "run"
+    process = start(run, model_dir, *ON_RAY)
+    wait_for_step(run, 5, process)
+    actors_of(process, "_Replica")[0].kill()
+    assert process.wait(timeout=200) == 0, (tmp_path / "out.txt").read_text()
+    events = (run / "events.jsonl").read_text().splitlines()
+    assert len(events) == 1
+    assert "replica-0 is lost" in events[0]
+    assert exact(run) == exact(on_ray)
+    check_conserved(run)
+
+
 def test_a_run_that_loses_a_rank_starts_again_by_itself(model_dir, on_ray, tmp_path):
     run = tmp_path / "run"
     process = start(run, model_dir, *ON_RAY)
