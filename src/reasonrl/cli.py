@@ -242,7 +242,9 @@ def _resumable(directory: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"stopped at once; go on with: reasonrl resume {directory}")
+        has_run = (directory / "config.toml").exists()
+        then = f"go on with: reasonrl resume {directory}" if has_run else "nothing was started yet"
+        typer.echo(f"stopped at once; {then}")
         raise typer.Exit(130) from None
     except (StorageError, EngineError, VerifierError, OSError):
         if (directory / "config.toml").exists():

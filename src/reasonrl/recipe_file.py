@@ -110,8 +110,12 @@ def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settle
         first = error.errors()[0]
         places = (part + 1 if isinstance(part, int) else part for part in first["loc"])
         key = ".".join(map(str, places))
+        what = first["msg"].removeprefix("Value error, ")
+        if key:
+            is_table = isinstance(first["input"], dict)
+            what = f"{key}: {what}" if is_table else f"{key} = {_shown(first)}: {what}"
         raise ConfigError(
-            f"{key} = {_shown(first)}: {first['msg']}" if key else first["msg"],
+            what,
             where=where,
             remedy=_remedy(key),
         ) from error
@@ -253,6 +257,9 @@ def apply_override(data: dict[str, Any], override: str) -> None:
             node = node.setdefault(part, {})
     if isinstance(node, list):
         raise ConfigError(f"--set {override}: cannot replace a whole table of a list")
+    if parts == ["engine", "type"] and value == "local":  # what one process has no use for
+        for name in ("rollout", "learner", "placement"):
+            node.pop(name, None)
     if parts[-1] == "mode":
         kept = _without_presets(node, value)
         node.clear()

@@ -7,11 +7,14 @@ Reads files only, so it works from any machine that sees them, and while the run
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from reasonrl.config import Recipe
 from reasonrl.errors import ConfigError
@@ -21,11 +24,11 @@ from reasonrl.record import RunRecorder
 from reasonrl.summary import SUMMARY
 
 HEARTBEAT, EVENTS, LOGS = "heartbeat.json", "events.jsonl", "logs"
-BEAT_S = 10.0
+BEAT_S = 5.0
 """Seconds between two heartbeats of a living run."""
 
 _DEAD_AFTER = 6  # beats
-_SLOW = 3.0  # times the usual step
+_SLOW, _SLOW_S = 3.0, 60.0  # times the usual step, and seconds more
 _WINDOW = 20  # steps that say what is usual
 
 
@@ -101,8 +104,9 @@ def _phase(directory: Path, beat: Mapping[str, Any]) -> str:
         return "finished"
     if not beat or beat.get("ended"):
         return "stopped"
-    age = time.time() - float(beat["time"])
-    return "running" if age < _DEAD_AFTER * BEAT_S else "silent"
+    is_gone = beat["host"] == socket.gethostname() and not psutil.pid_exists(int(beat["pid"]))
+    is_late = time.time() - float(beat["time"]) > _DEAD_AFTER * BEAT_S
+    return "silent" if is_gone or is_late else "running"
 
 
 def _processes(directory: Path, beat: Mapping[str, Any]) -> list[Process]:
@@ -115,7 +119,7 @@ def _processes(directory: Path, beat: Mapping[str, Any]) -> list[Process]:
             log_age_s=_age(logs[name]) if name in logs else None,
             last_line=_last_line(logs[name]) if name in logs else "",
         )
-        for name in sorted(facts.keys() | logs.keys())
+        for name in sorted(facts or logs)  # logs also remain of processes that are gone
     ]
 
 
@@ -138,13 +142,14 @@ def _warnings(
     found = []
     if phase == "silent":
         found.append(
-            f"no heartbeat for {_DEAD_AFTER * BEAT_S:.0f} s: the driver died or its disk hangs; "
+            "the driver is gone, or gave no sign of life for "
+            f"{_DEAD_AFTER * BEAT_S:.0f} s: it died, or its disk hangs; "
             "`reasonrl resume` goes on from the checkpoint"
         )
-    if phase == "running" and step_s and since_s and since_s > _SLOW * step_s + BEAT_S:
+    if phase == "running" and step_s and since_s and since_s > _SLOW * step_s + _SLOW_S:
         found.append(
             f"the last step ended {since_s:.0f} s ago, a usual one takes {step_s:.0f} s: an "
-            "evaluation, or a process that hangs (see the logs' ages)"
+            "evaluation, or a process that hangs"
         )
     if rows:
         last = rows[-1]

@@ -63,7 +63,9 @@ def _check_is_file(path: Path) -> None:
         "is a directory" if path.is_dir() else "no such file",
         where=str(path),
         expected="a file of problems",
-        remedy=f"did you mean {near[0]}?" if near else "check the path",
+        remedy=f"did you mean {near[0]}?"
+        if near
+        else "check the path; a recipe's comments may say where to get it",
     )
 
 

@@ -1,4 +1,4 @@
-"""A sign of life in the run's directory, every ten seconds, with what the engines know of theirs.
+"""A sign of life in the run's directory, every few seconds, with what the engines know of theirs.
 
 A file and not a lock: it can be read from other machines, on file systems that know no locks.
 """
@@ -22,9 +22,17 @@ Describe = Callable[[], Sequence[Mapping[str, object]]]
 
 
 @contextmanager
-def heartbeat(directory: Path, describe: Describe) -> Iterator[None]:
-    """Write the file while the context lasts, and once more, `ended`, when it is left."""
+def heartbeat(directory: Path) -> Iterator[Callable[[Describe], None]]:
+    """Write the file while the context lasts, and once more, `ended`, when it is left.
+
+    Yields the function that is told whom to ask for facts.
+    """
     ended = threading.Event()
+    describe: Describe = tuple
+
+    def tell(other: Describe) -> None:
+        nonlocal describe
+        describe = other
 
     def beat() -> None:
         while True:
@@ -35,7 +43,7 @@ def heartbeat(directory: Path, describe: Describe) -> Iterator[None]:
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:
-        yield
+        yield tell
     finally:
         ended.set()
         thread.join()

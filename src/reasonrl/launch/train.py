@@ -21,7 +21,7 @@ from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import CheckpointError, ConfigError, EngineLost
 from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
 from reasonrl.launch.engines import Engines, Plan, open_cluster, open_engines, open_model
-from reasonrl.launch.heartbeat import heartbeat
+from reasonrl.launch.heartbeat import Describe, heartbeat
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.process import note_event, only_process, stop_on_signal
 from reasonrl.manifest import DATA, keep_manifest, problem_sets
@@ -112,6 +112,7 @@ def _run(
         stack.enter_context(open_cluster(recipe.engine, address))
         directory.mkdir(parents=True, exist_ok=True)
         stack.enter_context(only_process(directory))
+        tell = stack.enter_context(heartbeat(directory))
         note = partial(note_event, directory, console)
         judge = stack.enter_context(
             open_judge(
@@ -123,7 +124,7 @@ def _run(
                 console=console,
             )
         )
-        if is_new or recipe != load_recipe(directory / CONFIG):
+        if is_new:
             write_atomic(directory / CONFIG, dump_recipe(recipe))
         keep_manifest(directory, problem_sets(recipe, pools))
         stopper = stack.enter_context(stop_on_signal(console))
@@ -136,6 +137,7 @@ def _run(
             judge=judge,
             threads=threads,
             should_stop=stopper.is_set,
+            tell=tell,
         )
         return _run_with_restarts(run, note)
 
@@ -152,6 +154,7 @@ class Run:
     judge: Judge
     threads: int
     should_stop: Callable[[], bool]
+    tell: Callable[[Describe], None]
 
 
 def _run_with_restarts(run: Run, note: Callable[[str], None]) -> Outcome:
@@ -181,9 +184,11 @@ def _train(run: Run, note: Callable[[str], None]) -> Outcome:
         engines = stack.enter_context(
             open_engines(plan, model, logs=directory / LOGS, on_event=note)
         )
-        stack.enter_context(heartbeat(directory, engines.describe))
+        run.tell(engines.describe)
         files = RunRecorder(directory)
         state = _restore(run, engines, files)
+        if recipe != load_recipe(directory / CONFIG):  # it runs elsewhere now, and that works
+            write_atomic(directory / CONFIG, dump_recipe(recipe))
         trackers = _open_trackers(recipe, directory, state.step, stack)
         trainer = Trainer(
             recipe=recipe,

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
 from torch.distributed.checkpoint.state_dict_saver import save as save_state
 from torch.distributed.tensor import DTensor
@@ -29,7 +30,7 @@ from reasonrl.engines.packing import Microbatch, pack, share_out
 from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
 from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
-from reasonrl.errors import EngineError
+from reasonrl.errors import EngineError, StorageError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs
 
@@ -200,7 +201,15 @@ class FsdpLearner:
 
     def save(self, directory: Path) -> None:
         writer = HuggingFaceStorageWriter(str(directory), save_distributed=True)
-        save_state(self._state(), storage_writer=writer)
+        try:
+            save_state(self._state(), storage_writer=writer)
+        except CheckpointException as error:
+            cause, _ = next(iter(error.failures.values()))
+            raise StorageError(
+                f"a rank could not write its part: {cause}",
+                where=str(directory),
+                remedy="free space there; the run can be resumed from the checkpoint before",
+            ) from None
 
     def load(self, directory: Path) -> None:
         found = outline(directory)

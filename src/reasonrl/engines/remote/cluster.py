@@ -67,6 +67,7 @@ def connect(address: str | None, *, actors: int) -> Iterator[None]:
     Raises ConfigError when there is none at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of ranks that we ended ourselves
     if ray.is_initialized():  # a caller's own
         yield
         return
@@ -143,19 +144,23 @@ def answer(ref: Any, *, who: str, timeout_s: float) -> Any:
     return answers([ref], who=who, timeout_s=timeout_s)[0]
 
 
-def answers(refs: Sequence[Any], *, who: str, timeout_s: float) -> list[Any]:
-    """Return what actors answer; raise at the first that fails, not when the last is done."""
+def answers(refs: Sequence[Any], *, who: str, timeout_s: float, name: str = "") -> list[Any]:
+    """Return what actors answer; raise at the first that fails, not when the last is done.
+
+    With a `name` they are NAME-0, NAME-1, ... in messages.
+    """
+    names = {ref: f"{name}-{number} ({who})" if name else who for number, ref in enumerate(refs)}
     waiting, end = list(refs), time.monotonic() + timeout_s
     while waiting:
         done, waiting = ray.wait(waiting, timeout=_POLL_S)
         for ref in done:
-            settle(ref, who=who)
+            settle(ref, who=names[ref])
         if waiting and time.monotonic() > end:
             raise EngineLost(
-                f"no answer from {who} within {timeout_s:g} s",
+                f"no answer from {names[waiting[0]]} within {timeout_s:g} s",
                 remedy="its log says what it was doing; a longer timeout_s waits longer",
             )
-    return [settle(ref, who=who) for ref in refs]
+    return [settle(ref, who=names[ref]) for ref in refs]
 
 
 def settle(ref: Any, *, who: str) -> Any:

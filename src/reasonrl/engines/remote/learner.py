@@ -237,7 +237,7 @@ class RemoteLearner:
     def _all(self, what: str, calls: Sequence[Any]) -> list[Any]:
         self._doing = what
         try:
-            found = answers(calls, who=f"a learner rank ({what})", timeout_s=self._timeout_s)
+            found = answers(calls, who=what, name="rank", timeout_s=self._timeout_s)
             self._doing = "waiting"
             return found
         except EngineError as error:

@@ -38,6 +38,7 @@ from reasonrl.errors import EngineError, EngineLost
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 _SLICE_S = 0.5
+_ANSWER_S = 0.02  # of slice for each replica: the driver takes their answers one by one
 _AHEAD = 1.25  # requests a replica may hold, for each that it can run: the next are there at once
 _CLOSE_S = 10.0
 _MOST_REPLACED = 3  # times that one replica is lost without having finished anything
@@ -106,6 +107,7 @@ class RemoteRollout:
         self._seats = list(seats)
         self._room = max(1, int(max_rows * _AHEAD))
         self._timeout_s = timeout_s
+        self._slice_s = max(_SLICE_S, _ANSWER_S * len(seats))
         self._logs = logs
         self._on_event = on_event
         self._lengths = Lengths()
@@ -177,14 +179,14 @@ class RemoteRollout:
                 f"{replica.name} was to sample before it was given weights",
                 expected="load_weights before generate",
             )
-        replica.call = replica.actor.advance.remote(requests, _SLICE_S)
+        replica.call = replica.actor.advance.remote(requests, self._slice_s)
         replica.called_at = time.monotonic()
 
     def _answered(self) -> list[tuple[_Seated, bool]]:
         """Wait for a replica to answer; return those that did, and those silent for too long."""
         by_call = {replica.call: replica for replica in self._replicas if replica.call is not None}
         done, _ = ray.wait(list(by_call), timeout=_SLICE_S)
-        limit = time.monotonic() - self._timeout_s - _SLICE_S
+        limit = time.monotonic() - self._timeout_s - self._slice_s
         answered = [by_call[ref] for ref in done]
         silent = [one for one in by_call.values() if one.called_at < limit and one not in answered]
         return [(one, True) for one in answered] + [(one, False) for one in silent]
