@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reasonrl.launch.parts import judge_with
 
 from benchmarks.common import Row, report
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.packing import microbatches
 from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.weights import Weights
+from reasonrl.launch.judges import judge_with
 from reasonrl.models.fetch import DEFAULT_MODEL
 from reasonrl.models.hf import load_model
 from reasonrl.models.tokenizer import ChatTokenizer

@@ -65,7 +65,7 @@ def work_trl(recipe: Recipe) -> None:
 
     from reasonrl.engines.local import LocalEngine
     from reasonrl.evaluation.suite import evaluate_suite
-    from reasonrl.launch.parts import judge_with
+    from reasonrl.launch.judges import judge_with
     from reasonrl.models.fetch import locate
     from reasonrl.models.hf import load_model
     from reasonrl.pools import encode_pools, load_problem_lists

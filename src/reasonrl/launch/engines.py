@@ -163,7 +163,7 @@ def _open_remote(
             audit=audit,
             describe=lambda: [*rollout.describe(), *learner.describe()],
         )
-    learner = open_ranks(plan, logs)
+    learner = stack.enter_context(open_ranks(plan, logs))
     seats = seats_beside(learner.seats(), plan.engine)
     turns = Turns(learner, lambda: open_replicas(plan, logs=logs, on_event=on_event, seats=seats))
     return Engines(
