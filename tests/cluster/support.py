@@ -10,7 +10,7 @@ import psutil
 from reasonrl.config import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
 from reasonrl.launch.engines import Plan
 
-SILENCE_S = 60.0
+SILENCE_S = 180.0  # a slow machine takes a minute to import vLLM
 
 
 def cluster_plan(
