@@ -25,7 +25,7 @@ from reasonrl.engines.remote import Seat
 from reasonrl.engines.remote.cluster import connect, start
 from reasonrl.engines.remote.objects import store
 from reasonrl.engines.sync import FLOAT32, push_weights
-from reasonrl.launch.engines import Plan, open_engines, open_model
+from reasonrl.launch.engines import Plan, model_for, open_engines
 from reasonrl.types import Message, Prompt, Sampling
 
 REPEATS = 5
@@ -79,7 +79,7 @@ def plan_of(model: str, rollout: str) -> Plan:
 def measure_sync(model: str, name: str) -> float:
     """Time the parts of a sync with two FSDP2 ranks and one vLLM replica; return bytes a second."""
     plan = plan_of(model, "vllm")
-    outline = open_model(plan.engine, model, seed=0)
+    outline = model_for(plan.engine, model, seed=0)
     n_bytes = 4 * sum(one.numel() for one in outline.module.state_dict().values())
     with (
         tempfile.TemporaryDirectory() as logs,

@@ -57,8 +57,7 @@ class PipelinedTrainer:
 
     def _open(self, stage: Stage) -> Ahead:
         trainer = self.trainer
-        sampler = trainer.copy_sampler()
-        place = trainer.state.stage
+        sampler, place = trainer.sampler, trainer.state.stage  # this stage's: the next has another
 
         def sample(step: int) -> Sampled:
             return trainer.sample(stage, step, sampler, phase=_unseen)

@@ -67,7 +67,8 @@ class Trainer:
 
     `pools` holds each stage's encoded problems, `suites` each suite's. `save` writes a checkpoint,
     `should_stop` says whether a person asked to end after this step; `audit` bounds how far the
-    samplers may score from the learner after a sync, None where both are one.
+    samplers may score from the learner after a sync, None where both are one. `sampler` draws the
+    problems of the current stage.
     """
 
     recipe: Recipe
@@ -84,7 +85,7 @@ class Trainer:
     state: TrainState
     audit: Audit | None = None
     _encoded: dict[str, EncodedProblem] = field(init=False)
-    _sampler: ProblemSampler = field(init=False)
+    sampler: ProblemSampler = field(init=False)
 
     def run(self, step: Callable[[Stage], None] | None = None) -> bool:
         """Train to the end and make every evaluation; return False when stopped before that.
@@ -118,7 +119,7 @@ class Trainer:
     def _step(self, stage: Stage) -> None:
         """Take one step of eq. 3.1: rollout, selection, updates, entropy control."""
         clock = StepClock()
-        sampled = self.sample(stage, self.state.step + 1, self._sampler, phase=self.display.phase)
+        sampled = self.sample(stage, self.state.step + 1, self.sampler, phase=self.display.phase)
         clock.lap("time/rollout_s")
         self.learn_from(stage, sampled, clock, pipeline=None)
 
@@ -196,12 +197,6 @@ class Trainer:
         self.display.step(metrics, total=sum(one.steps for one in self.recipe.stage))
         self._close_stage_if_over(stage)
 
-    def copy_sampler(self) -> ProblemSampler:
-        """Return a sampler of the current stage that goes on where this run's is."""
-        sampler = self._new_sampler()
-        sampler.restore(self._sampler.state())
-        return sampler
-
     def _remember(self, sampled: Sampled, metrics: Row) -> None:
         """Keep what the plateau rule and the between-stage filter will ask for."""
         accuracy = metrics["accuracy/all"]
@@ -222,15 +217,12 @@ class Trainer:
         dropped = set(self.state.dropped)
         pool = self.pools[self.state.stage]
         self._encoded = {item.problem.id: item for item in pool if item.problem.id not in dropped}
-        self._sampler = self._new_sampler()
-        if self.state.sampler:
-            self._sampler.restore(SamplerState.from_json(self.state.sampler))
-
-    def _new_sampler(self) -> ProblemSampler:
-        return ProblemSampler(
+        self.sampler = ProblemSampler(
             [item.problem for item in self._encoded.values()],
             seed=derive_seed(self.recipe.seed, "order", self.state.stage),
         )
+        if self.state.sampler:
+            self.sampler.restore(SamplerState.from_json(self.state.sampler))
 
     def _close_stage_if_over(self, stage: Stage) -> None:
         """Go to the next stage when this one has had its steps or has stopped gaining."""

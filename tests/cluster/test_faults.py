@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from reasonrl.engines.remote import Crew, node_ids, spread_over
+from reasonrl.engines.remote import Crew, node_seats
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
 from reasonrl.launch.engines import open_engines, open_ranks, open_replicas
@@ -230,11 +230,9 @@ def build_double():
 
 def test_a_killed_verifier_is_replaced_and_its_part_done_again(cluster, tmp_path):
     events = []
-    nodes = node_ids()
-    assert len(nodes) == 2
-    with Crew(
-        build_double, spread_over(nodes, 2), logs=tmp_path, part_size=4, on_event=events.append
-    ) as crew:
+    seats = node_seats()
+    assert len(seats) == 2
+    with Crew(build_double, seats, logs=tmp_path, part_size=4, on_event=events.append) as crew:
         assert crew(range(10)) == [2 * n for n in range(10)]
         [victim, _] = processes("_Member")
         killer = soon(victim.kill)

@@ -154,21 +154,22 @@ def pack(pieces: Sequence[Piece], *, device: str, multiple_of: int = 1) -> Micro
     )
 
 
-def first_completions(batch: TrainBatch, *, n: int, max_tokens: int) -> TrainBatch:
-    """Return the beginnings of the first n completions, one of each group, to be scored.
+def batch_of_pairs(pairs: Sequence[tuple[Tokens, Tokens]]) -> TrainBatch:
+    """Lay prompts and completions out as a batch that nothing is learned from."""
+    return TrainBatch(
+        groups=tuple(
+            TrainGroup(prompt=prompt, completions=(completion,), advantages=(0.0,))
+            for prompt, completion in pairs
+        ),
+        rollout_logprobs_N=np.zeros(sum(len(one) for _, one in pairs), dtype=np.float32),
+    )
+
+
+def first_completions(batch: TrainBatch, *, n: int, max_tokens: int) -> list[tuple[Tokens, Tokens]]:
+    """Return n prompts with the beginning of their first completion, to be scored.
 
     A completion's last token is left out where there are others: some engines need room for one
     more after what they score.
     """
-    groups = tuple(
-        TrainGroup(
-            prompt=group.prompt,
-            completions=(
-                group.completions[0][: min(max_tokens, max(1, len(group.completions[0]) - 1))],
-            ),
-            advantages=(0.0,),
-        )
-        for group in batch.groups[:n]
-    )
-    n_tokens = sum(len(group.completions[0]) for group in groups)
-    return TrainBatch(groups=groups, rollout_logprobs_N=np.zeros(n_tokens, dtype=np.float32))
+    firsts = ((group.prompt, group.completions[0]) for group in batch.groups[:n])
+    return [(prompt, one[: min(max_tokens, max(1, len(one) - 1))]) for prompt, one in firsts]

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.weights import Weights
+from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 _SLICE_S = 60.0
@@ -52,6 +53,15 @@ class SteppingEngine(Protocol):
     def rest(self) -> None:
         """Give memory back until weights are loaded again; nothing is being sampled."""
         ...
+
+
+def check_ready(version: int) -> None:
+    """Raise EngineError for an engine without weights: what it holds is not the policy."""
+    if version < 0:
+        raise EngineError(
+            "an engine was asked to sample before it was given weights",
+            expected="load_weights first: what it holds is not the policy",
+        )
 
 
 def requests_for(prompts: Sequence[Prompt], sampling: Sampling) -> dict[int, tuple[int, Request]]:

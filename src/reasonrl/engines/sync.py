@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reasonrl.engines.packing import first_completions
+from reasonrl.engines.packing import batch_of_pairs, first_completions
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch
 from reasonrl.errors import EngineError
 
@@ -44,13 +44,13 @@ def push_weights(
 
     The completions come from `batch`. Raises EngineError when the distance is above the bound.
     """
-    sample = first_completions(batch, n=_COMPLETIONS, max_tokens=_TOKENS) if audit else None
-    if audit is None or sample is None or sample.n_tokens == 0:
+    if audit is None or batch.n_tokens == 0:
         engine.load_weights(learner.weights(), version=version)
         return None
-    expected = learner.logprobs(sample, temperature=1.0)  # before: engines may take turns
+    pairs = first_completions(batch, n=_COMPLETIONS, max_tokens=_TOKENS)
+    # before the weights go out: engines may take turns
+    expected = learner.logprobs(batch_of_pairs(pairs), temperature=1.0)
     engine.load_weights(learner.weights(), version=version)
-    pairs = [(group.prompt, one) for group in sample.groups for one in group.completions]
     found = np.concatenate(engine.score(pairs, temperature=1.0))
     distance = float(np.abs(found - expected).mean())
     if not distance <= audit.bound_nats:

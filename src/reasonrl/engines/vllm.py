@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -28,8 +27,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.stepping import Request, generate_in_slices
-from reasonrl.engines.weights import Weights
+from reasonrl.engines.stepping import Request, check_ready, generate_in_slices
+from reasonrl.engines.weights import Weights, check_complete, in_parts
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
 
@@ -97,7 +96,7 @@ class VllmEngine:
         return generate_in_slices(self, prompts, sampling, on_finished)
 
     def submit(self, requests: Sequence[Request]) -> None:
-        self._check_ready()
+        check_ready(self.version)
         self._waiting.extend(requests)
         self._admit()
 
@@ -166,7 +165,7 @@ class VllmEngine:
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
-        self._check_ready()
+        check_ready(self.version)
         if temperature != 1.0:
             raise EngineError(
                 f"vLLM scores given tokens at temperature 1 only, asked for {temperature:g}"
@@ -194,11 +193,7 @@ class VllmEngine:
         if self._is_asleep:
             self._llm.wake_up()
             self._is_asleep = False
-        if missing := self._settings.weight_names - weights.tensors.keys():
-            raise EngineError(
-                f"{len(missing)} weights were not sent, {min(missing)} among them",
-                expected="every name of the model's state dict, tied aliases included",
-            )
+        check_complete(weights.tensors.keys(), self._settings.weight_names)
         if self._settings.runs_apart:
             self._reload_apart(weights)
         else:
@@ -233,22 +228,10 @@ class VllmEngine:
         self._llm.sleep(level=2)
         self._is_asleep, self.version = True, -1
 
-    def _check_ready(self) -> None:
-        if self.version < 0:
-            raise EngineError(
-                "a vLLM engine was asked to sample before it was given weights",
-                expected="load_weights first: what it holds is not the policy",
-            )
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._llm.llm_engine.engine_core.shutdown()
 
 
@@ -306,15 +289,11 @@ def _in_memory(weights: Weights) -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     try:
-        part: dict[str, Tensor] = {}
-        for number, (name, tensor) in enumerate(weights.tensors.items()):
-            part[name] = tensor.contiguous()
-            is_last = number == len(weights.tensors) - 1
-            if is_last or sum(one.nbytes for one in part.values()) >= _FILE_BYTES:
-                for alias in _shared_in(part):
-                    part[alias] = part[alias].clone()
-                save_file(part, directory / f"model-{number:05d}.safetensors")
-                part = {}
+        for number, part in enumerate(in_parts(weights.tensors.items(), part_bytes=_FILE_BYTES)):
+            for alias in _shared_in(part):
+                part[alias] = part[alias].clone()
+            whole = {name: tensor.contiguous() for name, tensor in part.items()}
+            save_file(whole, directory / f"model-{number:05d}.safetensors")
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)

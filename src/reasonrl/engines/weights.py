@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from reasonrl.errors import EngineError
 
 WEIGHT, MOMENT = "weight.", "adam."
 """What the names of a learner's saved tensors begin with."""
@@ -21,3 +23,31 @@ class Weights:
 
     tensors: Mapping[str, Tensor]
     version: int
+
+
+def check_complete(sent: Set[str], wanted: Set[str]) -> None:
+    """Raise EngineError when a name of the model's state dict was not sent."""
+    if missing := wanted - sent:
+        raise EngineError(
+            f"{len(missing)} weights were not sent, {min(missing)} among them",
+            expected="every name of the model's state dict, tied aliases included",
+        )
+
+
+def in_parts(
+    tensors: Iterable[tuple[str, Tensor]], *, part_bytes: int
+) -> Iterator[dict[str, Tensor]]:
+    """Yield tensors in order, each part as soon as it has `part_bytes`; the last has what is left.
+
+    So no more than a part exists twice where weights are copied from one place to another.
+    """
+    part: dict[str, Tensor] = {}
+    used = 0
+    for name, tensor in tensors:
+        part[name] = tensor
+        used += tensor.nbytes
+        if used >= part_bytes:
+            yield part
+            part, used = {}, 0
+    if part:
+        yield part

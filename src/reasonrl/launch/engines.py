@@ -53,7 +53,7 @@ class Plan:
     keep_reference: bool = False
 
 
-def open_model(engine: EngineConfig, name: str, *, seed: int) -> LanguageModel:
+def model_for(engine: EngineConfig, name: str, *, seed: int) -> LanguageModel:
     """Load a model where it will work, or only its outline when that is elsewhere."""
     if engine.type == "local":
         return load_model(name, seed=seed, device=engine.device)

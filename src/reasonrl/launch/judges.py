@@ -56,13 +56,13 @@ def open_judge(
         if has_programs(problems):
             console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
         if is_on_cluster:
-            from reasonrl.engines.remote import Crew, node_ids, spread_over
+            from reasonrl.engines.remote import Crew, node_seats
 
-            nodes = node_ids()
-            if len(nodes) > 1:
+            seats = node_seats()
+            if len(seats) > 1:
                 with Crew(
                     partial(_build_judge, config),
-                    spread_over(nodes, len(nodes)),
+                    seats,
                     logs=logs.resolve(),
                     part_size=_PART,
                     on_event=on_event,

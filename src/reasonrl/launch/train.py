@@ -20,7 +20,7 @@ from reasonrl.engines.local import keep_freed_memory, use_threads
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import CheckpointError, ConfigError, EngineLost
 from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
-from reasonrl.launch.engines import Engines, Plan, open_cluster, open_engines, open_model
+from reasonrl.launch.engines import Engines, Plan, model_for, open_cluster, open_engines
 from reasonrl.launch.heartbeat import Describe, heartbeat
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.process import note_event, only_process, stop_on_signal
@@ -229,7 +229,7 @@ def _prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
     lists = load_problem_lists(sources_of(recipe))
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
-    model = open_model(recipe.engine, recipe.model.name, seed=recipe.seed)
+    model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)
     pools = encode_pools(recipe, lists, model.tokenizer, model.context)
     console.note(_describe_memory(model, recipe))
     return model, pools

@@ -133,10 +133,8 @@ def outline_model(name: str) -> LanguageModel:
         module, raw_tokenizer = build_tiny()
         module.to("meta").tie_weights()  # moving to another kind of device unties
         return _settled(module, raw_tokenizer, name)
-    location = fetch.locate(name)
+    raw_tokenizer, config = _tokenizer_and_config(name)
     try:
-        raw_tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
-        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
         with torch.device("meta"):
             module = AutoModelForCausalLM.from_config(
                 config, dtype=torch.float32, trust_remote_code=False
@@ -144,7 +142,7 @@ def outline_model(name: str) -> LanguageModel:
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(name, error) from error
     with contextlib.suppress(OSError):  # not every model has one
-        module.generation_config = GenerationConfig.from_pretrained(location)
+        module.generation_config = GenerationConfig.from_pretrained(fetch.locate(name))
     return _settled(module, raw_tokenizer, name)
 
 
@@ -177,13 +175,17 @@ def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:
     if name == TINY:
         module, raw = build_tiny()
         return ChatTokenizer(raw, where=name), int(module.config.max_position_embeddings)
+    raw_tokenizer, config = _tokenizer_and_config(name)
+    return ChatTokenizer(raw_tokenizer, where=name), int(config.max_position_embeddings)
+
+
+def _tokenizer_and_config(name: str) -> tuple[Any, Any]:
     location = fetch.locate(name)
     try:
-        raw_tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
-        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+        return tokenizer, AutoConfig.from_pretrained(location, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(name, error) from error
-    return ChatTokenizer(raw_tokenizer, where=name), int(config.max_position_embeddings)
 
 
 def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:

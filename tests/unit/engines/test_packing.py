@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonrl.engines.packing import first_completions, pack, share_out
+from reasonrl.engines.packing import batch_of_pairs, first_completions, pack, share_out
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
 
 GROUPS = st.lists(
@@ -64,6 +64,6 @@ def test_shares_of_a_round_are_about_as_long(lengths, ranks):
 
 def test_what_is_scored_in_an_audit_leaves_room_for_one_token():
     batch = batch_with([(3, [5, 9]), (2, [1]), (4, [600])])
-    sample = first_completions(batch, n=4, max_tokens=512)
+    sample = batch_of_pairs(first_completions(batch, n=4, max_tokens=512))
     assert [len(group.completions[0]) for group in sample.groups] == [4, 1, 512]
     assert sample.n_tokens == 517

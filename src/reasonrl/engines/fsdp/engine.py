@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,9 +18,8 @@ from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
 from torch.distributed.checkpoint.state_dict_saver import save as save_state
-from torch.distributed.tensor import DTensor
 
-from reasonrl.algo.loss import Objective, TokenSums, loss_sum
+from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.fsdp import policy
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart, part_of
@@ -29,6 +27,7 @@ from reasonrl.engines.optimizer import MOMENTS, OptimizerSettings, adamw, take_s
 from reasonrl.engines.packing import Microbatch, pack, share_out
 from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
+from reasonrl.engines.terms import loss_at
 from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
 from reasonrl.errors import EngineError, StorageError
 from reasonrl.models.hf import LanguageModel
@@ -144,15 +143,13 @@ class FsdpLearner:
         def chunk_loss(block: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
             index = places[block]
             logprobs_N[index] = logprobs.detach().cpu().numpy()
-            old = self._given(batch.old_logprobs_N, index)
-            loss, block_sums = loss_sum(
+            loss, block_sums = loss_at(
+                index,
+                batch,
                 objective,
                 logprobs_N=logprobs,
                 entropy_N=entropy,
-                old_logprobs_N=logprobs.detach() if old is None else old,
                 advantages_N=advantages_N[block],
-                ref_logprobs_N=self._given(batch.ref_logprobs_N, index),
-                weights_N=self._given(batch.weights_N, index),
             )
             sums.append(block_sums)
             return loss * scale
@@ -172,11 +169,6 @@ class FsdpLearner:
                 micro, part=ranks.part, parts=ranks.sequence_parallel, group=ranks.row_group
             )
             yield micro, part
-
-    def _given(self, values_N: Logprobs | None, index: np.ndarray) -> Tensor | None:
-        if values_N is None:
-            return None
-        return torch.as_tensor(values_N[index], device=self.ranks.device)
 
     def _together(self, mine_N: Logprobs) -> Logprobs:
         """Return what the ranks have found between them; each token belongs to one."""
@@ -215,17 +207,20 @@ class FsdpLearner:
         found = outline(directory)
         check_names(found, self._parameters, where=directory)
         self.reset_optimizer()
-        for parameter in self._parameters.values():
-            if f"{MOMENT}step.{next(iter(self._parameters))}" in found:
+        # counts of steps have one shape on one process and another on ranks: as they were written
+        steps = {
+            name: torch.empty(shape, dtype=dtype)
+            for name, (shape, dtype) in found.items()
+            if name.startswith(f"{MOMENT}step.")
+        }
+        if steps:
+            for parameter in self._parameters.values():
                 self._optimizer.state[parameter] = {
                     "step": torch.zeros(1),
                     "exp_avg": torch.zeros_like(parameter),
                     "exp_avg_sq": torch.zeros_like(parameter),
                 }
-        targets = self._state()
-        for name, (shape, dtype) in found.items():
-            if not isinstance(targets[name], DTensor):  # a count of steps, whatever its shape
-                targets[name] = torch.empty(shape, dtype=dtype)
+        targets = self._state() | steps
         read_into(directory, targets, is_alone=False)
         self._take_steps(targets)
 
@@ -271,12 +266,7 @@ class FsdpLearner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.ranks.leave()
 
 

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
@@ -19,13 +18,14 @@ import torch
 from torch import Tensor
 
 from reasonrl.algo.head import backward_through_head
-from reasonrl.algo.loss import Objective, TokenSums, loss_sum
+from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.local.scoring import hidden_at_predictors, score_batch, score_pairs
 from reasonrl.engines.optimizer import MOMENTS, OptimizerSettings, adamw, take_step
 from reasonrl.engines.packing import Microbatch, microbatches
 from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
+from reasonrl.engines.terms import loss_at
 from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
@@ -158,15 +158,13 @@ class LocalEngine:
         def chunk_loss(part: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
             index = micro.index_N[part].cpu().numpy()
             logprobs_N[index] = logprobs.detach().cpu().numpy()
-            old = self._given(batch.old_logprobs_N, index)
-            loss, part_sums = loss_sum(
+            loss, part_sums = loss_at(
+                index,
+                batch,
                 objective,
                 logprobs_N=logprobs,
                 entropy_N=entropy,
-                old_logprobs_N=logprobs.detach() if old is None else old,
                 advantages_N=micro.advantages_N[part],
-                ref_logprobs_N=self._given(batch.ref_logprobs_N, index),
-                weights_N=self._given(batch.weights_N, index),
             )
             sums.append(part_sums)
             return loss / batch.n_tokens
@@ -183,9 +181,6 @@ class LocalEngine:
 
     def _microbatches(self, batch: TrainBatch) -> Iterator[Microbatch]:
         return microbatches(batch, token_budget=self.token_budget, device=self._device)
-
-    def _given(self, values_N: Logprobs | None, index: np.ndarray) -> Tensor | None:
-        return None if values_N is None else torch.as_tensor(values_N[index], device=self._device)
 
     # state
 
@@ -230,12 +225,7 @@ class LocalEngine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Hold nothing that outlives the process."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Literal, Self
 
 import torch
@@ -17,9 +16,8 @@ import torch
 from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.local.scoring import score_pairs
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.stepping import Request
-from reasonrl.engines.weights import Weights
-from reasonrl.errors import EngineError
+from reasonrl.engines.stepping import Request, check_ready
+from reasonrl.engines.weights import Weights, check_complete
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
@@ -53,7 +51,7 @@ class LocalSampler:
         self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
         with self._busy:
-            self._check_ready()
+            check_ready(self.version)
             return sample_groups(
                 self.model,
                 prompts,
@@ -65,7 +63,7 @@ class LocalSampler:
             )
 
     def submit(self, requests: Sequence[Request]) -> None:
-        self._check_ready()
+        check_ready(self.version)
         self._waiting += requests
 
     def advance(self, seconds: float) -> list[tuple[int, Completion]]:  # noqa: ARG002
@@ -84,17 +82,13 @@ class LocalSampler:
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
-        self._check_ready()
+        check_ready(self.version)
         return score_pairs(self.model, pairs, temperature, token_budget=self._token_budget)
 
     @torch.no_grad()
     def load_weights(self, weights: Weights, *, version: int) -> None:
         own = self.model.module.state_dict()
-        if missing := own.keys() - weights.tensors.keys():
-            raise EngineError(
-                f"{len(missing)} weights were not sent, {min(missing)} among them",
-                expected="every name of the model's state dict, tied aliases included",
-            )
+        check_complete(weights.tensors.keys(), own.keys())
         with self._busy:
             for name, tensor in weights.tensors.items():
                 own[name].copy_(tensor)
@@ -105,20 +99,8 @@ class LocalSampler:
         """Count as without weights: this engine's memory is the host's, and stays."""
         self.version = -1
 
-    def _check_ready(self) -> None:
-        if self.version < 0:
-            raise EngineError(
-                "a replica was asked to sample before it was given weights",
-                expected="load_weights first: what it holds is not the policy",
-            )
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Hold nothing that outlives the process."""

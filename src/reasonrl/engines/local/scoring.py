@@ -10,8 +10,8 @@ from torch import Tensor
 
 from reasonrl.algo.head import chunks
 from reasonrl.algo.logprobs import token_logprobs
-from reasonrl.engines.packing import Microbatch, microbatches
-from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.engines.packing import Microbatch, batch_of_pairs, microbatches
+from reasonrl.engines.protocols import TrainBatch
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs, Tokens
 
@@ -42,17 +42,6 @@ def score_pairs(
     """Return the log-probabilities of completions after their prompts, one array for each."""
     flat = score_batch(model, batch_of_pairs(pairs), temperature, token_budget=token_budget)
     return np.split(flat, np.cumsum([len(completion) for _, completion in pairs])[:-1])
-
-
-def batch_of_pairs(pairs: Sequence[tuple[Tokens, Tokens]]) -> TrainBatch:
-    """Lay prompts and completions out as a batch that nothing is learned from."""
-    return TrainBatch(
-        groups=tuple(
-            TrainGroup(prompt=prompt, completions=(completion,), advantages=(0.0,))
-            for prompt, completion in pairs
-        ),
-        rollout_logprobs_N=np.zeros(sum(len(one) for _, one in pairs), dtype=np.float32),
-    )
 
 
 def hidden_at_predictors(model: LanguageModel, micro: Microbatch) -> Tensor:

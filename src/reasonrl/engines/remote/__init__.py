@@ -1,6 +1,6 @@
 """Engines on other processes and nodes, placed and watched over by Ray. Nothing else imports it."""
 
-from reasonrl.engines.remote.cluster import Seat, check_room, connect, node_ids, spread_over
+from reasonrl.engines.remote.cluster import Seat, check_room, connect, node_seats
 from reasonrl.engines.remote.crew import Crew
 from reasonrl.engines.remote.learner import RankEngine, RemoteLearner
 from reasonrl.engines.remote.rollout import RemoteRollout
@@ -17,6 +17,5 @@ __all__ = [
     "Turns",
     "check_room",
     "connect",
-    "node_ids",
-    "spread_over",
+    "node_seats",
 ]

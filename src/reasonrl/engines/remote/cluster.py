@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -27,6 +27,7 @@ from reasonrl.errors import ConfigError, EngineError, EngineLost, ReasonRLError
 
 _POLL_S = 1.0
 _KNOCK_S = 10.0
+_FETCH_S = 60.0  # of a result that is there already, from another node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +37,21 @@ class Seat:
     gpus: int = 0
     node_id: str | None = None
     visible_gpus: Sequence[str] = ()
-    environment: dict[str, str] = field(default_factory=dict)
 
     def options(self) -> dict[str, Any]:
         """Return the options of `ray.remote`. Actors are never restarted by Ray: a new one would
         have forgotten its state, and nobody would know."""
-        environment = dict(self.environment)
-        if self.visible_gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible_gpus)
-            environment["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # else Ray would hide them
         options: dict[str, Any] = {
             "num_cpus": 0 if self.visible_gpus else 1,
             "num_gpus": self.gpus,
             "max_restarts": 0,
             "max_task_retries": 0,
         }
-        if environment:
+        if self.visible_gpus:
+            environment = {
+                "CUDA_VISIBLE_DEVICES": ",".join(self.visible_gpus),
+                "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray would hide them
+            }
             options["runtime_env"] = {"env_vars": environment}
         if self.node_id is not None:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
@@ -105,10 +105,10 @@ def _nobody_there(address: str | None, error: Exception) -> ConfigError:
     )
 
 
-def node_ids() -> list[str]:
-    """Return the ids of the nodes that are alive and take work."""
+def node_seats() -> list[Seat]:
+    """Return a seat without GPUs on every node that is alive and takes work."""
     return [
-        node["NodeID"]
+        Seat(node_id=node["NodeID"])
         for node in ray.nodes()
         if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
     ]
@@ -134,39 +134,30 @@ def check_room(*, cpus: int, gpus: int, gpus_together: int) -> None:
             )
 
 
-def spread_over(nodes: Sequence[str], n: int) -> list[Seat]:
-    """Return seats without GPUs, dealt out over nodes in turn."""
-    return [Seat(node_id=nodes[number % len(nodes)]) for number in range(n)]
-
-
-def answer(ref: Any, *, who: str, timeout_s: float) -> Any:
-    """Return what an actor answers."""
-    return answers([ref], who=who, timeout_s=timeout_s)[0]
-
-
 def answers(refs: Sequence[Any], *, who: str, timeout_s: float, name: str = "") -> list[Any]:
     """Return what actors answer; raise at the first that fails, not when the last is done.
 
     With a `name` they are NAME-0, NAME-1, ... in messages.
     """
     names = {ref: f"{name}-{number} ({who})" if name else who for number, ref in enumerate(refs)}
+    found: dict[Any, Any] = {}
     waiting, end = list(refs), time.monotonic() + timeout_s
     while waiting:
         done, waiting = ray.wait(waiting, timeout=_POLL_S)
         for ref in done:
-            settle(ref, who=names[ref])
+            found[ref] = settle(ref, who=names[ref])
         if waiting and time.monotonic() > end:
             raise EngineLost(
                 f"no answer from {names[waiting[0]]} within {timeout_s:g} s",
                 remedy="its log says what it was doing; a longer timeout_s waits longer",
             )
-    return [settle(ref, who=names[ref]) for ref in refs]
+    return [found[ref] for ref in refs]
 
 
 def settle(ref: Any, *, who: str) -> Any:
     """Return a finished call's result, or raise what became of it."""
     try:
-        return ray.get(ref, timeout=_POLL_S * 60)
+        return ray.get(ref, timeout=_FETCH_S)
     except RayTaskError as error:
         if isinstance(error.cause, ReasonRLError):
             raise error.cause from None
@@ -217,10 +208,8 @@ def _logged(method: Callable[..., Any]) -> Callable[..., Any]:
     return logged
 
 
-def write_output_to(log: Path | None) -> None:
+def write_output_to(log: Path) -> None:
     """Send all that this process prints, C code included, to the end of a file."""
-    if log is None:
-        return
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())

@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import ray
@@ -20,7 +19,6 @@ from reasonrl.algo.loss import Objective
 from reasonrl.engines.protocols import LearnerEngine, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.remote.cluster import (
     Seat,
-    answer,
     answers,
     end,
     failures_to_log,
@@ -140,9 +138,7 @@ class RemoteLearner:
             places = self.seats()  # ranks that share a row are neighbours: number them by node
             order = sorted(range(len(places)), key=lambda number: places[number])
             self.actors = [self.actors[number] for number in order]
-            address = answer(
-                self.actors[0].meeting_place.remote(), who="rank 0", timeout_s=timeout_s
-            )
+            [address] = self._all("meeting_place", [self.actors[0].meeting_place.remote()])
             calls = [
                 actor.build.remote(build, rank, address, logs / f"rank-{rank}.log")
                 for rank, actor in enumerate(self.actors)
@@ -257,10 +253,5 @@ class RemoteLearner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         end(self.actors)

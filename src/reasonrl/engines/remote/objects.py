@@ -15,6 +15,8 @@ import ray
 import torch
 from torch import Tensor
 
+from reasonrl.engines.weights import in_parts
+
 _BUCKET_BYTES = 512 << 20
 
 
@@ -56,23 +58,12 @@ class StoredTensors(Mapping[str, Tensor]):
 
 def store(tensors: Iterable[tuple[str, Tensor]]) -> StoredTensors:
     """Put weights into the object store. They stay there while the result is referred to."""
-    buckets: list[_Bucket] = []
-    waiting: list[tuple[str, Tensor]] = []
-    used = 0
-    for name, tensor in tensors:
-        waiting.append((name, tensor.detach().cpu().contiguous()))
-        used += tensor.numel() * tensor.element_size()
-        if used >= _BUCKET_BYTES:
-            buckets.append(_put(waiting))
-            waiting, used = [], 0
-    if waiting:
-        buckets.append(_put(waiting))
-    return StoredTensors(tuple(buckets))
+    here = ((name, tensor.detach().cpu().contiguous()) for name, tensor in tensors)
+    return StoredTensors(tuple(map(_put, in_parts(here, part_bytes=_BUCKET_BYTES))))
 
 
-def _put(tensors: list[tuple[str, Tensor]]) -> _Bucket:
-    arrays = [_array(tensor) for _, tensor in tensors]
-    return _Bucket(tuple(name for name, _ in tensors), ray.put(arrays))
+def _put(tensors: Mapping[str, Tensor]) -> _Bucket:
+    return _Bucket(tuple(tensors), ray.put([_array(tensor) for tensor in tensors.values()]))
 
 
 def _array(tensor: Tensor) -> tuple[np.ndarray, bool]:

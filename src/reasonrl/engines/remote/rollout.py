@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -149,26 +148,21 @@ class RemoteRollout:
     def _deal(self, waiting: deque[Request]) -> None:
         """Give waiting requests to the replicas with the fewest tokens to come, and call them."""
         with self._seating:
-            self._deal_while_seated(waiting)
-
-    def _deal_while_seated(self, waiting: deque[Request]) -> None:
-        idle = [replica for replica in self._replicas if replica.call is None]
-        fresh: dict[int, list[Request]] = {replica.number: [] for replica in idle}
-        load = {
-            replica.number: sum(map(self._cost, replica.in_flight.values())) for replica in idle
-        }
-        while waiting:
-            free = [one for one in idle if len(one.in_flight) < self._room]
-            if not free:
-                break
-            replica = min(free, key=lambda one: load[one.number])
-            request = waiting.popleft()
-            replica.in_flight[request.key] = request
-            fresh[replica.number].append(request)
-            load[replica.number] += self._cost(request)
-        for replica in idle:
-            if replica.in_flight:
-                self._call(replica, fresh[replica.number])
+            idle = [replica for replica in self._replicas if replica.call is None]
+            fresh: dict[int, list[Request]] = {replica.number: [] for replica in idle}
+            load = {one.number: sum(map(self._cost, one.in_flight.values())) for one in idle}
+            while waiting:
+                free = [one for one in idle if len(one.in_flight) < self._room]
+                if not free:
+                    break
+                replica = min(free, key=lambda one: load[one.number])
+                request = waiting.popleft()
+                replica.in_flight[request.key] = request
+                fresh[replica.number].append(request)
+                load[replica.number] += self._cost(request)
+            for replica in idle:
+                if replica.in_flight:
+                    self._call(replica, fresh[replica.number])
 
     def _cost(self, request: Request) -> float:
         return 1.0 + self._lengths.expected(request.prompt)
@@ -297,33 +291,30 @@ class RemoteRollout:
         return start(_Replica, self._seats[number], self._build, log)
 
     def _replace(self, replica: _Seated, what: str) -> None:
-        """Seat a new actor in place of a lost one and give it the weights of today."""
-        with self._seating:
-            if self._is_closed:
-                raise EngineLost(f"{replica.name} has ended")
-            replica.lost_in_a_row += 1
-            if replica.lost_in_a_row > _MOST_REPLACED:
-                raise EngineLost(
-                    f"{replica.name} was lost {replica.lost_in_a_row} times without a result",
-                    where=str(self._logs / f"{replica.name}.log"),
-                )
-            self._on_event(what)
-            replica.replaced += 1
-            end([replica.actor])
-            replica.actor = self._start(replica.number)
-            replica.in_flight, replica.call, replica.version = {}, None, -1
-            if self._weights is not None:
-                self._push(replica)
+        """Seat a new actor in place of a lost one and give it the weights of today.
+
+        To be called while seated.
+        """
+        if self._is_closed:
+            raise EngineLost(f"{replica.name} has ended")
+        replica.lost_in_a_row += 1
+        if replica.lost_in_a_row > _MOST_REPLACED:
+            raise EngineLost(
+                f"{replica.name} was lost {replica.lost_in_a_row} times without a result",
+                where=str(self._logs / f"{replica.name}.log"),
+            )
+        self._on_event(what)
+        replica.replaced += 1
+        end([replica.actor])
+        replica.actor = self._start(replica.number)
+        replica.in_flight, replica.call, replica.version = {}, None, -1
+        if self._weights is not None:
+            self._push(replica)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with self._seating:
             self._is_closed = True
             end(self.actors)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from reasonrl.algo.loss import Objective
@@ -72,13 +71,8 @@ class RolloutInTurn:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._turns.rollout.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._turns.rollout.__exit__(*error)
 
 
 class LearnerInTurn:
@@ -120,10 +114,5 @@ class LearnerInTurn:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._turns.learner.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._turns.learner.__exit__(*error)
