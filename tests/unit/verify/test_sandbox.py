@@ -300,7 +300,7 @@ class Judge:
         return [str(self.verifier.verify(task, one).status) for one in responses]
 
 if __name__ == "__main__":
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     judge = Judge.remote()
     print(ray.get(judge.statuses.remote(["f = lambda x: x + 1", "f = lambda x: x"])))
 """

@@ -198,7 +198,7 @@ class Judge:
         return [self.verifier.verify(task, f"\\boxed{{{answer}}}").reward for answer in answers]
 
 if __name__ == "__main__":
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     judge = Judge.remote()
     print(ray.get(judge.rewards.remote(["2^{1/2}", "2^{1/2} + 0\\hbar", "9^{9^{9}}"])))
 """
