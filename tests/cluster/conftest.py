@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,11 @@ def model_dir(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def cluster_address(tmp_path_factory) -> Iterator[str]:
-    """Two nodes, with room for everything that tests start side by side."""
+    """Two nodes, with room for everything that tests start side by side.
+
+    Ray's workers are otherwise so polite that any other busy process starves them.
+    """
+    os.environ["RAY_worker_niceness"] = "0"
     cluster = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 8, "include_dashboard": False},
