@@ -51,6 +51,7 @@ def split_minibatches(batch: TrainBatch, n: int) -> list[TrainBatch]:
             old_logprobs_N=_cut(batch.old_logprobs_N, ends[first], ends[last]),
             ref_logprobs_N=_cut(batch.ref_logprobs_N, ends[first], ends[last]),
             weights_N=_cut(batch.weights_N, ends[first], ends[last]),
+            anchors_N=_cut(batch.anchors_N, ends[first], ends[last]),
         )
         for first, last in pairwise(borders)
     ]

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reasonrl.types import Correction, EntropyMode, Sampling, TruncationRule
+from reasonrl.types import Correction, EntropyMode, Sampling, Surrogate, TruncationRule
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Of recipes and suites: they name files and directories."""
@@ -131,16 +131,52 @@ class RolloutConfig(Strict):
     refill_rounds: int = Field(default=0, ge=0)
 
 
+class ClipCov(Strict):
+    """Leave out tokens of high covariance: a share of all, drawn between `low` and `high`."""
+
+    type: Literal["clip-cov"]
+    share: float = Field(default=2e-4, gt=0, le=1)
+    low: float = 1.0
+    high: float = 5.0
+
+
+class KlCov(Strict):
+    """Hold the share of tokens with the highest covariance to their old log-probabilities."""
+
+    type: Literal["kl-cov"]
+    share: float = Field(default=2e-3, gt=0, le=1)
+    coefficient: float = Field(default=1.0, ge=0)
+
+
+class HighEntropy(Strict):
+    """Learn from the share of tokens with the highest entropy only."""
+
+    type: Literal["high-entropy"]
+    share: float = Field(default=0.2, gt=0, le=1)
+
+
+Focus = Annotated[ClipCov | KlCov | HighEntropy, Field(discriminator="type")]
+
+
 class UpdateConfig(Strict):
-    """How a step learns. N_SGD = minibatches * reuse; 1 is on-policy."""
+    """How a step learns. N_SGD = minibatches * reuse; 1 is on-policy.
+
+    What follows `truncation` is not the report's: other policy terms, a choice among tokens, and
+    the two changes of Dr. GRPO (advantages not divided by the group's deviation, and a sum over
+    tokens divided by the limit, not by their number). docs/algorithm.md has the formulas.
+    """
 
     learning_rate: float = Field(default=1e-6, gt=0)
     minibatches: int = Field(default=1, ge=1)
     reuse: int = Field(default=1, ge=1)
-    clip_low: float = Field(default=0.2, ge=0, lt=1)
+    clip_low: float = Field(default=0.2, ge=0, le=1)
     clip_high: float = Field(default=0.2, ge=0)
     kl_coefficient: float = Field(default=0.0, ge=0)
     truncation: TruncationRule = TruncationRule.NONE
+    surrogate: Surrogate = Surrogate.PPO
+    focus: Focus | None = None
+    scale_advantages: bool = True
+    average: Literal["tokens", "limit"] = "tokens"
 
 
 _ENTROPY_PRESETS: Mapping[str, Mapping[str, float]] = {

@@ -21,6 +21,7 @@ from reasonrl.engines.sync import Audit, push_weights
 from reasonrl.metrics import Row
 from reasonrl.train_state import TrainState, entropy_control
 from reasonrl.types import EntropyMode
+from reasonrl.variants import for_update, needs_old_logprobs, with_focus
 
 Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -55,6 +56,9 @@ def learn(
     if not kept:
         return Learned(batch=batch, updates=[], control=_row(None, None, before, None))
     batch = _with_logprobs(batch, learner, stage, pipeline)
+    batch = with_focus(
+        batch, stage.update, learner, temperature=stage.rollout.temperature, seed=state.version
+    )
     alpha = entropy.coefficient(control, before, sampled_entropy(batch))
     updates = _update(batch, learner, stage, alpha, phase)
     if batch.old_logprobs_N is None:  # on-policy: the update's own forward pass
@@ -78,7 +82,8 @@ def _with_logprobs(
         reference = learner.reference_logprobs(batch, temperature=temperature)
         batch = replace(batch, ref_logprobs_N=reference)
     is_on_policy = update.minibatches * update.reuse == 1 and pipeline is None
-    if stage.entropy.mode is EntropyMode.REPORT or not is_on_policy:
+    is_asked_for = stage.entropy.mode is EntropyMode.REPORT or needs_old_logprobs(update)
+    if is_asked_for or not is_on_policy:
         old = learner.logprobs(batch, temperature=temperature)
         batch = replace(batch, old_logprobs_N=old)
     if pipeline is not None:
@@ -87,7 +92,7 @@ def _with_logprobs(
             pipeline.correction,
             old_logprobs_N=batch.old_logprobs_N,
             rollout_logprobs_N=batch.rollout_logprobs_N,
-            lengths=[len(one) for group in batch.groups for one in group.completions],
+            lengths=batch.lengths,
             cap=pipeline.cap,
         )
         batch = replace(batch, weights_N=weights)
@@ -104,14 +109,18 @@ def _update(
         entropy_coefficient=alpha,
         kl_coefficient=update.kl_coefficient,
         temperature=stage.rollout.temperature,
+        surrogate=update.surrogate,
     )
+    minibatches = split_minibatches(batch, update.minibatches)
     with phase("update", batch.n_rollouts * update.reuse) as progress:
         return [
             learner.update(
-                minibatch, objective, learning_rate=update.learning_rate, progress=progress
+                for_update(minibatch, update, stage.rollout, learner, is_first=number == 0),
+                objective,
+                learning_rate=update.learning_rate,
+                progress=progress,
             )
-            for _ in range(update.reuse)
-            for minibatch in split_minibatches(batch, update.minibatches)
+            for number, minibatch in enumerate(minibatches * update.reuse)
         ]
 
 

@@ -149,7 +149,11 @@ class Trainer:
                     progress=progress,
                 )
             groups += fresh
-            selected += [select_group(group, stage.update.truncation) for group in fresh]
+            update = stage.update
+            selected += [
+                select_group(group, update.truncation, is_scaled=update.scale_advantages)
+                for group in fresh
+            ]
         return Sampled(groups=groups, selected=selected, sampler=sampler.state())
 
     def learn_from(

@@ -52,6 +52,14 @@ class Correction(StrEnum):
     MASKED_ROLLOUT = "masked-rollout"  # whole rollouts, by the geometric mean of their ratios
 
 
+class Surrogate(StrEnum):
+    """Name the policy term; algo.loss has the formulas."""
+
+    PPO = "ppo"  # the report's: the smaller of the free and the clipped product
+    CISPO = "cispo"  # the clipped ratio as a constant weight of the log-probability
+    GSPO = "gspo"  # PPO with one ratio a rollout, the geometric mean of its tokens'
+
+
 class EntropyMode(StrEnum):
     """Name who decides the weight of the entropy term."""
 

@@ -41,7 +41,7 @@ def cluster_address(tmp_path_factory) -> Iterator[str]:
 
     Ray's workers are otherwise so polite that any other busy process starves them.
     """
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (its name)
     cluster = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 8, "include_dashboard": False},

@@ -62,13 +62,10 @@ def weights_gap(one, other) -> float:
     return float(torch.cat([(mine[name] - yours[name]).abs().ravel() for name in mine]).mean())
 
 
-def test_logprobs_are_the_local_engines(learner, local, batch):
-    np.testing.assert_allclose(
-        learner.logprobs(batch, temperature=0.7),
-        local.logprobs(batch, temperature=0.7),
-        rtol=0,
-        atol=1e-5,
-    )
+@pytest.mark.parametrize("what", ["logprobs", "entropies"])
+def test_what_is_known_of_tokens_is_the_local_engines(what, learner, local, batch):
+    found, expected = (getattr(one, what)(batch, temperature=0.7) for one in (learner, local))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_updates_are_the_local_engines(learner, local, batch):

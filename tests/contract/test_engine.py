@@ -117,6 +117,16 @@ def test_rollout_logprobs_equal_the_learners(make_engine, temperature):
     np.testing.assert_allclose(batch.rollout_logprobs_N, old, rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_entropies_are_those_that_an_update_sums(sampled, temperature):
+    engine, prompts, groups = sampled
+    batch = batch_of(prompts, groups)
+    found = engine.entropies(batch, temperature=temperature)
+    stats = engine.update(batch, replace(PLAIN, temperature=temperature), learning_rate=0.0)
+    assert found.shape == (batch.n_tokens,)
+    assert found.sum(dtype=np.float64) == pytest.approx(stats.entropy_sum_nats, rel=1e-5)
+
+
 def test_score_equals_logprobs_completion_by_completion(sampled):
     engine, prompts, groups = sampled
     pairs = [(p.tokens, c.tokens) for p, g in zip(prompts, groups, strict=True) for c in g]

@@ -26,6 +26,7 @@ BASE = (
     "checkpoint.every=1",
 )
 TWO_UPDATES = ("update.minibatches=2", "update.learning_rate=0.05")
+CLIP_COV = 'update.focus={type="clip-cov", share=0.5, low=0.5}'
 BELOW_TARGET = ("entropy.target_nats=9",)
 SUM = 'type="arithmetic", operators=["add"], max_operand=4, heldout=5'
 TRAIN, SUITE = f"data.sources=[{{{SUM}}}]", f"suite.1.sources=[{{{SUM}}}]"
@@ -74,6 +75,18 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "update.clip_high": ("update.clip_high=0.01", *TWO_UPDATES),
     "update.kl_coefficient": ("update.kl_coefficient=0.5",),
     "update.truncation": ('update.truncation="mask-after"',),
+    "update.surrogate": ('update.surrogate="cispo"', *TWO_UPDATES),
+    "update.focus": ('update.focus={type="high-entropy"}',),
+    "update.focus.type": (CLIP_COV, 'update.focus={type="kl-cov"}', *TWO_UPDATES),
+    "update.focus.share": (CLIP_COV.replace("share=0.5", "share=0.1"), CLIP_COV, *TWO_UPDATES),
+    "update.focus.low": (CLIP_COV.replace("low=0.5", "low=0.1"), CLIP_COV, *TWO_UPDATES),
+    "update.focus.high": (CLIP_COV.replace("}", ", high=1.5}"), CLIP_COV, *TWO_UPDATES),
+    "update.focus.coefficient": (
+        'update.focus={type="kl-cov", coefficient=9.0}', 'update.focus={type="kl-cov"}',
+        *TWO_UPDATES,
+    ),
+    "update.scale_advantages": ("update.scale_advantages=false",),
+    "update.average": ('update.average="limit"',),
     "entropy.mode": ('entropy.mode="none"', *BELOW_TARGET),
     "entropy.target_nats": BELOW_TARGET,
     "entropy.delta": ("entropy.delta=0.004", *BELOW_TARGET),
@@ -143,7 +156,14 @@ KNOBS: dict[str, tuple[str, ...]] = {
 
 
 # tables that are knobs themselves: given or not
-NAMED = {"data.sources", "data.difficulty", "suite", "suite.sources", "stage.plateau"}
+NAMED = {
+    "data.sources",
+    "data.difficulty",
+    "update.focus",
+    "suite",
+    "suite.sources",
+    "stage.plateau",
+}
 
 
 def leaves(model: type[BaseModel], at: str = "") -> Iterator[str]:

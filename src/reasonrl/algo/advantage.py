@@ -18,12 +18,16 @@ def group_advantages(
     rewards_G: Sequence[float],
     truncated_G: Sequence[bool],
     rule: TruncationRule = TruncationRule.NONE,
+    *,
+    is_scaled: bool = True,
 ) -> list[float]:
     """Return A_j = (r_j - mean r) / (std r + 1e-6) for one group; report eq. 2.5.
 
     The standard deviation is the sample's (ddof 1), as in the released code. Equal rewards give
     exactly 0, whatever rounding would leave. Fewer than two rewards in the statistics say nothing
     about better or worse, so every advantage is 0 (the released code hands out the raw reward).
+
+    Not `is_scaled`, they are r_j - mean r: Dr. GRPO, arXiv 2503.20783.
 
     With one success in 16 binary rewards: +3.75 for it and -0.25 for the others.
     """
@@ -36,7 +40,7 @@ def group_advantages(
         return [0.0] * len(rewards_G)
     mean = fsum(counted) / len(counted)
     variance = fsum((reward - mean) ** 2 for reward in counted) / (len(counted) - 1)
-    scale = 1.0 / (sqrt(variance) + EPSILON)
+    scale = 1.0 / (sqrt(variance) + EPSILON) if is_scaled else 1.0
     return [
         0.0 if is_truncated and rule is not TruncationRule.NONE else (reward - mean) * scale
         for reward, is_truncated in zip(rewards_G, truncated_G, strict=True)

@@ -24,6 +24,12 @@ def token_logprobs(logits_NV: Tensor, tokens_N: Tensor, temperature: float) -> T
     return (scores_NV.gather(-1, tokens_N[:, None]) - log_total_N1).squeeze(-1)
 
 
+def token_entropies(logits_NV: Tensor, temperature: float) -> Tensor:
+    """Return the entropy of softmax(logits / T) over the vocabulary, [N] in nats."""
+    logprobs_NV = torch.log_softmax(logits_NV.float() / temperature, dim=-1)
+    return -(logprobs_NV.exp() * logprobs_NV).sum(-1)
+
+
 def sample_tokens(
     logits_RV: Tensor, uniforms_R: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The MAGIC objective (report eq. 3.1), with the optional k3 penalty of eq. 2.4.
+"""The MAGIC objective (report eq. 3.1), with the optional k3 penalty of eq. 2.4, and its variants.
 
 Sums over tokens; the caller divides once by the token count of the whole update, so the gradient
 does not depend on how the tokens were cut into microbatches.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from reasonrl.types import Surrogate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
@@ -21,6 +23,7 @@ class Objective:
     entropy_coefficient: float
     kl_coefficient: float
     temperature: float
+    surrogate: Surrogate = Surrogate.PPO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +52,34 @@ def loss_sum(
     advantages_N: Tensor,
     ref_logprobs_N: Tensor | None = None,
     weights_N: Tensor | None = None,
+    anchors_N: Tensor | None = None,
 ) -> tuple[Tensor, TokenSums]:
-    """Return -sum{ w min(rho A, clip(rho) A) + alpha H - beta k3 } over tokens, and what to record.
+    """Return -sum{ w S + alpha H - beta k3 - a |log rho| } over tokens, and what to record.
 
-    w is 1 where no `weights_N` are given. rho = exp(logprobs - old_logprobs), clipped to
-    [1 - clip_low, 1 + clip_high]. A token counts as clipped when the clipped branch is the smaller
-    one, that is, when it has no policy gradient.
+    rho = exp(logprobs - old_logprobs), clipped to [1 - clip_low, 1 + clip_high]. The surrogate S is
+
+        PPO, GSPO   min(rho A, clip(rho) A)       for GSPO the batch's old_logprobs make rho one
+                                                  number a rollout (algo.sequence)
+        CISPO       constant(clip(rho)) A log pi  (MiniMax-M1, arXiv 2506.13585, eq. 4)
+
+    w (`weights_N`) is 1 and a (`anchors_N`) 0 where none are given. A token counts as clipped when
+    the bound is what S uses: in PPO it then has no policy gradient.
     Raises ValueError when the penalty is on and there are no reference log-probabilities.
     """
     ratio_N = torch.exp(logprobs_N - old_logprobs_N)
-    free_N = ratio_N * advantages_N
-    bound_N = ratio_N.clamp(1 - objective.clip_low, 1 + objective.clip_high) * advantages_N
-    policy_N = torch.minimum(free_N, bound_N)
+    bounded_N = ratio_N.clamp(1 - objective.clip_low, 1 + objective.clip_high)
+    if objective.surrogate is Surrogate.CISPO:
+        policy_N = bounded_N.detach() * advantages_N * logprobs_N
+        clipped_N = bounded_N != ratio_N
+    else:
+        free_N, bound_N = ratio_N * advantages_N, bounded_N * advantages_N
+        policy_N = torch.minimum(free_N, bound_N)
+        clipped_N = bound_N < free_N
     if weights_N is not None:
         policy_N = policy_N * weights_N
     total = policy_N.sum()
+    if anchors_N is not None:
+        total = total - (anchors_N * (logprobs_N - old_logprobs_N).abs()).sum()
     if objective.entropy_coefficient != 0.0:
         total = total + objective.entropy_coefficient * entropy_N.sum()
     kl_sum = torch.zeros((), dtype=torch.float64, device=logprobs_N.device)
@@ -78,6 +94,6 @@ def loss_sum(
         entropy=entropy_N.detach().sum(dtype=torch.float64),
         kl=kl_sum,
         ratio=ratio_N.detach().sum(dtype=torch.float64),
-        clipped=(bound_N < free_N).sum(dtype=torch.float64),
+        clipped=clipped_N.sum(dtype=torch.float64),
     )
     return -total, sums

@@ -35,12 +35,12 @@ class SelectedGroup:
     signal: Signal
 
 
-def select_group(group: Group, rule: TruncationRule) -> SelectedGroup:
+def select_group(group: Group, rule: TruncationRule, *, is_scaled: bool = True) -> SelectedGroup:
     """Judge one group. Rollouts whose verification failed are left out of its statistics."""
     judged = tuple(rollout for rollout in group.rollouts if rollout.verdict.reward is not None)
     rewards = [rollout.verdict.reward or 0.0 for rollout in judged]
     truncated = [rollout.completion.is_truncated for rollout in judged]
-    advantages = tuple(group_advantages(rewards, truncated, rule))
+    advantages = tuple(group_advantages(rewards, truncated, rule, is_scaled=is_scaled))
     return SelectedGroup(
         group=group,
         rollouts=judged,

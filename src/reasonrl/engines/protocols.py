@@ -41,7 +41,8 @@ class TrainBatch:
     `rollout_logprobs_N` are the sampler's, `old_logprobs_N` the learner's before the first update
     of the step; None means on-policy: this update's own log-probabilities stand for them, so the
     ratio is exactly 1. `ref_logprobs_N` are needed when the KL penalty is on. `weights_N` make up
-    for tokens that another policy sampled (algo.correction); None is 1 for all.
+    for tokens that another policy sampled (algo.correction), or choose among them (algo.focus);
+    None is 1 for all. `anchors_N` hold tokens to their old log-probabilities; None is 0 for all.
     """
 
     groups: tuple[TrainGroup, ...]
@@ -49,6 +50,7 @@ class TrainBatch:
     old_logprobs_N: Logprobs | None = None
     ref_logprobs_N: Logprobs | None = None
     weights_N: Logprobs | None = None
+    anchors_N: Logprobs | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -57,6 +59,11 @@ class TrainBatch:
     @property
     def n_rollouts(self) -> int:
         return sum(len(group.completions) for group in self.groups)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Return the tokens of each rollout, in order; their sum is N."""
+        return [len(one) for group in self.groups for one in group.completions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,6 +124,10 @@ class LearnerEngine(Protocol):
 
     def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
         """Return those of the frozen reference, [N]; EngineError when none was kept."""
+        ...
+
+    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        """Return the entropy of the policy at each trained token, [N] in nats, over all words."""
         ...
 
     def update(

@@ -37,6 +37,7 @@ def loss_at(
         advantages_N=advantages_N,
         ref_logprobs_N=_at(batch.ref_logprobs_N, index_N, device),
         weights_N=_at(batch.weights_N, index_N, device),
+        anchors_N=_at(batch.anchors_N, index_N, device),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from reasonrl.algo.loss import Objective, k3, loss_sum
+from reasonrl.types import Surrogate
 
 
 def objective(**changes):
@@ -14,7 +15,7 @@ def objective(**changes):
     return Objective(**{**plain, **changes})
 
 
-def sums(settings, *, ratios, advantages, entropies=None, ref=None):
+def sums(settings, *, ratios, advantages, entropies=None, ref=None, anchors=None):
     old = torch.zeros(len(ratios), dtype=torch.float64)
     return loss_sum(
         settings,
@@ -23,6 +24,7 @@ def sums(settings, *, ratios, advantages, entropies=None, ref=None):
         old_logprobs_N=old,
         advantages_N=torch.tensor(advantages, dtype=torch.float64),
         ref_logprobs_N=None if ref is None else torch.tensor(ref, dtype=torch.float64),
+        anchors_N=None if anchors is None else torch.tensor(anchors, dtype=torch.float64),
     )
 
 
@@ -88,3 +90,24 @@ def test_on_policy_the_clipped_surrogate_is_reinforce():
 
     reinforce = gradient(lambda logprobs: -(logprobs * advantages).sum())
     torch.testing.assert_close(gradient(surrogate), reinforce, rtol=0, atol=0)
+
+
+def test_the_gradient_of_cispo_is_the_clipped_ratio_times_the_advantage():
+    logprobs = torch.tensor([1.5, 0.5, 1.1], dtype=torch.float64).log().requires_grad_()
+    loss, recorded = loss_sum(
+        objective(surrogate=Surrogate.CISPO, clip_low=1.0),
+        logprobs_N=logprobs,
+        entropy_N=torch.zeros(3),
+        old_logprobs_N=torch.zeros(3, dtype=torch.float64),
+        advantages_N=torch.tensor([2.0, -1.0, 1.0], dtype=torch.float64),
+    )
+    loss.backward()
+    # by hand: the ratios 1.5, 0.5, 1.1 bounded by [0, 1.2]; no token loses its gradient
+    assert logprobs.grad.tolist() == pytest.approx([-1.2 * 2.0, 0.5, -1.1])
+    assert float(recorded.clipped) == 1
+
+
+def test_an_anchor_adds_the_distance_from_the_old_log_probability():
+    free, _ = sums(objective(), ratios=[1.1, 0.9], advantages=[1.0, 1.0])
+    held, _ = sums(objective(), ratios=[1.1, 0.9], advantages=[1.0, 1.0], anchors=[0.0, 2.0])
+    assert float(held - free) == pytest.approx(-2.0 * math.log(0.9))

@@ -71,20 +71,22 @@ class FsdpLearner:
     # learning
 
     def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._score(self.module, batch, temperature)
+        return self._at_tokens(self.module, batch, policy.score(temperature))
+
+    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        return self._at_tokens(self.module, batch, policy.entropy(temperature))
 
     def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
         if self._reference is None:
             raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
-        return self._score(self._reference, batch, temperature)
+        return self._at_tokens(self._reference, batch, policy.score(temperature))
 
     @torch.no_grad()
-    def _score(self, module: torch.nn.Module, batch: TrainBatch, temperature: float) -> Logprobs:
+    def _at_tokens(self, module: torch.nn.Module, batch: TrainBatch, work: policy.Work) -> Logprobs:
         found = np.zeros(batch.n_tokens, dtype=np.float32)
-        work = policy.score(temperature)
         for micro, part in self._rounds(batch):
-            logprobs = module(part, micro.targets_N[part.chosen_N], work=work)
-            found[_places(micro, part)] = logprobs.cpu().numpy()
+            values_N = module(part, micro.targets_N[part.chosen_N], work=work)
+            found[_places(micro, part)] = values_N.cpu().numpy()
         return self._together(found)
 
     def update(

@@ -20,7 +20,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from reasonrl.algo.head import ChunkLoss, backward_through_head, chunks
-from reasonrl.algo.logprobs import token_logprobs
+from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart
 from reasonrl.models.hf import LanguageModel
@@ -100,11 +100,18 @@ Work = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def score(temperature: float) -> Work:
     """Return the targets' log-probabilities, [N]."""
+    return _at_tokens(lambda logits, targets: token_logprobs(logits, targets, temperature))
 
+
+def entropy(temperature: float) -> Work:
+    """Return the policy's entropies at the targets, [N]."""
+    return _at_tokens(lambda logits, _targets: token_entropies(logits, temperature))
+
+
+def _at_tokens(of: Callable[[Tensor, Tensor], Tensor]) -> Work:
     def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
         found = [
-            token_logprobs(hidden_ND[part] @ weight_VD.T, targets_N[part], temperature)
-            for part in chunks(len(targets_N))
+            of(hidden_ND[part] @ weight_VD.T, targets_N[part]) for part in chunks(len(targets_N))
         ]
         return torch.cat(found) if found else hidden_ND.new_zeros(0)
 

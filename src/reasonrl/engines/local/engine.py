@@ -20,7 +20,12 @@ from torch import Tensor
 from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.local.scoring import hidden_at_predictors, score_batch, score_pairs
+from reasonrl.engines.local.scoring import (
+    entropies_of_batch,
+    hidden_at_predictors,
+    score_batch,
+    score_pairs,
+)
 from reasonrl.engines.optimizer import MOMENTS, OptimizerSettings, adamw, take_step
 from reasonrl.engines.packing import Microbatch, microbatches
 from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
@@ -109,6 +114,9 @@ class LocalEngine:
         if self._reference is None:
             raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
         return self._score(self._reference, batch, temperature)
+
+    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        return entropies_of_batch(self.model, batch, temperature, token_budget=self.token_budget)
 
     def _score(self, model: LanguageModel, batch: TrainBatch, temperature: float) -> Logprobs:
         return score_batch(model, batch, temperature, token_budget=self.token_budget)

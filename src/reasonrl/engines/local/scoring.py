@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from reasonrl.algo.head import chunks
-from reasonrl.algo.logprobs import token_logprobs
+from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.packing import Microbatch, batch_of_pairs, microbatches
 from reasonrl.engines.protocols import TrainBatch
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs, Tokens
 
 
-@torch.no_grad()
 def score_batch(
     model: LanguageModel, batch: TrainBatch, temperature: float, *, token_budget: int
 ) -> Logprobs:
     """Return the log-probabilities of a batch's trained tokens, [N], in its order."""
+
+    def of(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
+        return token_logprobs(logits_NV, targets_N, temperature)
+
+    return _at_tokens(model, batch, of, token_budget)
+
+
+def entropies_of_batch(
+    model: LanguageModel, batch: TrainBatch, temperature: float, *, token_budget: int
+) -> Logprobs:
+    """Return the policy's entropy at a batch's trained tokens, [N] in nats, in its order."""
+
+    def of(logits_NV: Tensor, _targets_N: Tensor) -> Tensor:
+        return token_entropies(logits_NV, temperature)
+
+    return _at_tokens(model, batch, of, token_budget)
+
+
+@torch.no_grad()
+def _at_tokens(
+    model: LanguageModel,
+    batch: TrainBatch,
+    of: Callable[[Tensor, Tensor], Tensor],
+    token_budget: int,
+) -> Logprobs:
     found = np.empty(batch.n_tokens, dtype=np.float32)
     device = str(model.head.device)
     for micro in microbatches(batch, token_budget=token_budget, device=device):
         hidden_ND = hidden_at_predictors(model, micro)
         for part in chunks(len(micro.targets_N)):
-            logits = hidden_ND[part] @ model.head.T
-            logprobs = token_logprobs(logits, micro.targets_N[part], temperature)
-            found[micro.index_N[part].cpu().numpy()] = logprobs.cpu().numpy()
+            values_N = of(hidden_ND[part] @ model.head.T, micro.targets_N[part])
+            found[micro.index_N[part].cpu().numpy()] = values_N.cpu().numpy()
     return found
 
 

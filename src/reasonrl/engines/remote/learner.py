@@ -79,6 +79,9 @@ class _Rank:
     def reference_logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
         return self._mine(self._engine.reference_logprobs(batch, temperature=temperature))
 
+    def entropies(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
+        return self._mine(self._engine.entropies(batch, temperature=temperature))
+
     def update(
         self, batch: TrainBatch, objective: Objective, learning_rate: float
     ) -> UpdateStats | None:
@@ -157,15 +160,18 @@ class RemoteLearner:
         return [{"name": f"rank-{rank}", "doing": self._doing} for rank in range(len(self.actors))]
 
     def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        stored = ray.put(batch)
-        calls = [actor.logprobs.remote(stored, temperature) for actor in self.actors]
-        found: Logprobs = self._all("logprobs", calls)[0]
-        return found
+        return self._at_tokens("logprobs", batch, temperature)
 
     def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        return self._at_tokens("reference_logprobs", batch, temperature)
+
+    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        return self._at_tokens("entropies", batch, temperature)
+
+    def _at_tokens(self, what: str, batch: TrainBatch, temperature: float) -> Logprobs:
         stored = ray.put(batch)
-        calls = [actor.reference_logprobs.remote(stored, temperature) for actor in self.actors]
-        found: Logprobs = self._all("reference_logprobs", calls)[0]
+        calls = [getattr(actor, what).remote(stored, temperature) for actor in self.actors]
+        found: Logprobs = self._all(what, calls)[0]
         return found
 
     def update(

@@ -87,6 +87,9 @@ class LearnerInTurn:
     def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
         return self._turns.learn().reference_logprobs(batch, temperature=temperature)
 
+    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
+        return self._turns.learn().entropies(batch, temperature=temperature)
+
     def update(
         self,
         batch: TrainBatch,
