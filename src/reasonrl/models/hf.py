@@ -117,7 +117,7 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
         module, raw_tokenizer = build_tiny(seed)
     else:
         module, raw_tokenizer = _from_pretrained(fetch.locate(name), name)
-    return _settled(module.to(device), raw_tokenizer, name)
+    return settled(module.to(device), raw_tokenizer, name)
 
 
 def outline_model(name: str) -> LanguageModel:
@@ -132,7 +132,7 @@ def outline_model(name: str) -> LanguageModel:
     if name == TINY:
         module, raw_tokenizer = build_tiny()
         module.to("meta").tie_weights()  # moving to another kind of device unties
-        return _settled(module, raw_tokenizer, name)
+        return settled(module, raw_tokenizer, name)
     raw_tokenizer, config = _tokenizer_and_config(name)
     try:
         with torch.device("meta"):
@@ -143,10 +143,11 @@ def outline_model(name: str) -> LanguageModel:
         raise _cannot_load(name, error) from error
     with contextlib.suppress(OSError):  # not every model has one
         module.generation_config = GenerationConfig.from_pretrained(fetch.locate(name))
-    return _settled(module, raw_tokenizer, name)
+    return settled(module, raw_tokenizer, name)
 
 
-def _settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
+def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
+    """Check a transformers model and its tokenizer, and return them as the engines use them."""
     module.config._attn_implementation = attention.ATTENTION_NAME
     _check_family(module, name)
     module.eval()  # no dropout: what is sampled and what is trained are the same function
