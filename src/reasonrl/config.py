@@ -184,14 +184,19 @@ _ENTROPY_PRESETS: Mapping[str, Mapping[str, float]] = {
     "fixed": {"delta": 0.0, "maximum": inf},
     "report": {"delta": 5e-3, "maximum": inf},  # section 3.2.5; no bound is given
     "release": {"delta": 1e-4, "maximum": 5e-3},  # the released scripts
+    "relative": {"delta": 0.1, "minimum": 1e-3, "maximum": 0.05, "initial": 0.01},  # docs/LOG.md
 }
 
 
 class EntropyConfig(Strict):
-    """The entropy term. `mode` names a preset; what is left out comes from it."""
+    """The entropy term. `mode` names a preset; what is left out comes from it.
+
+    Mode "relative" holds `target_share` of the first step's entropy, the others `target_nats`.
+    """
 
     mode: EntropyMode = EntropyMode.REPORT
     target_nats: float = Field(default=0.2, ge=0)
+    target_share: float = Field(default=0.6, gt=0)
     delta: float = Field(ge=0)
     minimum: float = Field(default=0.0, ge=0)
     maximum: float = Field(ge=0)

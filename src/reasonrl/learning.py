@@ -23,6 +23,9 @@ from reasonrl.train_state import TrainState, entropy_control
 from reasonrl.types import EntropyMode
 from reasonrl.variants import for_update, needs_old_logprobs, with_focus
 
+_GATED_NOW = (EntropyMode.REPORT, EntropyMode.RELATIVE)
+"""Modes whose weight depends on this step's entropy."""
+
 Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -51,7 +54,7 @@ def learn(
     Changes `state`: controller and version. `pipeline` asks for importance correction.
     """
     control = entropy_control(stage.entropy)
-    before = EntropyState(coefficient=state.coefficient, is_open=state.gate_open)
+    before = state.entropy
     batch = build_batch(kept)
     if not kept:
         return Learned(batch=batch, updates=[], control=_row(None, None, before, None))
@@ -66,7 +69,7 @@ def learn(
     entropy_nats = sampled_entropy(batch)
     assert entropy_nats is not None  # noqa: S101  (old_logprobs are known by now)
     after = entropy.adapt(control, before, entropy_nats)
-    state.coefficient, state.gate_open = after.coefficient, after.is_open
+    state.entropy = after
     state.version += len(updates)
     gap_nats = push_weights(engine, learner, version=state.version, batch=batch, audit=audit)
     row = _row(entropy_nats, alpha, after, gap_nats)
@@ -82,7 +85,7 @@ def _with_logprobs(
         reference = learner.reference_logprobs(batch, temperature=temperature)
         batch = replace(batch, ref_logprobs_N=reference)
     is_on_policy = update.minibatches * update.reuse == 1 and pipeline is None
-    is_asked_for = stage.entropy.mode is EntropyMode.REPORT or needs_old_logprobs(update)
+    is_asked_for = stage.entropy.mode in _GATED_NOW or needs_old_logprobs(update)
     if is_asked_for or not is_on_policy:
         old = learner.logprobs(batch, temperature=temperature)
         batch = replace(batch, old_logprobs_N=old)

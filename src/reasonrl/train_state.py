@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from reasonrl.algo import entropy
-from reasonrl.algo.entropy import EntropyControl
+from reasonrl.algo.entropy import EntropyControl, EntropyState
 from reasonrl.config import EntropyConfig, Recipe, Stage
 
 
@@ -27,11 +27,24 @@ class TrainState:
     version: int = 0
     coefficient: float = 0.0
     gate_open: bool = True
+    start_nats: float | None = None
     sampler: str = ""
     accuracies: list[float] = field(default_factory=list)
     last_scores: dict[str, float] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     train_wall_s: float = 0.0
+
+    @property
+    def entropy(self) -> EntropyState:
+        """Return the controller's part of the state."""
+        return EntropyState(
+            coefficient=self.coefficient, is_open=self.gate_open, start_nats=self.start_nats
+        )
+
+    @entropy.setter
+    def entropy(self, state: EntropyState) -> None:
+        self.coefficient, self.gate_open = state.coefficient, state.is_open
+        self.start_nats = state.start_nats
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -39,8 +52,9 @@ class TrainState:
 
 def initial_state(recipe: Recipe) -> TrainState:
     """Return the state before the first step."""
-    start = entropy.initial_state(entropy_control(recipe.stage[0].entropy))
-    return TrainState(coefficient=start.coefficient, gate_open=start.is_open)
+    state = TrainState()
+    state.entropy = entropy.initial_state(entropy_control(recipe.stage[0].entropy))
+    return state
 
 
 def entropy_control(config: EntropyConfig) -> EntropyControl:
@@ -48,6 +62,7 @@ def entropy_control(config: EntropyConfig) -> EntropyControl:
     return EntropyControl(
         mode=config.mode,
         target_nats=config.target_nats,
+        target_share=config.target_share,
         delta=config.delta,
         minimum=config.minimum,
         maximum=config.maximum,

@@ -248,8 +248,7 @@ class Trainer:
         if following.optimizer_state == "reset":
             self.learner.reset_optimizer()
         if following.entropy_state == "reset":
-            start = entropy.initial_state(entropy_control(following.entropy))
-            state.coefficient, state.gate_open = start.coefficient, start.is_open
+            state.entropy = entropy.initial_state(entropy_control(following.entropy))
         self._open_stage()
 
     def _drop_solved(self, stage: Stage, solved: Sequence[str]) -> None:

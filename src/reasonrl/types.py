@@ -67,6 +67,7 @@ class EntropyMode(StrEnum):
     FIXED = "fixed"  # a constant
     REPORT = "report"  # eq. 3.2: gated by this step's entropy
     RELEASE = "release"  # the released code: gated by the last step's entropy
+    RELATIVE = "relative"  # ours: no gate, a target that is a share of the first step's entropy
 
 
 class Status(StrEnum):

@@ -89,6 +89,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "update.average": ('update.average="limit"',),
     "entropy.mode": ('entropy.mode="none"', *BELOW_TARGET),
     "entropy.target_nats": BELOW_TARGET,
+    "entropy.target_share": ("entropy.target_share=0.3", 'entropy.mode="relative"'),
     "entropy.delta": ("entropy.delta=0.004", *BELOW_TARGET),
     "entropy.minimum": ("entropy.minimum=0.005", "entropy.target_nats=0.0"),
     "entropy.maximum": ("entropy.maximum=0.0005", *BELOW_TARGET),

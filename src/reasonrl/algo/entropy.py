@@ -1,25 +1,32 @@
 """Entropy control: a pure `state -> state` machine and the coefficient it asks for.
 
 The report and the released code differ (docs/paper-vs-release.md); both are presets of one rule,
-named by `EntropyMode`. Called by the trainer: `coefficient` before the update, `adapt` after it.
+named by `EntropyMode`. RELATIVE is ours (docs/LOG.md, "The lab"). Called by the trainer:
+`coefficient` before the update, `adapt` after it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import exp
 
 from reasonrl.types import EntropyMode
+
+_PROMPTNESS = 4.0
+"""How strongly RELATIVE answers this step's distance from its target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntropyControl:
     """Hold the constants of the controller. Entropies are nats per token.
 
-    `initial` is c_0 for the adaptive modes and the constant weight for FIXED.
+    `initial` is c_0 for the adaptive modes and the constant weight for FIXED. RELATIVE holds
+    `target_share` of the first step's entropy, the others `target_nats`.
     """
 
     mode: EntropyMode
     target_nats: float
+    target_share: float
     delta: float
     minimum: float
     maximum: float
@@ -28,10 +35,14 @@ class EntropyControl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntropyState:
-    """Hold what the controller remembers between steps; it belongs in every checkpoint."""
+    """Hold what the controller remembers between steps; it belongs in every checkpoint.
+
+    `start_nats` is the entropy of the first step that it saw.
+    """
 
     coefficient: float
     is_open: bool
+    start_nats: float | None = None
 
 
 def initial_state(control: EntropyControl) -> EntropyState:
@@ -43,8 +54,9 @@ def coefficient(control: EntropyControl, state: EntropyState, entropy_nats: floa
     """Return alpha_k >= 0, the weight of the entropy term in this step.
 
     REPORT: c_k * 1{e_k <= target}, with e_k this step's entropy (needed: the estimate from
-    `old_logprobs` of the kept rollouts). RELEASE: c_k times the gate left by the last step. A c_k
-    carried over from a stage with other bounds is brought within these.
+    `old_logprobs` of the kept rollouts). RELEASE: c_k times the gate left by the last step.
+    RELATIVE: c_k exp(4 (1 - e_k / target)), at most the maximum. A c_k carried over from a stage
+    with other bounds is brought within these.
     """
     bounded = min(max(state.coefficient, control.minimum), control.maximum)
     match control.mode:
@@ -58,6 +70,11 @@ def coefficient(control: EntropyControl, state: EntropyState, entropy_nats: floa
             if entropy_nats is None:
                 raise ValueError("mode 'report' gates on this step's entropy: it must be given")
             return bounded if entropy_nats <= control.target_nats else 0.0
+        case EntropyMode.RELATIVE:
+            if entropy_nats is None:
+                raise ValueError("mode 'relative' needs this step's entropy")
+            answer = exp(_PROMPTNESS * _below_target(control, state, entropy_nats))
+            return min(bounded * answer, control.maximum)
 
 
 def adapt(control: EntropyControl, state: EntropyState, entropy_nats: float) -> EntropyState:
@@ -65,7 +82,8 @@ def adapt(control: EntropyControl, state: EntropyState, entropy_nats: float) -> 
 
     REPORT: c grows by delta below the target, falls above it, stays when equal.
     RELEASE: equality counts as above, and the gate of the next step is `e_k < target`.
-    Both are clipped to [minimum, maximum]; the report states only alpha >= 0.
+    RELATIVE: c is multiplied by exp(delta (1 - e_k / target)).
+    All are clipped to [minimum, maximum]; the report states only alpha >= 0.
     """
     target = control.target_nats
     match control.mode:
@@ -77,7 +95,26 @@ def adapt(control: EntropyControl, state: EntropyState, entropy_nats: float) -> 
         case EntropyMode.RELEASE:
             direction = 1 if entropy_nats < target else -1
             is_open = entropy_nats < target
+        case EntropyMode.RELATIVE:
+            return _adapt_relative(control, state, entropy_nats)
     moved = state.coefficient + direction * control.delta
     return replace(
         state, coefficient=min(max(moved, control.minimum), control.maximum), is_open=is_open
     )
+
+
+def _adapt_relative(
+    control: EntropyControl, state: EntropyState, entropy_nats: float
+) -> EntropyState:
+    moved = state.coefficient * exp(control.delta * _below_target(control, state, entropy_nats))
+    return replace(
+        state,
+        coefficient=min(max(moved, control.minimum), control.maximum),
+        start_nats=entropy_nats if state.start_nats is None else state.start_nats,
+    )
+
+
+def _below_target(control: EntropyControl, state: EntropyState, entropy_nats: float) -> float:
+    """Return 1 - e_k / target, which is the same whatever a model's entropy is in nats."""
+    start = entropy_nats if state.start_nats is None else state.start_nats
+    return 1.0 - entropy_nats / (control.target_share * start) if start > 0 else 0.0

@@ -296,9 +296,10 @@ def _restore(run: Run, engines: Engines, recorder: RunRecorder) -> TrainState:
 
 def _state_of(found: checkpoint.Checkpoint) -> TrainState:
     known = {field.name for field in fields(TrainState)}
-    if found.state.keys() != known:
+    missing = known - found.state.keys() - {"start_nats"}  # new in a later version
+    if unknown := missing | (found.state.keys() - known):
         raise CheckpointError(
-            f"its state has other fields: {sorted(found.state.keys() ^ known)}",
+            f"its state has other fields: {sorted(unknown)}",
             where=str(found.path),
             remedy="resume with the version of reasonrl that wrote it",
         )

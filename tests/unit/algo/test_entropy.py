@@ -1,5 +1,7 @@
 """The entropy controller; report eq. 3.2 and the released code's version of it."""
 
+from math import exp
+
 import pytest
 
 from reasonrl.algo.entropy import (
@@ -13,7 +15,14 @@ from reasonrl.types import EntropyMode
 
 
 def control(mode, **changes):
-    constants = {"target_nats": 0.2, "delta": 0.25, "minimum": 0.0, "maximum": 1.0, "initial": 0.0}
+    constants = {
+        "target_nats": 0.2,
+        "target_share": 0.5,
+        "delta": 0.25,
+        "minimum": 0.0,
+        "maximum": 1.0,
+        "initial": 0.0,
+    }
     return EntropyControl(mode=mode, **{**constants, **changes})
 
 
@@ -75,3 +84,19 @@ def test_a_coefficient_carried_from_other_bounds_is_brought_within_these():
     state = EntropyState(coefficient=0.2, is_open=True)
     assert coefficient(control(EntropyMode.RELEASE, maximum=5e-3), state, 0.1) == 5e-3
     assert coefficient(control(EntropyMode.REPORT, maximum=5e-3), state, 0.1) == 5e-3
+
+
+# By hand: the target is half of the first 0.4; the coefficients are 0.1 times exp(-0.25), then
+# exp(0.25 / 2), and the weights answer with exp(4 (1 - e / 0.2)).
+def test_relative_golden_trajectory():
+    rule = control(EntropyMode.RELATIVE, initial=0.1)
+    c_1 = 0.1 * exp(-0.25)
+    expected = [0.1 * exp(-4.0), c_1 * exp(2.0), min(1.0, c_1 * exp(0.125) * exp(4 * 0.25))]
+    assert trajectory(rule, [0.4, 0.1, 0.15]) == pytest.approx(expected)
+
+
+def test_relative_does_not_see_the_unit_of_entropy():
+    rule = control(EntropyMode.RELATIVE, initial=0.1)
+    entropies = [0.4, 0.1, 0.3, 0.2]
+    larger = [7 * nats for nats in entropies]
+    assert trajectory(rule, entropies) == pytest.approx(trajectory(rule, larger))
