@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonrl import cli_eval, cli_plan
+from reasonrl import cli_eval, cli_plan, cli_study
 from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierError
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ app = typer.Typer(
 app.command("eval")(cli_eval.evaluate)
 app.command("export")(cli_eval.export)
 app.command("plan")(cli_plan.plan)
+app.command("study")(cli_study.study)
+
+lab_app = typer.Typer(help="The miniature that studies run on.", no_args_is_help=True)
+lab_app.command("build")(cli_study.build)
+app.add_typer(lab_app, name="lab")
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe in TOML.", metavar="RECIPE.toml")]
 Overrides = Annotated[

@@ -27,11 +27,13 @@ from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.errors import ModelError, StorageError
 from reasonrl.lab.problems import (
     ATTEMPTS,
+    NOISY,
     TRAIN,
     Sizes,
     attempt,
     draw_problems,
     right_of,
+    spoil,
     with_difficulty,
     write_problems,
 )
@@ -40,9 +42,12 @@ from reasonrl.lab.world import Draws, World, WorldSpec, draw_chains, make_world,
 from reasonrl.models.fetch import cache_dir
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.small import EOS, SmallShape, build_small, word_ids
-from reasonrl.types import Group, Message
+from reasonrl.types import Group, Message, Problem
 
 NAME = "miniature"
+MEASURED = (TRAIN, NOISY)
+"""Files whose problems are tried."""
+
 _MANIFEST = "MANIFEST.json"
 _TOKENS = 8_192  # of a microbatch
 _ROWS = 256
@@ -139,18 +144,28 @@ def build(spec: Spec, seed: int, directory: Path, console: Console) -> Miniature
                 _learn(engine, teacher.batch(model, step), spec, step)
                 progress(1)
         files = draw_problems(spec.world, world, spec.sizes)
-        groups: list[Group] = []
-        with console.phase("measuring problems", len(files[TRAIN])) as progress:
-            for start in range(0, len(files[TRAIN]), _PART):
-                some = files[TRAIN][start : start + _PART]
-                groups += attempt(engine, some, limit=spec.limit, seed=seed)
-                progress(len(some))
-    files[TRAIN] = [with_difficulty(group, NAME) for group in groups]
+        groups = {name: _measure(engine, files[name], spec, seed, console) for name in MEASURED}
+    for name, found in groups.items():
+        files[name] = [with_difficulty(group, NAME) for group in found]
+    files[NOISY] = spoil(files[NOISY], spec.world)
     directory.mkdir(parents=True)
     model.save(directory)
     for name, problems in files.items():
         write_problems(directory / name, problems)
-    return _write_manifest(directory, spec, seed, model, groups)
+    return _write_manifest(directory, spec, seed, model, groups[TRAIN])
+
+
+def _measure(
+    engine: LocalEngine, problems: Sequence[Problem], spec: Spec, seed: int, console: Console
+) -> list[Group]:
+    """Try problems, some at a time."""
+    groups: list[Group] = []
+    with console.phase("measuring problems", len(problems)) as progress:
+        for start in range(0, len(problems), _PART):
+            some = problems[start : start + _PART]
+            groups += attempt(engine, some, limit=spec.limit, seed=seed)
+            progress(len(some))
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +258,13 @@ def _publish(built: Path, directory: Path) -> None:
         if not (directory / _MANIFEST).exists():
             raise
         shutil.rmtree(built)
+
+
+def differing_files(spec: Spec, seed: int, console: Console) -> list[str]:
+    """Build a miniature anew and return the files that differ from those in the cache."""
+    kept = json.loads((place(spec, seed) / _MANIFEST).read_text(encoding="utf-8"))["files"]
+    with TemporaryDirectory() as scratch:
+        build(spec, seed, Path(scratch) / "built", console)
+        manifest = (Path(scratch) / "built" / _MANIFEST).read_text(encoding="utf-8")
+    built = json.loads(manifest)["files"]
+    return sorted(name for name in kept | built if kept.get(name) != built.get(name))

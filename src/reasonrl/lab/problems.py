@@ -1,7 +1,8 @@
 """The miniature's problems: drawn, tried 16 times each, and kept as files like anybody's.
 
 Four files: problems to train on, with the difficulty that the miniature itself was measured to
-have; held-out ones; easy ones, with short chains; and noisy ones, whose answer keys are wrong.
+have; held-out ones; easy ones, with short chains; and noisy ones, whose answer keys were spoiled
+after their difficulty was measured.
 Called by `miniature`.
 """
 
@@ -57,16 +58,19 @@ def draw_problems(spec: WorldSpec, world: World, sizes: Sizes) -> dict[str, list
         return [as_problem(one, answer(world, one), source=source) for one in some]
 
     found = {TRAIN: take(sizes.train, "train"), HELDOUT: take(sizes.heldout, "heldout")}
-    wrong = Draws("keys", spec.seed)
-    found[NOISY] = [
-        replace(one, answer=str((int(one.answer) + 1 + wrong.below(spec.values - 1)) % spec.values))
-        for one in take(sizes.noisy, "noisy")
-    ]
+    found[NOISY] = take(sizes.noisy, "noisy")
     short = (one for one in draw_chains(spec, "easy", longest=_EASY_STEPS) if one not in taken)
     found[EASY] = [
         as_problem(one, answer(world, one), source="easy") for one in islice(short, sizes.easy)
     ]
     return found
+
+
+def spoil(problems: Sequence[Problem], spec: WorldSpec) -> list[Problem]:
+    """Exchange every answer key for a wrong one; a measured difficulty stays as it was."""
+    wrong = Draws("keys", spec.seed)
+    keys = ((int(one.answer) + 1 + wrong.below(spec.values - 1)) % spec.values for one in problems)
+    return [replace(one, answer=str(key)) for one, key in zip(problems, keys, strict=True)]
 
 
 def attempt(

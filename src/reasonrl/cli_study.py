@@ -1,0 +1,182 @@
+"""The commands `reasonrl study` and `reasonrl lab build`. Registered by `cli`, which says the rest.
+
+Heavy imports happen inside the commands, after what was typed has been understood.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reasonrl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reasonrl.console import Console
+    from reasonrl.studies.arms import Arm
+    from reasonrl.studies.catalog import Study
+    from reasonrl.studies.runs import Job
+
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Studies, e.g. n-sgd temperature.", metavar="[NAME]...")
+]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, help="Seeds of every arm; 3 or 5, as the study says.")
+]
+Budget = Annotated[
+    str | None, typer.Option(help="Begin no run after so long, e.g. 30m or 2h; go on another time.")
+]
+BaseRecipe = Annotated[
+    Path | None,
+    typer.Option(help="Run on this recipe with the report's numbers, not on the miniature."),
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="With --recipe: change one value of it.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Runs at a time; one for each core.")]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def study(
+    names: Names = None,
+    every: Annotated[bool, typer.Option("--all", help="All studies of the catalog.")] = False,
+    seeds: Seeds = None,
+    arms: Annotated[str | None, typer.Option(help="Only these arms, with commas.")] = None,
+    budget: Budget = None,
+    out: Annotated[Path, typer.Option(help="Where runs, verdicts and page are kept.")] = Path(
+        "studies"
+    ),
+    workers: Workers = None,
+    recipe: BaseRecipe = None,
+    overrides: Overrides = None,
+) -> None:
+    """Run the report's ablations and say which directions were reproduced. Without a name: a list.
+
+    reasonrl study n-sgd --seeds 5
+    """
+    from reasonrl.console import Console
+    from reasonrl.studies.arms import arms_of
+    from reasonrl.studies.catalog import studies_of
+    from reasonrl.studies.scales import MINIATURE, REPORT
+
+    scale = REPORT if recipe else MINIATURE
+    console, catalog, all_arms = Console(), studies_of(scale), arms_of(scale)
+    if not names and not every:
+        from reasonrl.console_study import show_catalog
+
+        show_catalog(console, catalog.values())
+        return
+    chosen = list(catalog.values()) if every else [_known(name, catalog) for name in names or ()]
+    wanted = _arms(chosen, all_arms, arms, seeds)
+
+    from reasonrl.lab.miniature import Spec
+    from reasonrl.studies.bases import miniature_base, recipe_base
+    from reasonrl.studies.runs import build_miniatures, jobs_of
+
+    spec = Spec()
+    base = recipe_base(recipe, overrides or ()) if recipe else miniature_base(spec)
+    n_workers = workers or (1 if recipe else _cores())
+    budget_s = None if budget is None else _seconds(budget)
+    if not recipe:
+        most = max(number for _, number in wanted)
+        build_miniatures(spec, range(1, most + 1), console, workers=n_workers)
+    jobs = jobs_of(wanted, base, out)
+    _run(jobs, chosen, out, console, workers=n_workers, budget_s=budget_s)
+
+
+def _run(
+    jobs: Sequence[Job],
+    studies: Sequence[Study],
+    out: Path,
+    console: Console,
+    *,
+    workers: int,
+    budget_s: float | None,
+) -> None:
+    from reasonrl.console_study import show_verdicts
+    from reasonrl.studies.results import results_of, write_results
+    from reasonrl.studies.runs import run_jobs
+
+    ending = run_jobs(jobs, console, workers=workers, budget_s=budget_s)
+    results = results_of(studies, jobs)
+    page = write_results(results, out)
+    show_verdicts(console, results)
+    console.note(f"done: {page}, {page.with_name('verdicts.json')}")
+    if ending.left:
+        console.note(f"{ending.left} runs are not finished; the same command goes on with them")
+    if ending.is_stopped:
+        raise typer.Exit(130)
+    if ending.failures:
+        raise typer.Exit(1)
+
+
+def build(
+    seed: Annotated[int, typer.Option(min=0, help="Of its weights and traces.")] = 1,
+    check: Annotated[
+        bool, typer.Option(help="Build it again and compare every file with the one in the cache.")
+    ] = False,
+) -> None:
+    """Build the miniature that the studies start from, or find it in the cache. Two minutes."""
+    from reasonrl.console import Console
+    from reasonrl.console_study import show_miniature
+    from reasonrl.lab.miniature import Spec, differing_files, ensure
+
+    console = Console()
+    found = ensure(Spec(), seed, console)
+    show_miniature(console, found)
+    if not check:
+        return
+    differing = differing_files(Spec(), seed, console)
+    if differing:
+        console.note(f"built again, these files differ: {', '.join(differing)}")
+        raise typer.Exit(1)
+    console.note("built again: every file is the same to the bit")
+
+
+def _known(name: str, catalog: Mapping[str, Study]) -> Study:
+    if name not in catalog:
+        near = difflib.get_close_matches(name, catalog, n=1, cutoff=0.4)
+        raise ConfigError(
+            f"no study {name!r}",
+            expected="one of " + ", ".join(catalog),
+            remedy=f"did you mean {near[0]}?" if near else "",
+        )
+    return catalog[name]
+
+
+def _arms(
+    studies: Sequence[Study], arms: Mapping[str, Arm], only: str | None, seeds: int | None
+) -> list[tuple[Arm, int]]:
+    """Return the arms of studies, each with its number of seeds: the most that a study wants."""
+    wanted: dict[str, int] = {}
+    for one in studies:
+        for name in one.arms:
+            wanted[name] = max(wanted.get(name, 0), seeds or one.seeds)
+    if only is not None:
+        for name in (chosen := only.split(",")):
+            if name not in wanted:
+                raise ConfigError(
+                    f"--arms {name}", expected="some of " + ", ".join(wanted), remedy=""
+                )
+        wanted = {name: wanted[name] for name in chosen}
+    return [(arms[name], number) for name, number in wanted.items()]
+
+
+def _seconds(text: str) -> float:
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ConfigError(f"--budget {text}", expected="a time such as 90s, 30m or 2h")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _cores() -> int:
+    import psutil
+
+    return psutil.cpu_count() or 1

@@ -1,0 +1,205 @@
+"""What is run: every arm of every study, as changes to a base recipe. Data; called by `runs`.
+
+An arm that several studies name is run once. Those of section 3 of the report take two updates a
+step under adaptive control, those of section 4 have no control unless it is what is asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reasonrl.studies.scales import Scale
+
+Changes = Mapping[str, object]
+"""Dotted keys of a recipe and their values."""
+
+TRAIN, EASY, NOISY = "train", "easy", "noisy"
+"""Problem files that only the lab has; `runs` puts their paths in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """Hold one arm: what it changes, its stages, each with its steps, and the data it needs."""
+
+    name: str
+    what: str
+    changes: Changes
+    stages: tuple[Changes, ...]
+    data: tuple[str, ...] = (TRAIN,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Collect arms of one scale."""
+
+    scale: Scale
+    found: dict[str, Arm] = field(default_factory=dict)
+
+    def add(
+        self,
+        name: str,
+        what: str,
+        *changes: Changes,
+        steps: int | None = None,
+        stages: tuple[Changes, ...] = (),
+        data: tuple[str, ...] = (TRAIN,),
+    ) -> None:
+        whole = {key: value for some in changes for key, value in some.items()}
+        self.found[name] = Arm(
+            name=name,
+            what=what,
+            changes=whole,
+            stages=stages or ({"steps": steps or self.scale.steps},),
+            data=data,
+        )
+
+
+def arms_of(scale: Scale) -> dict[str, Arm]:
+    """Return every arm, by name."""
+    write = _Writer(scale)
+    _updates(write)
+    _batches(write)
+    _entropy(write)
+    _first_sections(write)
+    _remedies(write)
+    return write.found
+
+
+def _n_sgd(minibatches: int, reuse: int = 1) -> Changes:
+    return {"update.minibatches": minibatches, "update.reuse": reuse}
+
+
+def _adaptive(scale: Scale) -> Changes:
+    return {
+        "entropy.mode": "report",
+        "entropy.target_nats": scale.target_nats,
+        "entropy.delta": scale.delta,
+        "entropy.maximum": scale.maximum,
+    }
+
+
+def _fixed(coefficient: float) -> Changes:
+    return {"entropy.mode": "fixed", "entropy.initial": coefficient}
+
+
+def _updates(write: _Writer) -> None:
+    """Experiments 6, 7 and Figure 18: how many updates a step, and from what."""
+    n, steps = write.scale.prompts, write.scale.steps
+    write.add("on-policy", f"({1}, {n}, {n}, 1)")
+    write.add("minibatches-2", f"(2, {n}, {n // 2}, 1)", _n_sgd(2))
+    write.add("reuse-2", f"(2, {n}, {n}, 2)", _n_sgd(1, 2))
+    write.add("minibatches-4", f"(4, {n}, {n // 4}, 1)", _n_sgd(4))
+    write.add("reuse-4", f"(4, {n}, {n}, 4)", _n_sgd(1, 4))
+    for part in (2, 4):
+        write.add(
+            f"on-policy-small-{part}",
+            f"(1, {n // part}, {n // part}, 1), {part} times the steps",
+            {"rollout.prompts_per_step": n // part},
+            steps=part * steps,
+        )
+    write.add(
+        "minibatches-4-large",
+        f"(4, {4 * n}, {n}, 1), two fifths of the steps",
+        {"rollout.prompts_per_step": 4 * n},
+        _n_sgd(4),
+        steps=2 * steps // 5,
+    )
+
+
+def _batches(write: _Writer) -> None:
+    """Section 4.3 and Experiments 11 and 12: group sizes; batch sizes are Experiment 7's arms."""
+    for group in (write.scale.group // 2, write.scale.group // 4):
+        write.add(f"group-{group}", f"groups of {group}", {"rollout.group_size": group})
+
+
+def _entropy(write: _Writer) -> None:
+    """Experiments 8, 9, 10 and Figure 20: what is done about entropy, and where it is not."""
+    scale = write.scale
+    for coefficient in scale.coefficients:
+        write.add(
+            f"fixed-{coefficient:g}",
+            f"entropy term {coefficient:g}, two updates",
+            _n_sgd(2),
+            _fixed(coefficient),
+        )
+    middle = scale.coefficients[2]
+    write.add(
+        f"fixed-{middle:g}-easy",
+        f"entropy term {middle:g}, on easy problems",
+        _n_sgd(2),
+        _fixed(middle),
+        data=(EASY,),
+    )
+    write.add("adaptive-4", "adaptive control, four minibatches", _n_sgd(4), _adaptive(scale))
+    for bound in (0.25, 0.265, 0.28):
+        write.add(
+            f"clip-{bound:g}",
+            f"upper bound {bound:g}, the buffer used four times",
+            _n_sgd(1, 4),
+            {"update.clip_high": bound},
+        )
+
+
+def _first_sections(write: _Writer) -> None:
+    """Experiments 1 to 5: two updates a step, adaptive control."""
+    scale = write.scale
+    half = scale.steps // 2
+    plain = (_n_sgd(2), _adaptive(scale))
+    short = {"rollout.max_new_tokens": scale.first_limit}
+    write.add("control-2", f"from scratch at {scale.limit} tokens, temperature 1", *plain)
+    write.add(
+        "multi-stage",
+        f"half of the steps at {scale.first_limit} tokens, then {scale.limit}",
+        *plain,
+        stages=({"steps": half, **short}, {"steps": scale.steps - half}),
+    )
+    for rule in ("none", "mask-before", "mask-after"):
+        write.add(
+            f"truncation-{rule}",
+            f"at {scale.first_limit} tokens, advantage mask: {rule}",
+            *plain,
+            short,
+            {"update.truncation": rule},
+        )
+    write.add("temperature-0.6", "sampled at 0.6", *plain, {"rollout.temperature": 0.6})
+    held = {"update.kl_coefficient": scale.kl}
+    for name, then in (("kl-kept", held), ("kl-dropped", {"update.kl_coefficient": 0.0})):
+        write.add(
+            name,
+            f"penalty {scale.kl:g} for half of the steps, then {then['update.kl_coefficient']:g}",
+            *plain,
+            stages=({"steps": half, **held}, {"steps": scale.steps - half, **then}),
+        )
+    write.add("data-easy", "easy problems, no difficulty filter", *plain, data=(EASY,))
+    write.add("data-noisy", "with problems whose keys are wrong", *plain, data=(TRAIN, NOISY))
+
+
+def _remedies(write: _Writer) -> None:
+    """What the field tried after the report, and a controller of ours; four minibatches."""
+    four = _n_sgd(4)
+    for name, what, changes in (
+        ("clip-cov", "tokens of high covariance left out", {"update.focus": {"type": "clip-cov"}}),
+        ("kl-cov", "tokens of high covariance held back", {"update.focus": {"type": "kl-cov"}}),
+        ("high-entropy", "a fifth of the tokens", {"update.focus": {"type": "high-entropy"}}),
+        ("cispo", "clipped ratios as weights", {"update.surrogate": "cispo"}),
+        (
+            "truncated-is",
+            "ratios up to 2 as weights, no clipping",
+            {"update.surrogate": "cispo", "update.clip_low": 1.0, "update.clip_high": 1.0},
+        ),
+        (
+            "gspo",
+            "one ratio a rollout",
+            {"update.surrogate": "gspo", "update.clip_low": 3e-4, "update.clip_high": 4e-4},
+        ),
+        (
+            "dr-grpo",
+            "advantages unscaled, divided by the limit",
+            {"update.scale_advantages": False, "update.average": "limit"},
+        ),
+    ):
+        write.add(name, what, four, changes)
+    relative = {"entropy.mode": "relative"}
+    write.add("relative-4", "our controller, four minibatches", four, relative)
+    write.add("relative-2", "our controller, two minibatches", _n_sgd(2), relative)

@@ -1,0 +1,97 @@
+"""What studies have found so far: verdicts and costs, as records, JSON and a page.
+
+Called by `cli_study`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from reasonrl import __version__
+from reasonrl.atomic import write_atomic
+from reasonrl.studies.arms import Arm
+from reasonrl.studies.catalog import Study
+from reasonrl.studies.measures import RunRecord
+from reasonrl.studies.runs import Job, read_records
+from reasonrl.studies.verdicts import Outcome, Verdict, judge_study, overall
+
+VERDICTS, PAGE = "verdicts.json", "study.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResult:
+    """Hold a study, its verdicts, and the runs of its arms, by arm and seed."""
+
+    study: Study
+    outcome: Outcome
+    verdicts: Sequence[Verdict]
+    arms: Sequence[Arm]
+    records: Mapping[tuple[str, int], RunRecord]
+
+
+def results_of(studies: Sequence[Study], jobs: Sequence[Job]) -> list[StudyResult]:
+    """Judge studies by the finished ones among some runs."""
+    records = read_records(jobs)
+    known = {job.arm.name: job.arm for job in jobs}
+    results = []
+    for study in studies:
+        verdicts = judge_study(study, records)
+        results.append(
+            StudyResult(
+                study=study,
+                outcome=overall(verdicts),
+                verdicts=verdicts,
+                arms=[known[name] for name in study.arms if name in known],
+                records={key: run for key, run in records.items() if key[0] in study.arms},
+            )
+        )
+    return results
+
+
+def write_results(results: Sequence[StudyResult], out: Path) -> Path:
+    """Write verdicts.json and the page; return the page's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    whole = {"reasonrl": __version__, "studies": [_plain(result) for result in results]}
+    write_atomic(out / VERDICTS, json.dumps(whole, indent=1) + "\n")
+    return out / PAGE
+
+
+def _plain(result: StudyResult) -> dict[str, object]:
+    return {
+        "name": result.study.name,
+        "where": result.study.where,
+        "question": result.study.question,
+        "outcome": str(result.outcome),
+        "claims": [_plain_verdict(one) for one in result.verdicts],
+    }
+
+
+def _plain_verdict(one: Verdict) -> dict[str, object]:
+    claim = one.claim
+    return {
+        "text": claim.text,
+        "outcome": str(one.outcome),
+        "why": one.why,
+        "headline": claim.is_headline,
+        "measure": claim.measure.name,
+        "what": claim.measure.what,
+        "arm": claim.arm,
+        "sign": str(claim.sign),
+        "other": claim.other,
+        "level": claim.level,
+        "margin": claim.margin,
+        "at": str(claim.at),
+        "seeds": one.seeds,
+        "values": [_finite(value) for value in one.values],
+        "others": [_finite(value) for value in one.others],
+        "mean": one.mean,
+        "ci95": one.ci95,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

@@ -1,0 +1,158 @@
+"""Was a direction reproduced? Paired over seeds, with an interval; the rule is fixed beforehand.
+
+For each seed that both arms have finished, the difference of a measure; over seeds, Student's t
+interval of 95 %. A claim that one arm is above another is reproduced when the interval lies above
+0, not reproduced when it lies below 0 or within the margin of 0, and inconclusive otherwise. A
+claim that two arms are alike is reproduced when the interval lies within the margin, not
+reproduced when it leaves out all of it. With fewer than three seeds nothing is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import fsum, isnan
+
+from reasonrl.algo.stats import t95
+from reasonrl.studies.catalog import Claim, Sign, Study
+from reasonrl.studies.measures import CLIPPED, RunRecord, standard_error
+
+Records = Mapping[tuple[str, int], RunRecord]
+"""Finished runs, by arm and seed."""
+
+MIN_SEEDS = 3
+
+
+class Outcome(StrEnum):
+    """Say what became of a claim."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
+    VOID = "void"  # the arm did not do what the claim is about
+    MISSING = "not run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Hold what the runs say of a claim. `differences` are by seed; the interval is of their mean.
+
+    `values` are the arms' own, by seed, `others` those they are compared with (empty if with a
+    number).
+    """
+
+    claim: Claim
+    outcome: Outcome
+    why: str
+    seeds: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    others: tuple[float, ...] = ()
+    mean: float | None = None
+    ci95: tuple[float, float] | None = None
+
+    def describe(self) -> str:
+        """Return the mean difference and its interval in a few characters."""
+        if self.mean is None:
+            return self.why
+        interval = "" if self.ci95 is None else f" [{self.ci95[0]:+.3f}, {self.ci95[1]:+.3f}]"
+        return f"{self.mean:+.3f}{interval}"
+
+
+def judge_study(study: Study, records: Records) -> list[Verdict]:
+    """Return the verdict on each of a study's claims."""
+    return [judge_claim(claim, records) for claim in study.claims]
+
+
+def overall(verdicts: Sequence[Verdict]) -> Outcome:
+    """Return the verdict on all headline claims together: all must be reproduced, none refuted."""
+    outcomes = {one.outcome for one in verdicts if one.claim.is_headline}
+    for decisive in (Outcome.NOT_REPRODUCED, Outcome.VOID, Outcome.MISSING, Outcome.INCONCLUSIVE):
+        if decisive in outcomes:
+            return decisive
+    return Outcome.REPRODUCED if outcomes else Outcome.MISSING
+
+
+def judge_claim(claim: Claim, records: Records) -> Verdict:
+    """Return the verdict on one claim."""
+    seeds = _seeds(claim, records)
+    pairs = [_pair(claim, records, seed) for seed in seeds]
+    known = [
+        (seed, *pair)
+        for seed, pair in zip(seeds, pairs, strict=True)
+        if not (isnan(pair[0]) or isnan(pair[1]))
+    ]
+    if not known:
+        return Verdict(claim=claim, outcome=Outcome.MISSING, why="no finished runs of these arms")
+    kept, values, others = (tuple(column) for column in zip(*known, strict=True))
+    differences = [value - other for value, other in zip(values, others, strict=True)]
+    mean = fsum(differences) / len(differences)
+    found = {
+        "claim": claim,
+        "seeds": kept,
+        "values": values,
+        "others": others if claim.other else (),
+        "mean": mean,
+    }
+    if len(differences) < MIN_SEEDS:
+        why = f"{len(differences)} of at least {MIN_SEEDS} seeds"
+        return Verdict(outcome=Outcome.INCONCLUSIVE, why=why, **found)  # type: ignore[arg-type]
+    half = t95(len(differences) - 1) * standard_error(differences)
+    interval = (mean - half, mean + half)
+    outcome, why = _decide(claim, interval)
+    if (share := _clipping(claim, records, kept)) is not None and share < 0.01:
+        outcome, why = Outcome.VOID, f"{share:.2%} of its tokens were clipped: it changes nothing"
+    return Verdict(outcome=outcome, why=why, ci95=interval, **found)  # type: ignore[arg-type]
+
+
+def _decide(claim: Claim, interval: tuple[float, float]) -> tuple[Outcome, str]:
+    low, high = interval
+    is_small = -claim.margin <= low and high <= claim.margin
+    match claim.sign:
+        case Sign.ALIKE:
+            if is_small:
+                return Outcome.REPRODUCED, "within the margin"
+            if low > claim.margin or high < -claim.margin:
+                return Outcome.NOT_REPRODUCED, "beyond the margin"
+            return Outcome.INCONCLUSIVE, "the interval reaches beyond the margin"
+        case Sign.DIFFERENT:
+            if low > 0 or high < 0:
+                return Outcome.REPRODUCED, "the interval leaves out 0"
+            return (
+                (Outcome.NOT_REPRODUCED, "within the margin of 0")
+                if is_small
+                else (Outcome.INCONCLUSIVE, "the interval holds 0")
+            )
+        case Sign.BELOW:
+            low, high = -high, -low
+    if low > 0:
+        return Outcome.REPRODUCED, "the interval leaves out 0"
+    if high < 0:
+        return Outcome.NOT_REPRODUCED, "the opposite"
+    if is_small:
+        return Outcome.NOT_REPRODUCED, "within the margin of 0"
+    return Outcome.INCONCLUSIVE, "the interval holds 0"
+
+
+def _seeds(claim: Claim, records: Records) -> list[int]:
+    of_arm = {seed for arm, seed in records if arm == claim.arm}
+    of_other = {seed for arm, seed in records if arm == claim.other} if claim.other else of_arm
+    return sorted(of_arm & of_other)
+
+
+def _pair(claim: Claim, records: Records, seed: int) -> tuple[float, float]:
+    """Return the measure of both arms, up to where the shorter one of them came."""
+    run = records[claim.arm, seed]
+    if not claim.other:
+        return claim.measure.take(run), claim.level
+    other = records[claim.other, seed]
+    amount = min(run.amounts(claim.at)[-1], other.amounts(claim.at)[-1])
+    mine, theirs = (claim.measure.take(one.until(claim.at, amount)) for one in (run, other))
+    return mine, theirs + claim.level
+
+
+def _clipping(claim: Claim, records: Records, seeds: Sequence[int]) -> float | None:
+    if not claim.is_about_clipping:
+        return None
+    shares = [CLIPPED.take(records[claim.arm, seed]) for seed in seeds]
+    return fsum(shares) / len(shares)
