@@ -9,7 +9,7 @@ from rich.table import Table
 from reasonrl.console import Console
 from reasonrl.lab.miniature import Miniature
 from reasonrl.studies.catalog import Study
-from reasonrl.studies.results import StudyResult
+from reasonrl.studies.verdicts import StudyResult
 
 
 def show_catalog(console: Console, studies: Iterable[Study]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from reasonrl.algo.collapse import COLLAPSED, judge_warning
 from reasonrl.config import Recipe
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
@@ -159,9 +160,24 @@ def _warnings(
             found.append(f"{last['rollout/failed']} verifications failed in the last step")
         if not any(row.get("groups/kept") for row in rows[-3:]):
             found.append("no group had a signal in the last steps: nothing is learned")
+        if phase == "running":
+            found += _entropy_warnings(rows)
     if recipe.engine.type == "local" and phase == "running" and not rows:
         found.append("no step has ended yet")
     return found
+
+
+def _entropy_warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    entropies = [float(one) for row in rows if (one := row.get("entropy/nats")) is not None]
+    judged = judge_warning(entropies)
+    if judged.collapsed is not None:
+        return [f"entropy has been under {COLLAPSED:.0%} of its start: little is explored"]
+    if judged.warned is not None:
+        return [
+            f"entropy falls towards {COLLAPSED:.0%} of its start (seen at step "
+            f"{judged.warned + 1}): see entropy.mode, fewer updates a step, a higher clip"
+        ]
+    return []
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from reasonrl.evaluation.score import SuiteResult, by_suite
 from reasonrl.record import RunRecorder
 from reasonrl.report.curves import charts_svg
 from reasonrl.report.page import render_page
+from reasonrl.report.profile import EntropyProfile, read_profile
 from reasonrl.report.samples import read_samples
 from reasonrl.train_state import TrainState
 
 MODEL, SUMMARY, PAGE, PICTURE = "model", "summary.json", "report.html", "curves.svg"
+PROFILE = "entropy.json"
 
 
 def write_summary(
@@ -48,6 +50,13 @@ def write_summary(
     write_atomic(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
 
 
+def write_profile(directory: Path, word_of: Callable[[int], str]) -> None:
+    """Write where the entropy of the run's rollouts sits, if there are any."""
+    profile = read_profile(directory, word_of)
+    if profile is not None:
+        write_atomic(directory / PROFILE, profile.model_dump_json(indent=1) + "\n")
+
+
 def write_page(directory: Path, recipe: Recipe, recorder: RunRecorder) -> None:
     """Write the run's page and its picture, as far as the run has come."""
     metrics, evaluations = recorder.metrics(), recorder.evaluations()
@@ -57,9 +66,16 @@ def write_page(directory: Path, recipe: Recipe, recorder: RunRecorder) -> None:
         evaluations=evaluations,
         summary=_read_summary(directory / SUMMARY),
         samples=read_samples(directory),
+        profile=_read_profile(directory / PROFILE),
     )
     write_atomic(directory / PAGE, page)
     write_atomic(directory / PICTURE, charts_svg(metrics, evaluations))
+
+
+def _read_profile(path: Path) -> EntropyProfile | None:
+    if not path.exists():
+        return None
+    return EntropyProfile.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def _read_summary(path: Path) -> Mapping[str, object] | None:

@@ -39,7 +39,7 @@ from reasonrl.recipe_file import dump_recipe, load_recipe
 from reasonrl.record import RUN_FILES, RunRecorder
 from reasonrl.rollout import Judge
 from reasonrl.status import LOGS
-from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_summary
+from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_profile, write_summary
 from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
 from reasonrl.train_state import TrainState, initial_state
 from reasonrl.trainer import Trainer
@@ -211,6 +211,7 @@ def _train(run: Run, note: Callable[[str], None]) -> Outcome:
         if is_finished:
             _save_model(run, engines)
             write_summary(directory, recipe, files, trainer.state, threads=run.threads)
+        write_profile(directory, model.tokenizer.word)
         write_page(directory, recipe, files)
     return Outcome(directory=directory, is_finished=is_finished, step=trainer.state.step)
 

@@ -23,6 +23,7 @@ class HFTokenizer(Protocol):
 
     def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> Any: ...
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool) -> str: ...
+    def convert_ids_to_tokens(self, ids: int) -> Any: ...
     def save_pretrained(self, save_directory: str) -> Any: ...
 
 
@@ -52,6 +53,10 @@ class ChatTokenizer:
                 remedy="change the prompt's turns, or leave out model.system_prompt",
             ) from error
         return np.asarray(ids, dtype=np.int32)
+
+    def word(self, token: int) -> str:
+        """Return one token as it stands in the vocabulary: for pictures only."""
+        return str(self.hf.convert_ids_to_tokens(token))
 
     def decode(self, tokens: Tokens) -> str:
         """Return the text a verifier reads; special tokens such as EOS are not part of it."""

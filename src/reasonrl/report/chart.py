@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from html import escape
 from math import ceil, log10
@@ -38,6 +38,7 @@ stroke-linejoin:round;stroke-width:1.8}
 .chart .thread{stroke-width:1;opacity:.6}
 .chart .whisker{stroke-width:1.3}
 .chart .dot,.chart .bars{fill:currentColor}
+.chart .band{fill:currentColor;opacity:.16}
 .chart .hover{fill:var(--ink);opacity:0}
 .chart .hover:hover{opacity:.08}
 """
@@ -69,7 +70,10 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Hold a value at each of some rising steps; None is a gap. `intervals` go with POINTS."""
+    """Hold a value at each of some rising steps; None is a gap. Without a label it is not named.
+
+    `intervals`, one for each step, are whiskers of POINTS and a band behind a LINE.
+    """
 
     label: str
     color: Color
@@ -247,6 +251,9 @@ def _bars(frame: _Frame, stack: Sequence[Series]) -> Iterator[str]:
 
 def _curve(frame: _Frame, series: Series) -> Iterator[str]:
     """Draw runs of known values as lines, and points where asked for or where one stands alone."""
+    if series.intervals and series.mark is Mark.LINE:
+        yield _band(frame, series)
+        series = replace(series, intervals=())
     is_points = series.mark is Mark.POINTS
     kind = "thread" if is_points else str(series.mark)
     lines = []
@@ -263,6 +270,14 @@ def _curve(frame: _Frame, series: Series) -> Iterator[str]:
     radius = 3.2 if is_points else 2.2
     for x, y in dots:
         yield f'<circle class="dot {series.color}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"/>'
+
+
+def _band(frame: _Frame, series: Series) -> str:
+    """Draw the area between the ends of intervals."""
+    ends = list(zip(series.steps, series.intervals, strict=True))
+    upper = [f"{frame.x(step):.1f} {frame.y(high):.1f}" for step, (_, high) in ends]
+    lower = [f"{frame.x(step):.1f} {frame.y(low):.1f}" for step, (low, _) in reversed(ends)]
+    return f'<path class="band {series.color}" d="M{"L".join(upper + lower)}Z"/>'
 
 
 def _runs(frame: _Frame, series: Series) -> Iterator[list[tuple[float, float]]]:
@@ -282,6 +297,8 @@ def _hovers(frame: _Frame, chart: Chart) -> Iterator[str]:
     """Draw an invisible column a step, with the numbers of that step as its title."""
     said: dict[int, list[str]] = {}
     for series in chart.series:
+        if not series.label:
+            continue
         for step, value in zip(series.steps, series.values, strict=True):
             shown = "-" if value is None else short_text(value)
             said.setdefault(step, []).append(f"{series.label}: {shown}")

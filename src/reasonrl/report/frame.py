@@ -80,6 +80,7 @@ def figure(chart: Chart, *, height: int = _HEIGHT, legend: bool = True) -> str:
         f'<span><i class="{series.color}{" faint" if series.mark is Mark.FAINT else ""}"></i>'
         f"{escape_text(series.label)}</span>"
         for series in chart.series
+        if series.label
     )
     named = f'<span class="legend">{keys}</span>' if legend else ""
     return (

@@ -13,6 +13,8 @@ from reasonrl.metrics import Row
 from reasonrl.report.chart import escape_text
 from reasonrl.report.frame import cut, document, facts, figure, share
 from reasonrl.report.panels import build_panels, stage_borders, step_of
+from reasonrl.report.profile import EntropyProfile
+from reasonrl.report.profile_panels import exchange_text, profile_charts
 from reasonrl.report.samples import Sample
 
 
@@ -23,6 +25,7 @@ def render_page(
     evaluations: Sequence[SuiteResult],
     summary: Mapping[str, object] | None = None,
     samples: Sequence[Sample] = (),
+    profile: EntropyProfile | None = None,
 ) -> str:
     """Return the page as HTML. `summary` is that of a finished run, None while it is under way."""
     body = [
@@ -30,6 +33,7 @@ def render_page(
         _facts(metrics, summary),
         _results(evaluations),
         _charts(metrics, evaluations),
+        _entropy(metrics, profile),
         _samples(samples),
     ]
     return document(title, body)
@@ -119,6 +123,17 @@ def _charts(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> str:
     ]
     shown = "\n".join(f'<div class="card">{card}</div>' for card in cards)
     return f'<h2>Over the run</h2>\n<div class="grid-2">\n{shown}\n</div>'
+
+
+def _entropy(metrics: Sequence[Row], profile: EntropyProfile | None) -> str:
+    """Show where entropy sits and what it pays for."""
+    text = exchange_text(metrics)
+    charts = [] if profile is None else profile_charts(profile)
+    if not text and not charts:
+        return ""
+    cards = "\n".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
+    said = f"<p>{escape_text(text)}</p>" if text else ""
+    return f'<h2>Entropy</h2>\n{said}<div class="grid-2">\n{cards}\n</div>'
 
 
 # the rollouts

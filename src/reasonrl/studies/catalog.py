@@ -44,6 +44,11 @@ class Claim:
     is_headline: bool = False
     is_about_clipping: bool = False
 
+    @property
+    def is_score(self) -> bool:
+        """Say whether it is about how well the policy does, and not how."""
+        return self.measure in m.SCORES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
@@ -409,6 +414,8 @@ def _controller() -> Study:
             _entropy("entropy jumps less", "relative-4", Sign.BELOW, "adaptive-4",
                      measure=m.ENTROPY_JITTER),
             _score("it scores alike", "relative-4", Sign.ALIKE, "adaptive-4"),
+            _entropy("with two minibatches it holds more than with none", "relative-2", Sign.ABOVE,
+                     "minibatches-2", measure=m.ENTROPY_END),
         ),
         seeds=5,
         is_reports=False,

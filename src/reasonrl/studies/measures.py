@@ -221,3 +221,7 @@ def standard_error(values: Sequence[float]) -> float:
         return nan
     mean = _mean(values)
     return sqrt(fsum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values))
+
+
+SCORES = (SCORE_END, SCORE_MEAN, SCORE_COOL, TRAINING)
+"""Measures of how well a policy does."""

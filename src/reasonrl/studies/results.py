@@ -6,31 +6,18 @@ Called by `cli_study`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
-from reasonrl.studies.arms import Arm
 from reasonrl.studies.catalog import Study
-from reasonrl.studies.measures import RunRecord
+from reasonrl.studies.page import render_study_page
 from reasonrl.studies.runs import Job, read_records
-from reasonrl.studies.verdicts import Outcome, Verdict, judge_study, overall
+from reasonrl.studies.verdicts import StudyResult, Verdict, judge_study, overall
 
 VERDICTS, PAGE = "verdicts.json", "study.html"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyResult:
-    """Hold a study, its verdicts, and the runs of its arms, by arm and seed."""
-
-    study: Study
-    outcome: Outcome
-    verdicts: Sequence[Verdict]
-    arms: Sequence[Arm]
-    records: Mapping[tuple[str, int], RunRecord]
 
 
 def results_of(studies: Sequence[Study], jobs: Sequence[Job]) -> list[StudyResult]:
@@ -57,6 +44,7 @@ def write_results(results: Sequence[StudyResult], out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     whole = {"reasonrl": __version__, "studies": [_plain(result) for result in results]}
     write_atomic(out / VERDICTS, json.dumps(whole, indent=1) + "\n")
+    write_atomic(out / PAGE, render_study_page(results))
     return out / PAGE
 
 

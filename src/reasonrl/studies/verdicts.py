@@ -15,6 +15,7 @@ from enum import StrEnum
 from math import fsum, isnan
 
 from reasonrl.algo.stats import t95
+from reasonrl.studies.arms import Arm
 from reasonrl.studies.catalog import Claim, Sign, Study
 from reasonrl.studies.measures import CLIPPED, RunRecord, standard_error
 
@@ -57,6 +58,17 @@ class Verdict:
             return self.why
         interval = "" if self.ci95 is None else f" [{self.ci95[0]:+.3f}, {self.ci95[1]:+.3f}]"
         return f"{self.mean:+.3f}{interval}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResult:
+    """Hold a study, its verdicts, and the runs of its arms, by arm and seed."""
+
+    study: Study
+    outcome: Outcome
+    verdicts: Sequence[Verdict]
+    arms: Sequence[Arm]
+    records: Records
 
 
 def judge_study(study: Study, records: Records) -> list[Verdict]:

@@ -1,0 +1,111 @@
+"""Entropy as an instrument: what accuracy it pays for, and whether it is about to be gone.
+
+Accuracy bought with entropy follows R = -a exp(H) + b over a run (arXiv 2505.22617), so a fit on
+part of it predicts where accuracy ends when no entropy is left. Pure; called by the studies, the
+page of a run and `reasonrl status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+import numpy as np
+
+COLLAPSED = 0.25
+"""Share of the first steps' entropy at or below which a run counts as collapsed."""
+
+_FIRST = 5  # steps whose mean is the entropy at the start
+_WINDOW = 15  # steps that the warning's line is drawn through
+_AHEAD = 15  # steps within which it warns of a collapse
+_IN_A_ROW = 3  # steps that must warn one after another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntropyFit:
+    """Hold R = -a exp(H) + b, fitted to n steps; `ceiling` is R at H = 0, `r2` the fit's share of
+    the variance."""
+
+    a: float
+    b: float
+    ceiling: float
+    r2: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warning:
+    """Say when a run was first warned of, and when it collapsed; None for never. Steps count from
+    0."""
+
+    warned: int | None
+    collapsed: int | None
+
+    @property
+    def lead(self) -> int | None:
+        """Return how many steps ahead the warning came, None without both."""
+        if self.warned is None or self.collapsed is None:
+            return None
+        return self.collapsed - self.warned
+
+
+def fit_entropy(entropies: Sequence[float], accuracies: Sequence[float]) -> EntropyFit | None:
+    """Fit accuracies of steps by their entropies in nats, by least squares in exp(H).
+
+    None with fewer than ten steps, or where entropy hardly moved.
+    """
+    x = np.exp(np.asarray(entropies, dtype=np.float64))
+    y = np.asarray(accuracies, dtype=np.float64)
+    if len(x) < 10 or x.std() < 1e-3:
+        return None
+    slope = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
+    b = float(y.mean() - slope * x.mean())
+    total = float(((y - y.mean()) ** 2).sum())
+    left = float(((y - slope * x - b) ** 2).sum())
+    r2 = 1 - left / total if total > 0 else 0.0
+    return EntropyFit(a=-slope, b=b, ceiling=slope + b, r2=r2, n=len(x))
+
+
+def collapse_step(entropies: Sequence[float]) -> int | None:
+    """Return the first step from which three in a row are collapsed, None if there is none."""
+    if len(entropies) < _FIRST:
+        return None
+    bound = COLLAPSED * _start(entropies)
+    return _first_run([one <= bound for one in entropies], _IN_A_ROW)
+
+
+def warning_step(entropies: Sequence[float]) -> int | None:
+    """Return the first step at which a collapse was in sight, from the steps up to it alone.
+
+    A line through the logarithms of the last 15 entropies reaches the bound within 15 steps; three
+    steps in a row must say so.
+    """
+    signs = [_is_near(entropies[: n + 1]) for n in range(len(entropies))]
+    first = _first_run(signs, _IN_A_ROW)
+    return None if first is None else first + _IN_A_ROW - 1
+
+
+def judge_warning(entropies: Sequence[float]) -> Warning:
+    """Return when a run would have been warned of and when it collapsed."""
+    return Warning(warned=warning_step(entropies), collapsed=collapse_step(entropies))
+
+
+def _is_near(entropies: Sequence[float]) -> bool:
+    if len(entropies) < _WINDOW or min(entropies) <= 0:
+        return False
+    recent = np.log(entropies[-_WINDOW:])
+    slope, level = np.polyfit(np.arange(_WINDOW), recent, 1)
+    ahead = level + slope * (_WINDOW - 1 + _AHEAD)
+    return bool(slope < 0 and ahead <= log(COLLAPSED * _start(entropies)))
+
+
+def _start(entropies: Sequence[float]) -> float:
+    return exp(sum(log(max(one, 1e-12)) for one in entropies[:_FIRST]) / _FIRST)
+
+
+def _first_run(signs: Sequence[bool], length: int) -> int | None:
+    for start in range(len(signs) - length + 1):
+        if all(signs[start : start + length]):
+            return start
+    return None

@@ -1,0 +1,201 @@
+"""The page of studies: what was reproduced, by which numbers, and every seed's curves. One file.
+
+Called by `results`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import exp, isfinite
+
+from reasonrl.algo.collapse import judge_warning
+from reasonrl.report.chart import escape_text
+from reasonrl.report.frame import document, facts, figure
+from reasonrl.studies.arms import Arm
+from reasonrl.studies.curves import (
+    COLORS,
+    Runs,
+    entropy_chart,
+    exchange_chart,
+    fit_of,
+    runs_of,
+    score_chart,
+    truncated_chart,
+)
+from reasonrl.studies.measures import CLIPPED, SCORE_END, TOKENS, Axis, RunRecord
+from reasonrl.studies.verdicts import Outcome, StudyResult, Verdict
+
+_STAR = "<b>\u2217</b> "
+_RULE = (
+    "For each seed the difference of a measure between two arms; over seeds its mean with "
+    "Student\u2019s 95 % interval. \u201cReproduced\u201d: the interval lies on the claimed side "
+    "of 0 (or, for claims that two arms are alike, within the margin). \u201cNot "
+    "reproduced\u201d: on the other side, or within the margin of 0. Otherwise inconclusive. "
+    "Signs, margins and measures were fixed before the runs. A star marks the claims that decide "
+    "a study; intervals are not corrected for their number."
+)
+
+
+def render_study_page(results: Sequence[StudyResult]) -> str:
+    """Return the page as HTML."""
+    known = {key: run for result in results for key, run in result.records.items()}
+    reports = [result for result in results if result.study.is_reports]
+    n_reproduced = sum(result.outcome is Outcome.REPRODUCED for result in reports)
+    body = [
+        "<h1>Studies</h1>",
+        facts(
+            [
+                ("reproduced", f"{n_reproduced} of {len(reports)} of the report\u2019s studies"),
+                ("runs", len(known)),
+                ("seeds", len({seed for _, seed in known})),
+            ]
+        ),
+        _summary(results),
+        f'<p class="quiet"><small>{_RULE}</small></p>',
+        _early_warning(known.values()),
+        *(part for result in results for part in _study(result)),
+    ]
+    return document("Studies", body)
+
+
+def _summary(results: Sequence[StudyResult]) -> str:
+    rows = [
+        [
+            f'<a href="#{result.study.name}">{result.study.name}</a>',
+            escape_text(result.study.where),
+            f"<b>{result.outcome}</b>",
+            _counts(result.verdicts, is_score=False),
+            _counts(result.verdicts, is_score=True),
+        ]
+        for result in results
+    ]
+    return _table(["study", "where", "verdict", "entropy and other claims", "score claims"], rows)
+
+
+def _counts(verdicts: Sequence[Verdict], *, is_score: bool) -> str:
+    some = [one for one in verdicts if one.claim.is_score is is_score]
+    counts = {outcome: sum(one.outcome is outcome for one in some) for outcome in Outcome}
+    return ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number) or "-"
+
+
+def _study(result: StudyResult) -> Iterator[str]:
+    study = result.study
+    yield f'<h2 id="{study.name}">{study.name}: <b>{result.outcome}</b></h2>'
+    note = f" {study.note}" if study.note else ""
+    yield f"<p>{escape_text(study.question)} {escape_text(study.where)}.{escape_text(note)}</p>"
+    yield _claims(result.verdicts)
+    arms = [(arm, runs) for arm in result.arms if (runs := runs_of(arm, result.records))]
+    for some in _few(arms):
+        charts = [score_chart(some), entropy_chart(some), exchange_chart(some)]
+        if study.name in ("multi-stage", "advantage-mask"):
+            charts.append(truncated_chart(some))
+        cards = "".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
+        yield f'<div class="grid-2">{cards}</div>'
+    yield _arms(arms)
+
+
+def _few(arms: Sequence[tuple[Arm, Runs]]) -> Iterator[Sequence[tuple[Arm, Runs]]]:
+    """Yield as many arms as there are colours, the first of all among each."""
+    most = len(COLORS)
+    if len(arms) <= most:
+        yield arms
+        return
+    for start in range(1, len(arms), most - 1):
+        yield [arms[0], *arms[start : start + most - 1]]
+
+
+def _claims(verdicts: Sequence[Verdict]) -> str:
+    rows = [
+        [
+            (_STAR if one.claim.is_headline else "")
+            + f"{escape_text(one.claim.text)}<br><small>{_compared(one)}</small>",
+            f"<b>{one.outcome}</b><br><small>{escape_text(one.why)}</small>",
+            escape_text(one.describe()),
+            _seeds(one),
+        ]
+        for one in verdicts
+    ]
+    return _table(["claim", "verdict", "difference [95 %]", "by seed"], rows)
+
+
+def _compared(one: Verdict) -> str:
+    claim = one.claim
+    stands = f"{claim.measure.name} of {claim.arm} {claim.sign}"
+    if not claim.other:
+        return escape_text(f"{stands} {claim.level:.3g}")
+    at = "" if claim.at is Axis.STEPS else f" at equal {claim.at}"
+    return escape_text(f"{stands} that of {claim.other}{at}")
+
+
+def _seeds(one: Verdict) -> str:
+    if one.others:
+        pairs = zip(one.values, one.others, strict=True)
+        return "<br>".join(f"<small>{_short(a)} / {_short(b)}</small>" for a, b in pairs)
+    return "<br>".join(f"<small>{_short(value)}</small>" for value in one.values)
+
+
+def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
+    """Say what each arm is, what it cost, and what its accuracy says of its entropy."""
+    rows = []
+    for arm, runs in arms:
+        records = list(runs.values())
+        fit = fit_of(runs)
+        rows.append(
+            [
+                f"{arm.name}<br><small>{escape_text(arm.what)}</small>",
+                str(len(records)),
+                _short(_mean_of(records, SCORE_END.take)),
+                f"{_mean_of(records, CLIPPED.take):.2%}",
+                f"{_mean_of(records, _tokens_m):.2f}",
+                _short(_mean_of(records, _seconds)),
+                "-" if fit is None else f"{fit.ceiling:.3f} <small>(r\u00b2 {fit.r2:.2f})</small>",
+            ]
+        )
+    head = ["arm", "seeds", "score", "clipped", "tokens, millions", "s a run", "ceiling"]
+    return _table(head, rows) + (
+        '<p class="quiet"><small>Ceiling: accuracy at no entropy by the fit R = \u2212a e^H + b '
+        "over all steps.</small></p>"
+    )
+
+
+def _early_warning(records: Iterable[RunRecord]) -> str:
+    """Score the warning of collapse on all runs."""
+    judged = [judge_warning(run.column("entropy/nats")) for run in records]
+    if not judged:
+        return ""
+    collapsed = [one for one in judged if one.collapsed is not None]
+    calm = [one for one in judged if one.collapsed is None]
+    ahead = sorted(one.lead for one in collapsed if one.lead is not None and one.lead > 0)
+    false = sum(one.warned is not None for one in calm)
+    leads = f"; half of them {ahead[len(ahead) // 2]} steps or more ahead" if ahead else ""
+    return (
+        "<p>Warning of collapse (entropy at a quarter of its start): "
+        f"{len(ahead)} of {len(collapsed)} collapses were announced{leads}; "
+        f"{false} of {len(calm)} runs that did not collapse were warned of.</p>"
+    )
+
+
+def _tokens_m(run: RunRecord) -> float:
+    return exp(TOKENS.take(run)) / 1e6
+
+
+def _seconds(run: RunRecord) -> float:
+    return sum(run.column("time/step_s"))
+
+
+def _mean_of(records: Sequence[RunRecord], take: Callable[[RunRecord], float]) -> float:
+    values = [take(run) for run in records]
+    return sum(values) / len(values)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if isfinite(value) and abs(value) < 10 else f"{value:.0f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    heads = "".join(f"<th>{one}</th>" for one in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="card scroll"><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

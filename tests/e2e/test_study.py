@@ -1,0 +1,143 @@
+"""`reasonrl study` and `reasonrl lab`: arms run, go on, and are judged."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from reasonrl.console import Console
+from reasonrl.studies.arms import arms_of
+from reasonrl.studies.bases import recipe_base
+from reasonrl.studies.catalog import studies_of
+from reasonrl.studies.results import results_of, write_results
+from reasonrl.studies.runs import jobs_of, read_records, run_jobs
+from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl_here
+from tests.unit.studies.support import SMALL
+
+NAMES = ("on-policy", "minibatches-2")
+TINY = ("engine.threads=1",)
+
+
+def tiny_jobs(out, seeds=3):
+    base = recipe_base(RECIPES / "tiny.toml", TINY)
+    arms = arms_of(SMALL)
+    return jobs_of([(arms[name], seeds) for name in NAMES], base, out)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("study")
+    jobs = tiny_jobs(out)
+    ending = run_jobs(jobs, Console(), workers=2, budget_s=None)
+    assert (ending.failures, ending.is_stopped, ending.left) == ({}, False, 0)
+    return out, jobs
+
+
+def test_every_arm_has_a_run_for_each_seed(finished):
+    _, jobs = finished
+    records = read_records(jobs)
+    assert records.keys() == {(name, seed) for name in NAMES for seed in (1, 2, 3)}
+    assert all(len(run.rows) == SMALL.steps for run in records.values())
+    most = dict.fromkeys(NAMES, 0)
+    for (name, _), run in records.items():
+        most[name] = max(most[name], *(row["update/n"] for row in run.rows))
+    assert most == {"on-policy": 1, "minibatches-2": 2}
+
+
+def test_what_is_finished_is_not_made_again(finished):
+    out, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("summary.json")}
+    ending = run_jobs(tiny_jobs(out), Console(), workers=1, budget_s=None)
+    assert ending.left == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("summary.json")} == before
+
+
+def test_verdicts_and_page_are_written(finished):
+    out, jobs = finished
+    results = results_of(list(studies_of(SMALL).values()), jobs)
+    page = write_results(results, out).read_text()
+    verdicts = json.loads((out / "verdicts.json").read_text())
+    by_name = {one["name"]: one for one in verdicts["studies"]}
+    [claim] = [
+        one for one in by_name["n-sgd"]["claims"] if one["text"] == "two minibatches: less entropy"
+    ]
+    assert claim["seeds"] == [1, 2, 3]
+    assert len(claim["values"]) == len(claim["others"]) == 3
+    assert by_name["kl"]["outcome"] == "not run"
+    assert page.count("<svg") >= 3
+    assert "<script" not in page
+    for text in ("n-sgd", "two minibatches", "not run", "Warning of collapse"):
+        assert text in page
+
+
+def test_no_run_is_begun_after_the_budget(tmp_path):
+    ending = run_jobs(tiny_jobs(tmp_path, seeds=1), Console(), workers=1, budget_s=-1.0)
+    assert (ending.left, ending.failures) == (2, {})
+
+
+def test_a_run_that_fails_is_named_and_the_others_go_on(tmp_path):
+    jobs = tiny_jobs(tmp_path, seeds=1)
+    jobs[0].directory.mkdir(parents=True)
+    (jobs[0].directory / "config.toml").write_text("broken")
+    ending = run_jobs(jobs, Console(), workers=1, budget_s=None)
+    assert list(ending.failures) == [jobs[0].directory.name]
+    assert "ConfigError" in ending.failures[jobs[0].directory.name]
+    assert jobs[1].is_finished
+
+
+SCRIPT = """
+from pathlib import Path
+from reasonrl.console import Console
+from reasonrl.studies.runs import run_jobs
+from tests.e2e.test_study import tiny_jobs
+
+if __name__ == "__main__":
+    run_jobs(tiny_jobs(Path({out!r}), seeds=1), Console(), workers=1, budget_s=None)
+"""
+
+
+def test_a_killed_study_goes_on_and_ends_as_if_nothing_had_happened(finished, tmp_path):
+    _, jobs = finished
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(out=str(tmp_path / "out")))
+    command = [COMMAND[0], str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    killed = subprocess.Popen(command, start_new_session=True, env=environment)
+    first = tiny_jobs(tmp_path / "out", seeds=1)[0].directory / "metrics.jsonl"
+    end = time.monotonic() + 120
+    while not first.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    ending = run_jobs(tiny_jobs(tmp_path / "out", seeds=1), Console(), workers=1, budget_s=None)
+    assert (ending.failures, ending.left) == ({}, 0)
+    for mine, other in zip(tiny_jobs(tmp_path / "out", seeds=1), jobs[:2], strict=True):
+        assert metrics_of(mine.directory) == metrics_of(other.directory)
+
+
+def test_the_command_lists_the_catalog_and_names_the_nearest_study():
+    listed = reasonrl_here("study")
+    assert listed.returncode == 0
+    assert "clip-higher" in listed.stdout
+    wrong = reasonrl_here("study", "temperatur")
+    assert wrong.returncode == 2
+    assert "did you mean temperature?" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("n-sgd", "--arms", "on-polcy"), "expected some of on-policy"),
+        (("n-sgd", "--budget", "soon"), "a time such as"),
+        (("data-mixture", "--recipe", RECIPES / "tiny.toml"), "only the lab has"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is_made(arguments, said, tmp_path):
+    refused = reasonrl_here("study", *arguments, "--out", tmp_path / "out")
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,75 @@
+"""Building the miniature, on a spec that takes seconds."""
+
+import json
+
+import pytest
+
+from reasonrl.console import Console
+from reasonrl.data.problems import load_problems
+from reasonrl.errors import ModelError
+from reasonrl.lab import miniature
+from reasonrl.lab.miniature import NAME, Spec, build, differing_files, ensure
+from reasonrl.lab.problems import HELDOUT, TRAIN, Sizes
+from reasonrl.lab.world import WorldSpec
+from reasonrl.launch.train import train
+from reasonrl.models.hf import load_model
+from reasonrl.models.small import SmallShape
+from reasonrl.studies.arms import arms_of
+from reasonrl.studies.bases import miniature_base
+from tests.unit.studies.support import SMALL
+
+SPEC = Spec(
+    world=WorldSpec(values=4, operators=2, longest=2, misconceptions=0.0),
+    shape=SmallShape(width=32, layers=1, heads=2, inner=64),
+    steps=60,
+    traces_per_step=16,
+    learning_rate=1e-2,
+    limit=24,
+    sizes=Sizes(train=8, easy=2, noisy=2, heldout=4),
+)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("REASONRL_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_a_build_repeats_itself_to_the_bit(cache):
+    found = ensure(SPEC, 1, Console())
+    assert differing_files(SPEC, 1, Console()) == []
+    assert build(SPEC, 2, cache / "other", Console()).digest != found.digest
+
+
+def test_what_was_built_is_found_and_not_built_again(cache, monkeypatch):
+    found = ensure(SPEC, 1, Console())
+    monkeypatch.setattr(miniature, "build", None)
+    assert ensure(SPEC, 1, Console()) == found
+    assert sum(found.pass_rates) == SPEC.sizes.train
+
+
+@pytest.mark.parametrize("name", [TRAIN, "model.safetensors"])
+def test_a_file_that_changed_is_refused(cache, name):
+    found = ensure(SPEC, 1, Console())
+    path = found.directory / name
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match=name):
+        ensure(SPEC, 1, Console())
+
+
+def test_problems_carry_the_difficulty_that_was_measured(cache):
+    found = ensure(SPEC, 1, Console())
+    failures = [one.difficulty[NAME] for one in load_problems(found.directory / TRAIN)]
+    assert [failures.count(16 - right) for right in range(17)] == list(found.pass_rates)
+    assert len(load_problems(found.directory / HELDOUT)) == SPEC.sizes.heldout
+
+
+def test_it_is_a_model_like_any_other(cache, tmp_path):
+    found = ensure(SPEC, 1, Console())
+    assert load_model(str(found.directory)).digest() == found.digest
+    arm = arms_of(SMALL)["data-easy"]  # without the difficulty filter
+    recipe = miniature_base(SPEC, SMALL)(arm, 1)
+    outcome = train(recipe, tmp_path / "run", Console())
+    assert outcome.is_finished
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["steps"] == SMALL.steps

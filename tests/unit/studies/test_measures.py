@@ -1,0 +1,50 @@
+"""What is measured of a run."""
+
+from math import isnan, log
+
+import pytest
+
+from reasonrl.studies import measures as m
+from tests.unit.studies.support import evaluation, run
+
+
+def test_entropies_are_measured_in_logarithms_of_the_first():
+    found = run([0.4, 0.2, 0.1])
+    assert m.ENTROPY_LEVEL.take(found) == pytest.approx(-log(2))
+    assert m.ENTROPY_START.take(found) == pytest.approx(log(0.4))
+
+
+def test_steps_without_a_kept_group_are_left_out():
+    assert m.ENTROPY_LEVEL.take(run([0.4, None, 0.1])) == pytest.approx(log(0.25) / 2)
+
+
+def test_the_mean_score_is_the_area_under_the_evaluations():
+    found = run([0.4] * 10, {0: 0.0, 5: 0.6, 10: 0.8})
+    assert m.SCORE_END.take(found) == 0.8
+    assert m.SCORE_MEAN.take(found) == pytest.approx((0.3 * 5 + 0.7 * 5) / 10)
+
+
+def test_the_score_is_that_of_the_headline_suite():
+    found = run([0.4], {1: 0.5})
+    found.evaluations.append(evaluation(1, 0.9, suite=m.COOL))
+    assert (m.SCORE_END.take(found), m.SCORE_COOL.take(found)) == (0.5, 0.9)
+
+
+def test_a_swinging_weight_has_more_jitter_than_a_steady_one():
+    calm = run([0.2] * 20, entropy__coefficient=[0.01] * 20)
+    wild = run([0.2] * 20, entropy__coefficient=[0.0, 0.02] * 10)
+    assert m.COEFFICIENT_JITTER.take(calm) == 0
+    assert m.COEFFICIENT_JITTER.take(wild) == pytest.approx(2.0)
+
+
+def test_what_a_run_does_not_have_is_nan():
+    for measure in (m.SCORE_END, m.SCORE_MEAN, m.SCORE_COOL, m.KL_CHANGE, m.TRUNCATED_END):
+        assert isnan(measure.take(run([0.4])))
+
+
+def test_a_run_is_cut_where_asked_and_keeps_a_step():
+    found = run([0.4, 0.3, 0.2], {1: 0.1, 3: 0.3}, updates=2)
+    part = found.until(m.Axis.UPDATES, 5)
+    assert len(part.rows) == 2
+    assert part.scores(m.HELDOUT) == [(1, 0.1)]
+    assert len(found.until(m.Axis.UPDATES, 0).rows) == 1

@@ -1,0 +1,118 @@
+"""When a direction counts as reproduced."""
+
+from math import exp, log
+
+import pytest
+
+from reasonrl.studies import measures as m
+from reasonrl.studies.catalog import Claim, Sign, Study
+from reasonrl.studies.measures import Axis
+from reasonrl.studies.verdicts import Outcome, judge_claim, judge_study, overall
+from tests.unit.studies.support import run
+
+
+def claim(sign=Sign.BELOW, **changes):
+    plain = {"text": "", "measure": m.SCORE_END, "arm": "a", "sign": sign, "other": "b",
+             "margin": 0.01}  # fmt: skip
+    return Claim(**{**plain, **changes})
+
+
+def scored(mine, theirs):
+    """Runs of two arms that ended with these scores, by seed."""
+    records = {}
+    for arm, scores in (("a", mine), ("b", theirs)):
+        for seed, score in enumerate(scores, start=1):
+            records[arm, seed] = run([0.4], {1: score})
+    return records
+
+
+# By hand: differences -.2, -.3, -.4; mean -.3, s = .1, so half the interval is 4.303 * .1 / 3^.5.
+def test_golden_of_an_interval():
+    verdict = judge_claim(claim(), scored([0.5, 0.4, 0.4], [0.7, 0.7, 0.8]))
+    assert verdict.mean == pytest.approx(-0.3)
+    assert verdict.ci95 == (pytest.approx(-0.5484, abs=1e-4), pytest.approx(-0.0516, abs=1e-4))
+    assert verdict.outcome is Outcome.REPRODUCED
+    assert (verdict.values, verdict.others) == ((0.5, 0.4, 0.4), (0.7, 0.7, 0.8))
+
+
+@pytest.mark.parametrize(
+    ("sign", "differences", "expected"),
+    [
+        (Sign.ABOVE, [0.2, 0.21, 0.22], Outcome.REPRODUCED),
+        (Sign.ABOVE, [-0.2, -0.21, -0.22], Outcome.NOT_REPRODUCED),
+        (Sign.ABOVE, [0.001, 0.0, -0.001], Outcome.NOT_REPRODUCED),  # within the margin
+        (Sign.ABOVE, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
+        (Sign.BELOW, [0.2, 0.21, 0.22], Outcome.NOT_REPRODUCED),
+        (Sign.BELOW, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
+        (Sign.ALIKE, [0.001, 0.0, -0.001], Outcome.REPRODUCED),
+        (Sign.ALIKE, [0.2, 0.21, 0.22], Outcome.NOT_REPRODUCED),
+        (Sign.ALIKE, [0.02, 0.0, -0.02], Outcome.INCONCLUSIVE),
+        (Sign.DIFFERENT, [-0.2, -0.21, -0.22], Outcome.REPRODUCED),
+        (Sign.DIFFERENT, [0.001, 0.0, -0.001], Outcome.NOT_REPRODUCED),
+        (Sign.DIFFERENT, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
+    ],
+)
+def test_the_rule_of_verdicts(sign, differences, expected):
+    records = scored([0.5 + one for one in differences], [0.5] * 3)
+    assert judge_claim(claim(sign), records).outcome is expected
+
+
+def test_two_seeds_decide_nothing_and_none_is_not_run():
+    assert judge_claim(claim(), scored([0.1] * 2, [0.9] * 2)).outcome is Outcome.INCONCLUSIVE
+    assert judge_claim(claim(), {}).outcome is Outcome.MISSING
+    only_one_arm = {("a", seed): run([0.4], {1: 0.5}) for seed in (1, 2, 3)}
+    assert judge_claim(claim(), only_one_arm).outcome is Outcome.MISSING
+
+
+def test_seeds_are_paired_by_number_and_not_by_place():
+    records = scored([0.1, 0.5, 0.9, 0.3], [0.2, 0.6, 1.0])
+    del records["a", 1]
+    verdict = judge_claim(claim(), records)
+    assert verdict.seeds == (2, 3)
+    assert verdict.mean == pytest.approx(-0.1)
+
+
+def test_a_level_stands_for_the_other_arm():
+    records = {("a", seed): run([0.4, 0.04, 0.04]) for seed in (1, 2, 3)}
+    half = claim(measure=m.ENTROPY_END, other="", level=log(0.5), margin=0.05)
+    verdict = judge_claim(half, records)
+    assert verdict.mean == pytest.approx(2 / 3 * log(0.1) - log(0.5))
+    assert verdict.others == ()
+
+
+def test_runs_are_lined_up_by_what_the_claim_says():
+    """Four updates a step: after 2 steps it has taken as many as the other in 8."""
+    fast, slow = [exp(-step) for step in range(8)], [exp(-step / 10) for step in range(8)]
+    records = {}
+    for seed in (1, 2, 3):
+        records["a", seed] = run(fast, updates=4)
+        records["b", seed] = run(slow, updates=1)
+    level = {"measure": m.ENTROPY_LEVEL, "margin": 0.0}
+    at_steps = judge_claim(claim(**level), records)
+    at_updates = judge_claim(claim(at=Axis.UPDATES, **level), records)
+    assert at_steps.values[0] == pytest.approx(-3.5)
+    assert at_updates.values[0] == pytest.approx(-0.5)  # steps 1 and 2
+    assert at_updates.others[0] == pytest.approx(-0.35)  # all eight
+
+
+def test_an_arm_that_clips_nothing_is_void():
+    records = {}
+    for seed in (1, 2, 3):
+        records["a", seed] = run([0.4, 0.4], update__clipped_share=[0.002, 0.002])
+        records["b", seed] = run([0.4, 0.1], update__clipped_share=[0.0, 0.0])
+    clip = claim(Sign.ABOVE, measure=m.ENTROPY_LEVEL, is_about_clipping=True)
+    assert judge_claim(clip, records).outcome is Outcome.VOID
+
+
+def test_a_study_stands_and_falls_with_its_headlines():
+    records = scored([0.5, 0.51, 0.52], [0.7] * 3)
+    good, bad = claim(Sign.BELOW), claim(Sign.ABOVE)
+    for headline, expected in ((good, Outcome.REPRODUCED), (bad, Outcome.NOT_REPRODUCED)):
+        other = good if headline is bad else bad
+        claims = (Claim(**{**_fields(headline), "is_headline": True}), other)
+        study = Study(name="s", where="", question="", claims=claims)
+        assert overall(judge_study(study, records)) is expected
+
+
+def _fields(one):
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}
