@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
+from statistics import median
 
 import numpy as np
 
@@ -20,6 +21,7 @@ _FIRST = 5  # steps whose mean is the entropy at the start
 _WINDOW = 15  # steps that the warning's line is drawn through
 _AHEAD = 15  # steps within which it warns of a collapse
 _IN_A_ROW = 3  # steps that must warn one after another
+_TIMELY = 30  # steps within which a collapse must follow its warning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,27 @@ class Warning:
         if self.warned is None or self.collapsed is None:
             return None
         return self.collapsed - self.warned
+
+    @property
+    def is_timely(self) -> bool:
+        """Say whether a collapse was announced 1 to 30 steps ahead."""
+        return self.lead is not None and 0 < self.lead <= _TIMELY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningScore:
+    """Hold how good the warning was on some runs.
+
+    Of the `collapsed` ones `announced` were in time, `median_lead` steps ahead; of the `warned`
+    ones `false` did not collapse within 30 steps.
+    """
+
+    runs: int
+    collapsed: int
+    announced: int
+    median_lead: float | None
+    warned: int
+    false: int
 
 
 def fit_entropy(entropies: Sequence[float], accuracies: Sequence[float]) -> EntropyFit | None:
@@ -89,6 +112,20 @@ def warning_step(entropies: Sequence[float]) -> int | None:
 def judge_warning(entropies: Sequence[float]) -> Warning:
     """Return when a run would have been warned of and when it collapsed."""
     return Warning(warned=warning_step(entropies), collapsed=collapse_step(entropies))
+
+
+def score_warnings(judged: Sequence[Warning]) -> WarningScore:
+    """Count the warnings of several runs that were right and those that were not."""
+    leads = [one.lead for one in judged if one.is_timely and one.lead is not None]
+    warned = [one for one in judged if one.warned is not None]
+    return WarningScore(
+        runs=len(judged),
+        collapsed=sum(one.collapsed is not None for one in judged),
+        announced=len(leads),
+        median_lead=median(leads) if leads else None,
+        warned=len(warned),
+        false=sum(not one.is_timely for one in warned),
+    )
 
 
 def _is_near(entropies: Sequence[float]) -> bool:

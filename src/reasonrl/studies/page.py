@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import exp, isfinite
 
-from reasonrl.algo.collapse import judge_warning
+from reasonrl.algo.collapse import Warning, judge_warning, score_warnings
 from reasonrl.report.chart import escape_text
 from reasonrl.report.frame import document, facts, figure
 from reasonrl.studies.arms import Arm
@@ -159,20 +159,30 @@ def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
 
 
 def _early_warning(records: Iterable[RunRecord]) -> str:
-    """Score the warning of collapse on all runs."""
-    judged = [judge_warning(run.column("entropy/nats")) for run in records]
-    if not judged:
-        return ""
-    collapsed = [one for one in judged if one.collapsed is not None]
-    calm = [one for one in judged if one.collapsed is None]
-    ahead = sorted(one.lead for one in collapsed if one.lead is not None and one.lead > 0)
-    false = sum(one.warned is not None for one in calm)
-    leads = f"; half of them {ahead[len(ahead) // 2]} steps or more ahead" if ahead else ""
+    """Score the warning of collapse on all runs, those that hold entropy up apart."""
+    free: list[Warning] = []
+    held: list[Warning] = []
+    for run in records:
+        weights = run.column("entropy/coefficient")
+        (held if any(weights) else free).append(judge_warning(run.column("entropy/nats")))
+    rows = []
+    for what, judged in (("without an entropy term", free), ("with one", held)):
+        score = score_warnings(judged)
+        lead = "-" if score.median_lead is None else f"{score.median_lead:g} steps"
+        rows.append(
+            [
+                what,
+                str(score.runs),
+                str(score.collapsed),
+                f"{score.announced} <small>({lead} ahead)</small>",
+                f"{score.false} of {score.warned}",
+            ]
+        )
+    head = ["runs", "number", "collapsed", "announced 1 to 30 steps ahead", "false alarms"]
     return (
-        "<p>Warning of collapse (entropy at a quarter of its start): "
-        f"{len(ahead)} of {len(collapsed)} collapses were announced{leads}; "
-        f"{false} of {len(calm)} runs that did not collapse were warned of.</p>"
-    )
+        "<h2>Warning of collapse</h2><p>Collapsed: entropy at a quarter of its start. Warned of: "
+        "a line through the logarithms of the last 15 steps reaches it within 15 more.</p>"
+    ) + _table(head, rows)
 
 
 def _tokens_m(run: RunRecord) -> float:

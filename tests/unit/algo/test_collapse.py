@@ -49,3 +49,19 @@ def test_one_low_step_is_no_collapse():
     entropies = [0.4] * 30
     entropies[12] = entropies[20] = 0.01
     assert collapse.collapse_step(entropies) is None
+
+
+def test_golden_of_the_score_of_warnings():
+    Warning = collapse.Warning
+    found = collapse.score_warnings(
+        [
+            Warning(warned=10, collapsed=20),
+            Warning(warned=10, collapsed=60),  # too early to mean anything
+            Warning(warned=30, collapsed=20),  # too late
+            Warning(warned=None, collapsed=40),
+            Warning(warned=5, collapsed=None),
+            Warning(warned=None, collapsed=None),
+        ]
+    )
+    assert (found.runs, found.collapsed, found.announced) == (6, 4, 1)
+    assert (found.median_lead, found.warned, found.false) == (10, 4, 3)
