@@ -85,6 +85,17 @@ def test_events_are_shown(unfinished):
     assert "replica-1 is lost" in reasonrl("status", unfinished).stdout
 
 
+def test_falling_entropy_is_warned_of(unfinished):
+    beat(unfinished)
+    row = json.loads((unfinished / "metrics.jsonl").read_text().splitlines()[0])
+    falling = [{**row, "step": n, "entropy/nats": 0.97**n} for n in range(1, 60)]
+    for n, said in ((20, None), (40, "falls towards 25%"), (59, "has been under 25%")):
+        text = "".join(json.dumps(one) + "\n" for one in falling[:n])
+        (unfinished / "metrics.jsonl").write_text(text)
+        warnings = [one for one in read_status(unfinished).warnings if "entropy" in one]
+        assert [said in one for one in warnings] == ([] if said is None else [True])
+
+
 def test_a_directory_without_a_run_is_said(tmp_path):
     done = reasonrl("status", tmp_path)
     assert done.returncode == 2

@@ -51,7 +51,7 @@ def read_profile(directory: Path, word_of: Callable[[int], str]) -> EntropyProfi
 
     `word_of` writes a token as its tokenizer does.
     """
-    paths = spread(sorted((directory / "rollouts").glob("step-*.parquet")), _STEPS)
+    paths = _with_both_ends(sorted((directory / "rollouts").glob("step-*.parquet")), _STEPS)
     if not paths:
         return None
     kinds: dict[int, str] = {}
@@ -70,6 +70,11 @@ def read_profile(directory: Path, word_of: Callable[[int], str]) -> EntropyProfi
         by_class=_turned(classes, (NUMBER, REFLECTION, WORD, SYMBOL)),
         by_place={steps[0]: places[0], steps[-1]: places[-1]},
     )
+
+
+def _with_both_ends(paths: Sequence[Path], most: int) -> list[Path]:
+    n = min(most, len(paths))
+    return [paths[round(number * (len(paths) - 1) / max(1, n - 1))] for number in range(n)]
 
 
 def class_of(word: str) -> str:

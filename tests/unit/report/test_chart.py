@@ -145,6 +145,25 @@ def test_each_point_has_its_whisker() -> None:
     assert len(paths(root, "whisker")) == len(list(root.iter(f"{SVG}circle"))) == 2
 
 
+def test_a_line_with_intervals_has_one_band_behind_it() -> None:
+    band = replace(line(0.5, 0.6, 0.7), intervals=((0.4, 0.6), (0.5, 0.7), (0.7, 0.7)))
+    root = drawn(chart(band))
+    [outline] = paths(root, "band")
+    assert outline.count(" ") == 6  # up one side, down the other
+    assert not paths(root, "whisker")
+    assert [one.attrib["class"] for one in root.iter(f"{SVG}path")][-2:] == [
+        "band blue",
+        "line blue",
+    ]
+
+
+def test_a_series_without_a_label_is_drawn_and_not_named() -> None:
+    root = drawn(chart(line(0.1, 0.2, label="named"), line(0.3, 0.4, label="")))
+    said = [one.text or "" for one in root.iter(f"{SVG}title")]
+    assert len(paths(root, "line")) == 2
+    assert said[0].splitlines()[1:] == ["named: 0.1"]
+
+
 def test_everything_drawn_is_inside_the_box() -> None:
     points = replace(line(0.99, 0.01, mark=Mark.POINTS), intervals=((0.9, 1.0), (0.0, 0.2)))
     root = drawn(chart(points, line(1, 20, 3, mark=Mark.STACK), line(None, 7.3)))
