@@ -17,10 +17,8 @@ from reasonrl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reasonrl.console import Console
     from reasonrl.studies.arms import Arm
-    from reasonrl.studies.catalog import Study
-    from reasonrl.studies.runs import Job
+    from reasonrl.studies.claims import Study
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Studies, e.g. n-sgd temperature.", metavar="[NAME]...")
@@ -62,52 +60,45 @@ def study(
     reasonrl study n-sgd --seeds 5
     """
     from reasonrl.console import Console
+    from reasonrl.console_study import show_catalog, show_verdicts
     from reasonrl.studies.arms import arms_of
     from reasonrl.studies.catalog import studies_of
     from reasonrl.studies.scales import MINIATURE, REPORT
 
+    if overrides and not recipe:
+        raise ConfigError("--set changes a recipe", expected="--recipe", remedy="name one")
     scale = REPORT if recipe else MINIATURE
-    console, catalog, all_arms = Console(), studies_of(scale), arms_of(scale)
-    if not names and not every:
-        from reasonrl.console_study import show_catalog
-
+    console, catalog, arms_known = Console(), studies_of(scale), arms_of(scale)
+    named = [_known(name, catalog) for name in names or ()]
+    if not named and not every:
         show_catalog(console, catalog.values())
         return
-    chosen = list(catalog.values()) if every else [_known(name, catalog) for name in names or ()]
-    wanted = _arms(chosen, all_arms, arms, seeds)
+    chosen = list(catalog.values()) if every else named
+    wanted = _arms(chosen, arms_known, arms, seeds)
+    budget_s = None if budget is None else _seconds(budget)
+
+    import psutil
 
     from reasonrl.lab.miniature import Spec
+    from reasonrl.launch.process import only_process
     from reasonrl.studies.bases import miniature_base, recipe_base
-    from reasonrl.studies.runs import build_miniatures, jobs_of
+    from reasonrl.studies.results import results_of, write_results
+    from reasonrl.studies.runs import build_miniatures, finished_jobs, jobs_of, run_jobs
 
     spec = Spec()
     base = recipe_base(recipe, overrides or ()) if recipe else miniature_base(spec)
-    n_workers = workers or (1 if recipe else _cores())
-    budget_s = None if budget is None else _seconds(budget)
-    if not recipe:
-        most = max(number for _, number in wanted)
-        build_miniatures(spec, range(1, most + 1), console, workers=n_workers)
     jobs = jobs_of(wanted, base, out)
-    _run(jobs, chosen, out, console, workers=n_workers, budget_s=budget_s)
-
-
-def _run(
-    jobs: Sequence[Job],
-    studies: Sequence[Study],
-    out: Path,
-    console: Console,
-    *,
-    workers: int,
-    budget_s: float | None,
-) -> None:
-    from reasonrl.console_study import show_verdicts
-    from reasonrl.studies.results import results_of, write_results
-    from reasonrl.studies.runs import run_jobs
-
-    ending = run_jobs(jobs, console, workers=workers, budget_s=budget_s)
-    results = results_of(studies, jobs)
-    page = write_results(results, out)
-    show_verdicts(console, results)
+    n_workers = workers or (1 if recipe else psutil.cpu_count() or 1)
+    out.mkdir(parents=True, exist_ok=True)
+    with only_process(out):
+        needed = [] if recipe else sorted({job.seed for job in jobs})
+        if not build_miniatures(spec, needed, console, out=out, workers=n_workers):
+            raise typer.Exit(130)
+        ending = run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
+        results = results_of(catalog.values(), finished_jobs(arms_known.values(), base, out))
+        page = write_results(results, out)
+    names_chosen = {one.name for one in chosen}
+    show_verdicts(console, [one for one in results if one.study.name in names_chosen])
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")
     if ending.left:
         console.note(f"{ending.left} runs are not finished; the same command goes on with them")
@@ -174,9 +165,3 @@ def _seconds(text: str) -> float:
     if found is None:
         raise ConfigError(f"--budget {text}", expected="a time such as 90s, 30m or 2h")
     return float(found[1]) * _SECONDS[found[2]]
-
-
-def _cores() -> int:
-    import psutil
-
-    return psutil.cpu_count() or 1

@@ -178,6 +178,18 @@ class UpdateConfig(Strict):
     scale_advantages: bool = True
     average: Literal["tokens", "limit"] = "tokens"
 
+    @model_validator(mode="after")
+    def _check_variants(self) -> UpdateConfig:
+        if self.surrogate is Surrogate.GSPO and self.average == "limit":
+            raise ValueError('"gspo" weighs rollouts alike already: leave average = "tokens"')
+        if isinstance(self.focus, KlCov) and self.surrogate is Surrogate.GSPO:
+            raise ValueError('"kl-cov" holds tokens to their own ratios, "gspo" has none')
+        if isinstance(self.focus, KlCov) and self.minibatches * self.reuse == 1:
+            raise ValueError('"kl-cov" does nothing with one update a step: the ratio is 1')
+        if isinstance(self.focus, ClipCov) and self.focus.low > self.focus.high:
+            raise ValueError('"clip-cov" needs low <= high')
+        return self
+
 
 _ENTROPY_PRESETS: Mapping[str, Mapping[str, float]] = {
     "none": {"delta": 0.0, "maximum": 0.0},

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from reasonrl.console import Console
 from reasonrl.lab.miniature import Miniature
-from reasonrl.studies.catalog import Study
+from reasonrl.studies.claims import Study
 from reasonrl.studies.verdicts import StudyResult
 
 

@@ -45,13 +45,15 @@ def learn(
     state: TrainState,
     kept: Sequence[SelectedGroup],
     *,
+    seed: int,
     pipeline: PipelineConfig | None,
     audit: Audit | None,
     phase: Phase,
 ) -> Learned:
     """Run the step's N_SGD updates and the entropy controller; nothing without a signal.
 
-    Changes `state`: controller and version. `pipeline` asks for importance correction.
+    Changes `state`: controller and version. `pipeline` asks for importance correction; `seed`
+    draws what a choice among tokens leaves to chance.
     """
     control = entropy_control(stage.entropy)
     before = state.entropy
@@ -60,7 +62,7 @@ def learn(
         return Learned(batch=batch, updates=[], control=_row(None, None, before, None))
     batch = _with_logprobs(batch, learner, stage, pipeline)
     batch = with_focus(
-        batch, stage.update, learner, temperature=stage.rollout.temperature, seed=state.version
+        batch, stage.update, learner, temperature=stage.rollout.temperature, seed=seed
     )
     alpha = entropy.coefficient(control, before, sampled_entropy(batch))
     updates = _update(batch, learner, stage, alpha, phase)

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from reasonrl.algo.collapse import COLLAPSED, judge_warning
+from reasonrl.algo.collapse import COLLAPSED, is_collapsed, is_falling
 from reasonrl.config import Recipe
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
@@ -169,13 +169,12 @@ def _warnings(
 
 def _entropy_warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     entropies = [float(one) for row in rows if (one := row.get("entropy/nats")) is not None]
-    judged = judge_warning(entropies)
-    if judged.collapsed is not None:
-        return [f"entropy has been under {COLLAPSED:.0%} of its start: little is explored"]
-    if judged.warned is not None:
+    if is_collapsed(entropies):
+        return [f"entropy is under {COLLAPSED:.0%} of its start: little is explored"]
+    if is_falling(entropies):
         return [
-            f"entropy falls towards {COLLAPSED:.0%} of its start (seen at step "
-            f"{judged.warned + 1}): see entropy.mode, fewer updates a step, a higher clip"
+            f"entropy falls towards {COLLAPSED:.0%} of its start: see entropy.mode, fewer updates "
+            "a step, a higher clip"
         ]
     return []
 

@@ -177,6 +177,7 @@ class Trainer:
             stage,
             state,
             kept,
+            seed=derive_seed(self.recipe.seed, "focus", state.step + 1),
             pipeline=pipeline,
             audit=self.audit,
             phase=self.display.phase,

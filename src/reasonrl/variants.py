@@ -58,13 +58,19 @@ def for_update(
     """Prepare a minibatch for one update; the step's first finds the policy as it sampled."""
     if update.average == "limit":
         share = sequence.per_limit(minibatch.lengths, rollout.max_new_tokens)
-        minibatch = _weighted(minibatch, np.full(minibatch.n_tokens, share, np.float32))
-    if update.surrogate is not Surrogate.GSPO:
-        return minibatch
+        return _weighted(minibatch, np.full(minibatch.n_tokens, share, np.float32))
+    if update.surrogate is Surrogate.GSPO:
+        return _with_rollout_ratios(minibatch, learner, rollout.temperature, is_first=is_first)
+    return minibatch
+
+
+def _with_rollout_ratios(
+    minibatch: TrainBatch, learner: LearnerEngine, temperature: float, *, is_first: bool
+) -> TrainBatch:
     minibatch = _weighted(minibatch, sequence.equal_rollouts(minibatch.lengths))
-    if is_first or minibatch.old_logprobs_N is None:
-        return minibatch
-    now_N = learner.logprobs(minibatch, temperature=rollout.temperature)
+    if is_first or minibatch.old_logprobs_N is None:  # exactly 1, whatever rounding would leave
+        return replace(minibatch, old_logprobs_N=None)
+    now_N = learner.logprobs(minibatch, temperature=temperature)
     old_N = sequence.gspo_old_logprobs(now_N, minibatch.old_logprobs_N, minibatch.lengths)
     return replace(minibatch, old_logprobs_N=old_N)
 

@@ -37,12 +37,20 @@ class EntropyFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warning:
+class CollapseWarning:
     """Say when a run was first warned of, and when it collapsed; None for never. Steps count from
     0."""
 
     warned: int | None
     collapsed: int | None
+    steps: int
+
+    @property
+    def is_told(self) -> bool:
+        """Say whether the run shows if its warning was right: it came, and 30 steps after it."""
+        if self.warned is None:
+            return False
+        return self.is_timely or self.warned + _TIMELY < self.steps
 
     @property
     def lead(self) -> int | None:
@@ -62,7 +70,7 @@ class WarningScore:
     """Hold how good the warning was on some runs.
 
     Of the `collapsed` ones `announced` were in time, `median_lead` steps ahead; of the `warned`
-    ones `false` did not collapse within 30 steps.
+    ones, those left out that ended within 30 steps of it, `false` did not collapse in these.
     """
 
     runs: int
@@ -109,15 +117,31 @@ def warning_step(entropies: Sequence[float]) -> int | None:
     return None if first is None else first + _IN_A_ROW - 1
 
 
-def judge_warning(entropies: Sequence[float]) -> Warning:
+def is_falling(entropies: Sequence[float]) -> bool:
+    """Say whether a collapse is in sight at the last step."""
+    ends = range(len(entropies) - _IN_A_ROW + 1, len(entropies) + 1)
+    return len(entropies) >= _IN_A_ROW and all(_is_near(entropies[:end]) for end in ends)
+
+
+def is_collapsed(entropies: Sequence[float]) -> bool:
+    """Say whether entropy is down to the bound in the last steps."""
+    bound = COLLAPSED * _start(entropies) if len(entropies) >= _FIRST else 0.0
+    return all(one <= bound for one in entropies[-_IN_A_ROW:])
+
+
+def judge_warning(entropies: Sequence[float]) -> CollapseWarning:
     """Return when a run would have been warned of and when it collapsed."""
-    return Warning(warned=warning_step(entropies), collapsed=collapse_step(entropies))
+    return CollapseWarning(
+        warned=warning_step(entropies),
+        collapsed=collapse_step(entropies),
+        steps=len(entropies),
+    )
 
 
-def score_warnings(judged: Sequence[Warning]) -> WarningScore:
+def score_warnings(judged: Sequence[CollapseWarning]) -> WarningScore:
     """Count the warnings of several runs that were right and those that were not."""
     leads = [one.lead for one in judged if one.is_timely and one.lead is not None]
-    warned = [one for one in judged if one.warned is not None]
+    warned = [one for one in judged if one.is_told]
     return WarningScore(
         runs=len(judged),
         collapsed=sum(one.collapsed is not None for one in judged),

@@ -2,7 +2,7 @@
 
 Supervised learning is the on-policy update with advantage 1 for every trace, so the engine that
 does the reinforcement learning does this too. One thread, every draw from a seed: two builds on
-one kind of machine are the same to the bit. Called by `cli_lab` and `studies`.
+one kind of machine are the same to the bit. Called by `cli_study` and `studies`.
 """
 
 from __future__ import annotations
@@ -65,10 +65,11 @@ _LIKELIHOOD = Objective(
 class Spec:
     """Say what a miniature is: its world, its teacher, its size, its training and its problems.
 
-    0.23M parameters: what one core samples and trains a hundred steps of 256 rollouts with in a
-    minute and a half (docs/lab.md has the trials).
+    `version` counts changes of the code that change what is built. 0.23M parameters: what one core
+    samples and trains a hundred steps of 256 rollouts with in a minute and a half (docs/lab.md).
     """
 
+    version: int = 2
     world: WorldSpec = field(default_factory=WorldSpec)
     habits: Habits = field(default_factory=Habits)
     shape: SmallShape = field(default_factory=SmallShape)
@@ -108,10 +109,15 @@ def place(spec: Spec, seed: int) -> Path:
     return cache_dir() / "lab" / f"{NAME}-{spec.key}-seed-{seed}"
 
 
+def is_built(spec: Spec, seed: int) -> bool:
+    """Say whether the cache has a miniature."""
+    return (place(spec, seed) / _MANIFEST).exists()
+
+
 def ensure(spec: Spec, seed: int, console: Console) -> Miniature:
     """Return a miniature from the cache, its files checked by hash, or build it: two minutes."""
     directory = place(spec, seed)
-    if (directory / _MANIFEST).exists():
+    if is_built(spec, seed):
         return _checked(directory)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -232,18 +238,26 @@ def _write_manifest(
 
 def _checked(directory: Path) -> Miniature:
     """Read what the manifest says, after comparing every file with it."""
-    manifest = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
-    for name, expected in manifest["files"].items():
-        path = directory / name
-        if not path.is_file() or _sha256(path) != expected:
-            raise ModelError(
-                f"{name} is not the file that was built",
-                where=str(directory),
-                remedy="delete the directory; it is built again when it is next needed",
-            )
-    found = manifest["found"]
-    lists = {name: tuple(found[name]) for name in ("lengths", "pass_rates")}
-    return Miniature(directory=directory, **{**found, **lists})
+    try:
+        manifest = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
+        for name, expected in manifest["files"].items():
+            if _sha256(directory / name) != expected:
+                raise _damaged(directory, f"{name} is not the file that was built")
+        found = manifest["found"]
+        lists = {name: tuple(found[name]) for name in ("lengths", "pass_rates")}
+        return Miniature(directory=directory, **{**found, **lists})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise _damaged(directory, f"its manifest or a file cannot be read: {error}") from error
+
+
+def _damaged(directory: Path, what: str) -> ModelError:
+    return ModelError(
+        what,
+        where=str(directory),
+        remedy="delete the directory; it is built again when it is next needed",
+    )
 
 
 def _sha256(path: Path) -> str:
@@ -251,13 +265,12 @@ def _sha256(path: Path) -> str:
 
 
 def _publish(built: Path, directory: Path) -> None:
-    """Move a finished build into place; another process may have been faster."""
-    try:
-        built.rename(directory)
-    except OSError:
-        if not (directory / _MANIFEST).exists():
-            raise
-        shutil.rmtree(built)
+    """Move a finished build into place, unless another process was faster."""
+    if (directory / _MANIFEST).exists():
+        return
+    if directory.exists():  # somebody took the manifest away
+        shutil.rmtree(directory)
+    built.rename(directory)
 
 
 def differing_files(spec: Spec, seed: int, console: Console) -> list[str]:

@@ -22,6 +22,8 @@ LABELS = "ABCDEFGHIJKL"
 
 OPERATORS = "fghkmpqr"
 
+_MISCONCEIVED = 0.04
+
 Table = npt.NDArray[np.float64]
 
 
@@ -32,7 +34,7 @@ class WorldSpec:
     values: int = 16
     operators: int = 8
     longest: int = 8
-    misconceptions: float = 0.2  # right in 0.4 to 3 % of the tries
+    misconceptions: float = 0.15  # right in 0.5 to 4 % of the tries
     unsure: float = 0.2  # right in 30 to 85 %
     seed: int = 0
 
@@ -41,8 +43,9 @@ class WorldSpec:
 class World:
     """Hold the facts, [operator, value], and how often the teacher gets each right.
 
-    `checked` is that of a second look: it mends 45 % of what a first look got wrong. `mistakes`
-    are the usual wrong results.
+    `checked` is that of a second look: it mends 45 % of what a first look got wrong, but for a
+    misconception, about which it is right no more than three times as often. `mistakes` are the
+    usual wrong results.
     """
 
     spec: WorldSpec
@@ -95,14 +98,14 @@ def make_world(spec: WorldSpec) -> World:
         results=results,
         mistakes=(results + shifts.reshape(shape)) % spec.values,
         known=known,
-        checked=1 - 0.55 * (1 - known),
+        checked=np.where(known < _MISCONCEIVED, 3 * known, 1 - 0.55 * (1 - known)),
     )
 
 
 def _knowledge(draws: Draws, spec: WorldSpec) -> float:
     kind = draws.share()
     if kind < spec.misconceptions:
-        return draws.between(0.004, 0.03)
+        return draws.between(0.005, _MISCONCEIVED)
     if kind < spec.misconceptions + spec.unsure:
         return draws.between(0.3, 0.85)
     return draws.between(0.93, 0.995)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from reasonrl.algo.collapse import COLLAPSED, fit_entropy, judge_warning
 from reasonrl.metrics import Row
 from reasonrl.report.chart import Chart, Color, Mark, Series
+from reasonrl.report.panels import step_of
 from reasonrl.report.profile import PARTS, EntropyProfile
 
 _COLORS = (Color.BLUE, Color.ORANGE, Color.TEAL, Color.PURPLE)
@@ -71,15 +72,15 @@ def _by_place(profile: EntropyProfile) -> Chart:
 
 def exchange_text(metrics: Sequence[Row]) -> str:
     """Return what accuracy and entropy say of each other, in a sentence or two, if anything."""
-    pairs = [
-        (float(nats), float(accuracy))
+    triples = [
+        (float(nats), float(accuracy), step_of(row))
         for row in metrics
         if (nats := row.get("entropy/nats")) is not None
         and (accuracy := row.get("accuracy/all")) is not None
     ]
-    if not pairs:
+    if not triples:
         return ""
-    entropies, accuracies = zip(*pairs, strict=True)
+    entropies, accuracies, known = zip(*triples, strict=True)
     said = []
     if (fit := fit_entropy(entropies, accuracies)) is not None:
         said.append(
@@ -88,11 +89,7 @@ def exchange_text(metrics: Sequence[Row]) -> str:
         )
     warning = judge_warning(entropies)
     if warning.collapsed is not None:
-        early = f", announced at step {warning.warned + 1}" if warning.warned is not None else ""
-        said.append(
-            f"Entropy was down to {COLLAPSED:.0%} of its start at step "
-            f"{warning.collapsed + 1}{early}."
-        )
-    elif warning.warned is not None:
-        said.append(f"A collapse of entropy was announced at step {warning.warned + 1}.")
+        early = f", announced {warning.lead} steps ahead" if warning.is_timely else ""
+        step = known[warning.collapsed]
+        said.append(f"Entropy was down to {COLLAPSED:.0%} of its start at step {step}{early}.")
     return " ".join(said)

@@ -132,11 +132,14 @@ def _entropy(write: _Writer) -> None:
         data=(EASY,),
     )
     write.add("adaptive-4", "adaptive control, four minibatches", _n_sgd(4), _adaptive(scale))
+    clipped = _n_sgd(*scale.clipped)
+    minibatches, reuse = scale.clipped
+    write.add("clip-0.2", f"{minibatches} minibatches, {reuse} times: updates that clip", clipped)
     for bound in (0.25, 0.265, 0.28):
         write.add(
             f"clip-{bound:g}",
-            f"upper bound {bound:g}, the buffer used four times",
-            _n_sgd(1, 4),
+            f"the same with the upper bound at {bound:g}",
+            clipped,
             {"update.clip_high": bound},
         )
 
@@ -167,25 +170,33 @@ def _first_sections(write: _Writer) -> None:
     for name, then in (("kl-kept", held), ("kl-dropped", {"update.kl_coefficient": 0.0})):
         write.add(
             name,
-            f"penalty {scale.kl:g} for half of the steps, then {then['update.kl_coefficient']:g}",
+            f"penalty {scale.kl:g} at {scale.first_limit} tokens for half of the steps, then "
+            f"{then['update.kl_coefficient']:g} at {scale.limit}",
             *plain,
-            stages=({"steps": half, **held}, {"steps": scale.steps - half, **then}),
+            stages=({"steps": half, **short, **held}, {"steps": scale.steps - half, **then}),
         )
     write.add("data-easy", "easy problems, no difficulty filter", *plain, data=(EASY,))
     write.add("data-noisy", "with problems whose keys are wrong", *plain, data=(TRAIN, NOISY))
 
 
 def _remedies(write: _Writer) -> None:
-    """What the field tried after the report, and a controller of ours; four minibatches."""
-    four = _n_sgd(4)
+    """What the field tried after the report, on updates that clip; and a controller of ours."""
+    scale = write.scale
+    clipped = _n_sgd(*scale.clipped)
+    clip_cov = {"type": "clip-cov", "share": scale.clip_cov_share}
+    kl_cov = {"type": "kl-cov", "share": scale.kl_cov_share}
     for name, what, changes in (
-        ("clip-cov", "tokens of high covariance left out", {"update.focus": {"type": "clip-cov"}}),
-        ("kl-cov", "tokens of high covariance held back", {"update.focus": {"type": "kl-cov"}}),
+        ("clip-cov", "tokens of high covariance left out", {"update.focus": clip_cov}),
+        ("kl-cov", "tokens of high covariance held back", {"update.focus": kl_cov}),
         ("high-entropy", "a fifth of the tokens", {"update.focus": {"type": "high-entropy"}}),
-        ("cispo", "clipped ratios as weights", {"update.surrogate": "cispo"}),
+        (
+            "cispo",
+            "ratios up to 1.2 as weights",
+            {"update.surrogate": "cispo", "update.clip_low": 1.0},
+        ),
         (
             "truncated-is",
-            "ratios up to 2 as weights, no clipping",
+            "ratios up to 2 as weights",
             {"update.surrogate": "cispo", "update.clip_low": 1.0, "update.clip_high": 1.0},
         ),
         (
@@ -199,7 +210,13 @@ def _remedies(write: _Writer) -> None:
             {"update.scale_advantages": False, "update.average": "limit"},
         ),
     ):
-        write.add(name, what, four, changes)
-    relative = {"entropy.mode": "relative"}
-    write.add("relative-4", "our controller, four minibatches", four, relative)
+        write.add(name, what, clipped, changes)
+    start, minimum, maximum = scale.relative
+    relative = {
+        "entropy.mode": "relative",
+        "entropy.initial": start,
+        "entropy.minimum": minimum,
+        "entropy.maximum": maximum,
+    }
+    write.add("relative-4", "our controller, four minibatches", _n_sgd(4), relative)
     write.add("relative-2", "our controller, two minibatches", _n_sgd(2), relative)

@@ -17,13 +17,12 @@ from reasonrl.lab.miniature import NAME, Spec, place
 from reasonrl.recipe_file import dump_table, load_recipe, parse
 from reasonrl.studies.arms import EASY, NOISY, TRAIN, Arm, Changes
 from reasonrl.studies.measures import COOL, HELDOUT
-from reasonrl.studies.scales import MINIATURE, Scale
+from reasonrl.studies.scales import MINIATURE, REPORT, Scale
 
 Base = Callable[[Arm, int], Recipe]
 """Return the recipe of an arm with a seed."""
 
 _FILES = {TRAIN: problems.TRAIN, EASY: problems.EASY, NOISY: problems.NOISY}
-_EVALUATIONS = 5  # of the held-out problems in a run, besides the one before it
 _ROOM = 96  # tokens of an evaluation's answers
 
 
@@ -32,38 +31,38 @@ def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
 
     def recipe(arm: Arm, seed: int) -> Recipe:
         directory = place(spec, seed)
-        steps = sum(int(str(stage["steps"])) for stage in arm.stages)
-        heldout = [_file(directory, problems.HELDOUT)]
-        suite = {"sources": heldout, "k": 4, "max_new_tokens": _ROOM}
+        suite = {
+            "sources": [_file(directory, problems.HELDOUT)],
+            "k": 4,
+            "max_new_tokens": _ROOM,
+            "every": scale.evaluate_every,
+        }
         table: dict[str, Any] = {
             "model": {"name": str(directory)},
             "data": {"sources": [_file(directory, _FILES[one]) for one in arm.data]},
-            "rollout": {
-                "prompts_per_step": scale.prompts,
-                "group_size": scale.group,
-                "max_new_tokens": scale.limit,
-            },
-            "update": {"learning_rate": 3e-4},
-            "entropy": {"mode": "none"},
             "engine": {"threads": 1, "token_budget": 8192, "max_rows": 256},
             "checkpoint": {"every": 50, "keep": 1},
-            "suite": [
-                {**suite, "name": HELDOUT, "every": max(1, steps // _EVALUATIONS)},
-                {**suite, "name": COOL, "temperature": 0.6},
-            ],
+            "suite": [{**suite, "name": HELDOUT}, {**suite, "name": COOL, "temperature": 0.6}],
         }
         if EASY not in arm.data:
             table["data"]["difficulty"] = {"model": NAME}
-        return _with_arm(table, arm, seed)
+        return _with_arm(table, scale, arm, seed)
 
     return recipe
 
 
-def recipe_base(path: Path, overrides: Sequence[str]) -> Base:
-    """Run on a recipe: its model, data, engine and suites; stages and changes are the arm's."""
-    base = dump_table(load_recipe(path, overrides))
-    table = {key: base[key] for key in base if key not in ("stage", "name", "seed")}
-    table["entropy"] = {"mode": "none"}
+def recipe_base(path: Path, overrides: Sequence[str], scale: Scale = REPORT) -> Base:
+    """Run on a recipe's model, data, engine and suites; all else is the scale's and the arm's.
+
+    The first suite is evaluated a second time at temperature 0.6.
+    """
+    given = dump_table(load_recipe(path, overrides))
+    kept = ("model", "data", "optimizer", "engine", "verify", "checkpoint", "suite")
+    table = {key: given[key] for key in kept if key in given}
+    for suite in table.get("suite", []):
+        suite["every"] = scale.evaluate_every
+    if suites := table.get("suite"):
+        suites.append({**suites[0], "name": COOL, "temperature": 0.6})
 
     def recipe(arm: Arm, seed: int) -> Recipe:
         if arm.data != (TRAIN,):
@@ -72,13 +71,24 @@ def recipe_base(path: Path, overrides: Sequence[str]) -> Base:
                 where=str(path),
                 remedy="choose other arms with --arms, or run it without --recipe",
             )
-        return _with_arm(table, arm, seed)
+        return _with_arm(table, scale, arm, seed)
 
     return recipe
 
 
-def _with_arm(table: dict[str, Any], arm: Arm, seed: int) -> Recipe:
-    whole = deepcopy(table) | {"name": arm.name, "seed": seed}
+def _with_arm(table: dict[str, Any], scale: Scale, arm: Arm, seed: int) -> Recipe:
+    plain = {
+        "name": arm.name,
+        "seed": seed,
+        "rollout": {
+            "prompts_per_step": scale.prompts,
+            "group_size": scale.group,
+            "max_new_tokens": scale.limit,
+        },
+        "update": {"learning_rate": scale.learning_rate},
+        "entropy": {"mode": "none"},
+    }
+    whole = deepcopy(table) | plain
     _lay(whole, arm.changes)
     whole["stage"] = []
     for changes in arm.stages:

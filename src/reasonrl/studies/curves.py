@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from math import exp, floor
+from math import floor
 
 from reasonrl.algo.collapse import EntropyFit, fit_entropy
 from reasonrl.algo.stats import t95
@@ -91,11 +91,6 @@ def fit_of(runs: Runs) -> EntropyFit | None:
         return None
     entropies, accuracies = zip(*pairs, strict=True)
     return fit_entropy(entropies, accuracies)
-
-
-def fitted(fit: EntropyFit, nats: float) -> float:
-    """Return the accuracy that a fit expects at an entropy."""
-    return -fit.a * exp(nats) + fit.b
 
 
 def _chart(

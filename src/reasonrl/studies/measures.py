@@ -16,7 +16,9 @@ import numpy as np
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.metrics import Row
 
-_ENDING = 10  # steps that say how a run ended, and as many how it began
+_START = 3  # steps that say how a run began
+_ENDING = 0.1  # of its steps say how it ended: equal amounts of work in runs that are lined up
+_SMOOTH = 5  # steps that a swing is the swing of
 
 HELDOUT, COOL = "heldout", "heldout-t0.6"
 """Suites of the lab's runs: at temperature 1, and at 0.6."""
@@ -74,74 +76,82 @@ class Measure:
 
 
 def _log_entropies(run: RunRecord) -> list[float]:
-    """Return ln(e_k / e_1) for each step with kept groups."""
-    found = [one for one in run.column("entropy/nats") if one > 0]
-    return [log(one / found[0]) for one in found]
+    """Return ln e_k of each step with kept groups."""
+    return [log(one) for one in run.column("entropy/nats") if one > 0]
 
 
 def _entropy_level(run: RunRecord) -> float:
     return _mean(_log_entropies(run))
 
 
-def _entropy_end(run: RunRecord) -> float:
-    return _mean(_log_entropies(run)[-_ENDING:])
+def _entropy_change(run: RunRecord) -> float:
+    found = _log_entropies(run)
+    return _ending(found) - _mean(found[:_START])
 
 
 def _entropy_start(run: RunRecord) -> float:
-    found = run.column("entropy/nats")
-    return log(found[0]) if found and found[0] > 0 else nan
+    return _mean(_log_entropies(run)[:_START])
 
 
-def _entropy_jitter(run: RunRecord) -> float:
-    """Return how far entropy jumps from step to step in the run's second half, as a share."""
-    second = _log_entropies(run)[len(run.rows) // 2 :]
-    jumps = np.diff(second)
-    return float(np.sqrt(np.mean(jumps**2))) if len(jumps) else nan
+def _entropy_swing(run: RunRecord) -> float:
+    """Return how far entropy swings about its trend in the second half, as a share.
+
+    Means of five steps, so that it is not the noise of single ones, and a line taken off.
+    """
+    found = _log_entropies(run)
+    second = np.array(found[len(found) // 2 :])
+    if len(second) < 3 * _SMOOTH:
+        return nan
+    smooth = np.convolve(second, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
+    steps = np.arange(len(smooth))
+    trend = np.polyval(np.polyfit(steps, smooth, 1), steps)
+    return float(np.std(smooth - trend))
 
 
-def _coefficient_jitter(run: RunRecord) -> float:
-    """Return the same of the entropy term's weight, relative to its mean there."""
-    second = np.array(run.column("entropy/coefficient")[len(run.rows) // 2 :])
+def _coefficient_swing(run: RunRecord) -> float:
+    """Return how far the entropy term's weight jumps from step to step, relative to its mean."""
+    found = run.column("entropy/coefficient")
+    second = np.array(found[len(found) // 2 :])
     if len(second) < 2 or second.mean() == 0:
         return nan
     return float(np.sqrt(np.mean(np.diff(second) ** 2)) / second.mean())
 
 
-def _score_end(run: RunRecord) -> float:
-    scores = run.scores(run.headline)
-    return scores[-1][1] if scores else nan
+def _last(suite: str) -> Callable[[RunRecord], float]:
+    def take(run: RunRecord) -> float:
+        scores = run.scores(suite or run.headline)
+        return scores[-1][1] if scores else nan
+
+    return take
 
 
-def _score_mean(run: RunRecord) -> float:
-    """Return the area under the held-out score, over the steps of the run."""
-    scores = run.scores(run.headline)
-    if len(scores) < 2:
-        return nan
-    steps, values = zip(*scores, strict=True)
-    return float(np.trapezoid(values, steps) / (steps[-1] - steps[0]))
+def _area(suite: str) -> Callable[[RunRecord], float]:
+    def take(run: RunRecord) -> float:
+        scores = run.scores(suite or run.headline)
+        if len(scores) < 2:
+            return nan
+        steps, values = zip(*scores, strict=True)
+        return float(np.trapezoid(values, steps) / (steps[-1] - steps[0]))
 
-
-def _score_cool(run: RunRecord) -> float:
-    scores = run.scores(COOL)
-    return scores[-1][1] if scores else nan
+    return take
 
 
 def _training_accuracy(run: RunRecord) -> float:
-    return _mean(run.column("accuracy/all")[-_ENDING:])
+    return _ending(run.column("accuracy/all"))
 
 
 def _finished_gain(run: RunRecord) -> float:
     found = run.column("accuracy/finished")
-    return _mean(found[-_ENDING:]) - _mean(found[:3])
+    return _ending(found) - _mean(found[:_START])
 
 
 def _truncated_change(run: RunRecord) -> float:
     found = run.column("rollout/truncated_share")
-    return _mean(found[-_ENDING:]) - _mean(found[:3])
+    return _ending(found) - _mean(found[:_START])
 
 
 def _truncated_end(run: RunRecord) -> float:
-    return _mean(run.column("rollout/truncated_share")[-_ENDING:])
+    return _ending(run.column("rollout/truncated_share"))
 
 
 def _tokens(run: RunRecord) -> float:
@@ -152,12 +162,15 @@ def _tokens(run: RunRecord) -> float:
 def _kl_change(run: RunRecord) -> float:
     """Return how far the distance moved from the middle of the run to its end."""
     found = [one for one in run.column("update/kl") if isfinite(one)]
-    middle = found[: len(found) // 2]
-    return _mean(found[-_ENDING:]) - _mean(middle[-_ENDING:])
+    return _ending(found) - _ending(found[: len(found) // 2])
 
 
 def _clipped(run: RunRecord) -> float:
     return _mean(run.column("update/clipped_share"))
+
+
+def _ending(values: Sequence[float]) -> float:
+    return _mean(values[-max(1, round(_ENDING * len(values))) :])
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -165,54 +178,60 @@ def _mean(values: Sequence[float]) -> float:
 
 
 ENTROPY_LEVEL = Measure(
-    name="log-entropy", what="mean over the run of ln(entropy / first entropy)", take=_entropy_level
+    name="ln entropy", what="mean over the run of ln(entropy in nats)", take=_entropy_level
 )
-ENTROPY_END = Measure(
-    name="log-entropy at the end", what="the same over the last ten steps", take=_entropy_end
+ENTROPY_CHANGE = Measure(
+    name="change of ln entropy",
+    what="over the run's last tenth, less over its first three steps",
+    take=_entropy_change,
 )
 ENTROPY_START = Measure(
-    name="log-entropy at the start", what="ln of the first step's entropy", take=_entropy_start
+    name="ln entropy at the start", what="over the first three steps", take=_entropy_start
 )
-ENTROPY_JITTER = Measure(
-    name="entropy jitter",
-    what="root mean square of the steps' change of ln entropy, second half",
-    take=_entropy_jitter,
+ENTROPY_SWING = Measure(
+    name="swing of ln entropy",
+    what="standard deviation about a line, of means of five steps, second half",
+    take=_entropy_swing,
 )
-COEFFICIENT_JITTER = Measure(
-    name="coefficient jitter",
+COEFFICIENT_SWING = Measure(
+    name="swing of the coefficient",
     what="root mean square of the weight's changes over its mean, second half",
-    take=_coefficient_jitter,
+    take=_coefficient_swing,
 )
-SCORE_END = Measure(name="score", what="held-out avg@k at the end", take=_score_end)
+SCORE_END = Measure(name="score", what="held-out avg@k at the end", take=_last(""))
 SCORE_MEAN = Measure(
-    name="mean score", what="area under held-out avg@k over the steps", take=_score_mean
+    name="mean score", what="area under held-out avg@k over the steps", take=_area("")
 )
-SCORE_COOL = Measure(
-    name="score at 0.6", what="held-out avg@k at temperature 0.6, at the end", take=_score_cool
+COOL_END = Measure(
+    name="score at 0.6", what="held-out avg@k at temperature 0.6, at the end", take=_last(COOL)
 )
+COOL_MEAN = Measure(name="mean score at 0.6", what="area under it over the steps", take=_area(COOL))
 TRAINING = Measure(
-    name="training accuracy", what="over the last ten steps' rollouts", take=_training_accuracy
+    name="training accuracy", what="over the run's last tenth", take=_training_accuracy
 )
 FINISHED_GAIN = Measure(
     name="gain of finished",
-    what="accuracy of rollouts that finished, last ten steps less first three",
+    what="accuracy of rollouts that finished, last tenth less first three steps",
     take=_finished_gain,
 )
 TRUNCATED_CHANGE = Measure(
     name="change of truncated",
-    what="share of truncated rollouts, last ten steps less first three",
+    what="share of truncated rollouts, last tenth less first three steps",
     take=_truncated_change,
 )
 TRUNCATED_END = Measure(
-    name="truncated", what="share of truncated rollouts, last ten steps", take=_truncated_end
+    name="truncated", what="share of truncated rollouts, last tenth", take=_truncated_end
 )
-TOKENS = Measure(name="log-tokens", what="ln of all tokens sampled in training", take=_tokens)
+TOKENS = Measure(name="ln tokens", what="ln of all tokens sampled in training", take=_tokens)
 KL_CHANGE = Measure(
     name="change of KL",
-    what="distance from the reference, last ten steps less the ten before the middle",
+    what="distance from the reference, last tenth of all less last tenth of the first half",
     take=_kl_change,
 )
 CLIPPED = Measure(name="clipped share", what="of trained tokens, mean over the run", take=_clipped)
+
+SCORES = (SCORE_END, SCORE_MEAN, COOL_END, COOL_MEAN, TRAINING)
+"""Measures of how well a policy does."""
 
 
 def standard_error(values: Sequence[float]) -> float:
@@ -221,7 +240,3 @@ def standard_error(values: Sequence[float]) -> float:
         return nan
     mean = _mean(values)
     return sqrt(fsum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values))
-
-
-SCORES = (SCORE_END, SCORE_MEAN, SCORE_COOL, TRAINING)
-"""Measures of how well a policy does."""

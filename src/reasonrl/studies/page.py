@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import exp, isfinite
 
-from reasonrl.algo.collapse import Warning, judge_warning, score_warnings
+from reasonrl.algo.collapse import CollapseWarning, judge_warning, score_warnings
 from reasonrl.report.chart import escape_text
 from reasonrl.report.frame import document, facts, figure
 from reasonrl.studies.arms import Arm
@@ -30,7 +30,7 @@ _RULE = (
     "For each seed the difference of a measure between two arms; over seeds its mean with "
     "Student\u2019s 95 % interval. \u201cReproduced\u201d: the interval lies on the claimed side "
     "of 0 (or, for claims that two arms are alike, within the margin). \u201cNot "
-    "reproduced\u201d: on the other side, or within the margin of 0. Otherwise inconclusive. "
+    "reproduced\u201d: within the margin of 0, or on the other side. Otherwise inconclusive. "
     "Signs, margins and measures were fixed before the runs. A star marks the claims that decide "
     "a study; intervals are not corrected for their number."
 )
@@ -160,8 +160,8 @@ def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
 
 def _early_warning(records: Iterable[RunRecord]) -> str:
     """Score the warning of collapse on all runs, those that hold entropy up apart."""
-    free: list[Warning] = []
-    held: list[Warning] = []
+    free: list[CollapseWarning] = []
+    held: list[CollapseWarning] = []
     for run in records:
         weights = run.column("entropy/coefficient")
         (held if any(weights) else free).append(judge_warning(run.column("entropy/nats")))

@@ -6,13 +6,13 @@ Called by `cli_study`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
-from reasonrl.studies.catalog import Study
+from reasonrl.studies.claims import Study
 from reasonrl.studies.page import render_study_page
 from reasonrl.studies.runs import Job, read_records
 from reasonrl.studies.verdicts import StudyResult, Verdict, judge_study, overall
@@ -20,12 +20,14 @@ from reasonrl.studies.verdicts import StudyResult, Verdict, judge_study, overall
 VERDICTS, PAGE = "verdicts.json", "study.html"
 
 
-def results_of(studies: Sequence[Study], jobs: Sequence[Job]) -> list[StudyResult]:
-    """Judge studies by the finished ones among some runs."""
+def results_of(studies: Iterable[Study], jobs: Sequence[Job]) -> list[StudyResult]:
+    """Judge the studies that have finished ones among some runs."""
     records = read_records(jobs)
     known = {job.arm.name: job.arm for job in jobs}
     results = []
     for study in studies:
+        if not any(name in study.arms for name, _ in records):
+            continue
         verdicts = judge_study(study, records)
         results.append(
             StudyResult(

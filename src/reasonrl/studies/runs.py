@@ -7,23 +7,24 @@ changed arm is another run and what is finished is never made again. Called by `
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import re
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reasonrl.config import Recipe
 from reasonrl.console import Console
+from reasonrl.errors import ConfigError, ModelError
 from reasonrl.evaluation.options import CONFIG
-from reasonrl.lab.miniature import Spec, ensure
+from reasonrl.lab.miniature import Spec, ensure, is_built
 from reasonrl.launch.train import resume, train
+from reasonrl.models.fetch import cache_dir
 from reasonrl.record import RunRecorder
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.measures import RunRecord
+from reasonrl.studies.processes import Ended, Task, work_off
 from reasonrl.summary import SUMMARY
 
 _LOG = "log.txt"
@@ -65,9 +66,30 @@ def jobs_of(arms: Sequence[tuple[Arm, int]], base: Base, out: Path) -> list[Job]
 
 def _job(arm: Arm, seed: int, base: Base, out: Path) -> Job:
     recipe = base(arm, seed)
-    key = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:8]
+    said = recipe.model_dump_json().replace(str(cache_dir()), "")  # wherever the cache is
+    key = hashlib.sha256(said.encode()).hexdigest()[:8]
     directory = out / "runs" / f"{arm.name}-seed-{seed}-{key}"
     return Job(arm=arm, seed=seed, recipe=recipe, directory=directory)
+
+
+def finished_jobs(arms: Iterable[Arm], base: Base, out: Path) -> list[Job]:
+    """Return every finished run in a directory that is one of these arms' today."""
+    found = []
+    for arm in arms:
+        for seed in sorted(_seeds_of(arm, out)):
+            try:
+                job = _job(arm, seed, base, out)
+            except ConfigError:  # it needs problems that are not there
+                continue
+            if job.is_finished:
+                found.append(job)
+    return found
+
+
+def _seeds_of(arm: Arm, out: Path) -> set[int]:
+    pattern = re.compile(re.escape(arm.name) + r"-seed-(\d+)-[0-9a-f]{8}")
+    names = (pattern.fullmatch(path.name) for path in (out / "runs").glob(f"{arm.name}-seed-*"))
+    return {int(found[1]) for found in names if found}
 
 
 def read_records(jobs: Sequence[Job]) -> dict[tuple[str, int], RunRecord]:
@@ -85,79 +107,83 @@ def read_record(job: Job) -> RunRecord:
     )
 
 
-def build_miniatures(spec: Spec, seeds: Sequence[int], console: Console, *, workers: int) -> None:
-    """Build the miniatures that the cache lacks, two minutes each; check the others."""
-    with _pool(workers) as pool:
-        found = [pool.submit(_ensure, spec, seed) for seed in seeds]
-        for seed, future in zip(seeds, found, strict=True):
-            future.result()
-            console.note(f"miniature with seed {seed} is ready")
+def build_miniatures(
+    spec: Spec, seeds: Sequence[int], console: Console, *, out: Path, workers: int
+) -> bool:
+    """Build the miniatures that the cache lacks, two minutes each; return False when stopped.
+
+    Raises ModelError when one could not be built.
+    """
+    missing = [seed for seed in seeds if not is_built(spec, seed)]
+    failed: list[Ended] = []
+
+    def ended(one: Ended) -> None:
+        if one.error:
+            failed.append(one)
+        else:
+            console.note(f"{one.task.name} is built ({one.seconds:.0f} s)")
+
+    tasks = [
+        Task(
+            name=f"miniature {seed}",
+            function=_ensure,
+            given=(spec, seed),
+            log=out / f"miniature-{seed}.log",
+        )
+        for seed in missing
+    ]
+    goes_on = work_off(tasks, workers=workers, may_begin=lambda: not failed, on_end=ended)
+    if failed and goes_on:
+        raise ModelError(
+            f"{failed[0].task.name} was not built: {failed[0].error}", where=str(failed[0].task.log)
+        )
+    return goes_on
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    console: Console,
-    *,
-    workers: int,
-    budget_s: float | None,
+    jobs: Sequence[Job], console: Console, *, workers: int, budget_s: float | None
 ) -> Ending:
     """Make the runs that are not finished; begin none after `budget_s` seconds."""
-    waiting = [job for job in jobs if not job.is_finished]
-    progress = _Progress(console, n_done=len(jobs) - len(waiting), n=len(jobs), workers=workers)
+    by_name = {job.directory.name: job for job in jobs if not job.is_finished}
+    progress = _Progress(console, n_done=len(jobs) - len(by_name), n=len(jobs), workers=workers)
     failures: dict[str, str] = {}
-    running: dict[Future[float], Job] = {}
     started = time.monotonic()
-    is_stopped = False
-    with _pool(workers) as pool:
-        try:
-            while waiting or running:
-                is_late = budget_s is not None and time.monotonic() - started > budget_s
-                while waiting and not is_late and len(running) < workers:
-                    job = waiting.pop(0)
-                    running[pool.submit(_run, job)] = job
-                if not running:
-                    break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    job = running.pop(future)
-                    if (error := future.exception()) is None:
-                        progress.finished(job, future.result())
-                    else:
-                        failures[job.directory.name] = f"{type(error).__name__}: {error}"
-                        progress.failed(job, error)
-        except KeyboardInterrupt:
-            is_stopped = True
-            console.note("stopping: each run saves where it is; the same command goes on")
-            wait(running)
+
+    def may_begin() -> bool:
+        return budget_s is None or time.monotonic() - started < budget_s
+
+    def ended(one: Ended) -> None:
+        job = by_name[one.task.name]
+        if job.is_finished:
+            progress.finished(job, one.seconds)
+        elif one.error:
+            failures[one.task.name] = one.error
+            progress.failed(job, one.error)
+
+    tasks = [
+        Task(
+            name=name,
+            function=_run,
+            given=(job.recipe, job.directory),
+            log=job.directory / _LOG,
+        )
+        for name, job in by_name.items()
+    ]
+    goes_on = work_off(tasks, workers=workers, may_begin=may_begin, on_end=ended)
     left = sum(not job.is_finished for job in jobs)
-    return Ending(failures=failures, is_stopped=is_stopped, left=left)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Hold processes that import the engines once; fresh ones, since torch has threads."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield pool
+    return Ending(failures=failures if goes_on else {}, is_stopped=not goes_on, left=left)
 
 
 def _ensure(spec: Spec, seed: int) -> None:
     ensure(spec, seed, Console())
 
 
-def _run(job: Job) -> float:
-    """Make or go on with one run, what it prints in a file of its own; return its seconds."""
-    started = time.monotonic()
-    job.directory.mkdir(parents=True, exist_ok=True)
-    with (
-        (job.directory / _LOG).open("a", encoding="utf-8") as log,
-        redirect_stdout(log),
-        redirect_stderr(log),
-    ):
-        if (job.directory / CONFIG).exists():
-            resume(job.directory, Console())
-        else:
-            train(job.recipe, job.directory, Console())
-    return time.monotonic() - started
+def _run(recipe: Recipe, directory: Path) -> None:
+    """Make or go on with one run."""
+    if (directory / CONFIG).exists():
+        resume(directory, Console())
+    else:
+        train(recipe, directory, Console())
 
 
 class _Progress:
@@ -170,8 +196,6 @@ class _Progress:
             console.note(f"{n_done} of {n} runs are finished already")
 
     def finished(self, job: Job, seconds: float) -> None:
-        if not job.is_finished:  # a person stopped it
-            return
         self._done += 1
         self._times.append(seconds)
         record = read_record(job)
@@ -183,9 +207,7 @@ class _Progress:
             f"{seconds:.0f} s{score}; about {left_s / 60:.0f} min left"
         )
 
-    def failed(self, job: Job, error: BaseException) -> None:
-        first_line = str(error).partition("\n")[0]
+    def failed(self, job: Job, error: str) -> None:
         self._console.note(
-            f"{job.arm.name} seed {job.seed} failed: {type(error).__name__}: {first_line} "
-            f"({job.directory / _LOG})"
+            f"{job.arm.name} seed {job.seed} failed: {error} ({job.directory / _LOG})"
         )

@@ -1,8 +1,8 @@
 """Was a direction reproduced? Paired over seeds, with an interval; the rule is fixed beforehand.
 
 For each seed that both arms have finished, the difference of a measure; over seeds, Student's t
-interval of 95 %. A claim that one arm is above another is reproduced when the interval lies above
-0, not reproduced when it lies below 0 or within the margin of 0, and inconclusive otherwise. A
+interval of 95 %. A claim that one arm is above another is not reproduced when the interval lies
+within the margin of 0 or below 0, reproduced when it lies above 0, and inconclusive otherwise. A
 claim that two arms are alike is reproduced when the interval lies within the margin, not
 reproduced when it leaves out all of it. With fewer than three seeds nothing is decided.
 """
@@ -10,19 +10,22 @@ reproduced when it leaves out all of it. With fewer than three seeds nothing is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import fsum, isnan
 
 from reasonrl.algo.stats import t95
 from reasonrl.studies.arms import Arm
-from reasonrl.studies.catalog import Claim, Sign, Study
+from reasonrl.studies.claims import Claim, Sign, Study
 from reasonrl.studies.measures import CLIPPED, RunRecord, standard_error
 
 Records = Mapping[tuple[str, int], RunRecord]
 """Finished runs, by arm and seed."""
 
 MIN_SEEDS = 3
+
+LEAST_CLIPPED = 0.01
+"""Share of tokens that must be clipped for a claim on clipping to mean anything."""
 
 
 class Outcome(StrEnum):
@@ -31,7 +34,7 @@ class Outcome(StrEnum):
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
     INCONCLUSIVE = "inconclusive"
-    VOID = "void"  # the arm did not do what the claim is about
+    VOID = "void"  # the runs do not do what the claim is about
     MISSING = "not run"
 
 
@@ -95,55 +98,44 @@ def judge_claim(claim: Claim, records: Records) -> Verdict:
         if not (isnan(pair[0]) or isnan(pair[1]))
     ]
     if not known:
-        return Verdict(claim=claim, outcome=Outcome.MISSING, why="no finished runs of these arms")
+        why = "its runs do not have the measure" if seeds else "no finished runs of these arms"
+        return Verdict(claim=claim, outcome=Outcome.MISSING, why=why)
     kept, values, others = (tuple(column) for column in zip(*known, strict=True))
     differences = [value - other for value, other in zip(values, others, strict=True)]
     mean = fsum(differences) / len(differences)
-    found = {
-        "claim": claim,
-        "seeds": kept,
-        "values": values,
-        "others": others if claim.other else (),
-        "mean": mean,
-    }
+    verdict = Verdict(
+        claim=claim,
+        outcome=Outcome.INCONCLUSIVE,
+        why=f"{len(differences)} of at least {MIN_SEEDS} seeds",
+        seeds=kept,
+        values=values,
+        others=others if claim.other else (),
+        mean=mean,
+    )
     if len(differences) < MIN_SEEDS:
-        why = f"{len(differences)} of at least {MIN_SEEDS} seeds"
-        return Verdict(outcome=Outcome.INCONCLUSIVE, why=why, **found)  # type: ignore[arg-type]
+        return verdict
     half = t95(len(differences) - 1) * standard_error(differences)
-    interval = (mean - half, mean + half)
-    outcome, why = _decide(claim, interval)
-    if (share := _clipping(claim, records, kept)) is not None and share < 0.01:
-        outcome, why = Outcome.VOID, f"{share:.2%} of its tokens were clipped: it changes nothing"
-    return Verdict(outcome=outcome, why=why, ci95=interval, **found)  # type: ignore[arg-type]
+    outcome, why = _decide(claim, mean - half, mean + half)
+    if (share := _clipping(claim, records, kept)) is not None and share < LEAST_CLIPPED:
+        outcome, why = Outcome.VOID, f"only {share:.2%} of {claim.other}'s tokens are clipped"
+    return replace(verdict, outcome=outcome, why=why, ci95=(mean - half, mean + half))
 
 
-def _decide(claim: Claim, interval: tuple[float, float]) -> tuple[Outcome, str]:
-    low, high = interval
+def _decide(claim: Claim, low: float, high: float) -> tuple[Outcome, str]:
     is_small = -claim.margin <= low and high <= claim.margin
-    match claim.sign:
-        case Sign.ALIKE:
-            if is_small:
-                return Outcome.REPRODUCED, "within the margin"
-            if low > claim.margin or high < -claim.margin:
-                return Outcome.NOT_REPRODUCED, "beyond the margin"
-            return Outcome.INCONCLUSIVE, "the interval reaches beyond the margin"
-        case Sign.DIFFERENT:
-            if low > 0 or high < 0:
-                return Outcome.REPRODUCED, "the interval leaves out 0"
-            return (
-                (Outcome.NOT_REPRODUCED, "within the margin of 0")
-                if is_small
-                else (Outcome.INCONCLUSIVE, "the interval holds 0")
-            )
-        case Sign.BELOW:
-            low, high = -high, -low
-    if low > 0:
-        return Outcome.REPRODUCED, "the interval leaves out 0"
-    if high < 0:
-        return Outcome.NOT_REPRODUCED, "the opposite"
+    if claim.sign is Sign.ALIKE:
+        if is_small:
+            return Outcome.REPRODUCED, "within the margin"
+        if low > claim.margin or high < -claim.margin:
+            return Outcome.NOT_REPRODUCED, "beyond the margin"
+        return Outcome.INCONCLUSIVE, "the interval reaches beyond the margin"
     if is_small:
         return Outcome.NOT_REPRODUCED, "within the margin of 0"
-    return Outcome.INCONCLUSIVE, "the interval holds 0"
+    if low <= 0 <= high:
+        return Outcome.INCONCLUSIVE, "the interval holds 0"
+    if claim.sign is Sign.DIFFERENT or (low > 0) is (claim.sign is Sign.ABOVE):
+        return Outcome.REPRODUCED, "the interval leaves out 0"
+    return Outcome.NOT_REPRODUCED, "the opposite"
 
 
 def _seeds(claim: Claim, records: Records) -> list[int]:
@@ -164,7 +156,8 @@ def _pair(claim: Claim, records: Records, seed: int) -> tuple[float, float]:
 
 
 def _clipping(claim: Claim, records: Records, seeds: Sequence[int]) -> float | None:
+    """Return how much the arm that it is compared with clips, where the claim is about that."""
     if not claim.is_about_clipping:
         return None
-    shares = [CLIPPED.take(records[claim.arm, seed]) for seed in seeds]
+    shares = [CLIPPED.take(records[claim.other, seed]) for seed in seeds]
     return fsum(shares) / len(shares)

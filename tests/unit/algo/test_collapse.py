@@ -52,16 +52,30 @@ def test_one_low_step_is_no_collapse():
 
 
 def test_golden_of_the_score_of_warnings():
-    Warning = collapse.Warning
+    def one(warned, collapsed, steps=100):
+        return collapse.CollapseWarning(warned=warned, collapsed=collapsed, steps=steps)
+
     found = collapse.score_warnings(
         [
-            Warning(warned=10, collapsed=20),
-            Warning(warned=10, collapsed=60),  # too early to mean anything
-            Warning(warned=30, collapsed=20),  # too late
-            Warning(warned=None, collapsed=40),
-            Warning(warned=5, collapsed=None),
-            Warning(warned=None, collapsed=None),
+            one(10, 20),
+            one(10, 60),  # too early to mean anything
+            one(30, 20),  # too late
+            one(None, 40),
+            one(5, None),
+            one(90, None),  # nobody knows what would have come
+            one(None, None),
         ]
     )
-    assert (found.runs, found.collapsed, found.announced) == (6, 4, 1)
+    assert (found.runs, found.collapsed, found.announced) == (7, 4, 1)
     assert (found.median_lead, found.warned, found.false) == (10, 4, 3)
+
+
+def test_the_last_steps_say_what_goes_on_now():
+    entropies = falling(0.02)
+    assert not collapse.is_falling(entropies[:20])
+    assert collapse.is_falling(entropies[:66])
+    assert not collapse.is_collapsed(entropies[:66])
+    assert collapse.is_collapsed(entropies)
+    assert not collapse.is_falling(entropies[:66] + [0.3] * 20)  # it has recovered
+    assert not collapse.is_falling([])
+    assert not collapse.is_collapsed([0.1] * 3)

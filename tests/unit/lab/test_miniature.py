@@ -1,6 +1,7 @@
 """Building the miniature, on a spec that takes seconds."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,16 @@ def test_a_file_that_changed_is_refused(cache, name):
         ensure(SPEC, 1, Console())
 
 
+def test_a_torn_manifest_is_told_and_a_missing_one_is_a_missing_miniature(cache):
+    found = ensure(SPEC, 1, Console())
+    manifest = found.directory / "MANIFEST.json"
+    manifest.write_text(manifest.read_text()[:40])
+    with pytest.raises(ModelError, match="delete the directory"):
+        ensure(SPEC, 1, Console())
+    manifest.unlink()
+    assert ensure(SPEC, 1, Console()) == found
+
+
 def test_problems_carry_the_difficulty_that_was_measured(cache):
     found = ensure(SPEC, 1, Console())
     failures = [one.difficulty[NAME] for one in load_problems(found.directory / TRAIN)]
@@ -67,8 +78,9 @@ def test_problems_carry_the_difficulty_that_was_measured(cache):
 def test_it_is_a_model_like_any_other(cache, tmp_path):
     found = ensure(SPEC, 1, Console())
     assert load_model(str(found.directory)).digest() == found.digest
-    arm = arms_of(SMALL)["data-easy"]  # without the difficulty filter
-    recipe = miniature_base(SPEC, SMALL)(arm, 1)
+    few = replace(SMALL, prompts=2, group=4)
+    arm = arms_of(few)["data-easy"]  # without the difficulty filter
+    recipe = miniature_base(SPEC, few)(arm, 1)
     outcome = train(recipe, tmp_path / "run", Console())
     assert outcome.is_finished
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())

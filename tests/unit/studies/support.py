@@ -7,7 +7,9 @@ from reasonrl.evaluation.score import SuiteResult
 from reasonrl.studies.measures import HELDOUT, RunRecord
 from reasonrl.studies.scales import MINIATURE
 
-SMALL = replace(MINIATURE, steps=4, prompts=2, group=4, limit=10, first_limit=5)
+SMALL = replace(
+    MINIATURE, steps=4, prompts=16, group=16, limit=6, first_limit=4, learning_rate=2e-3
+)
 
 
 def evaluation(step, score, suite=HELDOUT):

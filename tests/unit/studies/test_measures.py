@@ -8,14 +8,32 @@ from reasonrl.studies import measures as m
 from tests.unit.studies.support import evaluation, run
 
 
-def test_entropies_are_measured_in_logarithms_of_the_first():
-    found = run([0.4, 0.2, 0.1])
-    assert m.ENTROPY_LEVEL.take(found) == pytest.approx(-log(2))
+def test_entropies_are_measured_in_logarithms():
+    found = run([0.4, 0.4, 0.4, 0.2, 0.1])
+    assert m.ENTROPY_LEVEL.take(found) == pytest.approx((3 * log(0.4) + log(0.2) + log(0.1)) / 5)
     assert m.ENTROPY_START.take(found) == pytest.approx(log(0.4))
+    assert m.ENTROPY_CHANGE.take(found) == pytest.approx(log(0.25))
 
 
 def test_steps_without_a_kept_group_are_left_out():
-    assert m.ENTROPY_LEVEL.take(run([0.4, None, 0.1])) == pytest.approx(log(0.25) / 2)
+    assert m.ENTROPY_LEVEL.take(run([0.4, None, 0.1])) == pytest.approx(log(0.04) / 2)
+
+
+def test_the_end_of_a_run_is_its_last_tenth_whatever_its_steps_are():
+    """Runs lined up by updates or rollouts: the same work is at the end of both."""
+    many = run([0.4] * 40, accuracy__all=[n / 40 for n in range(40)])
+    few = run([0.4] * 10, accuracy__all=[n / 10 for n in range(10)])
+    assert m.TRAINING.take(many) == pytest.approx((36 + 37 + 38 + 39) / 160)
+    assert m.TRAINING.take(few) == pytest.approx(0.9)
+
+
+def test_a_trend_is_no_swing_and_the_noise_of_single_steps_hardly_one():
+    falling = run([0.4 * 0.97**n for n in range(60)])
+    noisy = run([0.2 * (1.1 if n % 2 else 0.9) for n in range(60)])
+    swinging = run([0.2 * (1.3 if n // 10 % 2 else 0.7) for n in range(60)])
+    assert m.ENTROPY_SWING.take(falling) == pytest.approx(0, abs=1e-9)
+    assert m.ENTROPY_SWING.take(noisy) < 0.03
+    assert m.ENTROPY_SWING.take(swinging) > 0.2
 
 
 def test_the_mean_score_is_the_area_under_the_evaluations():
@@ -27,18 +45,18 @@ def test_the_mean_score_is_the_area_under_the_evaluations():
 def test_the_score_is_that_of_the_headline_suite():
     found = run([0.4], {1: 0.5})
     found.evaluations.append(evaluation(1, 0.9, suite=m.COOL))
-    assert (m.SCORE_END.take(found), m.SCORE_COOL.take(found)) == (0.5, 0.9)
+    assert (m.SCORE_END.take(found), m.COOL_END.take(found)) == (0.5, 0.9)
 
 
-def test_a_swinging_weight_has_more_jitter_than_a_steady_one():
+def test_a_swinging_weight_is_told_from_a_steady_one():
     calm = run([0.2] * 20, entropy__coefficient=[0.01] * 20)
     wild = run([0.2] * 20, entropy__coefficient=[0.0, 0.02] * 10)
-    assert m.COEFFICIENT_JITTER.take(calm) == 0
-    assert m.COEFFICIENT_JITTER.take(wild) == pytest.approx(2.0)
+    assert m.COEFFICIENT_SWING.take(calm) == 0
+    assert m.COEFFICIENT_SWING.take(wild) == pytest.approx(2.0)
 
 
 def test_what_a_run_does_not_have_is_nan():
-    for measure in (m.SCORE_END, m.SCORE_MEAN, m.SCORE_COOL, m.KL_CHANGE, m.TRUNCATED_END):
+    for measure in (m.SCORE_END, m.SCORE_MEAN, m.COOL_END, m.KL_CHANGE, m.TRUNCATED_END):
         assert isnan(measure.take(run([0.4])))
 
 

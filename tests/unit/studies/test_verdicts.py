@@ -5,7 +5,7 @@ from math import exp, log
 import pytest
 
 from reasonrl.studies import measures as m
-from reasonrl.studies.catalog import Claim, Sign, Study
+from reasonrl.studies.claims import Claim, Sign, Study
 from reasonrl.studies.measures import Axis
 from reasonrl.studies.verdicts import Outcome, judge_claim, judge_study, overall
 from tests.unit.studies.support import run
@@ -41,6 +41,7 @@ def test_golden_of_an_interval():
         (Sign.ABOVE, [0.2, 0.21, 0.22], Outcome.REPRODUCED),
         (Sign.ABOVE, [-0.2, -0.21, -0.22], Outcome.NOT_REPRODUCED),
         (Sign.ABOVE, [0.001, 0.0, -0.001], Outcome.NOT_REPRODUCED),  # within the margin
+        (Sign.ABOVE, [0.004, 0.005, 0.006], Outcome.NOT_REPRODUCED),  # however sure
         (Sign.ABOVE, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
         (Sign.BELOW, [0.2, 0.21, 0.22], Outcome.NOT_REPRODUCED),
         (Sign.BELOW, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
@@ -60,6 +61,8 @@ def test_the_rule_of_verdicts(sign, differences, expected):
 def test_two_seeds_decide_nothing_and_none_is_not_run():
     assert judge_claim(claim(), scored([0.1] * 2, [0.9] * 2)).outcome is Outcome.INCONCLUSIVE
     assert judge_claim(claim(), {}).outcome is Outcome.MISSING
+    unmeasured = {(arm, seed): run([0.4]) for arm in "ab" for seed in (1, 2, 3)}
+    assert judge_claim(claim(), unmeasured).why == "its runs do not have the measure"
     only_one_arm = {("a", seed): run([0.4], {1: 0.5}) for seed in (1, 2, 3)}
     assert judge_claim(claim(), only_one_arm).outcome is Outcome.MISSING
 
@@ -73,10 +76,10 @@ def test_seeds_are_paired_by_number_and_not_by_place():
 
 
 def test_a_level_stands_for_the_other_arm():
-    records = {("a", seed): run([0.4, 0.04, 0.04]) for seed in (1, 2, 3)}
-    half = claim(measure=m.ENTROPY_END, other="", level=log(0.5), margin=0.05)
+    records = {("a", seed): run([0.4, 0.4, 0.4, 0.04]) for seed in (1, 2, 3)}
+    half = claim(measure=m.ENTROPY_CHANGE, other="", level=log(0.5), margin=0.05)
     verdict = judge_claim(half, records)
-    assert verdict.mean == pytest.approx(2 / 3 * log(0.1) - log(0.5))
+    assert verdict.mean == pytest.approx(log(0.1) - log(0.5))
     assert verdict.others == ()
 
 
@@ -90,18 +93,19 @@ def test_runs_are_lined_up_by_what_the_claim_says():
     level = {"measure": m.ENTROPY_LEVEL, "margin": 0.0}
     at_steps = judge_claim(claim(**level), records)
     at_updates = judge_claim(claim(at=Axis.UPDATES, **level), records)
-    assert at_steps.values[0] == pytest.approx(-3.5)
+    assert at_steps.values[0] == pytest.approx(-3.5)  # the mean of 0 to -7
     assert at_updates.values[0] == pytest.approx(-0.5)  # steps 1 and 2
     assert at_updates.others[0] == pytest.approx(-0.35)  # all eight
 
 
-def test_an_arm_that_clips_nothing_is_void():
+@pytest.mark.parametrize(("share", "expected"), [(0.002, "void"), (0.02, "reproduced")])
+def test_a_claim_on_clipping_is_void_where_the_baseline_hardly_clips(share, expected):
     records = {}
     for seed in (1, 2, 3):
-        records["a", seed] = run([0.4, 0.4], update__clipped_share=[0.002, 0.002])
-        records["b", seed] = run([0.4, 0.1], update__clipped_share=[0.0, 0.0])
+        records["a", seed] = run([0.4, 0.4], update__clipped_share=[0.0, 0.0])
+        records["b", seed] = run([0.4, 0.1 + seed / 100], update__clipped_share=[share, share])
     clip = claim(Sign.ABOVE, measure=m.ENTROPY_LEVEL, is_about_clipping=True)
-    assert judge_claim(clip, records).outcome is Outcome.VOID
+    assert judge_claim(clip, records).outcome == expected
 
 
 def test_a_study_stands_and_falls_with_its_headlines():

@@ -160,17 +160,25 @@ class RemoteLearner:
         return [{"name": f"rank-{rank}", "doing": self._doing} for rank in range(len(self.actors))]
 
     def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens("logprobs", batch, temperature)
+        return self._at_tokens(
+            "logprobs", batch, lambda actor, stored: actor.logprobs.remote(stored, temperature)
+        )
 
     def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens("reference_logprobs", batch, temperature)
+        return self._at_tokens(
+            "reference_logprobs",
+            batch,
+            lambda actor, stored: actor.reference_logprobs.remote(stored, temperature),
+        )
 
     def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens("entropies", batch, temperature)
+        return self._at_tokens(
+            "entropies", batch, lambda actor, stored: actor.entropies.remote(stored, temperature)
+        )
 
-    def _at_tokens(self, what: str, batch: TrainBatch, temperature: float) -> Logprobs:
+    def _at_tokens(self, what: str, batch: TrainBatch, ask: Callable[[Any, Any], Any]) -> Logprobs:
         stored = ray.put(batch)
-        calls = [getattr(actor, what).remote(stored, temperature) for actor in self.actors]
+        calls = [ask(actor, stored) for actor in self.actors]
         found: Logprobs = self._all(what, calls)[0]
         return found
 

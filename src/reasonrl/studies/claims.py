@@ -1,0 +1,131 @@
+"""What is claimed, and of what: the records that a catalog is written in, and two short ways to
+write them. Margins are the same throughout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import log
+
+from reasonrl.studies import measures as m
+from reasonrl.studies.measures import Axis, Measure
+
+
+class Sign(StrEnum):
+    """Say how an arm is claimed to stand to another, or to a number."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    ALIKE = "alike"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Hold one claim: `arm` stands so to `other`, or to the number `level` if that is empty.
+
+    Runs of different length are compared at equal amounts of `at`. `level` is added to the other
+    arm's value. `margin` is what counts as no difference.
+    """
+
+    text: str
+    measure: Measure
+    arm: str
+    sign: Sign
+    other: str = ""
+    level: float = 0.0
+    margin: float = 0.0
+    at: Axis = Axis.STEPS
+    is_headline: bool = False
+    is_about_clipping: bool = False
+
+    @property
+    def is_score(self) -> bool:
+        """Say whether it is about how well the policy does, and not how."""
+        return self.measure in m.SCORES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """Hold a study: where it stands in the report, its question, claims, and usual seeds.
+
+    `is_reports` marks the report's own; the others are this project's.
+    """
+
+    name: str
+    where: str
+    question: str
+    claims: tuple[Claim, ...]
+    note: str = ""
+    seeds: int = 3
+    is_reports: bool = True
+
+    @property
+    def arms(self) -> list[str]:
+        """Return the arms that its claims name, each once, in order."""
+        named = [arm for claim in self.claims for arm in (claim.other, claim.arm) if arm]
+        return list(dict.fromkeys(named))
+
+
+ALIKE_SCORE = 0.05
+"""Five points of avg@k: what counts as no difference of scores."""
+
+ALIKE_ENTROPY = log(1.5)
+"""A factor of 1.5 in entropy, between arms that are claimed to be alike."""
+
+NO_ENTROPY = 0.05
+"""Five percent of entropy: what counts as no difference where one is claimed."""
+
+NO_SCORE = 0.02
+"""Two points of avg@k: what counts as no difference where one is claimed."""
+
+
+def entropy(
+    text: str,
+    arm: str,
+    sign: Sign,
+    other: str,
+    *,
+    measure: Measure = m.ENTROPY_LEVEL,
+    at: Axis = Axis.STEPS,
+    is_headline: bool = False,
+    is_about_clipping: bool = False,
+) -> Claim:
+    """Return a claim about the entropies of two arms."""
+    return Claim(
+        text=text,
+        measure=measure,
+        arm=arm,
+        sign=sign,
+        other=other,
+        margin=NO_ENTROPY,
+        at=at,
+        is_headline=is_headline,
+        is_about_clipping=is_about_clipping,
+    )
+
+
+def score(
+    text: str,
+    arm: str,
+    sign: Sign,
+    other: str,
+    *,
+    measure: Measure = m.SCORE_END,
+    at: Axis = Axis.STEPS,
+    is_headline: bool = False,
+    is_about_clipping: bool = False,
+) -> Claim:
+    """Return a claim about the scores of two arms."""
+    return Claim(
+        text=text,
+        measure=measure,
+        arm=arm,
+        sign=sign,
+        other=other,
+        margin=ALIKE_SCORE if sign is Sign.ALIKE else NO_SCORE,
+        at=at,
+        is_headline=is_headline,
+        is_about_clipping=is_about_clipping,
+    )
