@@ -208,10 +208,10 @@ def _train(run: Run, note: Callable[[str], None]) -> Outcome:
         is_finished = (
             PipelinedTrainer(trainer, recipe.pipeline).run() if recipe.pipeline else trainer.run()
         )
+        write_profile(directory, model.tokenizer.word)
         if is_finished:
             _save_model(run, engines)
             write_summary(directory, recipe, files, trainer.state, threads=run.threads)
-        write_profile(directory, model.tokenizer.word)
         write_page(directory, recipe, files)
     return Outcome(directory=directory, is_finished=is_finished, step=trainer.state.step)
 

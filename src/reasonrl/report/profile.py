@@ -59,7 +59,7 @@ def read_profile(directory: Path, word_of: Callable[[int], str]) -> EntropyProfi
     classes: list[Mapping[str, float | None]] = []
     places: list[tuple[float | None, ...]] = []
     for path in paths:
-        rows = spread(pq.read_table(path, columns=_COLUMNS).to_pylist(), _ROLLOUTS)
+        rows = _some_rows(path)
         verdicts.append(_by_verdict(rows))
         classes.append(_by_class(rows, kinds, word_of))
         places.append(_by_place(rows))
@@ -70,6 +70,13 @@ def read_profile(directory: Path, word_of: Callable[[int], str]) -> EntropyProfi
         by_class=_turned(classes, (NUMBER, REFLECTION, WORD, SYMBOL)),
         by_place={steps[0]: places[0], steps[-1]: places[-1]},
     )
+
+
+def _some_rows(path: Path) -> list[dict[str, Any]]:
+    """Read some rollouts of a step; a large step's others never become Python objects."""
+    table = pq.read_table(path, columns=_COLUMNS)
+    rows: list[dict[str, Any]] = table.take(spread(range(len(table)), _ROLLOUTS)).to_pylist()
+    return rows
 
 
 def _with_both_ends(paths: Sequence[Path], most: int) -> list[Path]:
