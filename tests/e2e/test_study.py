@@ -13,6 +13,7 @@ from reasonrl.console import Console
 from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import recipe_base
 from reasonrl.studies.catalog import studies_of
+from reasonrl.studies.processes import Task, work_off
 from reasonrl.studies.results import results_of, write_results
 from reasonrl.studies.runs import jobs_of, read_records, run_jobs
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl_here
@@ -100,27 +101,73 @@ from reasonrl.studies.runs import run_jobs
 from tests.e2e.test_study import tiny_jobs
 
 if __name__ == "__main__":
-    run_jobs(tiny_jobs(Path({out!r}), seeds=1), Console(), workers=1, budget_s=None)
+    ending = run_jobs(tiny_jobs(Path({out!r}), seeds=1), Console(), workers=1, budget_s=None)
+    print(ending)
 """
 
 
-def test_a_killed_study_goes_on_and_ends_as_if_nothing_had_happened(finished, tmp_path):
-    _, jobs = finished
+def interrupted(tmp_path, number: signal.Signals) -> str:
+    """Start a study of two runs, send it and its children a signal in the first; what it said."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(out=str(tmp_path / "out")))
-    command = [COMMAND[0], str(script)]
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    killed = subprocess.Popen(command, start_new_session=True, env=environment)
+    study = subprocess.Popen(
+        [COMMAND[0], str(script)],
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     first = tiny_jobs(tmp_path / "out", seeds=1)[0].directory / "metrics.jsonl"
     end = time.monotonic() + 120
-    while not first.exists() and time.monotonic() < end:
+    while not (first.exists() and first.stat().st_size) and time.monotonic() < end:
         time.sleep(0.02)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    ending = run_jobs(tiny_jobs(tmp_path / "out", seeds=1), Console(), workers=1, budget_s=None)
+    os.killpg(study.pid, number)
+    return study.communicate(timeout=120)[0]
+
+
+def end_like_the_undisturbed(jobs, out) -> None:
+    ending = run_jobs(tiny_jobs(out, seeds=1), Console(), workers=1, budget_s=None)
     assert (ending.failures, ending.left) == ({}, 0)
-    for mine, other in zip(tiny_jobs(tmp_path / "out", seeds=1), jobs[:2], strict=True):
+    for mine, other in zip(tiny_jobs(out, seeds=1), jobs[:2], strict=True):
         assert metrics_of(mine.directory) == metrics_of(other.directory)
+
+
+def test_a_killed_study_goes_on_and_ends_as_if_nothing_had_happened(finished, tmp_path):
+    interrupted(tmp_path, signal.SIGKILL)
+    end_like_the_undisturbed(finished[1], tmp_path / "out")
+
+
+def test_ctrl_c_ends_every_run_with_a_checkpoint_and_begins_none(finished, tmp_path):
+    said = interrupted(tmp_path, signal.SIGINT)
+    assert "is_stopped=True" in said
+    assert "failures={}" in said
+    first, second = tiny_jobs(tmp_path / "out", seeds=1)
+    assert first.is_finished or list((first.directory / "checkpoints").glob("step-*"))
+    assert not second.directory.exists()
+    end_like_the_undisturbed(finished[1], tmp_path / "out")
+
+
+def test_a_run_that_is_killed_is_named_and_the_others_go_on(tmp_path):
+    ended = []
+    goes_on = work_off(
+        [
+            Task(name="fails", function=int, given=("x",), log=tmp_path / "b.log"),
+            Task(name="works", function=time.sleep, given=(0,), log=tmp_path / "c.log"),
+            Task(name="dies", function=_die, given=(), log=tmp_path / "d.log"),
+        ],
+        workers=2,
+        may_begin=lambda: True,
+        on_end=ended.append,
+    )
+    errors = {one.task.name: one.error for one in ended}
+    assert goes_on
+    assert errors["works"] == ""
+    assert errors["dies"] == "killed by SIGKILL"
+    assert errors["fails"].startswith("ValueError: invalid literal")
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_the_command_lists_the_catalog_and_names_the_nearest_study():
