@@ -130,7 +130,8 @@ def _kl() -> Study:
         name="kl",
         where="Experiment 5, Figure 11",
         question="Does a KL penalty help in the second stage?",
-        note="The reference is the model at the start; the second stage is the second half.",
+        note="The reference is the model at the start; the first half of the steps has the short "
+        "context, the second the long one.",
         claims=(
             Claim(text="the penalty draws the policy back in the second stage",
                   measure=m.KL_CHANGE, arm="kl-kept", sign=Sign.BELOW),

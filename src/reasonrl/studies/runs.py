@@ -112,9 +112,11 @@ def build_miniatures(
 ) -> bool:
     """Build the miniatures that the cache lacks, two minutes each; return False when stopped.
 
-    Raises ModelError when one could not be built.
+    Raises ModelError when one could not be built, or one of the cache is damaged.
     """
     missing = [seed for seed in seeds if not is_built(spec, seed)]
+    for seed in set(seeds).difference(missing):
+        ensure(spec, seed, console)  # checked by hash
     failed: list[Ended] = []
 
     def ended(one: Ended) -> None:

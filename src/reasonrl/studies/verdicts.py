@@ -40,9 +40,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Hold what the runs say of a claim. `differences` are by seed; the interval is of their mean.
+    """Hold what the runs say of a claim: the mean difference over seeds and its interval.
 
-    `values` are the arms' own, by seed, `others` those they are compared with (empty if with a
+    `values` are the arm's own, by seed, `others` those it is compared with (empty if with a
     number).
     """
 
