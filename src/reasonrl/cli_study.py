@@ -26,6 +26,9 @@ Names = Annotated[
 Seeds = Annotated[
     int | None, typer.Option(min=1, help="Seeds of every arm; 3 or 5, as the study says.")
 ]
+FirstSeed = Annotated[
+    int, typer.Option(min=0, help="Of the seeds that are run and judged; those before it are not.")
+]
 Budget = Annotated[
     str | None, typer.Option(help="Begin no run after so long, e.g. 30m or 2h; go on another time.")
 ]
@@ -46,6 +49,7 @@ def study(
     names: Names = None,
     every: Annotated[bool, typer.Option("--all", help="All studies of the catalog.")] = False,
     seeds: Seeds = None,
+    first_seed: FirstSeed = 1,
     arms: Annotated[str | None, typer.Option(help="Only these arms, with commas.")] = None,
     budget: Budget = None,
     out: Annotated[Path, typer.Option(help="Where runs, verdicts and page are kept.")] = Path(
@@ -87,7 +91,7 @@ def study(
 
     spec = Spec()
     base = recipe_base(recipe, overrides or ()) if recipe else miniature_base(spec)
-    jobs = jobs_of(wanted, base, out)
+    jobs = jobs_of(wanted, base, out, first_seed=first_seed)
     n_workers = workers or (1 if recipe else psutil.cpu_count() or 1)
     out.mkdir(parents=True, exist_ok=True)
     with only_process(out):
@@ -95,7 +99,8 @@ def study(
         if not build_miniatures(spec, needed, console, out=out, workers=n_workers):
             raise typer.Exit(130)
         ending = run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
-        results = results_of(catalog.values(), finished_jobs(arms_known.values(), base, out))
+        judged = finished_jobs(arms_known.values(), base, out, first_seed=first_seed)
+        results = results_of(catalog.values(), judged)
         page = write_results(results, out)
     names_chosen = {one.name for one in chosen}
     show_verdicts(console, [one for one in results if one.study.name in names_chosen])

@@ -68,7 +68,9 @@ def test_verdicts_and_page_are_written(finished):
     verdicts = json.loads((out / "verdicts.json").read_text())
     by_name = {one["name"]: one for one in verdicts["studies"]}
     [claim] = [
-        one for one in by_name["n-sgd"]["claims"] if one["text"] == "two minibatches: less entropy"
+        one
+        for one in by_name["n-sgd"]["claims"]
+        if one["text"] == "at equal updates, four minibatches: less entropy"
     ]
     assert claim["seeds"] == [1, 2, 3]
     assert len(claim["values"]) == len(claim["others"]) == 3

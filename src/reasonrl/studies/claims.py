@@ -26,7 +26,7 @@ class Claim:
     """Hold one claim: `arm` stands so to `other`, or to the number `level` if that is empty.
 
     Runs of different length are compared at equal amounts of `at`. `level` is added to the other
-    arm's value. `margin` is what counts as no difference.
+    arm's value. `margin` is what counts as no difference, the measure's own if not given.
     """
 
     text: str
@@ -35,10 +35,15 @@ class Claim:
     sign: Sign
     other: str = ""
     level: float = 0.0
-    margin: float = 0.0
+    margin: float | None = None
     at: Axis = Axis.STEPS
     is_headline: bool = False
     is_about_clipping: bool = False
+
+    @property
+    def within(self) -> float:
+        """Return what counts as no difference."""
+        return self.measure.margin if self.margin is None else self.margin
 
     @property
     def is_score(self) -> bool:
@@ -69,16 +74,10 @@ class Study:
 
 
 ALIKE_SCORE = 0.05
-"""Five points of avg@k: what counts as no difference of scores."""
+"""Five points of avg@k: no difference of scores, where two arms are claimed to be alike."""
 
-ALIKE_ENTROPY = log(1.5)
-"""A factor of 1.5 in entropy, between arms that are claimed to be alike."""
-
-NO_ENTROPY = 0.05
-"""Five percent of entropy: what counts as no difference where one is claimed."""
-
-NO_SCORE = 0.02
-"""Two points of avg@k: what counts as no difference where one is claimed."""
+ALIKE_TIME = log(1.5)
+"""A factor of 1.5 in the time to fall, between arms that are claimed to be alike."""
 
 
 def entropy(
@@ -99,7 +98,6 @@ def entropy(
         arm=arm,
         sign=sign,
         other=other,
-        margin=NO_ENTROPY,
         at=at,
         is_headline=is_headline,
         is_about_clipping=is_about_clipping,
@@ -124,7 +122,7 @@ def score(
         arm=arm,
         sign=sign,
         other=other,
-        margin=ALIKE_SCORE if sign is Sign.ALIKE else NO_SCORE,
+        margin=ALIKE_SCORE if sign is Sign.ALIKE else None,
         at=at,
         is_headline=is_headline,
         is_about_clipping=is_about_clipping,

@@ -18,7 +18,8 @@ from reasonrl.metrics import Row
 
 _START = 3  # steps that say how a run began
 _ENDING = 0.1  # of its steps say how it ended: equal amounts of work in runs that are lined up
-_SMOOTH = 5  # steps that a swing is the swing of
+_SMOOTH = 5  # steps whose mean stands for each
+_LOW = 0.4  # of its start: an entropy that has fallen
 
 HELDOUT, COOL = "heldout", "heldout-t0.6"
 """Suites of the lab's runs: at temperature 1, and at 0.6."""
@@ -68,11 +69,12 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """Name a number that is taken of a run."""
+    """Name a number that is taken of a run. `margin` is what counts as no difference of it."""
 
     name: str
     what: str
     take: Callable[[RunRecord], float]
+    margin: float
 
 
 def _log_entropies(run: RunRecord) -> list[float]:
@@ -81,7 +83,17 @@ def _log_entropies(run: RunRecord) -> list[float]:
 
 
 def _entropy_level(run: RunRecord) -> float:
-    return _mean(_log_entropies(run))
+    return _mean(run.column("entropy/nats"))
+
+
+def _collapse_time(run: RunRecord) -> float:
+    """Return ln of the first step whose five-step mean is at 40 % of the start, or of the last."""
+    found = run.column("entropy/nats")
+    if len(found) < _SMOOTH:
+        return nan
+    smooth = np.convolve(found, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
+    low = np.flatnonzero(smooth <= _LOW * _mean(found[:_START]))
+    return log(low[0] + _SMOOTH if len(low) else len(found))
 
 
 def _entropy_change(run: RunRecord) -> float:
@@ -178,57 +190,107 @@ def _mean(values: Sequence[float]) -> float:
 
 
 ENTROPY_LEVEL = Measure(
-    name="ln entropy", what="mean over the run of ln(entropy in nats)", take=_entropy_level
+    name="entropy",
+    what="mean over the run, nats",
+    take=_entropy_level,
+    margin=0.01,
+)
+COLLAPSE_TIME = Measure(
+    name="time to fall",
+    what="ln of the step at which entropy is down to 40 % of its start, or of the last step",
+    take=_collapse_time,
+    margin=0.05,
 )
 ENTROPY_CHANGE = Measure(
     name="change of ln entropy",
     what="over the run's last tenth, less over its first three steps",
     take=_entropy_change,
+    margin=0.05,
 )
 ENTROPY_START = Measure(
-    name="ln entropy at the start", what="over the first three steps", take=_entropy_start
+    name="ln entropy at the start",
+    what="over the first three steps",
+    take=_entropy_start,
+    margin=0.05,
 )
 ENTROPY_SWING = Measure(
     name="swing of ln entropy",
     what="standard deviation about a line, of means of five steps, second half",
     take=_entropy_swing,
+    margin=0.02,
 )
 COEFFICIENT_SWING = Measure(
     name="swing of the coefficient",
     what="root mean square of the weight's changes over its mean, second half",
     take=_coefficient_swing,
+    margin=0.05,
 )
-SCORE_END = Measure(name="score", what="held-out avg@k at the end", take=_last(""))
+SCORE_END = Measure(
+    name="score",
+    what="held-out avg@k at the end",
+    take=_last(""),
+    margin=0.02,
+)
 SCORE_MEAN = Measure(
-    name="mean score", what="area under held-out avg@k over the steps", take=_area("")
+    name="mean score",
+    what="area under held-out avg@k over the steps",
+    take=_area(""),
+    margin=0.02,
 )
 COOL_END = Measure(
-    name="score at 0.6", what="held-out avg@k at temperature 0.6, at the end", take=_last(COOL)
+    name="score at 0.6",
+    what="held-out avg@k at temperature 0.6, at the end",
+    take=_last(COOL),
+    margin=0.02,
 )
-COOL_MEAN = Measure(name="mean score at 0.6", what="area under it over the steps", take=_area(COOL))
+COOL_MEAN = Measure(
+    name="mean score at 0.6",
+    what="area under it over the steps",
+    take=_area(COOL),
+    margin=0.02,
+)
 TRAINING = Measure(
-    name="training accuracy", what="over the run's last tenth", take=_training_accuracy
+    name="training accuracy",
+    what="over the run's last tenth",
+    take=_training_accuracy,
+    margin=0.02,
 )
 FINISHED_GAIN = Measure(
     name="gain of finished",
     what="accuracy of rollouts that finished, last tenth less first three steps",
     take=_finished_gain,
+    margin=0.02,
 )
 TRUNCATED_CHANGE = Measure(
     name="change of truncated",
     what="share of truncated rollouts, last tenth less first three steps",
     take=_truncated_change,
+    margin=0.01,
 )
 TRUNCATED_END = Measure(
-    name="truncated", what="share of truncated rollouts, last tenth", take=_truncated_end
+    name="truncated",
+    what="share of truncated rollouts, last tenth",
+    take=_truncated_end,
+    margin=0.01,
 )
-TOKENS = Measure(name="ln tokens", what="ln of all tokens sampled in training", take=_tokens)
+TOKENS = Measure(
+    name="ln tokens",
+    what="ln of all tokens sampled in training",
+    take=_tokens,
+    margin=0.02,
+)
 KL_CHANGE = Measure(
     name="change of KL",
     what="distance from the reference, last tenth of all less last tenth of the first half",
     take=_kl_change,
+    margin=0.005,
 )
-CLIPPED = Measure(name="clipped share", what="of trained tokens, mean over the run", take=_clipped)
+CLIPPED = Measure(
+    name="clipped share",
+    what="of trained tokens, mean over the run",
+    take=_clipped,
+    margin=0.0,
+)
 
 SCORES = (SCORE_END, SCORE_MEAN, COOL_END, COOL_MEAN, TRAINING)
 """Measures of how well a policy does."""

@@ -73,7 +73,7 @@ def _plain_verdict(one: Verdict) -> dict[str, object]:
         "sign": str(claim.sign),
         "other": claim.other,
         "level": claim.level,
-        "margin": claim.margin,
+        "margin": claim.within,
         "at": str(claim.at),
         "seeds": one.seeds,
         "values": [_finite(value) for value in one.values],

@@ -53,14 +53,16 @@ class Ending:
     left: int
 
 
-def jobs_of(arms: Sequence[tuple[Arm, int]], base: Base, out: Path) -> list[Job]:
+def jobs_of(
+    arms: Sequence[tuple[Arm, int]], base: Base, out: Path, *, first_seed: int = 1
+) -> list[Job]:
     """Return the runs of arms, each with its number of seeds; all arms' first seeds come first."""
     most = max((seeds for _, seeds in arms), default=0)
     return [
-        _job(arm, seed, base, out)
-        for seed in range(1, most + 1)
+        _job(arm, first_seed + number, base, out)
+        for number in range(most)
         for arm, seeds in arms
-        if seed <= seeds
+        if number < seeds
     ]
 
 
@@ -72,11 +74,11 @@ def _job(arm: Arm, seed: int, base: Base, out: Path) -> Job:
     return Job(arm=arm, seed=seed, recipe=recipe, directory=directory)
 
 
-def finished_jobs(arms: Iterable[Arm], base: Base, out: Path) -> list[Job]:
-    """Return every finished run in a directory that is one of these arms' today."""
+def finished_jobs(arms: Iterable[Arm], base: Base, out: Path, *, first_seed: int = 1) -> list[Job]:
+    """Return every finished run in a directory that is one of these arms' today, from a seed on."""
     found = []
     for arm in arms:
-        for seed in sorted(_seeds_of(arm, out)):
+        for seed in sorted(one for one in _seeds_of(arm, out) if one >= first_seed):
             try:
                 job = _job(arm, seed, base, out)
             except ConfigError:  # it needs problems that are not there

@@ -122,11 +122,11 @@ def judge_claim(claim: Claim, records: Records) -> Verdict:
 
 
 def _decide(claim: Claim, low: float, high: float) -> tuple[Outcome, str]:
-    is_small = -claim.margin <= low and high <= claim.margin
+    is_small = -claim.within <= low and high <= claim.within
     if claim.sign is Sign.ALIKE:
         if is_small:
             return Outcome.REPRODUCED, "within the margin"
-        if low > claim.margin or high < -claim.margin:
+        if low > claim.within or high < -claim.within:
             return Outcome.NOT_REPRODUCED, "beyond the margin"
         return Outcome.INCONCLUSIVE, "the interval reaches beyond the margin"
     if is_small:

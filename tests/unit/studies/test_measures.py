@@ -8,15 +8,20 @@ from reasonrl.studies import measures as m
 from tests.unit.studies.support import evaluation, run
 
 
-def test_entropies_are_measured_in_logarithms():
+def test_levels_are_in_nats_and_changes_in_logarithms():
     found = run([0.4, 0.4, 0.4, 0.2, 0.1])
-    assert m.ENTROPY_LEVEL.take(found) == pytest.approx((3 * log(0.4) + log(0.2) + log(0.1)) / 5)
+    assert m.ENTROPY_LEVEL.take(found) == pytest.approx(1.5 / 5)
     assert m.ENTROPY_START.take(found) == pytest.approx(log(0.4))
     assert m.ENTROPY_CHANGE.take(found) == pytest.approx(log(0.25))
 
 
 def test_steps_without_a_kept_group_are_left_out():
-    assert m.ENTROPY_LEVEL.take(run([0.4, None, 0.1])) == pytest.approx(log(0.04) / 2)
+    assert m.ENTROPY_LEVEL.take(run([0.4, None, 0.1])) == pytest.approx(0.25)
+
+
+def test_the_time_to_fall_is_the_step_at_which_five_steps_are_down_to_two_fifths():
+    assert m.COLLAPSE_TIME.take(run([0.5] * 10 + [0.19] * 10)) == pytest.approx(log(15))
+    assert m.COLLAPSE_TIME.take(run([0.5] * 10 + [0.3] * 10)) == pytest.approx(log(20))
 
 
 def test_the_end_of_a_run_is_its_last_tenth_whatever_its_steps_are():

@@ -1,6 +1,6 @@
 """When a direction counts as reproduced."""
 
-from math import exp, log
+from math import log
 
 import pytest
 
@@ -85,7 +85,7 @@ def test_a_level_stands_for_the_other_arm():
 
 def test_runs_are_lined_up_by_what_the_claim_says():
     """Four updates a step: after 2 steps it has taken as many as the other in 8."""
-    fast, slow = [exp(-step) for step in range(8)], [exp(-step / 10) for step in range(8)]
+    fast, slow = [8 - step for step in range(8)], [8 - step / 10 for step in range(8)]
     records = {}
     for seed in (1, 2, 3):
         records["a", seed] = run(fast, updates=4)
@@ -93,9 +93,9 @@ def test_runs_are_lined_up_by_what_the_claim_says():
     level = {"measure": m.ENTROPY_LEVEL, "margin": 0.0}
     at_steps = judge_claim(claim(**level), records)
     at_updates = judge_claim(claim(at=Axis.UPDATES, **level), records)
-    assert at_steps.values[0] == pytest.approx(-3.5)  # the mean of 0 to -7
-    assert at_updates.values[0] == pytest.approx(-0.5)  # steps 1 and 2
-    assert at_updates.others[0] == pytest.approx(-0.35)  # all eight
+    assert at_steps.values[0] == pytest.approx(4.5)  # the mean of 8 to 1
+    assert at_updates.values[0] == pytest.approx(7.5)  # steps 1 and 2
+    assert at_updates.others[0] == pytest.approx(7.65)  # all eight
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.002, "void"), (0.02, "reproduced")])
