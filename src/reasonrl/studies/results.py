@@ -21,14 +21,14 @@ VERDICTS, PAGE = "verdicts.json", "study.html"
 
 
 def results_of(studies: Iterable[Study], jobs: Sequence[Job]) -> list[StudyResult]:
-    """Judge the studies that have finished ones among some runs."""
+    """Judge the studies of which some claim has runs among these."""
     records = read_records(jobs)
     known = {job.arm.name: job.arm for job in jobs}
     results = []
     for study in studies:
-        if not any(name in study.arms for name, _ in records):
-            continue
         verdicts = judge_study(study, records)
+        if not any(one.seeds for one in verdicts):
+            continue
         results.append(
             StudyResult(
                 study=study,
