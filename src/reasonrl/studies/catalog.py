@@ -164,6 +164,8 @@ def _n_sgd() -> Study:
                      measure=m.COLLAPSE_TIME),
             entropy("four minibatches: less entropy", four, Sign.BELOW, "on-policy"),
             entropy("the buffer used four times: less entropy", reuse, Sign.BELOW, "on-policy"),
+            entropy("two minibatches: less entropy", "minibatches-2", Sign.BELOW, "on-policy"),
+            entropy("the buffer used twice: less entropy", "reuse-2", Sign.BELOW, "on-policy"),
             score("four minibatches: a lower score", four, Sign.BELOW, "on-policy"),
             score("the buffer used four times: a lower score", reuse, Sign.BELOW, "on-policy"),
             entropy("at equal updates, four minibatches: less entropy", four, Sign.BELOW,

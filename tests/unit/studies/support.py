@@ -8,7 +8,7 @@ from reasonrl.studies.measures import HELDOUT, RunRecord
 from reasonrl.studies.scales import MINIATURE
 
 SMALL = replace(
-    MINIATURE, steps=12, prompts=16, group=16, limit=6, first_limit=4, learning_rate=2e-3
+    MINIATURE, steps=4, prompts=16, group=16, limit=6, first_limit=4, learning_rate=2e-3
 )
 
 
