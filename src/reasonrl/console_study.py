@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from reasonrl.console import Console
-from reasonrl.lab.miniature import Miniature
-from reasonrl.studies.claims import Study
-from reasonrl.studies.verdicts import StudyResult
+
+if TYPE_CHECKING:
+    from reasonrl.lab.miniature import Miniature
+    from reasonrl.studies.claims import Study
+    from reasonrl.studies.verdicts import StudyResult
 
 
 def show_catalog(console: Console, studies: Iterable[Study]) -> None:
