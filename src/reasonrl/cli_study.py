@@ -17,8 +17,11 @@ from reasonrl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reasonrl.console import Console
     from reasonrl.studies.arms import Arm
     from reasonrl.studies.claims import Study
+    from reasonrl.studies.runs import Ending
+    from reasonrl.studies.verdicts import StudyResult
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Studies, e.g. n-sgd temperature.", metavar="[NAME]...")
@@ -64,7 +67,7 @@ def study(
     reasonrl study n-sgd --seeds 5
     """
     from reasonrl.console import Console
-    from reasonrl.console_study import show_catalog, show_verdicts
+    from reasonrl.console_study import show_catalog
     from reasonrl.studies.arms import arms_of
     from reasonrl.studies.catalog import studies_of
     from reasonrl.studies.scales import MINIATURE, REPORT
@@ -103,7 +106,14 @@ def study(
         results = results_of(catalog.values(), judged)
         page = write_results(results, out)
     names_chosen = {one.name for one in chosen}
-    show_verdicts(console, [one for one in results if one.study.name in names_chosen])
+    _end(console, [one for one in results if one.study.name in names_chosen], ending, page)
+
+
+def _end(console: Console, results: Sequence[StudyResult], ending: Ending, page: Path) -> None:
+    """Show what was found and say what is left to do; leave with 130 or 1 where that is due."""
+    from reasonrl.console_study import show_verdicts
+
+    show_verdicts(console, results)
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")
     if ending.left:
         console.note(f"{ending.left} runs are not finished; the same command goes on with them")

@@ -70,17 +70,22 @@ def _by_place(profile: EntropyProfile) -> Chart:
     )
 
 
-def exchange_text(metrics: Sequence[Row]) -> str:
-    """Return what accuracy and entropy say of each other, in a sentence or two, if anything."""
-    triples = [
-        (float(nats), float(accuracy), step_of(row))
+def exchanges(metrics: Sequence[Row]) -> list[tuple[int, float, float]]:
+    """Return number, entropy and accuracy of each step that has both."""
+    return [
+        (step_of(row), float(nats), float(accuracy))
         for row in metrics
         if (nats := row.get("entropy/nats")) is not None
         and (accuracy := row.get("accuracy/all")) is not None
     ]
-    if not triples:
+
+
+def exchange_text(metrics: Sequence[Row]) -> str:
+    """Return what accuracy and entropy say of each other, in a sentence or two, if anything."""
+    found = exchanges(metrics)
+    if not found:
         return ""
-    entropies, accuracies, known = zip(*triples, strict=True)
+    known, entropies, accuracies = zip(*found, strict=True)
     said = []
     if (fit := fit_entropy(entropies, accuracies)) is not None:
         said.append(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from math import log
 
 from reasonrl.studies import measures as m
@@ -80,50 +81,33 @@ ALIKE_TIME = log(1.5)
 """A factor of 1.5 in the time to fall, between arms that are claimed to be alike."""
 
 
-def entropy(
+def _of_two(
     text: str,
     arm: str,
     sign: Sign,
     other: str,
     *,
-    measure: Measure = m.ENTROPY_LEVEL,
+    measure: Measure,
     at: Axis = Axis.STEPS,
     is_headline: bool = False,
     is_about_clipping: bool = False,
 ) -> Claim:
-    """Return a claim about the entropies of two arms."""
+    is_alike_in_score = sign is Sign.ALIKE and measure in m.SCORES
     return Claim(
         text=text,
         measure=measure,
         arm=arm,
         sign=sign,
         other=other,
+        margin=ALIKE_SCORE if is_alike_in_score else None,
         at=at,
         is_headline=is_headline,
         is_about_clipping=is_about_clipping,
     )
 
 
-def score(
-    text: str,
-    arm: str,
-    sign: Sign,
-    other: str,
-    *,
-    measure: Measure = m.SCORE_END,
-    at: Axis = Axis.STEPS,
-    is_headline: bool = False,
-    is_about_clipping: bool = False,
-) -> Claim:
-    """Return a claim about the scores of two arms."""
-    return Claim(
-        text=text,
-        measure=measure,
-        arm=arm,
-        sign=sign,
-        other=other,
-        margin=ALIKE_SCORE if sign is Sign.ALIKE else None,
-        at=at,
-        is_headline=is_headline,
-        is_about_clipping=is_about_clipping,
-    )
+entropy = partial(_of_two, measure=m.ENTROPY_LEVEL)
+"""Return a claim about the entropies of two arms, their levels if no measure is given."""
+
+score = partial(_of_two, measure=m.SCORE_END)
+"""Return a claim about the scores of two arms, those at the end if no measure is given."""

@@ -12,6 +12,7 @@ from math import floor
 from reasonrl.algo.collapse import EntropyFit, fit_entropy
 from reasonrl.algo.stats import t95
 from reasonrl.report.chart import Chart, Color, Mark, Series
+from reasonrl.report.profile_panels import exchanges
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.measures import RunRecord, standard_error
 
@@ -55,7 +56,7 @@ def exchange_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
     for (arm, runs), color in zip(arms, cycle(COLORS), strict=False):
         bins: dict[int, list[float]] = {}
         for run in runs.values():
-            for nats, accuracy in exchanges(run):
+            for _, nats, accuracy in exchanges(run.rows):
                 bins.setdefault(floor(nats / _BIN), []).append(accuracy)
         steps = sorted(bins)
         values = [sum(bins[one]) / len(bins[one]) for one in steps]
@@ -74,22 +75,12 @@ def exchange_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
     )
 
 
-def exchanges(run: RunRecord) -> list[tuple[float, float]]:
-    """Return entropy and training accuracy of each step that has both."""
-    return [
-        (float(nats), float(accuracy))
-        for row in run.rows
-        if (nats := row.get("entropy/nats")) is not None
-        and (accuracy := row.get("accuracy/all")) is not None
-    ]
-
-
 def fit_of(runs: Runs) -> EntropyFit | None:
     """Fit accuracy by entropy over all steps of an arm's runs."""
-    pairs = [pair for run in runs.values() for pair in exchanges(run)]
-    if not pairs:
+    found = [one for run in runs.values() for one in exchanges(run.rows)]
+    if not found:
         return None
-    entropies, accuracies = zip(*pairs, strict=True)
+    _, entropies, accuracies = zip(*found, strict=True)
     return fit_entropy(entropies, accuracies)
 
 
