@@ -20,7 +20,8 @@ COLLAPSED = 0.25
 _FIRST = 5  # steps whose mean is the entropy at the start
 _WINDOW = 15  # steps that the warning's line is drawn through
 _AHEAD = 15  # steps within which it warns of a collapse
-_IN_A_ROW = 3  # steps that must warn one after another
+_LEVEL = 0.4  # share of the start that the median of the last 5 must be down to
+_IN_A_ROW = 3  # steps at or below the bound that make a collapse
 _TIMELY = 30  # steps within which a collapse must follow its warning
 
 
@@ -109,18 +110,27 @@ def collapse_step(entropies: Sequence[float]) -> int | None:
 def warning_step(entropies: Sequence[float]) -> int | None:
     """Return the first step at which a collapse was in sight, from the steps up to it alone.
 
-    A line through the logarithms of the last 15 entropies reaches the bound within 15 steps; three
-    steps in a row must say so.
+    See `is_falling`, which this asks after every step.
     """
-    signs = [_is_near(entropies[: n + 1]) for n in range(len(entropies))]
-    first = _first_run(signs, _IN_A_ROW)
-    return None if first is None else first + _IN_A_ROW - 1
+    steps = range(len(entropies))
+    return next((n for n in steps if is_falling(entropies[: n + 1])), None)
 
 
 def is_falling(entropies: Sequence[float]) -> bool:
-    """Say whether a collapse is in sight at the last step."""
-    ends = range(len(entropies) - _IN_A_ROW + 1, len(entropies) + 1)
-    return len(entropies) >= _IN_A_ROW and all(_is_near(entropies[:end]) for end in ends)
+    """Say whether a collapse is in sight at the last step.
+
+    Entropy is down to 40 % of its start, and a line through the logarithms of the last 15 steps
+    reaches the bound within 15 more. The line alone cries wolf: most runs lose half their entropy
+    soon and then much less (docs/LOG.md).
+    """
+    if len(entropies) < _WINDOW or min(entropies) <= 0:
+        return False
+    start = _start(entropies)
+    if median(entropies[-_FIRST:]) > _LEVEL * start:
+        return False
+    slope, level = np.polyfit(np.arange(_WINDOW), np.log(entropies[-_WINDOW:]), 1)
+    ahead = level + slope * (_WINDOW - 1 + _AHEAD)
+    return bool(slope < 0 and ahead <= log(COLLAPSED * start))
 
 
 def is_collapsed(entropies: Sequence[float]) -> bool:
@@ -150,15 +160,6 @@ def score_warnings(judged: Sequence[CollapseWarning]) -> WarningScore:
         warned=len(warned),
         false=sum(not one.is_timely for one in warned),
     )
-
-
-def _is_near(entropies: Sequence[float]) -> bool:
-    if len(entropies) < _WINDOW or min(entropies) <= 0:
-        return False
-    recent = np.log(entropies[-_WINDOW:])
-    slope, level = np.polyfit(np.arange(_WINDOW), recent, 1)
-    ahead = level + slope * (_WINDOW - 1 + _AHEAD)
-    return bool(slope < 0 and ahead <= log(COLLAPSED * _start(entropies)))
 
 
 def _start(entropies: Sequence[float]) -> float:

@@ -79,3 +79,9 @@ def test_the_last_steps_say_what_goes_on_now():
     assert not collapse.is_falling(entropies[:66] + [0.3] * 20)  # it has recovered
     assert not collapse.is_falling([])
     assert not collapse.is_collapsed([0.1] * 3)
+
+
+def test_a_quick_fall_that_ends_at_a_half_gives_no_alarm():
+    """Half the entropy lost in ten steps, then none: what most runs of the lab do."""
+    entropies = [0.2 + 0.2 * exp(-step / 5) for step in range(100)]
+    assert collapse.judge_warning(entropies).warned is None
