@@ -181,8 +181,8 @@ def _early_warning(records: Iterable[RunRecord]) -> str:
     head = ["runs", "number", "collapsed", "announced 1 to 30 steps ahead", "false alarms"]
     return (
         "<h2>Warning of collapse</h2><p>Collapsed: entropy at a quarter of its start. Warned of: "
-        "entropy is down to 40 % and a line through the logarithms of the last 15 steps reaches the "
-        "quarter within 15 more.</p>"
+        "entropy is down to 40 % and a line through the logarithms of the last 15 steps reaches "
+        "the quarter within 15 more.</p>"
     ) + _table(head, rows)
 
 
