@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonrl import cli_eval, cli_plan, cli_study
+from reasonrl import cli_data, cli_eval, cli_plan, cli_study
 from reasonrl.errors import EngineError, ReasonRLError, StorageError, VerifierError
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ app.command("eval")(cli_eval.evaluate)
 app.command("export")(cli_eval.export)
 app.command("plan")(cli_plan.plan)
 app.command("study")(cli_study.study)
+
+app.add_typer(cli_data.data_app, name="data")
 
 lab_app = typer.Typer(help="The miniature that studies run on.", no_args_is_help=True)
 lab_app.command("build")(cli_study.build)

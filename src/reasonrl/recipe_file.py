@@ -28,7 +28,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises ConfigError naming the key, what was expected, and the nearest known key.
     """
-    data = _read(path, seen=())
+    data = read_tables(path)
     for override in overrides:
         if override.startswith("engine="):
             apply_override(data, override)
@@ -49,7 +49,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def engine_names(path: Path) -> list[str]:
     """Return the names of the engine blocks that a recipe offers."""
-    return list(_read(path, seen=()).get("engines", {}))
+    return list(read_tables(path).get("engines", {}))
 
 
 def choose_engine(data: dict[str, Any], *, where: str) -> None:
@@ -73,13 +73,13 @@ def choose_engine(data: dict[str, Any], *, where: str) -> None:
 
 def is_eval_recipe(path: Path) -> bool:
     """Say whether a file is a recipe that trains nothing: one with suites and without stages."""
-    data = _read(path, seen=())
+    data = read_tables(path)
     return "stage" not in data and "suite" in data
 
 
 def load_eval_recipe(path: Path) -> EvalRecipe:
     """Read an evaluation recipe, or take the evaluation out of a training recipe."""
-    data = _read(path, seen=())
+    data = read_tables(path)
     choose_engine(data, where=path.name)
     if "stage" not in data:
         return parse(EvalRecipe, data, where=path.name)
@@ -171,7 +171,11 @@ def _remedy(key: str) -> str:
     return ""
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return a recipe's tables, those it `extends` below them, with absolute paths; not validated.
+
+    Raises ConfigError for a file that is missing, no TOML, or extends itself.
+    """
     path = path.resolve()
     if path in seen:
         raise ConfigError("`extends` goes round in a circle", where=str(path))
@@ -192,7 +196,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return data
     if not isinstance(base, str):
         raise ConfigError(f"extends = {base!r}", where=str(path), expected="a path in a string")
-    return _merged(_read(path.parent / base, (*seen, path)), data)
+    return _merged(read_tables(path.parent / base, (*seen, path)), data)
 
 
 def anchor_paths(node: Any, directory: Path) -> None:

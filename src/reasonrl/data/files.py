@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reasonrl.errors import DataError
 
@@ -132,14 +133,27 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, object]]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_PARQUET_BATCH_ROWS):
-                for value in batch.to_pylist():
+                for value in _batch_rows(batch):
                     row += 1
                     yield row, value
-    except UnicodeDecodeError as error:
-        where = f"{path}:{row + 1} to {row + _PARQUET_BATCH_ROWS}"
-        raise _wrong_encoding(error, where=where) from error
     except pyarrow.ArrowException as error:
         raise _unreadable(path, error) from error
+
+
+def _batch_rows(batch: Any) -> list[object]:
+    """Return the rows of a batch; one that holds no Unicode is a DataError as data."""
+    try:
+        rows: list[object] = batch.to_pylist()
+    except UnicodeDecodeError:
+        rows = [_one_row(batch.slice(place, 1)) for place in range(batch.num_rows)]
+    return rows
+
+
+def _one_row(batch: Any) -> object:
+    try:
+        return batch.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return _wrong_encoding(error)
 
 
 def _unreadable(path: Path, error: BaseException) -> DataError:

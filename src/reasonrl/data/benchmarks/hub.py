@@ -14,10 +14,11 @@ from reasonrl.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class HubFiles:
-    """Name files of a data set on the hub."""
+    """Name files of a data set on the hub, of its newest revision unless one is given."""
 
     repository: str
     files: tuple[str, ...]
+    revision: str | None = None
 
 
 def download(hub: HubFiles, name: str) -> list[Path]:
@@ -31,7 +32,8 @@ def download(hub: HubFiles, name: str) -> list[Path]:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries, a line each
     try:
         return [
-            Path(hf_hub_download(hub.repository, file, repo_type="dataset")) for file in hub.files
+            Path(hf_hub_download(hub.repository, file, repo_type="dataset", revision=hub.revision))
+            for file in hub.files
         ]
     except (HTTPError, OSError) as error:
         first_line = str(error).strip().partition("\n")[0]

@@ -1,0 +1,258 @@
+"""From a recipe to a training set: the steps in their order, each resumed where it was left.
+
+    read -> clean -> answers -> dedup -> decontaminate -> publish
+
+Reads like the list of what is done; `steps` does it to one chunk, `store` keeps it. Called by
+`launch` and the benchmarks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from reasonrl.curation import fingerprints, steps
+from reasonrl.curation.dedup import Match, find_duplicates
+from reasonrl.curation.manifest import Manifest, write_manifest
+from reasonrl.curation.protected import load_protected
+from reasonrl.curation.publish import publish
+from reasonrl.curation.read import ReadJob, files_digest, read_source
+from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.rows import Fault, digest, write_kept
+from reasonrl.curation.source_files import source_files
+from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, hash_of
+from reasonrl.curation.workers import run_all
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+ORDER = ("read", "clean", "answers", "dedup", "decontaminate")
+_VERSIONS = {"read": 1, "clean": 1, "answers": 1, "dedup": 1, "decontaminate": 1}
+"""Raised when a step's code changes what it keeps: builds that were begun make it anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Hold what is being built and where, and how a person sees it."""
+
+    recipe: DataRecipe
+    directory: Path
+    phase: Phase
+    note: Callable[[str], None]
+
+    def folder(self, step: str) -> StepFolder:
+        return StepFolder(self.directory / STEPS / f"{ORDER.index(step) + 1}-{step}")
+
+    def run(self, name: str, work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
+        """Do the jobs of a step side by side, and show how far it is."""
+        with self.phase(name, len(jobs)) as count:
+            return run_all(work, jobs, workers=self.recipe.workers, count=count)
+
+
+def build(one: Build) -> Manifest:
+    """Make the training set, and return what it is made of."""
+    report = _read(one)
+    report = _clean(one, report)
+    report = _answers(one, report)
+    report = _dedup(one, report)
+    report = _decontaminate(one, report)
+    published = publish(
+        _kept(one.folder("decontaminate"), report.chunks),
+        one.directory / "data",
+        one.recipe.publish,
+        seed=one.recipe.seed,
+    )
+    return write_manifest(one.directory, one.recipe, published)
+
+
+# the steps
+
+
+def _read(one: Build) -> StepReport:
+    with one.phase("fetch", len(one.recipe.source)) as count:
+        files = []
+        for source in one.recipe.source:
+            files.append(source_files(source))
+            count(1)
+    settings = [
+        {**source.model_dump(mode="json", exclude={"path"}), "files": files_digest(some)}
+        for source, some in zip(one.recipe.source, files, strict=True)
+    ]
+
+    def work(folder: StepFolder) -> list[ChunkReport]:
+        jobs = [
+            ReadJob(folder=folder.directory, number=number, source=source, files=tuple(some))
+            for number, (source, some) in enumerate(zip(one.recipe.source, files, strict=True))
+        ]
+        return [report for reports in one.run("read", read_source, jobs) for report in reports]
+
+    return _step(one, "read", settings, work)
+
+
+def _clean(one: Build, before: StepReport) -> StepReport:
+    config = one.recipe.clean
+
+    def work(folder: StepFolder) -> list[ChunkReport]:
+        jobs = [steps.CleanJob(chunk=chunk, config=config) for chunk in _open(one, folder, before)]
+        return _chunks(one, "clean", steps.clean_chunk, jobs, before, folder)
+
+    settings = config.model_dump(mode="json", include={"allow", "max_chars"})
+    return _step(one, "clean", [settings, before.digest], work)
+
+
+def _answers(one: Build, before: StepReport) -> StepReport:
+    config = one.recipe.clean
+
+    def work(folder: StepFolder) -> list[ChunkReport]:
+        jobs = [steps.CleanJob(chunk=chunk, config=config) for chunk in _open(one, folder, before)]
+        return _chunks(one, "answers", steps.answers_chunk, jobs, before, folder)
+
+    settings = config.model_dump(mode="json", exclude={"allow", "max_chars"})
+    return _step(one, "answers", [settings, before.digest], work)
+
+
+def _dedup(one: Build, before: StepReport) -> StepReport:
+    config = one.recipe.dedup
+
+    def work(folder: StepFolder) -> list[ChunkReport]:
+        chunks = _open(one, folder, before, every=True)
+        paths = one.run("fingerprint", steps.fingerprint_chunk, chunks)
+        uids, answers, lengths = _columns(chunks)
+        with one.phase("compare", 1) as count:
+            matches = find_duplicates(
+                fingerprints.joined([fingerprints.load(path) for path in paths]),
+                answers,
+                near=config.near,
+                renumbered=config.renumbered,
+            )
+            count(1)
+        faults = _by_chunk(matches, uids, lengths)
+        jobs = [
+            steps.FaultsJob(chunk=chunk, faults=found)
+            for chunk, found in zip(chunks, faults, strict=True)
+            if folder.report(chunk.key) is None
+        ]
+        return _chunks(one, "dedup", steps.faults_chunk, jobs, before, folder)
+
+    return _step(one, "dedup", [config.model_dump(mode="json"), before.digest], work)
+
+
+def _decontaminate(one: Build, before: StepReport) -> StepReport:
+    config = one.recipe.decontaminate
+    protected = load_protected(one.recipe.protected)
+
+    def work(folder: StepFolder) -> list[ChunkReport]:
+        write_kept(folder.directory / "protected.parquet", protected)
+        chunks = _open(one, folder, before)
+        if not protected:
+            jobs = [steps.FaultsJob(chunk=chunk, faults={}) for chunk in chunks]
+            return _chunks(one, "decontaminate", steps.faults_chunk, jobs, before, folder)
+        one.run("fingerprint", steps.fingerprint_chunk, chunks)
+        asked = [
+            steps.ProtectedJob(
+                chunk=chunk,
+                fingerprints=steps.fingerprint_path(folder.directory, chunk.key),
+                protected=folder.directory / "protected.parquet",
+                config=config,
+            )
+            for chunk in chunks
+        ]
+        return _chunks(one, "decontaminate", steps.decontaminate_chunk, asked, before, folder)
+
+    settings = [config.model_dump(mode="json"), digest(protected), before.digest]
+    return _step(one, "decontaminate", settings, work)
+
+
+# what all steps do alike
+
+
+def _step(
+    one: Build,
+    name: str,
+    settings: object,
+    work: Callable[[StepFolder], list[ChunkReport]],
+) -> StepReport:
+    """Do a step unless it is done with these settings on this input."""
+    folder, identity = one.folder(name), hash_of([name, _VERSIONS[name], settings])
+    done = folder.done()
+    if done is not None and done.identity == identity:
+        return done
+    folder.begin(identity)
+    report = folder.finish(name, identity, work(folder))
+    one.note(f"{name}: {report.n_kept:,} kept, {report.n_dropped:,} dropped{_why(report)}")
+    return report
+
+
+def _open(
+    one: Build, folder: StepFolder, before: StepReport, *, every: bool = False
+) -> list[steps.Chunk]:
+    """Return the chunks that are still to be made, or `every` one."""
+    earlier = one.folder(before.name)
+    return [
+        steps.Chunk(folder=folder.directory, key=key, source=earlier.kept(key))
+        for key in before.chunks
+        if every or folder.report(key) is None
+    ]
+
+
+def _chunks(
+    one: Build,
+    name: str,
+    work: Callable[[Job], ChunkReport],
+    jobs: Sequence[Job],
+    before: StepReport,
+    folder: StepFolder,
+) -> list[ChunkReport]:
+    """Make the open chunks and return the reports of all, in order."""
+    one.run(name, work, jobs)
+    reports = [folder.report(key) for key in before.chunks]
+    return [report for report in reports if report is not None]
+
+
+def _kept(folder: StepFolder, keys: Iterable[str]) -> list[Path]:
+    return [folder.kept(key) for key in keys]
+
+
+def _columns(chunks: Sequence[steps.Chunk]) -> tuple[list[str], list[str], list[int]]:
+    """Return ids and answers of all rows, and how many rows each chunk has."""
+    uids: list[str] = []
+    answers: list[str] = []
+    lengths = []
+    for chunk in chunks:
+        table = pq.read_table(chunk.source, columns=["uid", "answer", "kind"]).to_pydict()
+        uids += table["uid"]
+        answers += table["answer"]
+        lengths.append(len(table["uid"]))
+    return uids, answers, lengths
+
+
+def _by_chunk(
+    matches: Mapping[int, Match], uids: Sequence[str], lengths: Sequence[int]
+) -> list[dict[int, Fault]]:
+    starts = np.cumsum([0, *lengths])
+    faults: list[dict[int, Fault]] = [{} for _ in lengths]
+    for row, match in sorted(matches.items()):
+        chunk = int(np.searchsorted(starts, row, side="right")) - 1
+        faults[chunk][row - int(starts[chunk])] = Fault(
+            reason=match.reason, other=uids[match.other], similarity=match.similarity
+        )
+    return faults
+
+
+def _why(report: StepReport) -> str:
+    """Return the reasons of a step's drops, most frequent first."""
+    total: dict[str, int] = {}
+    for reasons in report.dropped.values():
+        for reason, count in reasons.items():
+            total[reason] = total.get(reason, 0) + count
+    shown = ", ".join(
+        f"{count:,} {reason}" for reason, count in sorted(total.items(), key=lambda x: -x[1])
+    )
+    return f" ({shown})" if shown else ""

@@ -1,0 +1,176 @@
+r"""Find what makes a problem unfit, from its text alone: pure, a candidate in, a fault or none out.
+
+The rules follow the report: verifiable (no proofs, one final answer that the verifier reads), whole
+(no figure or link that a model cannot see, no options that are missing), and for programs tests
+that can be read. Each rule has its reason, so that a recipe can allow it. Called by `steps`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from reasonrl.curation.recipe import CleanConfig
+from reasonrl.curation.rows import Candidate, Fault, Reason
+from reasonrl.errors import DataError
+from reasonrl.verify.answer import Gold, read_golds
+from reasonrl.verify.code.tests import read_tests
+from reasonrl.verify.math.parse import parse
+
+_LINK = re.compile(r"https?://|www\.[a-z]|\\(?:url|href)\b|\]\([^)\s]*[/.][^)\s]*\)", re.IGNORECASE)
+_FIGURE = re.compile(
+    r"!\[|\\includegraphics|\[asy\]|<img|\\begin\s?\{(?:tikzpicture|asy|picture)\}"
+    r"|\b(?:figure|diagram|picture|image|graph|chart|drawing|illustration|sketch)s?\b"
+    r"[^.?!]{0,40}\b(?:below|above|shown|right|left|attached|depicted|displayed)\b"
+    r"|\b(?:as |is |are )?(?:shown|depicted|illustrated|pictured|given|see|drawn)[^.?!]{0,12}"
+    r"\b(?:in |on )?(?:the |this )?(?:adjacent |following |accompanying )?"
+    r"(?:figure|diagram|picture|image|drawing|illustration|sketch|fig\.)"
+    r"|\b(?:in|from|see|on) (?:the|this) (?:adjacent |following |accompanying )?"
+    r"(?:figure|diagram|picture|fig\.)",
+    re.IGNORECASE,
+)
+_PROOF = re.compile(
+    r"\b(?:prove|show|verify|demonstrate|justify|proof) (?:that|the|it|if|for)\b|\bprove\b", re.I
+)
+_ASKS = re.compile(
+    r"\b(?:find|determine|compute|calculate|evaluate|what|how (?:many|much|far|long|old|tall)"
+    r"|which|express|simplify|solve|give|state|enter)\b",
+    re.IGNORECASE,
+)
+_OPTIONS = re.compile(
+    r"(?:\(\s?A\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?A\s?[).}]|(?:^|\n|\s)A[.)]\s)"
+    r".{1,400}?(?:\(\s?B\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?B\s?[).}]|(?:\n|\s)B[.)]\s)"
+    r".{1,400}?(?:\(\s?C\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?C\s?[).}]|(?:\n|\s)C[.)]\s)",
+    re.DOTALL,
+)
+_WHICH_OF = re.compile(r"\bwhich (?:one )?of (?:the )?following\b", re.IGNORECASE)
+_LISTED = re.compile(
+    r"\\begin\{(?:itemize|enumerate|array|tabular)|\\\[|\n\s*(?:[-*\u2022]|\d[.)])|:\s*\n|:\s*\$",
+    re.I,
+)
+_PARTS = re.compile(
+    r"(?:^|[\s.:;?])(?:\(\s?(?:a|i|1)\s?\)|(?:a|i)\)|part \(?(?:a|i|1)\)?[:.\s])"
+    r"(?P<first>\s?.{3,1500}?)"
+    r"(?:\s|^)(?:\(\s?(?:b|ii|2)\s?\)|(?:b|ii)\)|part \(?(?:b|ii|2)\)?[:.\s])"
+    r"(?P<second>\s?.{3,200})",
+    re.DOTALL | re.IGNORECASE,
+)
+_PART_ASKS = re.compile(
+    r"\s*(?:find|determine|compute|calculate|evaluate|what|how|which|prove|show|is|does|do|are|can"
+    r"|express|simplify|solve|give|state|sketch|plot|for what)\b|[^?]{3,300}\?",
+    re.IGNORECASE,
+)
+_ANSWER_PARTS = re.compile(
+    r"(?:^|[\s;,.])\(?(?:a|i|1|I)\)\s?.+[\s;,.]\(?(?:b|ii|2|II)\)", re.DOTALL
+)
+_TRANSLATION = re.compile(
+    r"translat(?:e|ed|ion)\b[^.]{0,60}\b(?:text|above|english|chinese|following|source|format|result)"
+    r"|\bnote: (?:the|this) (?:problem|question|answer|text|translation)|\bas an ai\b"
+    r"|keep(?:ing)? the (?:original|source) (?:text|format)",
+    re.IGNORECASE,
+)
+_MAX_WORDS = 5  # of an answer in words: "infinitely many solutions exist" is one, a sentence is not
+
+Rule = Callable[[Candidate], str]
+
+
+def find_fault(candidate: Candidate, config: CleanConfig) -> Fault | None:
+    """Return the first fault of a candidate that the recipe does not allow, None for a fit one."""
+    if not candidate.problem.strip() or not candidate.answer.strip():
+        what = "problem" if not candidate.problem.strip() else "answer"
+        return Fault(reason=Reason.EMPTY, detail=f"no {what}")
+    if len(candidate.problem) > config.max_chars:
+        detail = f"{len(candidate.problem):,} characters, at most {config.max_chars:,}"
+        return Fault(reason=Reason.TOO_LONG, detail=detail)
+    rules = _CODE_RULES if candidate.is_code else _MATH_RULES
+    for reason, rule in rules:
+        if reason.value not in config.allow and (detail := rule(candidate)):
+            return Fault(reason=reason, detail=detail[:200])
+    return None
+
+
+def _link(one: Candidate) -> str:
+    return _quoted(_LINK.search(one.problem))
+
+
+def _figure(one: Candidate) -> str:
+    return _quoted(_FIGURE.search(one.problem))
+
+
+def _proof(one: Candidate) -> str:
+    """Find a proof that is all a problem asks for: "Prove that" without a question."""
+    found = _PROOF.search(one.problem)
+    return "" if found is None or _ASKS.search(one.problem) else _quoted(found)
+
+
+def _options(one: Candidate) -> str:
+    """Find options to choose from, a letter as the answer, or options that are missing."""
+    if found := _OPTIONS.search(one.problem):
+        return _quoted(found)
+    if any(gold.words is not None and gold.words.choices for gold in read_golds(one.answer)):
+        return f"the answer is {one.answer}"
+    found = _WHICH_OF.search(one.problem)
+    is_missing = found is not None and not _LISTED.search(one.problem, found.end())
+    return f"{_quoted(found)} and nothing follows" if is_missing else ""
+
+
+def _parts(one: Candidate) -> str:
+    """Find parts (a) and (b) that both ask; conditions (a) and (b) of one question do not."""
+    found = _PARTS.search(one.problem)
+    if found is not None and all(map(_PART_ASKS.match, found.group("first", "second"))):
+        return _quoted(found)
+    return _quoted(_ANSWER_PARTS.search(one.answer))
+
+
+def _translation(one: Candidate) -> str:
+    return _quoted(_TRANSLATION.search(one.problem))
+
+
+def _unreadable(one: Candidate) -> str:
+    golds = read_golds(one.answer)
+    if not golds:
+        return "empty"
+    bad = next((gold for gold in golds if not _is_readable(gold)), None)
+    return "" if bad is None else bad.fault or f"not read: {bad.text[:80]}"
+
+
+def _is_readable(gold: Gold) -> bool:
+    if gold.fault:
+        return False
+    return gold.number is not None or gold.words is not None or parse(gold.text) is not None
+
+
+def _in_words(one: Candidate) -> str:
+    for gold in read_golds(one.answer):
+        if gold.words is not None and len(gold.words.phrase.split()) > _MAX_WORDS:
+            return gold.words.phrase
+    return ""
+
+
+def _no_tests(one: Candidate) -> str:
+    try:
+        read_tests(one.answer)
+    except DataError as error:
+        return error.what
+    return ""
+
+
+def _quoted(found: re.Match[str] | None) -> str:
+    """Return what a pattern found, as one line."""
+    return "" if found is None else " ".join(found.group().split())[:120]
+
+
+_MATH_RULES: tuple[tuple[Reason, Rule], ...] = (
+    (Reason.FIGURE, _figure),
+    (Reason.LINK, _link),
+    (Reason.PROOF, _proof),
+    (Reason.MULTIPLE_CHOICE, _options),
+    (Reason.SEVERAL_PARTS, _parts),
+    (Reason.TRANSLATION, _translation),
+    (Reason.UNREADABLE_ANSWER, _unreadable),
+    (Reason.ANSWER_IN_WORDS, _in_words),
+)
+_CODE_RULES: tuple[tuple[Reason, Rule], ...] = (
+    (Reason.FIGURE, lambda one: _quoted(re.search(r"!\[|<img", one.problem))),
+    (Reason.NO_TESTS, _no_tests),
+)

@@ -1,0 +1,125 @@
+"""What a training set is made of: hashes, counts of every step and source, versions.
+
+No time of day and no path of a machine: two builds of the same things have the same manifest, and
+its hash says so. Called by `build` and the card.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from reasonrl import __version__
+from reasonrl.atomic import write_atomic
+from reasonrl.curation.publish import Published
+from reasonrl.curation.read import files_digest
+from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.store import finished_steps
+from reasonrl.errors import CheckpointError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCounts:
+    """Count what a step kept and dropped, by source, dropped ones by reason too."""
+
+    name: str
+    digest: str
+    kept: dict[str, int]
+    dropped: dict[str, dict[str, int]]
+    notes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFile:
+    """Name a published file with its hash and counts."""
+
+    file: str
+    sha256: str
+    rows: int
+    sources: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Hold all of it; `hash` is over the rest."""
+
+    name: str
+    reasonrl: str
+    recipe: dict[str, Any]
+    steps: tuple[StepCounts, ...]
+    files: tuple[PublishedFile, ...]
+    hash: str = ""
+
+
+def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Published]) -> Manifest:
+    """Write the manifest of a finished build and return it."""
+    counts = [
+        StepCounts(
+            name=report.name,
+            digest=report.digest,
+            kept=report.kept,
+            dropped=report.dropped,
+            notes=report.notes,
+        )
+        for _, report in finished_steps(directory)
+    ]
+    files = [
+        PublishedFile(
+            file=one.file,
+            sha256=files_digest([directory / "data" / one.file]),
+            rows=one.rows,
+            sources=one.sources,
+        )
+        for one in published
+    ]
+    bare = Manifest(
+        name=recipe.name,
+        reasonrl=__version__,
+        recipe=_without_paths(recipe.model_dump(mode="json", exclude={"workers"})),
+        steps=tuple(counts),
+        files=tuple(files),
+    )
+    whole = {**asdict(bare), "hash": _hash(bare)}
+    write_atomic(directory / MANIFEST, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    return read_manifest(directory)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Return a build's manifest; raise CheckpointError when there is none or it was edited."""
+    path = directory / MANIFEST
+    try:
+        found = TypeAdapter(Manifest).validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            "no manifest: the build is not finished",
+            where=str(directory),
+            remedy="reasonrl data build RECIPE.toml",
+        ) from error
+    except ValidationError as error:
+        raise CheckpointError(
+            f"no manifest of a build: {error.errors()[0]['msg']}", where=str(path)
+        ) from error
+    return found
+
+
+def _hash(bare: Manifest) -> str:
+    plain = json.dumps(asdict(bare), sort_keys=True, ensure_ascii=False)
+    return sha256(plain.encode()).hexdigest()
+
+
+def _without_paths(node: Any) -> Any:
+    """Return a recipe's tables with file names in place of paths."""
+    if isinstance(node, dict):
+        return {
+            key: Path(value).name if key == "path" and value else _without_paths(value)
+            for key, value in node.items()
+        }
+    return [_without_paths(item) for item in node] if isinstance(node, list) else node

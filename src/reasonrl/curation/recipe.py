@@ -1,0 +1,139 @@
+"""What a training set is made of and how: the recipe of `reasonrl data build`.
+
+One file a data set, strict like every recipe. Loaded by `cli_data` through `recipe_file`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from reasonrl.config import NAME, CodeBenchmark, FileSource, LiveCodeBench, MathBenchmark, Strict
+
+RawType = Literal[
+    "numina", "deepscaler", "still3", "omni-math", "aime", "math", "gsm8k",
+    "taco", "leetcode", "or1", "file",
+]  # fmt: skip
+
+
+class RawSource(Strict):
+    """Where candidates come from; docs/data.md lists the types.
+
+    Without `path` the files come from the hub. `name` is the data_source of the training set, and
+    has a default for every type but `file`. `subsets` keeps some parts of a source; `before` keeps
+    AIME problems of earlier years; `columns` tells which fields of a file hold problem, answer,
+    solution and id.
+    """
+
+    type: RawType
+    path: Path | None = None
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    subsets: tuple[str, ...] = ()
+    before: int = 2024
+    columns: dict[Literal["problem", "answer", "solution", "id"], str] = Field(default={})
+    limit: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> RawSource:
+        if self.type == "file" and not (self.path and self.name):
+            raise ValueError("a source of type file needs path and name")
+        return self
+
+
+class CleanConfig(Strict):
+    """Which faults of a problem's text are tolerated, and how solutions are used.
+
+    `allow` names reasons that drop nothing. `solutions`: "if-any" compares the answer with that of
+    the given solution where there is one, "required" drops what has none, "ignore" compares none.
+    """
+
+    allow: tuple[
+        Literal[
+            "proof", "multiple-choice", "several-parts", "link", "figure", "translation",
+            "answer-in-words",
+        ],
+        ...,
+    ] = ()  # fmt: skip
+    max_chars: int = Field(default=20_000, ge=100)
+    solutions: Literal["if-any", "required", "ignore"] = "if-any"
+    references: Literal["run", "ignore"] = "run"
+    reference_s: float = Field(default=60.0, gt=0)
+
+
+class SemanticConfig(Strict):
+    """Duplicates by meaning, with a static embedding model (extra `semantic`)."""
+
+    model: str
+    threshold: float = Field(default=0.95, gt=0, le=1)
+
+
+class DedupConfig(Strict):
+    """When two problems are one. `near` is the share of words in common order, 1.1 for never."""
+
+    near: float = Field(default=0.75, ge=0.5, le=1.1)
+    renumbered: bool = True
+    semantic: SemanticConfig | None = None
+
+
+class DecontaminateConfig(Strict):
+    """When a candidate is too much like a protected problem.
+
+    `near` as for duplicates; `contained` is the share of a protected problem's own runs of eight
+    words that makes a candidate hold it.
+    """
+
+    near: float = Field(default=0.75, ge=0.5, le=1.1)
+    contained: float = Field(default=0.8, gt=0, le=1.1)
+
+
+class PublishConfig(Strict):
+    """What is published: shares held out, and how often a source's rows are repeated or thinned.
+
+    `mix` has for a source the factor by which its rows are multiplied: 2 twice each, 0.5 half of
+    them, always the same ones.
+    """
+
+    validation: float = Field(default=0.0, ge=0, lt=1)
+    mix: dict[str, float] = Field(default={})
+
+
+Protected = Annotated[
+    MathBenchmark | CodeBenchmark | LiveCodeBench | FileSource, Field(discriminator="type")
+]
+
+
+class DataRecipe(Strict):
+    """A training set from its raw sources."""
+
+    name: str = Field(pattern=NAME)
+    seed: int = 0
+    workers: int = Field(default=2, ge=1, le=256)
+    license: str = "other"
+    source: tuple[RawSource, ...] = Field(min_length=1)
+    clean: CleanConfig = CleanConfig()
+    dedup: DedupConfig = DedupConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+    protected: tuple[Protected, ...] = ()
+    publish: PublishConfig = PublishConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> DataRecipe:
+        names = [source_name(one) for one in self.source]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two sources named {min(twice)}; give one another `name`")
+        return self
+
+
+_NAMES: dict[RawType, str] = {
+    "numina": "train-math-numinamath1.5", "deepscaler": "train-math-deepscaler",
+    "still3": "train-math-still3", "omni-math": "train-math-omni-math", "aime": "train-math-aime",
+    "math": "train-math-math", "gsm8k": "train-math-gsm8k", "taco": "train-code-taco",
+    "leetcode": "train-code-leetcode", "or1": "or1", "file": "",
+}  # fmt: skip
+
+
+def source_name(source: RawSource) -> str:
+    """Return the data_source of a source's rows, parts of it left out."""
+    return source.name or _NAMES[source.type]

@@ -1,0 +1,169 @@
+"""A candidate for the training set, and the record of one that was dropped.
+
+A candidate is a problem on its way: with its solution, which the training set no longer has, and
+the place it came from. Nothing is ever lost: every row that was read is kept or dropped in each
+step, and a dropped one says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reasonrl.types import Kind
+
+
+class Reason(StrEnum):
+    """Say why a row was dropped; docs/data.md has a line for each."""
+
+    BROKEN = "broken"  # cannot be read, or is no row of its source
+    OUT_OF_SCOPE = "out-of-scope"  # readable, but not what the recipe asks of this source
+    EMPTY = "empty"
+    TOO_LONG = "too-long"
+    PROOF = "proof"
+    MULTIPLE_CHOICE = "multiple-choice"
+    SEVERAL_PARTS = "several-parts"
+    LINK = "link"
+    FIGURE = "figure"
+    TRANSLATION = "translation"
+    UNREADABLE_ANSWER = "unreadable-answer"
+    ANSWER_IN_WORDS = "answer-in-words"
+    NO_TESTS = "no-tests"
+    NO_SOLUTION = "no-solution"  # where one is asked for
+    SOLUTION_DISAGREES = "solution-disagrees"
+    REFERENCE_FAILS = "reference-fails"
+    DUPLICATE = "duplicate"
+    RENUMBERED = "renumbered"
+    NEAR_DUPLICATE = "near-duplicate"
+    ANSWERS_CONFLICT = "answers-conflict"
+    CONTAMINATED = "contaminated"
+    TOO_EASY = "too-easy"
+    TOO_HARD = "too-hard"
+    NOT_JUDGED = "not-judged"  # the verifier failed on its rollouts
+    LOW_QUALITY = "low-quality"
+    LEFT_OUT = "left-out"  # by the mix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Hold one problem on its way to the training set.
+
+    `uid` is unique: the source and the place in it. `answer` is as `Problem.answer`; `solution` is
+    a text for mathematics, and for code a JSON list of programs. `difficulty` is a JSON object of
+    failures of 16 by model name.
+    """
+
+    uid: str
+    source: str
+    kind: str
+    problem: str
+    answer: str
+    solution: str = ""
+    native_id: str = ""
+    origin: str = ""
+    difficulty: str = ""
+
+    @property
+    def is_code(self) -> bool:
+        return self.kind == Kind.CODE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Say what is wrong with a candidate; `other` is the problem that it is too much like."""
+
+    reason: Reason
+    detail: str = ""
+    other: str = ""
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """Hold a candidate with its fault; of a broken row `problem` is what could be read of it."""
+
+    candidate: Candidate
+    fault: Fault
+
+
+_TEXT_FIELDS = [field.name for field in fields(Candidate)]
+KEPT_SCHEMA = pa.schema([(name, pa.string()) for name in _TEXT_FIELDS])
+DROPPED_SCHEMA = pa.schema(
+    [
+        *KEPT_SCHEMA,
+        *((name, pa.string()) for name in ("reason", "detail", "other")),
+        ("similarity", pa.float64()),
+    ]
+)
+
+Item = TypeVar("Item", Candidate, Dropped)
+
+
+def write_kept(path: Path, candidates: Sequence[Candidate]) -> None:
+    """Write candidates as Parquet, all or nothing."""
+    columns = {name: [getattr(one, name) for one in candidates] for name in _TEXT_FIELDS}
+    _write(path, columns, KEPT_SCHEMA)
+
+
+def write_dropped(path: Path, dropped: Sequence[Dropped]) -> None:
+    """Write dropped rows as Parquet, all or nothing."""
+    columns: dict[str, list[Any]] = {
+        name: [getattr(one.candidate, name) for one in dropped] for name in _TEXT_FIELDS
+    }
+    for name in ("reason", "detail", "other", "similarity"):
+        columns[name] = [getattr(one.fault, name) for one in dropped]
+    _write(path, columns, DROPPED_SCHEMA)
+
+
+def read_kept(path: Path) -> list[Candidate]:
+    """Return the candidates of one file."""
+    columns = pq.read_table(path, schema=KEPT_SCHEMA).to_pydict()
+    ordered = (columns[name] for name in _TEXT_FIELDS)
+    return [
+        Candidate(**dict(zip(_TEXT_FIELDS, values, strict=True)))
+        for values in zip(*ordered, strict=True)
+    ]
+
+
+def read_dropped(path: Path) -> list[Dropped]:
+    """Return the dropped rows of one file."""
+    return [_dropped(row) for row in pq.read_table(path, schema=DROPPED_SCHEMA).to_pylist()]
+
+
+def _dropped(row: Mapping[str, Any]) -> Dropped:
+    fault = Fault(
+        reason=Reason(row["reason"]),
+        detail=row["detail"],
+        other=row["other"],
+        similarity=row["similarity"],
+    )
+    return Dropped(candidate=Candidate(**{name: row[name] for name in _TEXT_FIELDS}), fault=fault)
+
+
+def digest(rows: Iterable[Item]) -> str:
+    """Return a hash of rows that does not depend on how files are written."""
+    found = blake2b(digest_size=16)
+    for row in rows:
+        for value in _values(row):
+            data = value.encode()
+            found.update(b"%d:%b" % (len(data), data))
+    return found.hexdigest()
+
+
+def _values(row: Candidate | Dropped) -> list[str]:
+    if isinstance(row, Candidate):
+        return [getattr(row, name) for name in _TEXT_FIELDS]
+    return [*_values(row.candidate), *map(str, asdict(row.fault).values())]
+
+
+def _write(path: Path, columns: Mapping[str, list[Any]], schema: pa.Schema) -> None:
+    scratch = path.with_name(f".{path.name}.writing")
+    pq.write_table(pa.table(columns, schema=schema), scratch, compression="zstd")
+    scratch.replace(path)

@@ -1,0 +1,236 @@
+"""The raw sources: where each is published, and what its rows become.
+
+An adapter takes the fields out of a row and nothing else; whether the problem is any good is for
+later steps. Called by `read`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reasonrl.curation.recipe import RawSource, RawType
+from reasonrl.curation.rows import Fault, Reason
+from reasonrl.data.benchmarks.adapter import Row, field
+from reasonrl.data.rows import parse_row
+from reasonrl.errors import DataError
+from reasonrl.types import Kind
+from reasonrl.verify.extract import last_box, last_number
+
+_COMPUTED = re.compile(r"<<[^<>]*=([^<>=]+)>>")  # how GSM8K notes what was worked out
+
+
+class Unfit(Exception):
+    """Carry why a row is dropped that its source itself calls unfit."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.fault = Fault(reason=reason, detail=detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Hold what a row says. `part` is what the source calls its subset or level."""
+
+    problem: str
+    answer: str
+    solution: str = ""
+    native_id: str = ""
+    part: str = ""
+    kind: Kind = Kind.MATH
+    difficulty: str = ""
+
+
+Read = Callable[[Row, RawSource], Parts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """Say where a source is on the hub, and read one row of it.
+
+    `files` are patterns below the repository, or, where that holds none, below the hub's own
+    conversion of it to Parquet.
+    """
+
+    repository: str
+    files: tuple[str, ...]
+    read: Read
+
+
+def _numina(row: Row, _source: RawSource) -> Parts:
+    part = _optional(row, "source")
+    kind = _optional(row, "question_type").lower()
+    if kind == "proof" or _optional(row, "answer").strip().lower() == "proof":
+        raise Unfit(Reason.PROOF, "the source says so")
+    if kind == "mcq":
+        raise Unfit(Reason.MULTIPLE_CHOICE, "the source says so")
+    for key in ("problem_is_valid", "solution_is_valid"):
+        if _optional(row, key).lower() not in ("", "yes"):
+            raise Unfit(Reason.OUT_OF_SCOPE, f"{key} = {row.get(key)}")
+    if _optional(row, "answer").strip().lower() in ("", "notfound", "not found"):
+        raise Unfit(Reason.EMPTY, "no answer")
+    return Parts(
+        problem=field(row, "problem"),
+        answer=field(row, "answer"),
+        solution=_optional(row, "solution"),
+        part=part,
+    )
+
+
+def _worked(row: Row, _source: RawSource) -> Parts:
+    """Read problem, answer and perhaps a solution, under the names that are in use.
+
+    Where there is no answer, it is what the solution's last box holds.
+    """
+    solution = _optional(row, "solution")
+    answer = _optional(row, "answer", "final_answer", "Answer") or last_box(solution) or ""
+    return Parts(
+        problem=field(row, "problem", "question", "Question"),
+        answer=answer,
+        solution=solution,
+        native_id=_optional(row, "unique_id", "id", "ID"),
+    )
+
+
+def _aime(row: Row, source: RawSource) -> Parts:
+    year = field(row, "year", "Year")
+    if not year.isdecimal() or int(year) >= source.before:
+        raise Unfit(Reason.OUT_OF_SCOPE, f"of {year}, not before {source.before}")
+    return _worked(row, source)
+
+
+def _gsm8k(row: Row, _source: RawSource) -> Parts:
+    solution, mark, answer = field(row, "answer").rpartition("####")
+    if not mark or not answer.strip():
+        raise DataError("no answer after ####", expected="a row of GSM8K")
+    answer, solution = answer.strip(), solution.strip()
+    results = _COMPUTED.findall(solution)
+    if results and last_number(solution) != answer:  # it ends in words: take its last result
+        solution += f"\n\\boxed{{{results[-1]}}}"
+    return Parts(problem=field(row, "question"), answer=answer, solution=solution)
+
+
+def _taco(row: Row, _source: RawSource) -> Parts:
+    tests = _json(field(row, "input_output"), "input_output") if row.get("input_output") else {}
+    if not isinstance(tests, dict) or not tests.get("inputs") or not tests.get("outputs"):
+        raise Unfit(Reason.NO_TESTS, "input_output is empty")
+    kept = {key: tests[key] for key in ("inputs", "outputs", "fn_name") if tests.get(key)}
+    starter = _optional(row, "starter_code")
+    question = field(row, "question").rstrip()
+    return Parts(
+        problem=f"{question}\n\n```python\n{starter.rstrip()}\n```"
+        if starter.strip()
+        else question,
+        answer=json.dumps(kept),
+        solution=_programs(row.get("solutions")),
+        part=_optional(row, "difficulty").lower(),
+        kind=Kind.CODE,
+    )
+
+
+def _leetcode(row: Row, _source: RawSource) -> Parts:
+    tests = {
+        "entry_point": field(row, "entry_point"),
+        "import_prefix": _optional(row, "prompt"),
+        "test_code": field(row, "test"),
+    }
+    meta = row.get("meta")
+    level = _optional(meta if isinstance(meta, Mapping) else row, "difficulty")
+    return Parts(
+        problem=field(row, "query", "problem_description"),
+        answer=json.dumps(tests),
+        solution=json.dumps([field(row, "completion")]),
+        native_id=_optional(row, "task_id"),
+        part=level,
+        kind=Kind.CODE,
+    )
+
+
+def _or1(row: Row, _source: RawSource) -> Parts:
+    problem = parse_row(row)
+    if len(problem.prompt) != 1 or problem.prompt[0].role != "user":
+        raise DataError("a prompt of several turns", expected="one user turn")
+    return Parts(
+        problem=problem.prompt[0].content,
+        answer=problem.answer,
+        solution=_optional(row, "solution"),
+        native_id=problem.id,
+        part=problem.source,
+        kind=problem.kind,
+        difficulty=json.dumps(dict(problem.difficulty)) if problem.difficulty else "",
+    )
+
+
+def _file(row: Row, source: RawSource) -> Parts:
+    """Read a plain row, or fields under names that the recipe gives."""
+    columns = source.columns
+    if not columns:
+        plain = {key: value for key, value in row.items() if key != "solution"}
+        return replace(_or1(plain, source), solution=_optional(row, "solution"))
+    return Parts(
+        problem=field(row, columns.get("problem", "problem")),
+        answer=field(row, columns.get("answer", "answer")),
+        solution=_optional(row, columns.get("solution", "solution")),
+        native_id=_optional(row, columns.get("id", "id")),
+    )
+
+
+def _programs(value: object) -> str:
+    """Return a JSON list of programs: a list, or a list in a string, or one program."""
+    found = _json(value, "solutions") if isinstance(value, str) and value[:1] == "[" else value
+    programs = [found] if isinstance(found, str) else found
+    if not isinstance(programs, list) or not all(isinstance(one, str) for one in programs):
+        raise DataError("solutions of another form", expected="a list of programs")
+    kept = [one for one in programs if one.strip()]
+    return json.dumps(kept) if kept else ""
+
+
+def _json(text: object, key: str) -> Any:
+    try:
+        return json.loads(str(text))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{key} is not JSON: {str(error)[:80]}") from error
+
+
+def _optional(row: Mapping[str, Any], *names: str) -> str:
+    """Return the first of some fields as text, empty where there is none."""
+    try:
+        return field(row, *names)
+    except DataError:
+        return ""
+
+
+_PARQUET = ("*.parquet", "*/*.parquet")
+
+ADAPTERS: Mapping[RawType, Adapter] = {
+    "numina": Adapter(repository="AI-MO/NuminaMath-1.5", files=_PARQUET, read=_numina),
+    "deepscaler": Adapter(
+        repository="agentica-org/DeepScaleR-Preview-Dataset",
+        files=("deepscaler.json", *_PARQUET),
+        read=_worked,
+    ),
+    "still3": Adapter(
+        repository="RUC-AIBOX/STILL-3-Preview-RL-Data",
+        files=("*.jsonl", *_PARQUET),
+        read=_worked,
+    ),
+    "omni-math": Adapter(repository="KbsdJames/Omni-MATH", files=("test.jsonl",), read=_worked),
+    "aime": Adapter(
+        repository="di-zhang-fdu/AIME_1983_2024", files=("*.jsonl", *_PARQUET), read=_aime
+    ),
+    "math": Adapter(
+        repository="DigitalLearningGmbH/MATH-lighteval",
+        files=("data/train-*.parquet",),
+        read=_worked,
+    ),
+    "gsm8k": Adapter(repository="openai/gsm8k", files=("main/train-*.parquet",), read=_gsm8k),
+    "taco": Adapter(repository="BAAI/TACO", files=("train/*.parquet", *_PARQUET), read=_taco),
+    "leetcode": Adapter(
+        repository="newfacade/LeetCodeDataset", files=("*train*.jsonl*",), read=_leetcode
+    ),
+    "or1": Adapter(repository="Skywork/Skywork-OR1-RL-Data", files=_PARQUET, read=_or1),
+    "file": Adapter(repository="", files=(), read=_file),
+}

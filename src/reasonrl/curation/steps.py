@@ -1,0 +1,132 @@
+"""The work of each step on one chunk: functions for a worker process, a job in, a report out.
+
+Called by `build`, which decides what is done, with what, and in which order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from reasonrl.curation import fingerprints
+from reasonrl.curation.answers import AnswerChecker
+from reasonrl.curation.clean import find_fault
+from reasonrl.curation.decontaminate import ProtectedIndex, contamination
+from reasonrl.curation.recipe import CleanConfig, DecontaminateConfig
+from reasonrl.curation.rows import Candidate, Dropped, Fault, read_kept
+from reasonrl.curation.store import ChunkReport, StepFolder
+
+MIN_STATEMENT = 100  # characters before a block of code that can be a statement of their own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Say which chunk is to be made, where, and of what."""
+
+    folder: Path
+    key: str
+    source: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanJob:
+    """A chunk with the settings that texts and answers are judged by."""
+
+    chunk: Chunk
+    config: CleanConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectedJob:
+    """A chunk with where its fingerprints and those of the protected problems are."""
+
+    chunk: Chunk
+    fingerprints: Path
+    protected: Path
+    config: DecontaminateConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultsJob:
+    """A chunk with the faults of some of its rows, found elsewhere, by place."""
+
+    chunk: Chunk
+    faults: Mapping[int, Fault]
+
+
+def clean_chunk(job: CleanJob) -> ChunkReport:
+    """Drop what is unfit from its text alone."""
+    rows = read_kept(job.chunk.source)
+    return _split(job.chunk, rows, [find_fault(row, job.config) for row in rows])
+
+
+def answers_chunk(job: CleanJob) -> ChunkReport:
+    """Drop what its own solution contradicts."""
+    rows = read_kept(job.chunk.source)
+    with AnswerChecker(job.config) as checker:
+        checked = checker.check(rows)
+    return _split(job.chunk, rows, checked.faults, notes={"compared": checked.compared})
+
+
+def fingerprint_chunk(chunk: Chunk) -> Path:
+    """Write the fingerprints of a chunk beside the step's other files, unless they are there."""
+    path = fingerprint_path(chunk.folder, chunk.key)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fingerprints.fingerprint(statement(row.problem) for row in read_kept(chunk.source)).save(
+            path
+        )
+    return path
+
+
+def fingerprint_path(folder: Path, key: str) -> Path:
+    """Return where a chunk's fingerprints are."""
+    return folder / "fingerprints" / f"{key}.npz"
+
+
+def faults_chunk(job: FaultsJob) -> ChunkReport:
+    """Drop what a step found by looking at all chunks."""
+    rows = read_kept(job.chunk.source)
+    return _split(job.chunk, rows, [job.faults.get(place) for place in range(len(rows))])
+
+
+def decontaminate_chunk(job: ProtectedJob) -> ChunkReport:
+    """Drop what is too much like a protected problem."""
+    rows = read_kept(job.chunk.source)
+    index, protected = _protected(job.protected, job.config)
+    faults: list[Fault | None] = [None] * len(rows)
+    for hit in index.hits(fingerprints.load(job.fingerprints), [row.answer for row in rows]):
+        faults[hit.row] = contamination(hit, protected)
+    return _split(job.chunk, rows, faults)
+
+
+def statement(problem: str) -> str:
+    """Return what tells problems apart: not the code that an answer is to start from."""
+    before = problem.partition("```")[0]
+    return before if len(before) >= MIN_STATEMENT else problem
+
+
+@lru_cache(maxsize=1)  # every chunk of a process asks the same one
+def _protected(
+    path: Path, config: DecontaminateConfig
+) -> tuple[ProtectedIndex, Sequence[Candidate]]:
+    rows = read_kept(path)
+    found = fingerprints.fingerprint(statement(row.problem) for row in rows)
+    return ProtectedIndex(found, [row.answer for row in rows], config), rows
+
+
+def _split(
+    chunk: Chunk,
+    rows: Sequence[Candidate],
+    faults: Sequence[Fault | None],
+    notes: Mapping[str, int] | None = None,
+) -> ChunkReport:
+    kept = [row for row, fault in zip(rows, faults, strict=True) if fault is None]
+    dropped = [
+        Dropped(candidate=row, fault=fault)
+        for row, fault in zip(rows, faults, strict=True)
+        if fault is not None
+    ]
+    return StepFolder(chunk.folder).finish_chunk(chunk.key, kept, dropped, notes)

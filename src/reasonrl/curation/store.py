@@ -1,0 +1,189 @@
+"""The steps of a build on disk: each a folder of chunks, finished one by one.
+
+A chunk is what went in, split into what was kept and what was dropped, and a report that is written
+last: without it the chunk is made again. A step whose settings or input changed starts anew. So a
+build that is killed at any instant goes on and ends with the same files.
+
+    steps/2-clean/begun.json            of what these chunks are
+    steps/2-clean/kept/00-00001.parquet
+    steps/2-clean/dropped/00-00001.parquet
+    steps/2-clean/reports/00-00001.json
+    steps/2-clean/done.json             the counts of all
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from reasonrl.atomic import write_atomic
+from reasonrl.curation.rows import (
+    Candidate,
+    Dropped,
+    digest,
+    write_dropped,
+    write_kept,
+)
+from reasonrl.errors import CheckpointError
+
+STEPS = "steps"
+
+Report = TypeVar("Report", "ChunkReport", "StepReport")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkReport:
+    """Count one chunk: rows by source, dropped ones also by reason; `digest` is of its kept rows.
+
+    `notes` count what is worth knowing and drops nothing.
+    """
+
+    key: str
+    digest: str
+    kept: dict[str, int]
+    dropped: dict[str, dict[str, int]]
+    notes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """Count a whole step. `digest` is of all kept rows in order, `identity` of what made them."""
+
+    name: str
+    identity: str
+    digest: str
+    chunks: tuple[str, ...]
+    kept: dict[str, int]
+    dropped: dict[str, dict[str, int]]
+    notes: dict[str, int]
+
+    @property
+    def n_kept(self) -> int:
+        return sum(self.kept.values())
+
+    @property
+    def n_dropped(self) -> int:
+        return sum(sum(reasons.values()) for reasons in self.dropped.values())
+
+
+class StepFolder:
+    """Own the directory of one step."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def begin(self, identity: str) -> None:
+        """Make the folder ready for chunks of this identity; drop those of another."""
+        begun = self.directory / "begun.json"
+        if begun.exists() and _read_json(begun).get("identity") != identity:
+            shutil.rmtree(self.directory)
+        for name in ("kept", "dropped", "reports"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        write_atomic(begun, json.dumps({"identity": identity}) + "\n")
+
+    def kept(self, key: str) -> Path:
+        return self.directory / "kept" / f"{key}.parquet"
+
+    def dropped(self, key: str) -> Path:
+        return self.directory / "dropped" / f"{key}.parquet"
+
+    def report(self, key: str) -> ChunkReport | None:
+        """Return the report of a finished chunk."""
+        path = self._report(key)
+        return _parse(path, TypeAdapter(ChunkReport)) if path.exists() else None
+
+    def finish_chunk(
+        self,
+        key: str,
+        kept: Sequence[Candidate],
+        dropped: Sequence[Dropped],
+        notes: Mapping[str, int] | None = None,
+    ) -> ChunkReport:
+        """Write a chunk, its report last."""
+        write_kept(self.kept(key), kept)
+        write_dropped(self.dropped(key), dropped)
+        by_source: dict[str, Counter[str]] = {}
+        for row in dropped:
+            by_source.setdefault(row.candidate.source, Counter())[row.fault.reason.value] += 1
+        report = ChunkReport(
+            key=key,
+            digest=digest(kept),
+            kept=dict(sorted(Counter(row.source for row in kept).items())),
+            dropped={
+                source: dict(sorted(by_source[source].items())) for source in sorted(by_source)
+            },
+            notes=dict(notes or {}),
+        )
+        write_atomic(self._report(key), json.dumps(asdict(report)) + "\n")
+        return report
+
+    def finish(self, name: str, identity: str, reports: Sequence[ChunkReport]) -> StepReport:
+        """Write the counts of all chunks, in order."""
+        kept: Counter[str] = Counter()
+        notes: Counter[str] = Counter()
+        dropped: dict[str, Counter[str]] = {}
+        for report in reports:
+            kept.update(report.kept)
+            notes.update(report.notes)
+            for source, reasons in report.dropped.items():
+                dropped.setdefault(source, Counter()).update(reasons)
+        whole = StepReport(
+            name=name,
+            identity=identity,
+            digest=hash_of([report.digest for report in reports]),
+            chunks=tuple(report.key for report in reports),
+            kept=dict(kept),
+            dropped={source: dict(reasons) for source, reasons in dropped.items()},
+            notes=dict(notes),
+        )
+        write_atomic(self._done, json.dumps(asdict(whole)) + "\n")
+        return whole
+
+    def done(self) -> StepReport | None:
+        """Return the counts of a finished step."""
+        return _parse(self._done, TypeAdapter(StepReport)) if self._done.exists() else None
+
+    @property
+    def _done(self) -> Path:
+        return self.directory / "done.json"
+
+    def _report(self, key: str) -> Path:
+        return self.directory / "reports" / f"{key}.json"
+
+
+def hash_of(value: object) -> str:
+    """Return a hash of a plain value."""
+    return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def finished_steps(directory: Path) -> list[tuple[StepFolder, StepReport]]:
+    """Return the finished steps of a build, in order."""
+    folders = [StepFolder(path) for path in sorted((directory / STEPS).glob("*-*"))]
+    return [(folder, report) for folder in folders if (report := folder.done()) is not None]
+
+
+def _parse(path: Path, adapter: TypeAdapter[Report]) -> Report:
+    try:
+        return adapter.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise CheckpointError(
+            f"no report of a build: {error.errors()[0]['msg']}",
+            where=str(path),
+            remedy=f"delete {path.parent} to make this step anew",
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

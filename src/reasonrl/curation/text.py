@@ -1,0 +1,102 @@
+r"""The words of a problem, the same for all ways to typeset it.
+
+`\dfrac12`, `\frac{1}{2}` and `\( \frac 1 2 \)` have the same words; so have texts that differ in
+white space, punctuation, quotes, labels such as "Problem 12." or notes such as "(8 points)". What
+changes a problem stays: numbers, operators, brackets, letters. Called by `fingerprints`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_LABEL = re.compile(
+    r"^\s*(?:\[b\]|\*\*|#+\s)?\s*(?:"
+    r"[(\[](?:aime|amc|hmmt|imo|\d{4})[^)\]]{0,40}[)\]]"
+    r"|(?:problem|question|exercise|example|task|q|p|no|ex|prob)\s{0,2}\.?\s{0,2}#?\d+(?:[.-]\d+)*(?![\d,/+^=-]|\.\d|\*(?!\*))"
+    r"|\d{1,3}\s?[.)](?!\d)|\(\d{1,3}\)|\#\d{1,3}"
+    r"|[(\[]\s?\d{1,3}\s?(?:points?|pts?|marks?)\.?\s?[)\]]"
+    r")\s*(?:\*\*|\[/b\])?\s*[:.)\u2014-]*\s*(?:\*\*|\[/b\])?\s*",
+)
+_NOTE = re.compile(
+    r"\s*[(\[](?:\d{1,3}\s?(?:points?|pts?|marks?)"
+    r"|(?=[^()\[\]]*\b(?:1[89]|20)\d\d\b)(?=[^()\[\]]*[a-z]{3})[^()\[\]=$\\]{4,60}"
+    r"|(?:source|from|adapted)\b[^()\[\]]{0,60})\.?[)\]]\s*$"
+)
+_LABELS = 3  # that may stand one after another
+
+_COMMANDS = "|".join(
+    (
+        "text", "textbf", "textit", "textrm", "textsf", "textnormal", "mathrm", "mathbf", "mathit",
+        "mathsf", "mbox", "hbox", "operatorname", "emph", "boldsymbol", "bm", "mathcal", "mathbb",
+    )
+)  # fmt: skip
+_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"\\(?:[dtc]frac)(?![a-z])", r"\\frac"),
+        (r"\\(?:left|right|bigl?|bigr?|biggl?|biggr?|displaystyle|limits)(?![a-z])\.?", " "),
+        (r"\\(?:[,;:!> ]|q?quad(?![a-z])|\\|thinspace(?![a-z])|newline(?![a-z]))|~|&nbsp;", " "),
+        (rf"\\(?:{_COMMANDS})\s*\{{([^{{}}]*)\}}", r" \1 "),
+        (r"\\\$|\\[()\[\]]|\$", " "),
+        (r"[_^]\s?\{\s*\}", ""),
+        (r"\{,\}", ","),
+        (r"(?<=\d),(?=\d{3}(?!\d))", ""),
+        (r"\^\s?\{?\s?\\circ(?![a-z])\s?\}?|\\degree(?![a-z])|\u00ba", " \u00b0 "),
+        (r"\\([dtc]?frac|binom)\s?(\d)\s?(\d)", r"\\\1 {\2} {\3}"),
+        (r"\\sqrt\s?(\d)", r"\\sqrt {\1}"),
+        (r"\^\s?(\d)", r"^ \1 "),
+        (r"_\s?(\d)", r"_ \1 "),
+        (r"\.\s?\.\s?\.|\u2026|\\[lc]?dots[bcmio]?(?![a-z])", r" \\dots "),
+        (r"[\u2010-\u2015\u2212]", "-"),
+        (r"(?<=[a-z])-(?=[a-z])", " "),
+        (r"\*\*|__|(?m:^#{1,6} )|\[/?b\]|<br */?>", " "),
+        (r"(?<=[a-z])['\u2019](?=[a-z])", ""),
+        (r"\\begin\s?\{[a-z]+\*?\}|\\end\s?\{[a-z]+\*?\}", " "),
+    )
+)
+_WORD = re.compile(
+    r"\\[a-z]+|\d+(?:\.\d+)?|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+|[^\s\w]|_"
+)
+_SILENT = frozenset("{},.;:?!\"'`$&\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb")
+_SAME = {
+    "\\le": "\\leq", "\u2264": "\\leq", "\\leqslant": "\\leq", "\\ge": "\\geq",
+    "\u2265": "\\geq", "\\geqslant": "\\geq", "\\ne": "\\neq", "\u2260": "\\neq",
+    "\u00d7": "\\times", "\u00b7": "\\cdot", "\u22c5": "\\cdot", "\\rightarrow": "\\to",
+    "\u2192": "\\to", "\\colon": ":", "\\lbrace": "\\{", "\\mid": "|", "\\vert": "|",
+    "\\lvert": "|", "\\rvert": "|", "\\pi": "\u03c0", "\\theta": "\u03b8", "\\alpha": "\u03b1",
+    "\\beta": "\u03b2", "\\infty": "\u221e", "\\lfloor": "\u230a", "\\rfloor": "\u230b",
+    "\\varnothing": "\\emptyset", "\\longrightarrow": "\\to", "\\implies": "\u21d2",
+    "\\%": "%", "\\prime": "", "\\percent": "%",
+}  # fmt: skip
+_SUPERSCRIPTS = str.maketrans({"\u00b2": "^2 ", "\u00b3": "^3 ", "\u2070": "^0 ", "\u00b9": "^1 "})
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a problem in order: letters, numbers, commands and symbols."""
+    plain = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS)).casefold().strip()
+    plain = _without_labels(plain)
+    for pattern, new in _REWRITES:
+        plain = pattern.sub(new, plain)
+    plain = plain.replace("\\%", "%")
+    found = (_SAME.get(word, word) for word in _WORD.findall(plain))
+    return [word for word in found if word and word not in _SILENT and word != "\\"]
+
+
+def is_number(word: str) -> bool:
+    """Say whether a word is a number."""
+    return word[0].isdigit()
+
+
+def is_letters(word: str) -> bool:
+    """Say whether a word is one of language, not a variable's name."""
+    return len(word) > 1 and word[0].isalpha()
+
+
+def _without_labels(text: str) -> str:
+    for _ in range(_LABELS):
+        shorter = _NOTE.sub("", _LABEL.sub("", text, count=1))
+        if shorter == text or len(shorter) < 8:
+            break
+        text = shorter
+    return text

@@ -1,0 +1,56 @@
+"""Run the chunks of a step in processes of their own.
+
+A chunk is finished on disk or not at all, so a pool may lose what it was doing: on Ctrl-C, or when
+the system kills a worker for its memory. Called by `build`.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TypeVar
+
+from reasonrl.errors import StorageError
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+
+def run_all(
+    work: Callable[[Job], Done],
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    count: Callable[[int], None],
+) -> list[Done]:
+    """Return what `work` makes of every job, in order; with one job or worker, in this process."""
+    if workers == 1 or len(jobs) < 2:
+        return [_counted(work(job), count) for job in jobs]
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_leave_signals
+    )
+    try:
+        futures = [pool.submit(work, job) for job in jobs]
+        for future in as_completed(futures):
+            _counted(future.result(), count)
+        return [future.result() for future in futures]
+    except BrokenProcessPool as error:
+        raise StorageError(
+            "a worker process was killed, perhaps for its memory",
+            remedy="set fewer `workers`; the same command goes on from the last finished chunk",
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _counted(done: Done, count: Callable[[int], None]) -> Done:
+    count(1)
+    return done
+
+
+def _leave_signals() -> None:
+    """Leave Ctrl-C to the process that has the pool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,73 @@
+"""The words of a problem: the same for all ways to typeset it, others for another problem."""
+
+import pytest
+
+from reasonrl.curation.text import words
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (r"Find $\dfrac12$.", r"find \(\frac{1}{2}\)"),
+        (r"$\tfrac{ab}{c}$", r"$\frac{ab}{c}$"),
+        (r"Let $\left( x, y \right)$ be", r"Let $(x,\, y)$ be"),
+        (r"$x^{2}+y^{10}$", r"$x^2 + y^{10}$"),
+        ("x\u00b2 + 1", "$x^2+1$"),
+        (r"$1{,}000$ apples", "1,000 apples"),
+        (r"$n \leq 5$", r"$n\le5$"),
+        (r"$60^\circ$", r"$60^{\circ}$"),
+        (r"$60\degree$", "60\u00b0"),
+        (r"$1,2,\ldots,n$", "1, 2, ..., n"),
+        (r"a \text{ positive } integer", "a positive integer"),
+        (r"costs \$5", "costs $5"),
+        ("a five-digit number", "a five digit number"),
+        ("Natalia\u2019s clips \u2013 all of them", "Natalia's clips - all of them"),
+        (r"\sqrt2", r"\sqrt{2}"),
+        (r"$k^{}_{}$ is", "$k$ is"),
+        ("What is\n\n   x?", "what is x"),
+    ],
+)
+def test_typesetting_changes_no_word(one, two):
+    assert words(one) == words(two)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "12. ", "Problem 3. ", "Problem 3: ", "Question 5) ", "**Exercise 2.3** ", "Q7: ", "(4) ",
+        "1. (15 points) ", "[AIME 1987 #4] ", "Example 3 ", "#8 ", "[b]p5.[/b] ",
+    ],
+)  # fmt: skip
+def test_labels_are_no_words(label):
+    text = "Find the largest prime number below one hundred."
+    assert words(label + text) == words(text)
+
+
+@pytest.mark.parametrize("note", [" (8 points)", " (1995 AIME, Problem 3)", " [HMMT 2008 Algebra]"])
+def test_notes_at_the_end_are_no_words(note):
+    text = "Find the largest prime number below one hundred"
+    assert words(text + note) == words(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("2(x+1)", "2x+1"),
+        ("x^2 + 3", "x^3 + 3"),
+        ("3 + 5", "3 - 5"),
+        ("an even number", "an odd number"),
+        ("2 apples and 3 pears", "3 apples and 2 pears"),
+        ("1.5 litres", "15 litres"),
+        ("2. 5 apples cost", "2. 6 apples cost"),
+        ("f(2)", "f(3)"),
+        (r"\sin x", r"\cos x"),
+        ("2023 points lie on a circle of radius 5", "2024 points lie on a circle of radius 5"),
+    ],
+)
+def test_what_changes_a_problem_changes_its_words(one, two):
+    assert words(one) != words(two)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\\", "$", "12.", "(1)", "\\" * 50, "{" * 9_999])
+def test_any_text_has_words_or_none(text):
+    assert isinstance(words(text), list)
