@@ -1,7 +1,7 @@
-"""Say how alike two problems are, from their words.
+"""Say how alike two problems are, from their words, and which are worth asking about.
 
-Similarity is twice the longest common subsequence of words over both lengths: 1 for the same words
-in the same order. Called by `dedup` and `decontaminate`.
+Similarity is twice the longest common subsequence of words over both lengths, numbers left blank: 1
+for the same words in the same order. Called by `dedup` and `decontaminate`.
 """
 
 from __future__ import annotations
@@ -11,76 +11,103 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from reasonrl.curation.fingerprints import BAND, PERMUTATIONS, Fingerprints, bands
+from reasonrl.curation.fingerprints import BAND, PERMUTATIONS, Array, Fingerprints, bands
+
+Ints = npt.NDArray[np.int64]
+Pairs = npt.NDArray[np.int64]  # [K, 2]
+
+SHORT = 8
+"""Words; shorter problems are never near, only equal: one word is the whole difference."""
 
 _WINDOW = 4  # neighbours of a bucket that are compared with each of its members
 _LIKELY = 0.3  # share of equal signature values below which nothing is looked at more closely
-_SHORT = 8  # words; shorter problems are never near, only equal: a word is the whole difference
-
-Pairs = npt.NDArray[np.int64]
+_SLICE = 65_536  # pairs whose signatures are compared at once
 
 
 class Words:
-    """Give the words of one problem of many, with numbers apart."""
+    """Give the words of one problem of many, numbers left blank."""
 
     def __init__(self, of: Fingerprints) -> None:
-        self._of = of
+        self._starts = of.starts
         self._masked_W = of.masked_W()
 
-    def masked(self, row: int) -> list[int]:
-        """Return the hashes of a problem's words, all numbers alike."""
-        first, last = self._of.starts[row], self._of.starts[row + 1]
-        found: list[int] = self._masked_W[first:last].tolist()
-        return found
-
-    def numbers(self, row: int) -> list[int]:
-        """Return the hashes of a problem's numbers, sorted."""
-        first, last = self._of.starts[row], self._of.starts[row + 1]
-        words_W, is_number_W = self._of.words_W[first:last], self._of.is_number_W[first:last]
-        found: list[int] = np.sort(words_W[is_number_W]).tolist()
+    def __getitem__(self, row: int) -> list[int]:
+        found: list[int] = self._masked_W[self._starts[row] : self._starts[row + 1]].tolist()
         return found
 
 
 def similarity(one: list[int], two: list[int]) -> float:
-    """Return how alike two lists of words are, 0 to 1."""
+    """Return how alike two lists of words are, 0 to 1, to four digits."""
     from rapidfuzz.distance import Indel
 
-    return float(Indel.normalized_similarity(one, two))
+    return round(float(Indel.normalized_similarity(one, two)), 4)
 
 
-def near_similarity(some: Words, one: int, others: Words, two: int, threshold: float) -> float:
-    """Return how alike two problems with the same numbers are, 0 where that is not enough."""
-    left, right = some.masked(one), others.masked(two)
-    if min(len(left), len(right)) < _SHORT or some.numbers(one) != others.numbers(two):
-        return 0.0
-    found = similarity(left, right)
-    return round(found, 4) if found >= threshold else 0.0
-
-
-def close_pairs(one: Fingerprints, rows: Pairs) -> Pairs:
-    """Return pairs (earlier, later) of `rows` that share a band of their signatures, [K, 2].
+def close_pairs(of: Fingerprints, rows: Ints) -> Pairs:
+    """Return pairs (earlier, later) of `rows` with the same numbers that share a band.
 
     Of a bucket with many members each meets its four predecessors and the first: linear in the
     number of problems, whatever is in them.
     """
-    signatures_NP = one.signatures_NP[rows]
-    found: list[npt.NDArray[np.int64]] = []
+    rows = rows[of.lengths()[rows] >= SHORT]
+    found = [np.empty(0, dtype=np.int64)]
     for band in range(PERMUTATIONS // BAND):
-        keys = bands(signatures_NP, band)
+        keys = _with_numbers(bands(of.signatures_NP[rows], band), of.numbers_N[rows])
         found += _bucket_pairs(keys)
-    if not found:
-        return np.empty((0, 2), dtype=np.int64)
     flat = np.unique(np.concatenate(found))
-    pairs = np.stack([flat // len(rows), flat % len(rows)], axis=1)
-    likely = [
-        (signatures_NP[part[:, 0]] == signatures_NP[part[:, 1]]).mean(axis=1) >= _LIKELY
-        for part in _slices(pairs)
+    pairs = rows[np.stack([flat // max(len(rows), 1), flat % max(len(rows), 1)], axis=1)]
+    return likely_pairs(pairs, of, of, _LIKELY)
+
+
+def joined_pairs(left: Fingerprints, right: Fingerprints) -> Pairs:
+    """Return pairs (row of left, row of right) with the same numbers that share a band."""
+    return likely_pairs(_joined(left, right, with_numbers=True), left, right, _LIKELY)
+
+
+def joined_pairs_of_any_numbers(
+    left: Fingerprints, right: Fingerprints, *, least: float, n_words: int
+) -> Pairs:
+    """Return pairs that share a band, of problems with `n_words` or more, whatever their numbers.
+
+    `least` is the share of signature values that agree.
+    """
+    pairs = _joined(left, right, with_numbers=False)
+    is_long = (left.lengths()[pairs[:, 0]] >= n_words) & (right.lengths()[pairs[:, 1]] >= n_words)
+    return likely_pairs(pairs[is_long], left, right, least)
+
+
+def likely_pairs(pairs: Pairs, left: Fingerprints, right: Fingerprints, least: float) -> Pairs:
+    """Return the pairs of which at least a share of signature values agrees."""
+    if not len(pairs):
+        return pairs
+    shares = [
+        (left.signatures_NP[part[:, 0]] == right.signatures_NP[part[:, 1]]).mean(axis=1)
+        for part in np.array_split(pairs, len(pairs) // _SLICE + 1)
     ]
-    kept: Pairs = rows[pairs[np.concatenate(likely)]] if likely else pairs
-    return kept
+    return pairs[np.concatenate(shares) >= least]
 
 
-def _bucket_pairs(keys: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
+def _joined(left: Fingerprints, right: Fingerprints, *, with_numbers: bool) -> Pairs:
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for band in range(PERMUTATIONS // BAND):
+        mine, theirs = bands(left.signatures_NP, band), bands(right.signatures_NP, band)
+        if with_numbers:
+            mine = _with_numbers(mine, left.numbers_N)
+            theirs = _with_numbers(theirs, right.numbers_N)
+        order = np.argsort(theirs, kind="stable")
+        first = np.searchsorted(theirs[order], mine, side="left")
+        counts = np.searchsorted(theirs[order], mine, side="right") - first
+        rows = np.repeat(np.arange(len(mine)), counts)
+        steps = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        found.append(np.stack([rows, order[first[rows] + steps]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _with_numbers(keys: Array, numbers: Array) -> Array:
+    return keys ^ (numbers + np.uint64(1))
+
+
+def _bucket_pairs(keys: Array) -> Iterator[Ints]:
     """Yield pairs of one band as earlier * N + later."""
     n = len(keys)
     order = np.argsort(keys, kind="stable")
@@ -90,11 +117,7 @@ def _bucket_pairs(keys: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64
     first = np.maximum.accumulate(np.where(is_first, np.arange(n), 0))
     later = np.flatnonzero(~is_first)
     yield order[first[later]] * n + order[later]
-    for back in range(1, _WINDOW + 1):
+    for back in range(2, _WINDOW + 1):
         far = later[later - back > first[later]]
         yield order[far - back] * n + order[far]
-
-
-def _slices(pairs: Pairs, size: int = 65_536) -> Iterator[Pairs]:
-    for start in range(0, len(pairs), size):
-        yield pairs[start : start + size]
+    yield order[later - 1] * n + order[later]

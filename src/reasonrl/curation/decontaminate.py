@@ -15,9 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reasonrl.curation.alike import Words, near_similarity, similarity
+from reasonrl.curation.alike import (
+    SHORT,
+    Words,
+    joined_pairs,
+    joined_pairs_of_any_numbers,
+    similarity,
+)
 from reasonrl.curation.answers import is_same_answer
-from reasonrl.curation.fingerprints import BAND, PERMUTATIONS, Fingerprints, bands, ngrams
+from reasonrl.curation.fingerprints import Fingerprints, ngrams
 from reasonrl.curation.recipe import DecontaminateConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason
 
@@ -25,6 +31,7 @@ GRAM = 8
 _MIN_GRAMS = 8  # of its own that a protected problem needs to be found by them
 _LONG = 20  # words
 _ALMOST = 0.9  # similarity of long problems at which numbers and answers do not matter
+_ALMOST_SIGNATURES = 0.5  # a tenth of the words changed leaves some 0.65 of words and pairs
 
 Ints = npt.NDArray[np.int64]
 
@@ -88,31 +95,21 @@ class ProtectedIndex:
         if self._config.near > 1:
             return
         words = Words(rows)
-        for row, protected in self._close(rows).tolist():
-            found = near_similarity(words, row, self._words, protected, self._config.near)
-            if not found or not is_same_answer(self._answers[protected], answers[row]):
-                found = self._almost(words.masked(row), self._words.masked(protected))
-            if found:
+        almost = max(_ALMOST, self._config.near)
+        others = joined_pairs_of_any_numbers(
+            rows, self._of, least=_ALMOST_SIGNATURES, n_words=_LONG
+        )
+        for row, protected in others.tolist():
+            if (found := similarity(words[row], self._words[protected])) >= almost:
+                yield Hit(row=row, protected=protected, how="near", similarity=found)
+        for row, protected in joined_pairs(rows, self._of).tolist():
+            found = similarity(words[row], self._words[protected])
+            is_same = found >= self._config.near and self._is_long_enough(protected)
+            if is_same and is_same_answer(self._answers[protected], answers[row]):
                 yield Hit(row=row, protected=protected, how="near", similarity=found)
 
-    def _almost(self, left: list[int], right: list[int]) -> float:
-        if min(len(left), len(right)) < _LONG:
-            return 0.0
-        found = similarity(left, right)
-        return round(found, 4) if found >= max(_ALMOST, self._config.near) else 0.0
-
-    def _close(self, rows: Fingerprints) -> Ints:
-        """Return pairs (row, protected) that share a band of their signatures."""
-        found = [np.empty((0, 2), dtype=np.int64)]
-        for band in range(PERMUTATIONS // BAND):
-            mine = bands(self._of.signatures_NP, band)
-            order = np.argsort(mine, kind="stable")
-            theirs = bands(rows.signatures_NP, band)
-            first = np.searchsorted(mine[order], theirs, side="left")
-            last = np.searchsorted(mine[order], theirs, side="right")
-            for row in np.flatnonzero(last > first).tolist():
-                found.append(np.array([(row, order[n]) for n in range(first[row], last[row])]))
-        return np.unique(np.concatenate(found), axis=0)
+    def _is_long_enough(self, protected: int) -> bool:
+        return bool(self._of.lengths()[protected] >= SHORT)
 
 
 def contamination(hit: Hit, protected: Sequence[Candidate]) -> Fault:

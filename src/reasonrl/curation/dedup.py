@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from reasonrl.curation.alike import Words, close_pairs, near_similarity
+from reasonrl.curation.alike import Words, close_pairs, similarity
 from reasonrl.curation.answers import is_same_answer
 from reasonrl.curation.fingerprints import Fingerprints
 from reasonrl.curation.rows import Reason
@@ -105,9 +105,8 @@ def _drop_near(
     for first, later in pairs[order].tolist():
         if later in dropped:
             continue
-        head = first
-        if first in dropped:  # a bucket's window showed only one that is gone: ask for its head
-            head = dropped[first].other
-        found = near_similarity(words, head, words, later, near)
-        if found and is_same_answer(answers[head], answers[later]):
+        # a bucket's window may show only one that is gone: ask for what that one stands behind
+        head = dropped[first].other if first in dropped else first
+        found = similarity(words[head], words[later])
+        if found >= near and is_same_answer(answers[head], answers[later]):
             dropped[later] = Match(reason=Reason.NEAR_DUPLICATE, other=head, similarity=found)

@@ -37,8 +37,8 @@ class Fingerprints:
 
     `words_W` are the hashes of all their words, problem i's from `starts[i]` to `starts[i + 1]`,
     `is_number_W` marks numbers. `exact_N` hashes all words, `template_N` all but the numbers (0
-    for a problem with too few words), `signatures_NP` are MinHash values of words and pairs of
-    words with numbers left blank.
+    for a problem with too few words), `numbers_N` the numbers in any order; `signatures_NP` are
+    MinHash values of words and pairs of words with numbers left blank.
     """
 
     words_W: npt.NDArray[np.uint64]
@@ -46,6 +46,7 @@ class Fingerprints:
     starts: npt.NDArray[np.int64]
     exact_N: npt.NDArray[np.uint64]
     template_N: npt.NDArray[np.uint64]
+    numbers_N: npt.NDArray[np.uint64]
     signatures_NP: npt.NDArray[np.uint32]
 
     def __len__(self) -> int:
@@ -54,6 +55,10 @@ class Fingerprints:
     def masked_W(self) -> Array:
         """Return the words' hashes with one and the same for every number."""
         return np.where(self.is_number_W, _NUMBER, self.words_W)
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Return the number of words of every problem."""
+        return np.diff(self.starts)
 
     def save(self, path: Path) -> None:
         """Write all arrays to one file, all or nothing."""
@@ -82,6 +87,7 @@ def joined(parts: Sequence[Fingerprints]) -> Fingerprints:
         starts=np.concatenate([*starts, [total]]),
         exact_N=np.concatenate([part.exact_N for part in parts]),
         template_N=np.concatenate([part.template_N for part in parts]),
+        numbers_N=np.concatenate([part.numbers_N for part in parts]),
         signatures_NP=np.concatenate([part.signatures_NP for part in parts]),
     )
 
@@ -100,6 +106,7 @@ def fingerprint(texts: Iterable[str]) -> Fingerprints:
         starts=starts,
         exact_N=np.array([_whole(row) for row in rows], dtype=np.uint64),
         template_N=np.array([_template(row) for row in rows], dtype=np.uint64),
+        numbers_N=_sums(np.where(is_number_W, _mixed(words_W), np.uint64(0)), starts),
         signatures_NP=_signatures(masked_W, starts),
     )
 
@@ -111,7 +118,7 @@ def ngrams(words_W: Array, n: int) -> Array:
     found = np.zeros(len(words_W) - n + 1, dtype=np.uint64)
     for place in range(n):
         found = found * _STEP + words_W[place : place + len(found)]
-    return found ^ (found >> np.uint64(29))
+    return _mixed(found)
 
 
 def bands(signatures_NP: npt.NDArray[np.uint32], band: int) -> Array:
@@ -121,6 +128,18 @@ def bands(signatures_NP: npt.NDArray[np.uint32], band: int) -> Array:
     for place in range(BAND):
         found = found * _STEP + part[:, place]
     return found
+
+
+def _mixed(hashes: Array) -> Array:
+    """Spread the bits of hashes, so that sums of them are hashes too."""
+    hashes = (hashes ^ (hashes >> np.uint64(31))) * _STEP
+    return hashes ^ (hashes >> np.uint64(29))
+
+
+def _sums(values_W: Array, starts: npt.NDArray[np.int64]) -> Array:
+    """Return the sum of every problem's values, modulo 2**64."""
+    whole = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values_W, dtype=np.uint64)])
+    return whole[starts[1:]] - whole[starts[:-1]]
 
 
 class _Hashes(dict[str, int]):
