@@ -20,6 +20,7 @@ RecipePath = Annotated[
     Path,
     typer.Argument(help="A data recipe in TOML, e.g. recipes/data/or1.toml.", metavar="RECIPE"),
 ]
+Built = Annotated[Path, typer.Argument(help="The directory of a build.", metavar="DIR")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Change one value, e.g. --set dedup.near=0.8.")
 ]
@@ -53,4 +54,39 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
         raise
     for file in manifest.files:
         console.note(f"{file.rows:,} rows in {directory}/data/{file.file}")
-    console.note(f"done: {directory}/manifest.json, hash {manifest.hash[:16]}")
+    console.note(f"done: {directory}/card.html, {directory}/manifest.json ({manifest.hash[:16]})")
+
+
+@data_app.command("show")
+def show(
+    directory: Built,
+    uid: Annotated[
+        str | None, typer.Argument(help="One problem, by its uid.", metavar="[UID]")
+    ] = None,
+    step: Annotated[str | None, typer.Option(help="Rows that this step dropped.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Rows dropped for this reason.")] = None,
+    source: Annotated[str | None, typer.Option(help="Rows of this data_source.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+) -> None:
+    """Show a build's funnel; one problem with its cluster; or dropped rows beside their likes."""
+    from reasonrl.console import Console
+    from reasonrl.console_data import show_dropped, show_fate, show_funnel
+    from reasonrl.curation.lookup import dropped_rows, fate_of, finished_reports
+
+    console = Console()
+    if uid is not None:
+        show_fate(console, fate_of(directory, uid))
+    elif step or reason or source:
+        found = dropped_rows(directory, step=step, reason=reason, source=source, limit=limit)
+        show_dropped(console, found)
+    else:
+        show_funnel(console, finished_reports(directory))
+
+
+@data_app.command("card")
+def card(directory: Built) -> None:
+    """Write the data card of a finished build anew: README.md, funnel.svg, card.html."""
+    from reasonrl.launch.curate import write_card
+
+    write_card(directory)
+    typer.echo(f"done: {directory}/README.md, {directory}/card.html")

@@ -1,0 +1,131 @@
+"""Look into a build: one problem's fate, or dropped rows beside what they are like.
+
+Reads only. Called by `cli_data` and the card.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from reasonrl.curation.rows import Candidate, Dropped, Reason, read_dropped, read_kept
+from reasonrl.curation.store import STEPS, StepFolder, StepReport, finished_steps
+from reasonrl.errors import ConfigError
+
+_PROTECTED = "protected.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Hold a dropped row, the step that dropped it, and the problem that it is like, if any."""
+
+    step: str
+    row: Dropped
+    other: Candidate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """Hold a problem, what became of it, and the rows that were dropped for its sake."""
+
+    candidate: Candidate
+    end: Seen | None
+    cluster: tuple[Seen, ...]
+
+
+def dropped_rows(
+    directory: Path,
+    *,
+    step: str | None = None,
+    reason: str | None = None,
+    source: str | None = None,
+    limit: int | None = None,
+) -> list[Seen]:
+    """Return dropped rows in order; raise ConfigError for a step or reason that does not exist."""
+    steps = _steps(directory)
+    _check(step, [report.name for _, report in steps], "--step")
+    _check(reason, [one.value for one in Reason], "--reason")
+    found: list[tuple[str, Dropped]] = []
+    for folder, report in steps:
+        if step in (None, report.name):
+            found += [
+                (report.name, row)
+                for row in _dropped(folder, report.chunks)
+                if reason in (None, row.fault.reason.value)
+                and source in (None, row.candidate.source)
+            ]
+    found = found[:limit]
+    texts = texts_of(directory, {row.fault.other for _, row in found})
+    return [Seen(step=name, row=row, other=texts.get(row.fault.other)) for name, row in found]
+
+
+def fate_of(directory: Path, uid: str) -> Fate:
+    """Return what became of a problem; raise ConfigError when no row has this id."""
+    candidate = texts_of(directory, {uid}).get(uid)
+    seen = [
+        one
+        for one in dropped_rows(directory)
+        if uid in (one.row.candidate.uid, one.row.fault.other)
+    ]
+    end = next((one for one in seen if one.row.candidate.uid == uid), None)
+    candidate = candidate or (end.row.candidate if end else None)
+    if candidate is None:
+        raise ConfigError(
+            f"no problem {uid!r}",
+            where=str(directory),
+            expected="an id as in the column uid, e.g. train-math-aime-7",
+        )
+    cluster = tuple(one for one in seen if one.row.fault.other == uid)
+    return Fate(candidate=candidate, end=end, cluster=cluster)
+
+
+def finished_reports(directory: Path) -> list[StepReport]:
+    """Return the counts of a build's finished steps; raise ConfigError when there are none."""
+    return [report for _, report in _steps(directory)]
+
+
+def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:
+    """Return problems by id, as they were read, or as they are protected."""
+    wanted = sorted(uids - {""})
+    if not wanted:
+        return {}
+    files = sorted(directory.glob(f"{STEPS}/1-read/kept/*.parquet"))
+    files += sorted(directory.glob(f"{STEPS}/*-decontaminate/{_PROTECTED}"))
+    return {row.uid: row for path in files for row in _rows_with(path, wanted)}
+
+
+def _rows_with(path: Path, uids: Sequence[str]) -> list[Candidate]:
+    if not set(pq.read_table(path, columns=["uid"])["uid"].to_pylist()) & set(uids):
+        return []
+    return [row for row in read_kept(path) if row.uid in uids]
+
+
+def _dropped(folder: StepFolder, keys: Sequence[str]) -> Iterator[Dropped]:
+    for key in keys:
+        yield from read_dropped(folder.dropped(key))
+
+
+def _steps(directory: Path) -> list[tuple[StepFolder, StepReport]]:
+    steps = finished_steps(directory)
+    if not steps:
+        raise ConfigError(
+            "no finished step here",
+            where=str(directory),
+            expected="the directory of a build",
+            remedy="reasonrl data build RECIPE.toml makes one, below datasets",
+        )
+    return steps
+
+
+def _check(name: str | None, known: Sequence[str], option: str) -> None:
+    if name is not None and name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        raise ConfigError(
+            f"{option} {name}",
+            expected="one of " + ", ".join(known),
+            remedy=f"did you mean {near[0]}?" if near else "",
+        )

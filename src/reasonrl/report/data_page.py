@@ -1,0 +1,275 @@
+"""The page and the card of a data set: the funnel, counts by source, examples of what was dropped.
+
+Pure: a manifest and some rows in, HTML and Markdown out; nothing in them that was not counted.
+Called by `launch`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from reasonrl.curation.lookup import Seen
+from reasonrl.curation.manifest import Manifest, StepCounts
+from reasonrl.report.chart import escape_text
+from reasonrl.report.frame import cut, document, facts
+
+_ROW = 30  # height of a bar of the funnel
+_WIDTH, _LABEL, _COUNT = 900, 120, 90
+_COLORS = ("blue", "teal", "orange", "purple", "red", "gray")
+_SHOWN = 700  # characters of a problem that is shown beside another
+
+
+def render_page(manifest: Manifest, hits: Mapping[str, Sequence[Seen]]) -> str:
+    """Return the page as HTML; `hits` are examples of dropped rows by reason."""
+    rows = sum(file.rows for file in manifest.files)
+    known = [
+        ("rows", f"{rows:,}"),
+        ("reasonrl", manifest.reasonrl),
+        ("manifest", manifest.hash[:16]),
+    ]
+    body = [f"<h1>{escape_text(manifest.name)}</h1>", facts(known), *_funnel(manifest.steps)]
+    body += [_sources(manifest), *_hits(hits)]
+    return document(manifest.name, body)
+
+
+def render_readme(manifest: Manifest, license_id: str) -> str:
+    """Return the card as Markdown with the front matter that the hub reads."""
+    n_rows = sum(file.rows for file in manifest.files)
+    steps = "\n".join(
+        f"| {step.name} | {sum(step.kept.values()):,} | {_n_dropped(step):,} | {_why(step)} |"
+        for step in manifest.steps
+    )
+    files = "\n".join(
+        f"| {file.file} | {file.rows:,} | `{file.sha256[:16]}` |" for file in manifest.files
+    )
+    sources = "\n".join(f"| {name} | {count:,} |" for name, count in _published(manifest).items())
+    return f"""---
+license: {json.dumps(license_id)}
+task_categories:
+- text-generation
+tags:
+- reinforcement-learning
+- verifiable-rewards
+- reasonrl
+size_categories:
+- {_size(n_rows)}
+configs:
+- config_name: default
+  data_files:
+{_data_files(manifest)}
+---
+
+# {manifest.name}
+
+{n_rows:,} problems with answers that a program can check, made by `reasonrl data build` (version
+{manifest.reasonrl}). The schema is that of Skywork-OR1-RL-Data: `data_source`, `prompt`, `ability`,
+`reward_model.ground_truth`, `extra_info`. Manifest hash `{manifest.hash}`.
+
+![what every step kept](funnel.svg)
+
+## From raw rows to these
+
+| step | kept | dropped | why |
+|---|---|---|---|
+{steps}
+
+## Files
+
+| file | rows | sha256 |
+|---|---|---|
+{files}
+
+| source | rows |
+|---|---|
+{sources}
+
+## Protected
+
+{_protected(manifest)}
+
+## Limits
+
+- Licences of the sources are those of their publishers; this card states one for the collection.
+- Duplicates and contamination are found by words, not by meaning: a problem told anew in other
+  words, or in another language, is not found.
+- Answers were compared with solutions where a source gives them; where it gives none, they are as
+  the source says.
+"""
+
+
+def render_funnel(manifest: Manifest) -> str:
+    """Return the funnel alone, as an SVG file."""
+    return _svg(manifest.steps, 'xmlns="http://www.w3.org/2000/svg" ').replace(
+        "var(--ink)", "#22272e"
+    )
+
+
+def _funnel(steps: Sequence[StepCounts]) -> Iterator[str]:
+    yield "<h2>From raw rows to the training set</h2>"
+    yield f'<div class="card scroll">{_svg(steps)}</div>'
+    head = "<th>step</th><th>kept</th><th>dropped</th><th>why</th>"
+    rows = "".join(
+        f"<tr><td>{escape_text(step.name)}</td><td>{sum(step.kept.values()):,}</td>"
+        f"<td>{_n_dropped(step):,}</td><td>{escape_text(_why(step))}</td></tr>"
+        for step in steps
+    )
+    yield _table(head, rows)
+
+
+def _svg(steps: Sequence[StepCounts], namespace: str = "") -> str:
+    """Draw a bar for each step: what it kept, by source."""
+    sources = list(dict.fromkeys(name for step in steps for name in _groups(step)))
+    colors = {name: _COLORS[min(place, len(_COLORS) - 1)] for place, name in enumerate(sources)}
+    most = max((_n_before(step) for step in steps), default=1) or 1
+    scale = (_WIDTH - _LABEL - _COUNT) / most
+    parts = []
+    for place, step in enumerate(steps):
+        top, left = place * _ROW + 4, float(_LABEL)
+        parts.append(_text(0, top + 15, step.name))
+        for name, count in _groups(step).items():
+            width = count * scale
+            parts.append(
+                f'<rect class="{colors[name]}" fill="{_HEX[colors[name]]}" x="{left:.1f}" '
+                f'y="{top}" width="{width:.1f}" height="{_ROW - 10}">'
+                f"<title>{escape_text(name)}: {count:,}</title></rect>"
+            )
+            left += width
+        parts.append(_text(left + 8, top + 15, f"{sum(step.kept.values()):,}"))
+    top = len(steps) * _ROW + 8
+    for place, name in enumerate(sources[:12]):
+        x, y = 200 * (place % 4), top + 18 * (place // 4)
+        parts.append(
+            f'<rect fill="{_HEX[colors[name]]}" x="{x}" y="{y}" width="10" height="10"></rect>'
+        )
+        parts.append(_text(x + 15, y + 10, name))
+    height = top + 18 * ((min(len(sources), 12) + 3) // 4) + 6
+    return (
+        f'<svg {namespace}viewBox="0 0 {_WIDTH} {height}" role="img" '
+        f'aria-label="rows kept by every step">{"".join(parts)}</svg>'
+    )
+
+
+_HEX = {
+    "blue": "#4f86c6", "teal": "#35a38f", "orange": "#d9790f", "purple": "#7a5bb0",
+    "red": "#b8403a", "gray": "#a3acb7",
+}  # fmt: skip
+
+
+def _text(x: float, y: float, text: str) -> str:
+    style = "font:12px system-ui,sans-serif;fill:var(--ink)"
+    return f'<text x="{x:.1f}" y="{y}" style="{style}">{escape_text(text)}</text>'
+
+
+def _groups(step: StepCounts) -> dict[str, int]:
+    """Return kept rows by source, parts of a source together."""
+    found: Counter[str] = Counter()
+    for name, count in step.kept.items():
+        found[_group(name)] += count
+    return dict(sorted(found.items()))
+
+
+def _group(source: str) -> str:
+    """Name a source without its part: train-code-leetcode-Easy and -Hard are one."""
+    parts = source.partition("_")[0].split("-")
+    return "-".join(parts[:3]) if parts[0] == "train" and len(parts) > 3 else "-".join(parts)
+
+
+def _n_before(step: StepCounts) -> int:
+    return sum(step.kept.values()) + _n_dropped(step)
+
+
+def _n_dropped(step: StepCounts) -> int:
+    return sum(sum(reasons.values()) for reasons in step.dropped.values())
+
+
+def _why(step: StepCounts) -> str:
+    reasons = Counter[str]()
+    for some in step.dropped.values():
+        reasons.update(some)
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+
+
+def _sources(manifest: Manifest) -> str:
+    rows = "".join(
+        f"<tr><td>{escape_text(name)}</td><td>{count:,}</td></tr>"
+        for name, count in _published(manifest).items()
+    )
+    files = ", ".join(f"{file.file} ({file.rows:,})" for file in manifest.files)
+    return f"<h2>Published: {escape_text(files)}</h2>" + _table(
+        "<th>source</th><th>rows</th>", rows
+    )
+
+
+def _published(manifest: Manifest) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for file in manifest.files:
+        found.update(file.sources)
+    return dict(found.most_common())
+
+
+def _hits(hits: Mapping[str, Sequence[Seen]]) -> Iterator[str]:
+    for reason, rows in hits.items():
+        shown = "".join(map(_hit, rows))
+        yield (
+            f'<details class="card"><summary>{escape_text(reason)} <span class="quiet">'
+            f"({len(rows)} examples)</span></summary>{shown}</details>"
+        )
+
+
+def _hit(one: Seen) -> str:
+    candidate, fault = one.row.candidate, one.row.fault
+    alike = "" if fault.similarity is None else f", {fault.similarity:.2f} alike"
+    head = (
+        f"<p><b>{escape_text(candidate.uid)}</b> <span class='quiet'>"
+        f"{escape_text(fault.detail)}{alike}</span></p>"
+    )
+    text = f"<pre>{cut(candidate.problem, _SHOWN)}\n\n= {cut(candidate.answer, 200)}</pre>"
+    if one.other is None:
+        return f'<div class="sample">{head}{text}</div>'
+    beside = (
+        f"<p class='quiet'>{escape_text(one.other.uid)}</p>"
+        f"<pre>{cut(one.other.problem, _SHOWN)}\n\n= {cut(one.other.answer, 200)}</pre>"
+    )
+    return (
+        f'<div class="sample">{head}<div class="grid-2"><div>{text}</div><div>{beside}</div></div>'
+        "</div>"
+    )
+
+
+def _table(head: str, rows: str) -> str:
+    return (
+        f'<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
+        "</table></div>"
+    )
+
+
+def _protected(manifest: Manifest) -> str:
+    protected = manifest.recipe["protected"]
+    names = [str(one["path"] if one["type"] == "file" else one["type"]) for one in protected]
+    if not names:
+        return "Nothing: no benchmark was held out of these problems."
+    step = next(step for step in manifest.steps if step.name == "decontaminate")
+    return (
+        f"Problems that are like one of {', '.join(names)} were dropped: {_n_dropped(step):,} of "
+        f"{_n_before(step):,}."
+    )
+
+
+def _data_files(manifest: Manifest) -> str:
+    splits: dict[str, list[str]] = {}
+    for file in manifest.files:
+        split = file.file.removesuffix(".parquet").rpartition("-")[2]
+        splits.setdefault(split, []).append(file.file)
+    return "\n".join(
+        f"  - split: {split}\n    path:\n" + "\n".join(f"    - data/{name}" for name in names)
+        for split, names in sorted(splits.items())
+    )
+
+
+def _size(n_rows: int) -> str:
+    for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
+        if n_rows < limit:
+            return name
+    return "100K<n<1M" if n_rows < 1_000_000 else "1M<n<10M"
