@@ -26,10 +26,59 @@ from reasonrl.curation.build import Build, build
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.recipe_file import parse
 
-NAMES = "Natalia Weng Betty Julie James Mark Albert Ken Alexis Tina Jasper Joy Randy Carl".split()
-THINGS = "clips apples books marbles stamps coins pencils cards tickets shells buttons".split()
-PLACES = "market school library garden station museum bakery harbour workshop theatre".split()
-VERBS = "sold bought found lost packed carried counted traded painted collected".split()
+NAMES = [
+    "Natalia",
+    "Weng",
+    "Betty",
+    "Julie",
+    "James",
+    "Mark",
+    "Albert",
+    "Ken",
+    "Alexis",
+    "Tina",
+    "Jasper",
+    "Joy",
+    "Randy",
+    "Carl",
+]
+THINGS = [
+    "clips",
+    "apples",
+    "books",
+    "marbles",
+    "stamps",
+    "coins",
+    "pencils",
+    "cards",
+    "tickets",
+    "shells",
+    "buttons",
+]
+PLACES = [
+    "market",
+    "school",
+    "library",
+    "garden",
+    "station",
+    "museum",
+    "bakery",
+    "harbour",
+    "workshop",
+    "theatre",
+]
+VERBS = [
+    "sold",
+    "bought",
+    "found",
+    "lost",
+    "packed",
+    "carried",
+    "counted",
+    "traded",
+    "painted",
+    "collected",
+]
 ENDS = (
     "How many {thing} are left in the {place} at the end of the day?",
     "What is the total number of {thing} that {name} has after that?",

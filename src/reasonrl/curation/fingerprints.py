@@ -20,9 +20,10 @@ from reasonrl.seeds import derive_seed
 
 Array = npt.NDArray[np.uint64]
 
-TEMPLATE_WORDS = 12
+TEMPLATE_WORDS = 6
 """Words of language that a problem needs to be known without its numbers: "What is 3 + 4?" and
-"What is 5 + 6?" are two problems, a story of 40 words with other numbers is one."""
+"What is 5 + 6?" are two problems, "What is the remainder when 2007 is divided by 81?" is the same
+as with other numbers."""
 
 PERMUTATIONS = 128
 BAND = 4  # signature values that must agree for two problems to be compared

@@ -11,15 +11,18 @@ import re
 import unicodedata
 
 _LABEL = re.compile(
-    r"^\s*(?:\[b\]|\*\*|#+\s)?\s*(?:"
+    r"^\s*(?:\[b\]|\*\*|#+\s|\\text(?:bf|it)\s?\{)?\s*(?:"
     r"[(\[](?:aime|amc|hmmt|imo|\d{4})[^)\]]{0,40}[)\]]"
     r"|(?:problem|question|exercise|example|task|q|p|no|ex|prob)\s{0,2}\.?\s{0,2}#?\d+(?:[.-]\d+)*(?![\d,/+^=-]|\.\d|\*(?!\*))"
-    r"|\d{1,3}\s?[.)](?!\d)|\(\d{1,3}\)|\#\d{1,3}"
+    r"|\d{1,3}(?:\.\d{1,2})?\s?[.)](?!\d)|\(\d{1,3}\)|\#\d{1,3}"
     r"|[(\[]\s?\d{1,3}\s?(?:points?|pts?|marks?)\.?\s?[)\]]"
-    r")\s*(?:\*\*|\[/b\])?\s*[:.)\u2014-]*\s*(?:\*\*|\[/b\])?\s*",
+    r")\s*(?:\*\*|\[/b\]|\})?\s*[:.)\u2014-]*\s*(?:\*\*|\[/b\]|\})?\s*",
 )
+_CONTESTS = "aime|amc|ahsme|hmmt|imo|usamo|usajmo|putnam|smt|bmt|cmimc|pumac|mathcounts"
 _NOTE = re.compile(
-    r"\s*[(\[](?:\d{1,3}\s?(?:points?|pts?|marks?)"
+    rf"(?<=[.?!$)])\s*[-\u2013\u2014]?\s*(?:\d{{4}}\s)?(?:{_CONTESTS})\b[^.?!$\\=]{{0,40}}$"
+    r"|(?<=[.?!])\s*\[\d{1,3}\]\s*$"
+    r"|\s*[(\[](?:\d{1,3}\s?(?:points?|pts?|marks?)"
     r"|(?=[^()\[\]]*\b(?:1[89]|20)\d\d\b)(?=[^()\[\]]*[a-z]{3})[^()\[\]=$\\]{4,60}"
     r"|(?:source|from|adapted)\b[^()\[\]]{0,60})\.?[)\]]\s*$"
 )
@@ -34,13 +37,20 @@ _COMMANDS = "|".join(
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
+        (r"\{,\}|,\\!", ","),
         (r"\\(?:[dtc]frac)(?![a-z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-z])", r"\\binom"),
+        (r"\{\s*([^{}\\]+?)\s*\\choose\s*([^{}\\]+?)\s*\}", r"\\binom{\1}{\2}"),
+        (r"\\begin\s?\{pmatrix\}", "("),
+        (r"\\end\s?\{pmatrix\}", ")"),
+        (r"\\begin\s?\{bmatrix\}", "["),
+        (r"\\end\s?\{bmatrix\}", "]"),
+        (r"\\(?:begin|end)\s?\{vmatrix\}", "|"),
         (r"\\(?:left|right|bigl?|bigr?|biggl?|biggr?|displaystyle|limits)(?![a-z])\.?", " "),
         (r"\\(?:[,;:!> ]|q?quad(?![a-z])|\\|thinspace(?![a-z])|newline(?![a-z]))|~|&nbsp;", " "),
         (rf"\\(?:{_COMMANDS})\s*\{{([^{{}}]*)\}}", r" \1 "),
         (r"\\\$|\\[()\[\]]|\$", " "),
         (r"[_^]\s?\{\s*\}", ""),
-        (r"\{,\}", ","),
         (r"(?<=\d),(?=\d{3}(?!\d))", ""),
         (r"\^\s?\{?\s?\\circ(?![a-z])\s?\}?|\\degree(?![a-z])|\u00ba", " \u00b0 "),
         (r"\\([dtc]?frac|binom)\s?(\d)\s?(\d)", r"\\\1 {\2} {\3}"),
@@ -50,6 +60,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\.\s?\.\s?\.|\u2026|\\[lc]?dots[bcmio]?(?![a-z])", r" \\dots "),
         (r"[\u2010-\u2015\u2212]", "-"),
         (r"(?<=[a-z])-(?=[a-z])", " "),
+        (r"(?<=[\d)}])\s?!|(?<![a-z])([a-z])!", r" \1 \\factorial "),
         (r"\*\*|__|(?m:^#{1,6} )|\[/?b\]|<br */?>", " "),
         (r"(?<=[a-z])['\u2019](?=[a-z])", ""),
         (r"\\begin\s?\{[a-z]+\*?\}|\\end\s?\{[a-z]+\*?\}", " "),
@@ -69,12 +80,15 @@ _SAME = {
     "\\varnothing": "\\emptyset", "\\longrightarrow": "\\to", "\\implies": "\u21d2",
     "\\%": "%", "\\prime": "", "\\percent": "%",
 }  # fmt: skip
-_SUPERSCRIPTS = str.maketrans({"\u00b2": "^2 ", "\u00b3": "^3 ", "\u2070": "^0 ", "\u00b9": "^1 "})
+_CHARACTERS = str.maketrans(
+    {"\u00b2": "^2 ", "\u00b3": "^3 ", "\u2070": "^0 ", "\u00b9": "^1 "}
+    | dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060\u00ad", "")  # that nobody sees
+)
 
 
 def words(text: str) -> list[str]:
     """Return the words of a problem in order: letters, numbers, commands and symbols."""
-    plain = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS)).casefold().strip()
+    plain = unicodedata.normalize("NFKC", text.translate(_CHARACTERS)).casefold().strip()
     plain = _without_labels(plain)
     for pattern, new in _REWRITES:
         plain = pattern.sub(new, plain)
