@@ -1,6 +1,6 @@
 """From a recipe to a training set: the steps in their order, each resumed where it was left.
 
-    read -> clean -> answers -> dedup -> decontaminate -> publish
+    read -> clean -> answers -> dedup -> decontaminate -> difficulty -> publish
 
 Reads like the list of what is done; `steps` does it to one chunk, `store` keeps it. Called by
 `launch` and the benchmarks.
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from reasonrl.curation import fingerprints, steps
 from reasonrl.curation.dedup import Match, find_duplicates
+from reasonrl.curation.difficulty import OpenMeter
 from reasonrl.curation.manifest import Manifest, write_manifest
 from reasonrl.curation.protected import load_protected
 from reasonrl.curation.publish import publish
@@ -33,19 +34,20 @@ Job = TypeVar("Job")
 Done = TypeVar("Done")
 Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
-ORDER = ("read", "clean", "answers", "dedup", "decontaminate")
-_VERSIONS = {"read": 1, "clean": 1, "answers": 1, "dedup": 1, "decontaminate": 1}
+ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty")
+_VERSIONS = dict.fromkeys(ORDER, 1)
 """Raised when a step's code changes what it keeps: builds that were begun make it anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """Hold what is being built and where, and how a person sees it."""
+    """Hold what is being built and where, how a person sees it, and who samples answers."""
 
     recipe: DataRecipe
     directory: Path
     phase: Phase
     note: Callable[[str], None]
+    open_meter: OpenMeter
 
     def folder(self, step: str) -> StepFolder:
         return StepFolder(self.directory / STEPS / f"{ORDER.index(step) + 1}-{step}")
@@ -63,8 +65,9 @@ def build(one: Build) -> Manifest:
     report = _answers(one, report)
     report = _dedup(one, report)
     report = _decontaminate(one, report)
+    report = _difficulty(one, report)
     published = publish(
-        _kept(one.folder("decontaminate"), report.chunks),
+        _kept(one.folder(report.name), report.chunks),
         one.directory / "data",
         one.recipe.publish,
         seed=one.recipe.seed,
@@ -170,6 +173,22 @@ def _decontaminate(one: Build, before: StepReport) -> StepReport:
     return _step(one, "decontaminate", settings, work)
 
 
+def _difficulty(one: Build, before: StepReport) -> StepReport:
+    config = one.recipe.difficulty
+    if config is None:
+        return before
+
+    def work(folder: StepFolder) -> list[ChunkReport]:
+        chunks = _open(one, folder, before)
+        with one.open_meter(config) as meter, one.phase("difficulty", before.n_kept) as count:
+            for chunk in chunks:
+                steps.difficulty_chunk(chunk, config, meter, count)
+        return _reports(folder, before)
+
+    settings = config.model_dump(mode="json", exclude={"engine"})
+    return _step(one, "difficulty", [settings, one.recipe.seed, before.digest], work)
+
+
 # what all steps do alike
 
 
@@ -212,6 +231,10 @@ def _chunks(
 ) -> list[ChunkReport]:
     """Make the open chunks and return the reports of all, in order."""
     one.run(name, work, jobs)
+    return _reports(folder, before)
+
+
+def _reports(folder: StepFolder, before: StepReport) -> list[ChunkReport]:
     reports = [folder.report(key) for key in before.chunks]
     return [report for report in reports if report is not None]
 

@@ -139,8 +139,10 @@ def _mixed(hashes: Array) -> Array:
 
 def _sums(values_W: Array, starts: npt.NDArray[np.int64]) -> Array:
     """Return the sum of every problem's values, modulo 2**64."""
-    whole = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values_W, dtype=np.uint64)])
-    return whole[starts[1:]] - whole[starts[:-1]]
+    whole = np.zeros(len(values_W) + 1, dtype=np.uint64)
+    np.cumsum(values_W, dtype=np.uint64, out=whole[1:])
+    found: Array = whole[starts[1:]] - whole[starts[:-1]]
+    return found
 
 
 class _Hashes(dict[str, int]):

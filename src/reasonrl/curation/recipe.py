@@ -10,7 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from reasonrl.config import NAME, CodeBenchmark, FileSource, LiveCodeBench, MathBenchmark, Strict
+from reasonrl.config import (
+    NAME,
+    CodeBenchmark,
+    EngineConfig,
+    FileSource,
+    LiveCodeBench,
+    MathBenchmark,
+    Strict,
+    VerifyConfig,
+)
 
 RawType = Literal[
     "numina", "deepscaler", "still3", "omni-math", "aime", "math", "gsm8k",
@@ -88,6 +97,28 @@ class DecontaminateConfig(Strict):
     contained: float = Field(default=0.8, gt=0, le=1.1)
 
 
+class DifficultyConfig(Strict):
+    """Whose difficulty is measured, how, and which problems are kept.
+
+    `lowest` and `highest` are failures of 16 that are kept, scaled where fewer are sampled. `name`
+    is the model's name in the training set. With `early` a problem whose fate is certain is sampled
+    no more, so its pass rate is known less well.
+    """
+
+    model: str
+    name: str = ""
+    math_rollouts: int = Field(default=16, ge=1)
+    code_rollouts: int = Field(default=8, ge=1)
+    temperature: float = Field(default=1.0, ge=0)
+    max_new_tokens: int = Field(default=32_768, ge=1)
+    system_prompt: str | None = None
+    lowest: int = Field(default=1, ge=0, le=16)
+    highest: int = Field(default=15, ge=0, le=16)
+    early: bool = True
+    engine: EngineConfig = EngineConfig()
+    verify: VerifyConfig = VerifyConfig()
+
+
 class PublishConfig(Strict):
     """What is published: shares held out, and how often a source's rows are repeated or thinned.
 
@@ -116,6 +147,7 @@ class DataRecipe(Strict):
     dedup: DedupConfig = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     protected: tuple[Protected, ...] = ()
+    difficulty: DifficultyConfig | None = None
     publish: PublishConfig = PublishConfig()
 
     @model_validator(mode="after")

@@ -57,7 +57,7 @@ class Candidate:
 
     `uid` is unique: the source and the place in it. `answer` is as `Problem.answer`; `solution` is
     a text for mathematics, and for code a JSON list of programs. `difficulty` is a JSON object of
-    failures of 16 by model name.
+    failures of 16 by model name, `rollouts` one of [right, judged] answers.
     """
 
     uid: str
@@ -69,6 +69,7 @@ class Candidate:
     native_id: str = ""
     origin: str = ""
     difficulty: str = ""
+    rollouts: str = ""
 
     @property
     def is_code(self) -> bool:

@@ -5,7 +5,7 @@ Called by `build`, which decides what is done, with what, and in which order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,16 @@ from reasonrl.curation import fingerprints
 from reasonrl.curation.answers import AnswerChecker
 from reasonrl.curation.clean import find_fault
 from reasonrl.curation.decontaminate import ProtectedIndex, contamination
-from reasonrl.curation.recipe import CleanConfig, DecontaminateConfig
+from reasonrl.curation.difficulty import (
+    SLICE,
+    Meter,
+    Tally,
+    fault_of,
+    measure,
+    rollouts,
+    with_difficulty,
+)
+from reasonrl.curation.recipe import CleanConfig, DecontaminateConfig, DifficultyConfig
 from reasonrl.curation.rows import Candidate, Dropped, Fault, read_kept
 from reasonrl.curation.store import ChunkReport, StepFolder
 
@@ -100,6 +109,27 @@ def decontaminate_chunk(job: ProtectedJob) -> ChunkReport:
     for hit in index.hits(fingerprints.load(job.fingerprints), [row.answer for row in rows]):
         faults[hit.row] = contamination(hit, protected)
     return _split(job.chunk, rows, faults)
+
+
+def difficulty_chunk(
+    chunk: Chunk, config: DifficultyConfig, meter: Meter, count: Callable[[int], None]
+) -> ChunkReport:
+    """Measure a chunk slice by slice, and drop what is too easy or too hard."""
+    rows = read_kept(chunk.source)
+    tallies: list[Tally] = []
+    for start in range(0, len(rows), SLICE):
+        part, key = rows[start : start + SLICE], f"{chunk.key}-{start:05d}"
+        tallies += measure(part, config, meter, chunk.folder / "measured", key)
+        count(len(part))
+    measured = [
+        with_difficulty(row, tally, config) for row, tally in zip(rows, tallies, strict=True)
+    ]
+    faults = [
+        fault_of(tally, rollouts(row, config), config)
+        for row, tally in zip(rows, tallies, strict=True)
+    ]
+    notes = {"samples": sum(tally.judged + tally.failed for tally in tallies)}
+    return _split(chunk, measured, faults, notes=notes)
 
 
 def statement(problem: str) -> str:

@@ -86,8 +86,9 @@ def evaluate_suite(
     when more than a share of the samples could not be judged.
     """
     journal = journal or Memory()
-    _sample_missing(name, engine, encoded, sampling, journal, run_seed=run_seed, phase=phase)
-    _judge_missing(name, tokenizer, judge, encoded, journal, phase=phase)
+    sample_and_judge(
+        name, engine, tokenizer, judge, encoded, sampling, journal, run_seed=run_seed, phase=phase
+    )
     samples = collect_samples(encoded, sampling.group_size, journal)
     check_failures(
         [sample.verdict for group in samples.values() for sample in group],
@@ -97,6 +98,23 @@ def evaluate_suite(
         remedy="mend what the reason names, then start again",
     )
     return score_suite(name, samples, sampling, step=step)
+
+
+def sample_and_judge(
+    name: str,
+    engine: RolloutEngine,
+    tokenizer: Tokenizer,
+    judge: Judge,
+    encoded: Sequence[EncodedProblem],
+    sampling: Sampling,
+    journal: Journal,
+    *,
+    run_seed: int,
+    phase: Phase,
+) -> None:
+    """Bring a journal to k = `sampling.group_size` judged samples of each problem."""
+    _sample_missing(name, engine, encoded, sampling, journal, run_seed=run_seed, phase=phase)
+    _judge_missing(name, tokenizer, judge, encoded, journal, phase=phase)
 
 
 def collect_samples(

@@ -11,6 +11,7 @@ from reasonrl.curation.lookup import dropped_rows
 from reasonrl.curation.manifest import Manifest, read_manifest
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.errors import StorageError
+from reasonrl.launch.meter import open_meter
 from reasonrl.launch.process import only_process
 from reasonrl.report.data_page import render_funnel, render_page, render_readme
 
@@ -30,7 +31,15 @@ def curate(recipe: DataRecipe, directory: Path, console: Console) -> Manifest:
             f"cannot be made: {error.strerror}", where=str(directory), remedy="choose another --out"
         ) from error
     with only_process(directory):
-        build(Build(recipe=recipe, directory=directory, phase=console.phase, note=console.note))
+        build(
+            Build(
+                recipe=recipe,
+                directory=directory,
+                phase=console.phase,
+                note=console.note,
+                open_meter=lambda config: open_meter(config, directory, console, seed=recipe.seed),
+            )
+        )
         return write_card(directory)
 
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
-from reasonrl.config import EvalRecipe, OptimizerConfig, Suite
+from reasonrl.config import EvalRecipe, Suite
 from reasonrl.console import Console
 from reasonrl.engines.local import keep_freed_memory, use_threads
-from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.journal import FileJournal, Identity, read_samples, write_samples
 from reasonrl.evaluation.options import Request
@@ -31,19 +28,17 @@ from reasonrl.evaluation.results import (
 )
 from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.evaluation.suite import evaluate_suite
-from reasonrl.launch.engines import Plan, local_engine, open_cluster, open_replicas
-from reasonrl.launch.judges import open_judge
-from reasonrl.launch.models import Place, find_model, open_model, take_over
-from reasonrl.launch.process import note_event, only_process
+from reasonrl.launch.engines import open_cluster
+from reasonrl.launch.models import Place, find_model
+from reasonrl.launch.process import only_process
 from reasonrl.launch.protocol import settle_protocol
+from reasonrl.launch.subject import Subject, open_subject
 from reasonrl.manifest import problems_digest, prompts_digest
-from reasonrl.models.hf import LanguageModel
 from reasonrl.pools import SuitePools, load_problem_lists, longest_in_suites
 from reasonrl.recipe_file import dump_table
 from reasonrl.report.eval_page import render_eval_page
 from reasonrl.report.eval_samples import read_suite_samples
-from reasonrl.rollout import EncodedProblem, Judge
-from reasonrl.status import LOGS
+from reasonrl.rollout import EncodedProblem
 from reasonrl.summary import PAGE
 
 SAMPLES, JOURNAL = "samples", "journal"
@@ -107,62 +102,26 @@ def _samples_path(directory: Path, label: str, suite: str) -> Path:
 # one model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
-    """Hold a loaded model with what samples and judges."""
-
-    place: Place
-    model: LanguageModel
-    engine: RolloutEngine
-    judge: Judge
-    weights: str
-
-
 def _evaluate_model(
     place: Place, recipe: EvalRecipe, pools: SuitePools, directory: Path, console: Console
 ) -> None:
-    console.note(f"loading {place.name}")
-    is_here = recipe.engine.type == "local"
-    note, logs = partial(note_event, directory, console), directory / LOGS
-    model = open_model(place, device=recipe.engine.device if is_here else "cpu")
-    with ExitStack() as stack:
-        holder = stack.enter_context(local_engine(model, recipe.engine, OptimizerConfig()))
-        take_over(place, holder)
-        engine: RolloutEngine = holder
-        if not is_here:
-            plan = Plan(
-                engine=recipe.engine,
-                optimizer=OptimizerConfig(),
-                model=place.base,
-                seed=recipe.seed,
-                context=longest_in_suites(recipe.suite, pools),
-            )
-            engine = stack.enter_context(open_replicas(plan, logs=logs, on_event=note))
-            engine.load_weights(holder.weights(), version=0)
-        judge = stack.enter_context(
-            open_judge(
-                recipe.verify,
-                pools.values(),
-                is_on_cluster=not is_here,
-                logs=logs,
-                on_event=note,
-                console=console,
-            )
-        )
-        subject = _Subject(
-            place=place,
-            model=model,
-            engine=engine,
-            judge=judge,
-            weights=model.digest(),
-        )
+    with open_subject(
+        place,
+        recipe.engine,
+        recipe.verify,
+        list(pools.values()),
+        directory,
+        console,
+        seed=recipe.seed,
+        context=longest_in_suites(recipe.suite, pools),
+    ) as subject:
         for suite in recipe.suite:
             _evaluate_on(suite, subject, pools[suite.name], recipe, directory, console)
 
 
 def _evaluate_on(
     suite: Suite,
-    subject: _Subject,
+    subject: Subject,
     encoded: Sequence[EncodedProblem],
     recipe: EvalRecipe,
     directory: Path,
@@ -205,7 +164,7 @@ def _evaluate_on(
 
 def _sample(
     suite: Suite,
-    subject: _Subject,
+    subject: Subject,
     encoded: Sequence[EncodedProblem],
     recipe: EvalRecipe,
     journal: FileJournal,
@@ -230,7 +189,7 @@ def _sample(
 
 
 def _keep_result(
-    directory: Path, recipe: EvalRecipe, subject: _Subject, result: SuiteResult
+    directory: Path, recipe: EvalRecipe, subject: Subject, result: SuiteResult
 ) -> None:
     """Write results.json with this result in place of an older one of the same."""
     results = read_results(directory) or EvalResults(

@@ -13,16 +13,19 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from reasonrl.console import Console
 from reasonrl.curation import build as builder
-from reasonrl.curation.build import ORDER, Build, build
+from reasonrl.curation.build import Build, build
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.curation.rows import read_dropped
 from reasonrl.curation.store import StepFolder, finished_steps
 from reasonrl.data.problems import load_problems
 from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.launch.meter import open_meter
 from reasonrl.recipe_file import parse
 from tests.unit.curation.support import AIME, STORY
 
+STEPS = ("read", "clean", "answers", "dedup", "decontaminate")
 LEET = {
     "task_id": "t", "query": "Return x plus one for any integer x that is given to the function.",
     "entry_point": "f", "prompt": "", "meta": {"difficulty": "Easy"},
@@ -32,7 +35,8 @@ LEET = {
 
 def math_rows():
     for n in range(40):
-        yield {"problem": f"Box {n} weighs {n + 3} kg. How heavy are {n + 2} such boxes?",
+        thing = "".join(chr(97 + (7 * n + 3 * i) % 26) for i in range(4 + n // 26))
+        yield {"problem": f"A {thing} weighs {n + 3} kg. How heavy are {n + 2} such {thing}s?",
                "answer": str((n + 3) * (n + 2)),
                "solution": f"So \\boxed{{{(n + 3) * (n + 2)}}}."}  # fmt: skip
     yield {"problem": STORY, "answer": "72", "solution": "\\boxed{72}"}
@@ -80,7 +84,15 @@ def no_phase(_name, _total):
 
 def run(recipe, directory):
     directory.mkdir(exist_ok=True)
-    return build(Build(recipe=recipe, directory=directory, phase=no_phase, note=lambda _text: None))
+    return build(
+        Build(
+            recipe=recipe,
+            directory=directory,
+            phase=no_phase,
+            note=lambda _text: None,
+            open_meter=lambda config: open_meter(config, directory, Console(), seed=recipe.seed),
+        )
+    )
 
 
 def reasons(directory):
@@ -104,7 +116,7 @@ def test_every_row_is_kept_or_dropped_with_its_reason_in_every_step(raw, tmp_pat
         ("decontaminate", "contaminated"): 1,
     }
     steps = [report for _, report in finished_steps(tmp_path / "out")]
-    assert [report.name for report in steps] == list(ORDER)
+    assert [report.name for report in steps] == list(STEPS)
     before = len(list(math_rows())) + 2
     for report in steps:
         assert report.n_kept + report.n_dropped == before
@@ -169,10 +181,10 @@ def test_a_finished_build_is_not_made_again(raw, tmp_path):
 
 def test_only_the_steps_after_a_change_are_made_again(raw, tmp_path):
     run(recipe_of(raw), tmp_path / "out")
-    before = {name: made_at(tmp_path / "out", name) for name in ORDER}
+    before = {name: made_at(tmp_path / "out", name) for name in STEPS}
     run(recipe_of(raw, dedup={"near": 0.9}), tmp_path / "out")
-    after = {name: made_at(tmp_path / "out", name) for name in ORDER}
-    changed = {name for name in ORDER if before[name] != after[name]}
+    after = {name: made_at(tmp_path / "out", name) for name in STEPS}
+    changed = {name for name in STEPS if before[name] != after[name]}
     assert changed == {"dedup"}  # it keeps the same rows, so what follows stays
 
 

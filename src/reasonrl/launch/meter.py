@@ -1,0 +1,136 @@
+"""Measure difficulty with a model: the rollout engines and verifiers of training, k answers each.
+
+What is sampled goes through the journal of evaluations, so a slice that was cut off goes on sample
+by sample. Called by `curate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from reasonrl.console import Console
+from reasonrl.curation.difficulty import Tally
+from reasonrl.curation.recipe import DifficultyConfig
+from reasonrl.curation.rows import Candidate
+from reasonrl.engines.local import keep_freed_memory, use_threads
+from reasonrl.errors import ConfigError
+from reasonrl.evaluation.journal import FileJournal, Identity
+from reasonrl.evaluation.suite import sample_and_judge
+from reasonrl.launch.engines import open_cluster
+from reasonrl.launch.models import find_model, open_tokenizer
+from reasonrl.launch.subject import Subject, open_subject
+from reasonrl.manifest import problems_digest, prompts_digest
+from reasonrl.rollout import EncodedProblem, encode_problems
+from reasonrl.types import Kind, Message, Problem, Sampling
+
+_PURPOSE = "difficulty"
+
+
+class ModelMeter:
+    """Sample answers of one model and count the right ones."""
+
+    def __init__(self, subject: Subject, config: DifficultyConfig, *, seed: int, room: int) -> None:
+        self._subject = subject
+        self._config = config
+        self._seed = seed
+        self._room = room
+
+    @property
+    def weights(self) -> str:
+        return self._subject.weights
+
+    def sample(self, rows: Sequence[Candidate], k: Sequence[int], workplace: Path) -> list[Tally]:
+        """Return the tallies of k answers of each row, in order.
+
+        A prompt that leaves no room for an answer counts as never solved.
+        """
+        encoded = self._encode(rows)
+        fitting = [place for place, one in enumerate(encoded) if len(one.tokens) <= self._room]
+        tallies = [Tally(judged=one) for one in k]
+        journal = FileJournal(workplace, self._identity())
+        try:
+            for size in sorted(set(k)):
+                self._sample([encoded[n] for n in fitting if k[n] == size], size, journal)
+            verdicts = journal.verdicts()
+        finally:
+            journal.close()
+        for place in fitting:
+            found = [verdicts[encoded[place].problem.id, n] for n in range(k[place])]
+            judged = [one.reward for one in found if one.reward is not None]
+            tallies[place] = Tally(
+                right=judged.count(1.0), judged=len(judged), failed=len(found) - len(judged)
+            )
+        return tallies
+
+    def _sample(self, encoded: Sequence[EncodedProblem], k: int, journal: FileJournal) -> None:
+        config = self._config
+        sampling = Sampling(
+            max_new_tokens=config.max_new_tokens, temperature=config.temperature, group_size=k
+        )
+        sample_and_judge(
+            _PURPOSE,
+            self._subject.engine,
+            self._subject.model.tokenizer,
+            self._subject.judge,
+            encoded,
+            sampling,
+            journal,
+            run_seed=self._seed,
+            phase=_silent,
+        )
+
+    def _encode(self, rows: Sequence[Candidate]) -> list[EncodedProblem]:
+        problems = [_problem(row) for row in rows]
+        tokenizer = self._subject.model.tokenizer
+        return encode_problems(problems, tokenizer, system_prompt=self._config.system_prompt)
+
+    def _identity(self) -> Identity:
+        """Return whose samples a journal holds; which problems these are the step knows."""
+        probe = self._encode([_PROBE])
+        return Identity(
+            weights=self.weights, problems=problems_digest(probe), prompts=prompts_digest(probe)
+        )
+
+
+@contextmanager
+def open_meter(
+    config: DifficultyConfig, directory: Path, console: Console, *, seed: int
+) -> Iterator[ModelMeter]:
+    """Load the model and what judges; raise ConfigError if its context is too short for answers."""
+    place = find_model(config.model)
+    _, context = open_tokenizer(place)
+    room = context - config.max_new_tokens
+    if room < 1:
+        raise ConfigError(
+            f"difficulty.max_new_tokens = {config.max_new_tokens}",
+            expected=f"less than the context of {config.model}, {context} tokens",
+        )
+    use_threads(config.engine.threads)
+    keep_freed_memory()
+    with (
+        open_cluster(config.engine, None),
+        open_subject(
+            place, config.engine, config.verify, [], directory, console, seed=seed, context=context
+        ) as subject,
+    ):
+        yield ModelMeter(subject, config, seed=seed, room=room)
+
+
+def _problem(row: Candidate) -> Problem:
+    return Problem(
+        id=row.uid,
+        prompt=(Message(role="user", content=row.problem),),
+        answer=row.answer,
+        kind=Kind(row.kind),
+        source=row.source,
+    )
+
+
+_PROBE = Candidate(uid="probe", source="", kind="math", problem="What is 1 + 1?", answer="2")
+
+
+@contextmanager
+def _silent(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _n: None

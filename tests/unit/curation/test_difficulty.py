@@ -1,0 +1,153 @@
+"""Difficulty: what is sampled, when a problem's fate is certain, what is kept and written down."""
+
+import json
+
+import pytest
+
+from reasonrl.curation.difficulty import (
+    Tally,
+    fault_of,
+    is_certain,
+    measure,
+    pass_rate,
+    rollouts,
+    with_difficulty,
+)
+from reasonrl.curation.recipe import DifficultyConfig
+from reasonrl.curation.rows import Reason, read_kept
+from reasonrl.errors import CheckpointError, ConfigError
+from tests.unit.curation.support import candidate
+from tests.unit.curation.test_build import raw, reasons, recipe_of, run
+
+__all__ = ["raw"]  # the fixture
+CONFIG = DifficultyConfig(model="m")
+
+
+class Scripted:
+    """A meter whose problems are right at given places of their samples."""
+
+    def __init__(self, right, weights="w"):
+        self.right = right
+        self.weights = weights
+        self.asked = []
+
+    def sample(self, rows, k, workplace):
+        self.asked.append({row.uid: n for row, n in zip(rows, k, strict=True)})
+        return [
+            Tally(right=sum(place < n for place in self.right[row.uid]), judged=n)
+            for row, n in zip(rows, k, strict=True)
+        ]
+
+
+def test_sampling_goes_on_only_while_it_can_change_a_fate(tmp_path):
+    rows = [candidate(uid=name) for name in ("mixed", "late", "never", "always")]
+    meter = Scripted({"mixed": {1}, "late": {6}, "never": set(), "always": set(range(16))})
+    tallies = measure(rows, CONFIG, meter, tmp_path, "a")
+    assert meter.asked == [
+        dict.fromkeys(("mixed", "late", "never", "always"), 4),
+        dict.fromkeys(("late", "never", "always"), 8),
+        dict.fromkeys(("never", "always"), 16),
+    ]
+    faults = [fault_of(tally, 16, CONFIG) for tally in tallies]
+    assert [fault and fault.reason for fault in faults] == [
+        None, None, Reason.TOO_HARD, Reason.TOO_EASY,
+    ]  # fmt: skip
+
+
+def test_without_early_every_problem_gets_all_samples(tmp_path):
+    config = CONFIG.model_copy(update={"early": False})
+    rows = [candidate(uid="a"), candidate(uid="b", kind="code")]
+    meter = Scripted({"a": {0}, "b": {0}})
+    measure(rows, config, meter, tmp_path, "a")
+    assert meter.asked == [{"a": 16, "b": 8}]
+
+
+@pytest.mark.parametrize(
+    ("n", "lowest", "highest"), [(8, 1, 15), (16, 1, 15), (8, 4, 12), (6, 0, 16)]
+)
+def test_certain_means_that_no_further_sample_changes_the_verdict(n, lowest, highest):
+    """Against enumeration: every end that the rest of the samples could bring."""
+    config = CONFIG.model_copy(update={"lowest": lowest, "highest": highest})
+    for judged in range(n + 1):
+        for right in range(judged + 1):
+            ends = {
+                fault_of(Tally(right=right + more, judged=n), n, config) is None
+                for more in range(n - judged + 1)
+            }
+            reasons_of = {
+                fault and fault.reason
+                for more in range(n - judged + 1)
+                if (fault := fault_of(Tally(right=right + more, judged=n), n, config)) or True
+            }
+            certain = is_certain(Tally(right=right, judged=judged), n, config)
+            assert certain == (len(reasons_of) == 1), (judged, right, ends, reasons_of)
+
+
+def test_programs_have_half_the_samples():
+    assert rollouts(candidate(kind="code"), CONFIG) == 8
+    assert fault_of(Tally(right=7, judged=8), 8, CONFIG) is None
+    assert fault_of(Tally(right=8, judged=8), 8, CONFIG).reason is Reason.TOO_EASY
+
+
+@pytest.mark.parametrize(
+    ("right", "judged", "failures"),
+    [(0, 16, 16), (16, 16, 0), (1, 16, 15), (3, 4, 4), (1, 8, 14), (99, 100, 1), (1, 100, 15)],
+)
+def test_difficulty_is_failures_of_16_in_the_released_direction(right, judged, failures):
+    row = with_difficulty(
+        candidate(difficulty='{"other": 3}'), Tally(right=right, judged=judged), CONFIG
+    )
+    assert json.loads(row.difficulty) == {"m": failures, "other": 3}
+    assert json.loads(row.rollouts) == {"m": [right, judged]}
+
+
+def test_what_could_not_be_judged_is_no_failure_of_the_model():
+    fault = fault_of(Tally(right=0, judged=2, failed=14), 16, CONFIG)
+    assert fault.reason is Reason.NOT_JUDGED
+    assert fault_of(Tally(right=1, judged=10, failed=6), 16, CONFIG) is None
+    assert with_difficulty(candidate(), Tally(failed=16), CONFIG).difficulty == ""
+
+
+def test_a_measured_slice_is_not_sampled_again_unless_the_weights_are_others(tmp_path):
+    rows = [candidate(uid="a")]
+    first = measure(rows, CONFIG, Scripted({"a": {0}}), tmp_path, "a")
+    again = Scripted({"a": set()})
+    assert measure(rows, CONFIG, again, tmp_path, "a") == first
+    assert again.asked == []
+    with pytest.raises(CheckpointError, match="other weights"):
+        measure(rows, CONFIG, Scripted({"a": set()}, weights="x"), tmp_path, "a")
+
+
+@pytest.mark.parametrize("right", [0, 1, 8, 16])
+def test_a_pass_rate_has_an_interval_that_holds_it(right):
+    found = pass_rate(right, 16)
+    low, high = found.ci95
+    assert low <= found.value == right / 16 <= high
+    assert 0 < high - low < 0.6
+
+
+TINY = {"model": "tiny", "max_new_tokens": 8, "math_rollouts": 4, "code_rollouts": 4,
+        "engine": {"threads": 1}}  # fmt: skip
+
+
+def test_a_model_that_knows_nothing_finds_everything_too_hard(raw, tmp_path):
+    manifest = run(recipe_of(raw, difficulty=TINY), tmp_path / "out")
+    found = reasons(tmp_path / "out")
+    assert {reason for step, reason in found if step == "difficulty"} == {"too-hard"}
+    assert manifest.files == ()
+    assert manifest.steps[-1].notes == {"samples": 42 * 4}
+
+
+def test_difficulty_is_published(raw, tmp_path):
+    run(recipe_of(raw, difficulty=TINY | {"highest": 16, "name": "t"}), tmp_path / "out")
+    (path,) = (tmp_path / "out" / "steps" / "6-difficulty" / "kept").glob("00-*.parquet")
+    assert {row.difficulty for row in read_kept(path)} == {'{"t": 16}'}
+    from reasonrl.data.problems import load_problems
+
+    problems = load_problems(tmp_path / "out" / "data" / "math-train.parquet")
+    assert problems[0].difficulty == {"t": 16}
+
+
+def test_an_answer_longer_than_the_context_is_an_error_before_any_work(raw, tmp_path):
+    with pytest.raises(ConfigError, match="context of tiny"):
+        run(recipe_of(raw, difficulty=TINY | {"max_new_tokens": 10**6}), tmp_path / "out")
