@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from reasonrl.errors import StorageError
+from reasonrl.errors import EngineError, StorageError
 
 data_app = typer.Typer(
     help="From raw problems to a training set with a card.", no_args_is_help=True
@@ -41,6 +41,7 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
     directory = out or Path("datasets") / parsed.name
 
     from reasonrl.console import Console
+    from reasonrl.curation.endpoint import BudgetSpent
     from reasonrl.launch.curate import curate
 
     console = Console()
@@ -49,7 +50,10 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from here")
         raise typer.Exit(130) from None
-    except (StorageError, OSError):
+    except BudgetSpent:
+        typer.echo("quality.budget is spent; the same command goes on with another")
+        raise typer.Exit(1) from None
+    except (StorageError, EngineError, OSError):
         typer.echo("once what follows is mended, the same command goes on from here", err=True)
         raise
     for file in manifest.files:
@@ -90,3 +94,16 @@ def card(directory: Built) -> None:
 
     write_card(directory)
     typer.echo(f"done: {directory}/README.md, {directory}/card.html")
+
+
+@data_app.command("sheet")
+def sheet(
+    directory: Built,
+    n: Annotated[int, typer.Option(min=1, help="Problems on it.")] = 300,
+) -> None:
+    """Draw problems for people to read: sheet.html, and sheet.csv for their answers."""
+    from reasonrl.launch.curate import write_sheet
+
+    drawn = write_sheet(directory, n)
+    typer.echo(f"done: {drawn} problems in {directory}/sheet.html; fill {directory}/sheet.csv,")
+    typer.echo(f"then `reasonrl data card {directory}` counts the answers")

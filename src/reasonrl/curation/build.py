@@ -1,6 +1,6 @@
 """From a recipe to a training set: the steps in their order, each resumed where it was left.
 
-    read -> clean -> answers -> dedup -> decontaminate -> difficulty -> publish
+    read -> clean -> answers -> dedup -> decontaminate -> difficulty -> quality -> publish
 
 Reads like the list of what is done; `steps` does it to one chunk, `store` keeps it. Called by
 `launch` and the benchmarks.
@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 from reasonrl.curation import fingerprints, steps
 from reasonrl.curation.dedup import Match, find_duplicates
 from reasonrl.curation.difficulty import OpenMeter
+from reasonrl.curation.endpoint import Judges
 from reasonrl.curation.manifest import Manifest, write_manifest
 from reasonrl.curation.protected import load_protected
 from reasonrl.curation.publish import publish
+from reasonrl.curation.quality import agreement, read_votes, write_agreement
 from reasonrl.curation.read import ReadJob, files_digest, read_source
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.curation.rows import Fault, digest, write_kept
@@ -34,7 +36,7 @@ Job = TypeVar("Job")
 Done = TypeVar("Done")
 Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
-ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty")
+ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
 _VERSIONS = dict.fromkeys(ORDER, 1)
 """Raised when a step's code changes what it keeps: builds that were begun make it anew."""
 
@@ -66,6 +68,7 @@ def build(one: Build) -> Manifest:
     report = _dedup(one, report)
     report = _decontaminate(one, report)
     report = _difficulty(one, report)
+    report = _quality(one, report)
     published = publish(
         _kept(one.folder(report.name), report.chunks),
         one.directory / "data",
@@ -187,6 +190,27 @@ def _difficulty(one: Build, before: StepReport) -> StepReport:
 
     settings = config.model_dump(mode="json", exclude={"engine"})
     return _step(one, "difficulty", [settings, one.recipe.seed, before.digest], work)
+
+
+def _quality(one: Build, before: StepReport) -> StepReport:
+    config = one.recipe.quality
+    if config is None:
+        return before
+
+    def work(folder: StepFolder) -> list[ChunkReport]:
+        judges = Judges(config)
+        with one.phase("judge", before.n_kept) as count:
+            for chunk in _open(one, folder, before):
+                steps.quality_chunk(chunk, config, judges, count)
+        paths = [steps.votes_path(folder.directory, key) for key in before.chunks]
+        found = agreement([vote for path in paths for vote in read_votes(path)])
+        write_agreement(one.directory, found)
+        return _reports(folder, before)
+
+    settings = config.model_dump(
+        mode="json", exclude={"concurrency", "timeout_s", "attempts", "budget"}
+    )
+    return _step(one, "quality", [settings, before.digest], work)
 
 
 # what all steps do alike

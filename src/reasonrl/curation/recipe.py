@@ -119,6 +119,41 @@ class DifficultyConfig(Strict):
     verify: VerifyConfig = VerifyConfig()
 
 
+class JudgeConfig(Strict):
+    """A model behind an OpenAI-compatible endpoint; its key is read from the environment."""
+
+    name: str = Field(pattern=NAME)
+    url: str = Field(pattern=r"^https?://")
+    model: str
+    key_variable: str = ""
+
+
+class QualityConfig(Strict):
+    """Who judges problems of mathematics, how often, and how many "valid" of all votes keep one.
+
+    `budget` bounds the requests of one command; the next goes on. `attempts` are those of a vote.
+    """
+
+    judge: tuple[JudgeConfig, ...] = Field(min_length=1)
+    votes: int = Field(default=16, ge=1)
+    keep: int = Field(default=9, ge=0)
+    temperature: float = Field(default=1.0, ge=0)
+    max_tokens: int = Field(default=1_024, ge=16)
+    concurrency: int = Field(default=16, ge=1)
+    timeout_s: float = Field(default=60.0, gt=0)
+    attempts: int = Field(default=6, ge=1)
+    budget: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> QualityConfig:
+        if self.keep > self.votes * len(self.judge):
+            raise ValueError("keep asks for more votes than there are")
+        names = [one.name for one in self.judge]
+        if len(set(names)) < len(names):
+            raise ValueError("two judges of one name")
+        return self
+
+
 class PublishConfig(Strict):
     """What is published: shares held out, and how often a source's rows are repeated or thinned.
 
@@ -148,6 +183,7 @@ class DataRecipe(Strict):
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     protected: tuple[Protected, ...] = ()
     difficulty: DifficultyConfig | None = None
+    quality: QualityConfig | None = None
     publish: PublishConfig = PublishConfig()
 
     @model_validator(mode="after")

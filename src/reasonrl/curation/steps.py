@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from reasonrl.curation import fingerprints
+from reasonrl.curation import fingerprints, quality
 from reasonrl.curation.answers import AnswerChecker
 from reasonrl.curation.clean import find_fault
 from reasonrl.curation.decontaminate import ProtectedIndex, contamination
@@ -23,7 +23,13 @@ from reasonrl.curation.difficulty import (
     rollouts,
     with_difficulty,
 )
-from reasonrl.curation.recipe import CleanConfig, DecontaminateConfig, DifficultyConfig
+from reasonrl.curation.endpoint import Judges
+from reasonrl.curation.recipe import (
+    CleanConfig,
+    DecontaminateConfig,
+    DifficultyConfig,
+    QualityConfig,
+)
 from reasonrl.curation.rows import Candidate, Dropped, Fault, read_kept
 from reasonrl.curation.store import ChunkReport, StepFolder
 
@@ -130,6 +136,33 @@ def difficulty_chunk(
     ]
     notes = {"samples": sum(tally.judged + tally.failed for tally in tallies)}
     return _split(chunk, measured, faults, notes=notes)
+
+
+def quality_chunk(
+    chunk: Chunk, config: QualityConfig, judges: Judges, count: Callable[[int], None]
+) -> ChunkReport:
+    """Have the problems of mathematics judged, and drop those that too few votes are for."""
+    rows = read_kept(chunk.source)
+    asked = [row for row in rows if not row.is_code]
+    count(len(rows) - len(asked))
+    ballot = quality.Ballot(votes_path(chunk.folder, chunk.key))
+    try:
+        judges.vote(asked, ballot, count)
+        votes = quality.votes_on(rows, ballot.votes)
+    finally:
+        ballot.close()
+    faults = [
+        None if row.is_code else quality.fault_of(some, config)
+        for row, some in zip(rows, votes, strict=True)
+    ]
+    cast = [vote for some in votes for vote in some]
+    notes = {"votes": len(cast), "missing-votes": sum(vote.valid is None for vote in cast)}
+    return _split(chunk, rows, faults, notes=notes)
+
+
+def votes_path(folder: Path, key: str) -> Path:
+    """Return where the votes on a chunk are."""
+    return folder / "votes" / f"{key}.jsonl"
 
 
 def statement(problem: str) -> str:

@@ -9,17 +9,23 @@ from reasonrl.console import Console
 from reasonrl.curation.build import Build, build
 from reasonrl.curation.lookup import dropped_rows
 from reasonrl.curation.manifest import Manifest, read_manifest
+from reasonrl.curation.quality import read_agreement
 from reasonrl.curation.recipe import DataRecipe
-from reasonrl.errors import StorageError
+from reasonrl.curation.rows import read_kept
+from reasonrl.curation.store import finished_steps
+from reasonrl.errors import ConfigError, StorageError
 from reasonrl.launch.meter import open_meter
 from reasonrl.launch.process import only_process
-from reasonrl.report.data_page import render_funnel, render_page, render_readme
+from reasonrl.report.data_page import Judged, render_funnel, render_page, render_readme
+from reasonrl.report.data_sheet import read_answers, render_sheet, render_table
+from reasonrl.seeds import derive_seed
 
 _SHOWN_REASONS = (
     "contaminated", "near-duplicate", "renumbered", "duplicate", "answers-conflict",
     "solution-disagrees", "reference-fails", "unreadable-answer", "several-parts", "broken",
 )  # fmt: skip
 _EXAMPLES = 20
+SHEET = "sheet.csv"
 
 
 def curate(recipe: DataRecipe, directory: Path, console: Console) -> Manifest:
@@ -52,7 +58,41 @@ def write_card(directory: Path) -> Manifest:
         if (found := dropped_rows(directory, reason=reason, limit=_EXAMPLES))
     }
     license_id = str(manifest.recipe["license"])
-    write_atomic(directory / "README.md", render_readme(manifest, license_id))
+    judged = Judged(judges=read_agreement(directory), people=_people(directory))
+    write_atomic(directory / "README.md", render_readme(manifest, license_id, judged))
     write_atomic(directory / "funnel.svg", render_funnel(manifest))
     write_atomic(directory / "card.html", render_page(manifest, hits))
     return manifest
+
+
+def write_sheet(directory: Path, n: int) -> int:
+    """Write sheet.html and sheet.csv with some kept problems, always the same; return how many.
+
+    A CSV that is there already is not written over: somebody may have filled it.
+    """
+    manifest = read_manifest(directory)
+    folder, report = finished_steps(directory)[-1]
+    rows = [row for key in report.chunks for row in read_kept(folder.kept(key))]
+    chosen = sorted(rows, key=lambda row: derive_seed("sheet", row.uid))[:n]
+    table = directory / SHEET
+    if table.exists():
+        raise ConfigError(
+            "is there already, and may be filled",
+            where=str(table),
+            remedy="move it away to draw another sample",
+        )
+    write_atomic(directory / "sheet.html", render_sheet(manifest.name, chosen))
+    write_atomic(table, render_table(chosen))
+    return len(chosen)
+
+
+def _people(directory: Path) -> dict[str, tuple[int, int]]:
+    """Return what people answered on the sheet, by question."""
+    path = directory / SHEET
+    if not path.exists():
+        return {}
+    return {
+        question: counts
+        for question, counts in read_answers(path.read_text(encoding="utf-8")).items()
+        if counts[1]
+    }

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from reasonrl.algo.stats import mean_over_problems
 from reasonrl.curation.lookup import Seen
 from reasonrl.curation.manifest import Manifest, StepCounts
+from reasonrl.curation.quality import Agreement
 from reasonrl.report.chart import escape_text
 from reasonrl.report.frame import cut, document, facts
 
@@ -34,7 +37,15 @@ def render_page(manifest: Manifest, hits: Mapping[str, Sequence[Seen]]) -> str:
     return document(manifest.name, body)
 
 
-def render_readme(manifest: Manifest, license_id: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Hold who looked at problems: how far judges agree, and what people answered of so many."""
+
+    judges: Agreement | None
+    people: Mapping[str, tuple[int, int]]
+
+
+def render_readme(manifest: Manifest, license_id: str, judged: Judged) -> str:
     """Return the card as Markdown with the front matter that the hub reads."""
     n_rows = sum(file.rows for file in manifest.files)
     steps = "\n".join(
@@ -88,7 +99,7 @@ configs:
 ## Protected
 
 {_protected(manifest)}
-
+{_quality(judged)}
 ## Limits
 
 - Licences of the sources are those of their publishers; this card states one for the collection.
@@ -243,6 +254,24 @@ def _table(head: str, rows: str) -> str:
         f'<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
         "</table></div>"
     )
+
+
+def _quality(judged: Judged) -> str:
+    lines = []
+    if judged.judges is not None:
+        within = ", ".join(
+            f"{name} with itself {share:.3f}" for name, share in judged.judges.within.items()
+        )
+        kappa = judged.judges.kappa
+        between = "" if kappa is None else f"; between the judges kappa {kappa:.3f}"
+        lines.append(f"Votes of judges agree: {within or 'one vote each'}{between}.")
+    for question, (yes, answered) in judged.people.items():
+        low, high = mean_over_problems([1.0] * yes + [0.0] * (answered - yes)).ci95
+        lines.append(
+            f"- people found {yes} of {answered} {question} "
+            f"({yes / answered:.0%} [{low:.0%}, {high:.0%}])"
+        )
+    return "\n## Quality\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _protected(manifest: Manifest) -> str:

@@ -95,3 +95,20 @@ def test_what_stands_in_a_problem_is_text_on_the_page(raw, tmp_path):
     page = (tmp_path / "out" / "card.html").read_text()
     assert not re.search(r"<script", page)
     assert "&lt;script&gt;" in page
+
+
+def test_people_answer_on_a_sheet_and_the_card_counts(built):
+    assert here("data", "sheet", built, "--n", "5").returncode == 0
+    table = built / "sheet.csv"
+    lines = table.read_text().splitlines()
+    assert len(lines) == 6
+    assert (built / "sheet.html").read_text().count("\u2610") == 5 * 4
+    answers = [f"{line.split(',')[0]},y,Yes,n,,fine" for line in lines[1:5]]
+    table.write_text("\n".join([lines[0], *answers, lines[5]]))
+    again = here("data", "sheet", built)
+    assert (again.returncode, "may be filled" in again.stderr) == (2, True)
+    write_card(built)
+    card = (built / "README.md").read_text()
+    assert "people found 4 of 4 complete (100%" in card
+    assert "people found 0 of 4 formatted (0%" in card
+    assert "relevant (" not in card

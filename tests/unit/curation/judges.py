@@ -1,0 +1,57 @@
+"""A judge on loopback that speaks the protocol of OpenAI, and can time out, fail and lie."""
+
+import json
+import threading
+import time
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from reasonrl.curation.quality import BAD
+
+VALID, INVALID = "Nothing is wrong.\nRATING: VALID", "It lacks its options.\nRATING: INVALID"
+
+
+def honest(prompt, _n):
+    """Call what holds a broken text or one of the known broken problems invalid."""
+    is_bad = "broken" in prompt or any(one.problem in prompt for one in BAD)
+    return INVALID if is_bad else VALID
+
+
+@contextmanager
+def judge(answer):
+    """Serve; `answer(prompt, n)` gives the text of the n-th request, or (status, body, headers), or
+    a number of seconds to sleep before the connection is cut."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            prompt = body["messages"][0]["content"]
+            asked.append((self.path, dict(self.headers), body))
+            found = answer(prompt, len(asked))
+            if isinstance(found, int | float):
+                time.sleep(found)
+                self.connection.close()
+                return
+            status, text, headers = 200, found, {}
+            if isinstance(found, tuple):
+                status, text, headers = found
+            else:
+                text = json.dumps({"choices": [{"message": {"content": found}}]})
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(OSError):  # whoever asked may have given up
+                self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,53 @@
+"""Data recipes: all that are shipped can be read, wrong ones say what is wrong."""
+
+import pytest
+
+from reasonrl.curation.recipe import DataRecipe
+from reasonrl.recipe_file import parse, read_tables
+from tests.e2e.support import RECIPES
+from tests.e2e.support import reasonrl_here as here
+
+SHIPPED = sorted((RECIPES / "data").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_recipe_can_be_read(path):
+    recipe = parse(DataRecipe, read_tables(path), where=path.name)
+    assert recipe.name == path.stem
+    assert recipe.protected
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("dedupe.near=0.8", "nearest is 'dedup'"),
+        ("dedup.naer=0.8", "nearest is 'dedup.near'"),
+        ("dedup.near=0.1", "dedup.near"),
+        ('source.1.type="gsm8"', "source.1"),
+        ('clean.allow=["figures"]', "clean.allow"),
+        ("quality.votes=16", "quality.judge"),
+        ('difficulty={model="tiny", highest=17}', "difficulty.highest"),
+        ('source=[{type="gsm8k"}, {type="gsm8k"}]', "two sources named train-math-gsm8k"),
+        ('source=[{type="file", path="x.jsonl"}]', "needs path and name"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path, change, said):
+    done = here(
+        "data", "build", RECIPES / "data" / "gsm8k.toml", "--out", tmp_path, "--set", change
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_missing_file_is_named_with_its_nearest(tmp_path):
+    (tmp_path / "train.jsonl").write_text("{}")
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('name = "mine"\n[[source]]\ntype = "still3"\npath = "trian.jsonl"\n')
+    done = here("data", "build", recipe, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "trian.jsonl" in done.stderr
+
+
+def test_a_missing_recipe_is_named_with_its_nearest():
+    done = here("data", "build", RECIPES / "data" / "gsm8.toml")
+    assert (done.returncode, "did you mean gsm8k.toml" in done.stderr) == (2, True)
