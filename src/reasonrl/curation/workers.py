@@ -7,9 +7,10 @@ the system kills a worker for its memory. Called by `build`.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -29,11 +30,10 @@ def run_all(
     """Return what `work` makes of every job, in order; with one job or worker, in this process."""
     if workers == 1 or len(jobs) < 2:
         return [_counted(work(job), count) for job in jobs]
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_leave_signals
-    )
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"))
     try:
-        futures = [pool.submit(work, job) for job in jobs]
+        with _no_interrupts():  # workers are born with Ctrl-C blocked: it is this process's
+            futures = [pool.submit(work, job) for job in jobs]
         for future in as_completed(futures):
             _counted(future.result(), count)
         return [future.result() for future in futures]
@@ -51,6 +51,10 @@ def _counted(done: Done, count: Callable[[int], None]) -> Done:
     return done
 
 
-def _leave_signals() -> None:
-    """Leave Ctrl-C to the process that has the pool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
