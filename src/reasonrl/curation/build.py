@@ -27,7 +27,8 @@ from reasonrl.curation.publish import publish
 from reasonrl.curation.quality import agreement, read_votes, write_agreement
 from reasonrl.curation.read import ReadJob, files_digest, read_source
 from reasonrl.curation.recipe import DataRecipe
-from reasonrl.curation.rows import Fault, digest, write_kept
+from reasonrl.curation.rows import Fault, digest, read_kept, write_kept
+from reasonrl.curation.semantic import find_same_meaning
 from reasonrl.curation.source_files import source_files
 from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, hash_of
 from reasonrl.curation.workers import run_all
@@ -139,6 +140,11 @@ def _dedup(one: Build, before: StepReport) -> StepReport:
                 renumbered=config.renumbered,
             )
             count(1)
+        if config.semantic is not None:
+            texts = [row.problem for chunk in chunks for row in read_kept(chunk.source)]
+            with one.phase("meaning", 1) as count:
+                matches |= find_same_meaning(texts, answers, matches, config.semantic)
+                count(1)
         faults = _by_chunk(matches, uids, lengths)
         jobs = [
             steps.FaultsJob(chunk=chunk, faults=found)

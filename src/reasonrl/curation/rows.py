@@ -42,6 +42,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     RENUMBERED = "renumbered"
     NEAR_DUPLICATE = "near-duplicate"
+    SAME_MEANING = "same-meaning"
     ANSWERS_CONFLICT = "answers-conflict"
     CONTAMINATED = "contaminated"
     TOO_EASY = "too-easy"

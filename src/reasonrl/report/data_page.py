@@ -103,8 +103,8 @@ configs:
 ## Limits
 
 - Licences of the sources are those of their publishers; this card states one for the collection.
-- Duplicates and contamination are found by words, not by meaning: a problem told anew in other
-  words, or in another language, is not found.
+- {_by_meaning(manifest)} found by words, not by meaning: a problem told anew in other words, or in
+  another language, is not found.
 - Answers were compared with solutions where a source gives them; where it gives none, they are as
   the source says.
 """
@@ -254,6 +254,11 @@ def _table(head: str, rows: str) -> str:
         f'<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
         "</table></div>"
     )
+
+
+def _by_meaning(manifest: Manifest) -> str:
+    has_semantic = manifest.recipe["dedup"]["semantic"] is not None
+    return "Contamination is" if has_semantic else "Duplicates and contamination are"
 
 
 def _quality(judged: Judged) -> str:
