@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,29 +35,89 @@ class Published:
 
 
 def publish(
-    chunks: Iterable[Path], directory: Path, config: PublishConfig, *, seed: int
+    chunks: Sequence[Path], directory: Path, config: PublishConfig, *, seed: int
 ) -> list[Published]:
-    """Write one file a kind and split, all or nothing each; raise ConfigError for unknown mixes."""
+    """Write one file a kind and split, all or nothing each; raise ConfigError for unknown mixes.
+
+    Chunk by chunk, so that a set of any size is written in the memory of one.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    rows = [row for chunk in chunks for row in read_kept(chunk)]
-    if unknown := config.mix.keys() - {row.source for row in rows}:
+    sources, models = _survey(chunks)
+    if unknown := config.mix.keys() - sources:
         raise ConfigError(
-            f"publish.mix names {min(unknown)}",
-            expected="one of " + ", ".join(sorted({row.source for row in rows})),
+            f"publish.mix names {min(unknown)}", expected="one of " + ", ".join(sorted(sources))
         )
-    parts: dict[tuple[str, str], list[Candidate]] = {}
+    files: dict[str, _File] = {}
+    try:
+        for chunk in chunks:
+            for name, rows in sorted(_parts(read_kept(chunk), config, seed).items()):
+                if name not in files:
+                    files[name] = _File(directory / f"{name}.parquet", models)
+                files[name].write(rows)
+    except BaseException:
+        for file in files.values():
+            file.abandon()
+        raise
+    published = [files[name].finish() for name in sorted(files)]
+    for stale in set(directory.glob("*.parquet")) - {directory / one.file for one in published}:
+        stale.unlink()  # of an earlier recipe
+    return published
+
+
+def _survey(chunks: Sequence[Path]) -> tuple[set[str], list[str]]:
+    """Return the sources, and the models whose difficulty is known, of all rows."""
+    sources: set[str] = set()
+    difficulties: set[str] = set()
+    for chunk in chunks:
+        table = pq.read_table(chunk, columns=["source", "difficulty"])
+        sources.update(table["source"].to_pylist())
+        difficulties.update(table["difficulty"].to_pylist())
+    return sources, sorted({name for text in difficulties if text for name in json.loads(text)})
+
+
+def _parts(
+    rows: Sequence[Candidate], config: PublishConfig, seed: int
+) -> dict[str, list[Candidate]]:
+    """Return rows by the file that they go to, repeated as the mix says."""
+    parts: dict[str, list[Candidate]] = {}
     for row in rows:
         split = "validation" if _draw(seed, "split", row) < config.validation else "train"
         times = 1 if split == "validation" else _times(row, config.mix, seed)
-        parts.setdefault((row.kind, split), []).extend([row] * times)
-    models = sorted({name for row in rows for name in _difficulty(row)})
-    written = []
-    for (kind, split), some in sorted(parts.items()):
-        path = directory / f"{kind}-{split}.parquet"
-        _write(path, some, models)
-        sources = dict(sorted(Counter(row.source for row in some).items()))
-        written.append(Published(file=path.name, rows=len(some), sources=sources))
-    return written
+        if times:
+            parts.setdefault(f"{row.kind}-{split}", []).extend([row] * times)
+    return parts
+
+
+class _File:
+    """Write one file beside its place, and put it there when it is whole."""
+
+    def __init__(self, path: Path, models: Sequence[str]) -> None:
+        self._path = path
+        self._scratch = path.with_name(f".{path.name}.writing")
+        self._models = models
+        self._schema = _schema(models)
+        self._writer = pq.ParquetWriter(self._scratch, self._schema, compression="zstd")
+        self._sources: Counter[str] = Counter()
+
+    def write(self, rows: Sequence[Candidate]) -> None:
+        """Add rows; each gets its place in the file as its index."""
+        part = list(_released(rows, self._sources.total(), self._models))
+        self._writer.write_table(pa.Table.from_pylist(part, self._schema))
+        self._sources.update(row.source for row in rows)
+
+    def finish(self) -> Published:
+        self._writer.close()
+        self._scratch.replace(self._path)
+        return Published(
+            file=self._path.name,
+            rows=self._sources.total(),
+            sources=dict(sorted(self._sources.items())),
+        )
+
+    def abandon(self) -> None:
+        with suppress(OSError):  # what a full disk refused has been said already
+            self._writer.close()
+        self._scratch.unlink(missing_ok=True)
 
 
 def _times(row: Candidate, mix: Mapping[str, float], seed: int) -> int:
@@ -70,10 +131,10 @@ def _draw(seed: int, purpose: str, row: Candidate) -> float:
     return derive_seed(seed, purpose, row.problem) / _LOAD
 
 
-def _write(path: Path, rows: Sequence[Candidate], models: Sequence[str]) -> None:
+def _schema(models: Sequence[str]) -> pa.Schema:
     failures = pa.struct([(name, pa.int64()) for name in models])
     extra = [("index", pa.int64())] + ([("model_difficulty", failures)] if models else [])
-    schema = pa.schema(
+    return pa.schema(
         [
             ("data_source", pa.string()),
             ("prompt", pa.list_(_MESSAGE)),
@@ -82,12 +143,6 @@ def _write(path: Path, rows: Sequence[Candidate], models: Sequence[str]) -> None
             ("extra_info", pa.struct([*extra, ("uid", pa.string())])),
         ]
     )
-    scratch = path.with_name(f".{path.name}.writing")
-    with pq.ParquetWriter(scratch, schema, compression="zstd") as writer:
-        for start in range(0, len(rows), 8_192):
-            part = list(_released(rows[start : start + 8_192], start, models))
-            writer.write_table(pa.Table.from_pylist(part, schema))
-    scratch.replace(path)
 
 
 def _released(

@@ -158,6 +158,13 @@ def test_splits_and_factors_hold_on_to_their_rows(raw, tmp_path):
     assert len(load_problems(tmp_path / "out" / "data" / "math-train.parquet")) == len(train)
 
 
+def test_files_of_an_earlier_recipe_do_not_stay(raw, tmp_path):
+    run(recipe_of(raw, publish={"validation": 0.3}), tmp_path / "out")
+    run(recipe_of(raw), tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out" / "data").iterdir()}
+    assert names == {"code-train.parquet", "math-train.parquet"}
+
+
 def test_an_unknown_source_in_the_mix_is_an_error(raw, tmp_path):
     with pytest.raises(ConfigError, match=r"publish\.mix names nobody"):
         run(recipe_of(raw, publish={"mix": {"nobody": 2.0}}), tmp_path / "out")
