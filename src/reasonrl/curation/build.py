@@ -279,7 +279,7 @@ def _columns(chunks: Sequence[steps.Chunk]) -> tuple[list[str], list[str], list[
     answers: list[str] = []
     lengths = []
     for chunk in chunks:
-        table = pq.read_table(chunk.source, columns=["uid", "answer", "kind"]).to_pydict()
+        table = pq.read_table(chunk.source, columns=["uid", "answer"]).to_pydict()
         uids += table["uid"]
         answers += table["answer"]
         lengths.append(len(table["uid"]))

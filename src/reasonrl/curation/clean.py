@@ -17,7 +17,9 @@ from reasonrl.verify.answer import Gold, read_golds
 from reasonrl.verify.code.tests import read_tests
 from reasonrl.verify.math.parse import parse
 
-_LINK = re.compile(r"https?://|www\.[a-z]|\\(?:url|href)\b|\]\([^)\s]*[/.][^)\s]*\)", re.IGNORECASE)
+_LINK = re.compile(
+    r"https?://|www\.[a-z]|\\(?:url|href)\b|\]\([^)\s]{0,200}[/.][^)\s]{0,200}\)", re.IGNORECASE
+)
 _FIGURE = re.compile(
     r"!\[|\\includegraphics|\[asy\]|<img|\\begin\s?\{(?:tikzpicture|asy|picture)\}"
     r"|\b(?:figure|diagram|picture|image|graph|chart|drawing|illustration|sketch)s?\b"
