@@ -18,7 +18,7 @@ data_app = typer.Typer(
 
 RecipePath = Annotated[
     Path,
-    typer.Argument(help="A data recipe in TOML, e.g. recipes/data/or1.toml.", metavar="RECIPE"),
+    typer.Argument(help="A data recipe in TOML, e.g. recipes/data/gsm8k.toml.", metavar="RECIPE"),
 ]
 Built = Annotated[Path, typer.Argument(help="The directory of a build.", metavar="DIR")]
 Overrides = Annotated[

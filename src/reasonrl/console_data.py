@@ -3,6 +3,7 @@ like."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -52,11 +53,14 @@ def show_dropped(console: Console, rows: Sequence[Seen]) -> None:
 
 def show_fate(console: Console, fate: Fate) -> None:
     """Show one problem whole, what became of it, and its cluster."""
+    from reasonrl.curation.difficulty import pass_rate
+
     one = fate.candidate
     console.note(f"{one.uid}  {one.kind} of {one.source}, {one.origin}\n\n{one.problem}\n")
     console.note(f"answer: {one.answer[:2_000]}")
-    if one.difficulty:
-        console.note(f"failures of 16: {one.difficulty}")
+    for name, (right, judged) in json.loads(_rollouts(fate) or "{}").items():
+        low, high = pass_rate(right, judged).ci95
+        console.note(f"{name}: {right} of {judged} right [{low:.2f}, {high:.2f}]")
     if one.solution:
         console.note(f"solution: {one.solution[:2_000]}")
     console.note("\nkept" if fate.end is None else "\ndropped:")
@@ -65,6 +69,12 @@ def show_fate(console: Console, fate: Fate) -> None:
     if fate.cluster:
         console.note("\ndropped for its sake:")
         show_dropped(console, fate.cluster)
+
+
+def _rollouts(fate: Fate) -> str:
+    """Return what was measured of a problem: on the row that was kept or dropped last."""
+    last = fate.candidate if fate.end is None else fate.end.row.candidate
+    return last.rollouts
 
 
 def _short(text: str, most: int = _LINE) -> str:

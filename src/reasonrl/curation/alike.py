@@ -61,7 +61,8 @@ def close_pairs(of: Fingerprints, rows: Ints) -> Pairs:
 
 def joined_pairs(left: Fingerprints, right: Fingerprints) -> Pairs:
     """Return pairs (row of left, row of right) with the same numbers that share a band."""
-    return likely_pairs(_joined(left, right, with_numbers=True), left, right, _LIKELY)
+    pairs = _joined(left, right, n_words=SHORT, with_numbers=True)
+    return likely_pairs(pairs, left, right, _LIKELY)
 
 
 def joined_pairs_of_any_numbers(
@@ -71,9 +72,9 @@ def joined_pairs_of_any_numbers(
 
     `least` is the share of signature values that agree.
     """
-    pairs = _joined(left, right, with_numbers=False)
-    is_long = (left.lengths()[pairs[:, 0]] >= n_words) & (right.lengths()[pairs[:, 1]] >= n_words)
-    return likely_pairs(pairs[is_long], left, right, least)
+    return likely_pairs(
+        _joined(left, right, n_words=n_words, with_numbers=False), left, right, least
+    )
 
 
 def likely_pairs(pairs: Pairs, left: Fingerprints, right: Fingerprints, least: float) -> Pairs:
@@ -87,19 +88,22 @@ def likely_pairs(pairs: Pairs, left: Fingerprints, right: Fingerprints, least: f
     return pairs[np.concatenate(shares) >= least]
 
 
-def _joined(left: Fingerprints, right: Fingerprints, *, with_numbers: bool) -> Pairs:
+def _joined(left: Fingerprints, right: Fingerprints, *, n_words: int, with_numbers: bool) -> Pairs:
+    """Return pairs that share a band, of problems with `n_words` or more."""
+    ours, others = (np.flatnonzero(one.lengths() >= n_words) for one in (left, right))
     found = [np.empty((0, 2), dtype=np.int64)]
     for band in range(PERMUTATIONS // BAND):
-        mine, theirs = bands(left.signatures_NP, band), bands(right.signatures_NP, band)
+        mine = bands(left.signatures_NP[ours], band)
+        theirs = bands(right.signatures_NP[others], band)
         if with_numbers:
-            mine = _with_numbers(mine, left.numbers_N)
-            theirs = _with_numbers(theirs, right.numbers_N)
+            mine = _with_numbers(mine, left.numbers_N[ours])
+            theirs = _with_numbers(theirs, right.numbers_N[others])
         order = np.argsort(theirs, kind="stable")
         first = np.searchsorted(theirs[order], mine, side="left")
         counts = np.searchsorted(theirs[order], mine, side="right") - first
         rows = np.repeat(np.arange(len(mine)), counts)
         steps = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        found.append(np.stack([rows, order[first[rows] + steps]], axis=1))
+        found.append(np.stack([ours[rows], others[order[first[rows] + steps]]], axis=1))
     return np.unique(np.concatenate(found), axis=0)
 
 

@@ -8,6 +8,7 @@ verifier has processes below it. Called by `steps`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,7 +20,12 @@ from reasonrl.types import FAILED_STATUSES, Kind, Status, Task, Verdict
 from reasonrl.verify import CodeOptions, Verifier, VerifyItem
 from reasonrl.verify.answer import judge_fast, read_golds
 from reasonrl.verify.code.verdict import Program, ProgramJudge
+from reasonrl.verify.extract import last_box
 
+_DEADLINE_S = 10.0  # of one answer: what is kept must not depend on how busy a machine is
+_FINAL = re.compile(
+    r"answer(?: is|:)\s*:?\s*\**\s*(\$[^$\n]{1,200}\$|[^\s$][^\n$.;]{0,60})", re.IGNORECASE
+)
 _PROGRAMS = 3  # given programs that are tried until one passes
 
 
@@ -36,7 +42,7 @@ class AnswerChecker:
 
     def __init__(self, config: CleanConfig) -> None:
         self._config = config
-        self._verifier = Verifier(unboxed=True)
+        self._verifier = Verifier(deadline_s=_DEADLINE_S)
         options = CodeOptions(problem_s=config.reference_s, stop_early=True)
         self._programs = ProgramJudge(options, workers=1)
 
@@ -55,12 +61,16 @@ class AnswerChecker:
     def check(self, candidates: Sequence[Candidate]) -> Checked:
         """Return the fault of each candidate, in order."""
         faults: list[Fault | None] = [None] * len(candidates)
-        texts = [
-            place
+        wants_text = self._config.solutions != "ignore"
+        finals = {
+            place: final
             for place, one in enumerate(candidates)
-            if not one.is_code and one.solution.strip() and self._config.solutions != "ignore"
-        ]
-        verdicts = self._verifier.verify_batch([_item(candidates[place]) for place in texts])
+            if wants_text and not one.is_code and (final := _final_answer(one.solution))
+        }
+        texts = list(finals)
+        verdicts = self._verifier.verify_batch(
+            [_item(candidates[place], finals[place]) for place in texts]
+        )
         for place, verdict in zip(texts, verdicts, strict=True):
             faults[place] = _solution_fault(verdict)
         compared = len(texts)
@@ -68,14 +78,15 @@ class AnswerChecker:
             if one.is_code and self._config.references == "run":
                 faults[place] = self._reference_fault(one)
                 compared += bool(one.solution)
-            elif not one.is_code and not one.solution.strip():
-                faults[place] = self._missing()
+            elif not one.is_code and place not in finals:
+                faults[place] = self._missing(one)
         return Checked(faults=faults, compared=compared)
 
-    def _missing(self) -> Fault | None:
+    def _missing(self, one: Candidate) -> Fault | None:
         if self._config.solutions != "required":
             return None
-        return Fault(reason=Reason.NO_SOLUTION, detail="the source gives none")
+        detail = "it marks no final answer" if one.solution.strip() else "the source gives none"
+        return Fault(reason=Reason.NO_SOLUTION, detail=detail)
 
     def _reference_fault(self, one: Candidate) -> Fault | None:
         programs = _programs(one.solution)
@@ -97,8 +108,8 @@ def is_same_answer(one: str, two: str) -> bool | None:
     """
     if one == two:
         return True
-    if one[:1] == "{" or two[:1] == "{":
-        return False
+    if one[:1] == "{" or two[:1] == "{":  # other tests of a program do not contradict
+        return None
     findings = [
         judge_fast(gold, answer.text) for gold in read_golds(one) for answer in read_golds(two)
     ]
@@ -107,15 +118,26 @@ def is_same_answer(one: str, two: str) -> bool | None:
     return None if None in findings else False
 
 
-def _item(one: Candidate) -> VerifyItem:
-    return VerifyItem(task=Task(kind=Kind.MATH, answer=one.answer), response=one.solution)
+def _final_answer(solution: str) -> str:
+    """Return the part of a solution that marks its final answer, as a box; empty if none does.
+
+    A solution's last number is no answer: it may end with when equality holds.
+    """
+    if (boxed := last_box(solution)) is not None:
+        return f"\\boxed{{{boxed}}}"
+    said = _FINAL.findall(solution)
+    return f"\\boxed{{{said[-1].strip(' *$')}}}" if said else ""
+
+
+def _item(one: Candidate, final: str) -> VerifyItem:
+    return VerifyItem(task=Task(kind=Kind.MATH, answer=one.answer), response=final)
 
 
 def _solution_fault(verdict: Verdict) -> Fault | None:
     if verdict.status is Status.CORRECT:
         return None
     if verdict.status in (Status.NO_ANSWER, Status.EMPTY_BOX):
-        return Fault(reason=Reason.NO_SOLUTION, detail="the given solution has no final answer")
+        return Fault(reason=Reason.NO_SOLUTION, detail="its final answer is empty")
     if verdict.status in FAILED_STATUSES:
         return Fault(reason=Reason.NOT_JUDGED, detail=f"{verdict.status}: {verdict.reason}"[:200])
     detail = f"the solution ends with {verdict.extracted[:120]} ({verdict.status})"

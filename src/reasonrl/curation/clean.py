@@ -18,17 +18,20 @@ from reasonrl.verify.code.tests import read_tests
 from reasonrl.verify.math.parse import parse
 
 _LINK = re.compile(
-    r"https?://|www\.[a-z]|\\(?:url|href)\b|\]\([^)\s]{0,200}[/.][^)\s]{0,200}\)", re.IGNORECASE
+    r"https?://|www\.[a-z]|\\(?:url|href)\b"
+    r"|\]\((?:/|[\w-]+\.)[^)\s]{0,200}\.?[a-z]{2,5}[^)\s]{0,200}\)",
+    re.IGNORECASE,
 )
 _FIGURE = re.compile(
     r"!\[|\\includegraphics|\[asy\]|<img|\\begin\s?\{(?:tikzpicture|asy|picture)\}"
-    r"|\b(?:figure|diagram|picture|image|graph|chart|drawing|illustration|sketch)s?\b"
-    r"[^.?!]{0,40}\b(?:below|above|shown|right|left|attached|depicted|displayed)\b"
-    r"|\b(?:as |is |are )?(?:shown|depicted|illustrated|pictured|given|see|drawn)[^.?!]{0,12}"
-    r"\b(?:in |on )?(?:the |this )?(?:adjacent |following |accompanying )?"
-    r"(?:figure|diagram|picture|image|drawing|illustration|sketch|fig\.)"
-    r"|\b(?:in|from|see|on) (?:the|this) (?:adjacent |following |accompanying )?"
-    r"(?:figure|diagram|picture|fig\.)",
+    r"|\b(?:figure|diagram|picture|image|graph|chart|table|drawing|illustration|sketch)s?\b"
+    r"[^.?!]{0,30}\b(?:shown|depicted|displayed|is given|(?<!\\)(?:below|above)(?! the\b))\b"
+    r"|\b(?:shown|depicted|illustrated|pictured|drawn)[^.?!]{0,12}"
+    r"\b(?:figure|diagram|picture|image|drawing|illustration|sketch|fig\.)"
+    r"|\b(?:in|from|see|on|use|consider) (?:the |this )?(?:(?:adjacent|following|accompanying|above"
+    r"|below) )?(?:(?:figure|fig\.?|diagram) ?\d|(?:figure|diagram|picture)\b)(?! skat)"
+    r"|\bfig(?:ure|\.) ?\d+\b|\b(?:figure|diagram|picture) (?:on|to|at) the (?:right|left)\b"
+    r"|\bthe (?:table|figure|diagram|chart) (?:below|above)\b",
     re.IGNORECASE,
 )
 _PROOF = re.compile(
@@ -40,9 +43,9 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _OPTIONS = re.compile(
-    r"(?:\(\s?A\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?A\s?[).}]|(?:^|\n|\s)A[.)]\s)"
-    r".{1,400}?(?:\(\s?B\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?B\s?[).}]|(?:\n|\s)B[.)]\s)"
-    r".{1,400}?(?:\(\s?C\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?C\s?[).}]|(?:\n|\s)C[.)]\s)",
+    r"(?:\(\s?A\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?A\s?[).]|(?:^|\n)\s?A[.):]\s|\sa\)\s)"
+    r".{1,400}?(?:\(\s?B\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?B\s?[).]|\sB[.):]\s|\sb\)\s)"
+    r".{1,400}?(?:\(\s?C\s?\)|\\(?:text|math)(?:bf|rm)?\s?\{\s?\(?\s?C\s?[).]|\sC[.):]\s|\sc\)\s)",
     re.DOTALL,
 )
 _WHICH_OF = re.compile(r"\bwhich (?:one )?of (?:the )?following\b", re.IGNORECASE)
@@ -58,19 +61,23 @@ _PARTS = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _PART_ASKS = re.compile(
-    r"\s*(?:find|determine|compute|calculate|evaluate|what|how|which|prove|show|is|does|do|are|can"
-    r"|express|simplify|solve|give|state|sketch|plot|for what)\b|[^?]{3,300}\?",
+    r"\s*(?:find|determine|compute|calculate|evaluate|what|how|which|prove|show|express|simplify"
+    r"|solve|give|state|sketch|plot|for what)\b|[^?]{3,300}\?",
     re.IGNORECASE,
 )
 _ANSWER_PARTS = re.compile(
-    r"(?:^|[\s;,.])\(?(?:a|i|1|I)\)\s?.+[\s;,.]\(?(?:b|ii|2|II)\)", re.DOTALL
+    r"(?:^|(?<![\d,])[\s;.]|, )\(?(?:a|i|1|I)\)\s?\S.{0,200}?(?:[\s;.]|, )\(?(?:b|ii|2|II)\)\s?\S",
+    re.DOTALL,
 )
 _TRANSLATION = re.compile(
-    r"translat(?:e|ed|ion)\b[^.]{0,60}\b(?:text|above|english|chinese|following|source|format|result)"
+    r"translat(?:e|ed|ion)\b[^.]{0,60}"
+    r"\b(?:text|english|chinese|source format|format|translation result|result directly)\b"
     r"|\bnote: (?:the|this) (?:problem|question|answer|text|translation)|\bas an ai\b"
-    r"|keep(?:ing)? the (?:original|source) (?:text|format)",
+    r"|keep(?:ing)? the (?:original|source) (?:text|format)"
+    r"|description is not available|switch to chinese",
     re.IGNORECASE,
 )
+_MAX_ANSWER = 2_000  # characters
 _MAX_WORDS = 5  # of an answer in words: "infinitely many solutions exist" is one, a sentence is not
 
 Rule = Callable[[Candidate], str]
@@ -84,6 +91,8 @@ def find_fault(candidate: Candidate, config: CleanConfig) -> Fault | None:
     if len(candidate.problem) > config.max_chars:
         detail = f"{len(candidate.problem):,} characters, at most {config.max_chars:,}"
         return Fault(reason=Reason.TOO_LONG, detail=detail)
+    if not candidate.is_code and len(candidate.answer) > _MAX_ANSWER:
+        return Fault(reason=Reason.TOO_LONG, detail=f"an answer of {len(candidate.answer):,}")
     rules = _CODE_RULES if candidate.is_code else _MATH_RULES
     for reason, rule in rules:
         if reason.value not in config.allow and (detail := rule(candidate)):
@@ -174,5 +183,6 @@ _MATH_RULES: tuple[tuple[Reason, Rule], ...] = (
 )
 _CODE_RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.FIGURE, lambda one: _quoted(re.search(r"!\[|<img", one.problem))),
+    (Reason.TRANSLATION, _translation),
     (Reason.NO_TESTS, _no_tests),
 )

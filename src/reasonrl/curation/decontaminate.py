@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from reasonrl.curation.alike import (
-    SHORT,
     Words,
     joined_pairs,
     joined_pairs_of_any_numbers,
@@ -104,12 +103,9 @@ class ProtectedIndex:
                 yield Hit(row=row, protected=protected, how="near", similarity=found)
         for row, protected in joined_pairs(rows, self._of).tolist():
             found = similarity(words[row], self._words[protected])
-            is_same = found >= self._config.near and self._is_long_enough(protected)
+            is_same = found >= self._config.near
             if is_same and is_same_answer(self._answers[protected], answers[row]):
                 yield Hit(row=row, protected=protected, how="near", similarity=found)
-
-    def _is_long_enough(self, protected: int) -> bool:
-        return bool(self._of.lengths()[protected] >= SHORT)
 
 
 def contamination(hit: Hit, protected: Sequence[Candidate]) -> Fault:

@@ -97,6 +97,19 @@ def measure(
     return tallies
 
 
+def keep_weights(directory: Path, weights: str) -> None:
+    """Note whose difficulty this step measures; raise CheckpointError if it began with another."""
+    path = directory / "weights.txt"
+    before = path.read_text(encoding="utf-8").strip() if path.exists() else weights
+    if before != weights:
+        raise CheckpointError(
+            "measured with other weights of this model",
+            where=str(directory),
+            remedy="restore the model, or delete this directory to measure anew",
+        )
+    write_atomic(path, weights + "\n")
+
+
 def rollouts(row: Candidate, config: DifficultyConfig) -> int:
     """Return how many answers of a problem are sampled at most."""
     return config.code_rollouts if row.is_code else config.math_rollouts
@@ -132,7 +145,7 @@ def with_difficulty(row: Candidate, tally: Tally, config: DifficultyConfig) -> C
     failures = round(WHOLE * tally.wrong / tally.judged)
     if tally.wrong and tally.right:
         failures = min(max(failures, 1), WHOLE - 1)
-    name = config.name or config.model
+    name = config.name or (Path(config.model).name if config.model[:1] in "/.~" else config.model)
     known = json.loads(row.difficulty) if row.difficulty else {}
     counted = json.loads(row.rollouts) if row.rollouts else {}
     return replace(

@@ -24,10 +24,11 @@ from reasonrl.curation.quality import (
     prompt_of,
     read_rating,
     reasons_of,
+    voted_on,
 )
 from reasonrl.curation.recipe import JudgeConfig, QualityConfig
 from reasonrl.curation.rows import Candidate
-from reasonrl.errors import ConfigError, EngineError
+from reasonrl.errors import ConfigError, EngineError, StorageError
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
@@ -65,7 +66,7 @@ class Judges:
             asyncio.run(self._vote(rows, ballot, count))
         except* BudgetSpent:
             raise BudgetSpent from None
-        except* (ConfigError, EngineError) as group:
+        except* (ConfigError, EngineError, StorageError) as group:
             raise _first(group) from None
 
     async def _vote(
@@ -89,14 +90,16 @@ class Judges:
         ballot: Ballot,
         count: Callable[[int], None],
     ) -> None:
+        name = voted_on(row)
         for judge in self._config.judge:
             for place in range(self._config.votes):
-                if (row.uid, judge.name, place) in ballot.votes:
-                    continue
+                before = ballot.votes.get((name, judge.name, place))
+                if before is not None and before.valid is not None:
+                    continue  # one that is missing is asked for again
                 text = await self._ask(client, room, judge, prompt_of(row))
                 ballot.add(
                     Vote(
-                        uid=row.uid,
+                        uid=name,
                         judge=judge.name,
                         place=place,
                         valid=None if text is None else read_rating(text),
@@ -108,9 +111,13 @@ class Judges:
     async def _check(
         self, client: httpx2.AsyncClient, room: asyncio.Semaphore, judge: JudgeConfig
     ) -> None:
-        """Have a judge rate problems whose quality is known; raise EngineError if it cannot."""
+        """Have a judge rate problems whose quality is known; raise EngineError if it cannot.
+
+        These requests are not of the budget: every command asks them anew.
+        """
+        known = (*GOOD, *BAD)
         texts = await asyncio.gather(
-            *(self._ask(client, room, judge, prompt_of(row)) for row in (*GOOD, *BAD))
+            *(self._ask(client, room, judge, prompt_of(row), is_vote=False) for row in known)
         )
         ratings = [None if text is None else read_rating(text) for text in texts]
         good, bad = ratings[: len(GOOD)], ratings[len(GOOD) :]
@@ -131,13 +138,16 @@ class Judges:
         room: asyncio.Semaphore,
         judge: JudgeConfig,
         prompt: str,
+        *,
+        is_vote: bool = True,
     ) -> str | None:
         """Return an answer that rates, None when there is none after all attempts."""
         text = None
         for attempt in range(self._config.attempts):
             async with room:
                 try:
-                    self._spend()
+                    if is_vote:
+                        self._spend()
                     text = await self._request(client, judge, prompt)
                     if read_rating(text) is not None:
                         return text
@@ -177,7 +187,7 @@ class Judges:
     def _check_missing(self, rows: Sequence[Candidate], ballot: Ballot) -> None:
         for judge in self._config.judge:
             votes = [
-                ballot.votes[row.uid, judge.name, place]
+                ballot.votes[voted_on(row), judge.name, place]
                 for row in rows
                 for place in range(self._config.votes)
             ]
@@ -186,8 +196,7 @@ class Judges:
                 raise EngineError(
                     f"{missing} of {len(votes)} answers of the judge {judge.name} rate nothing",
                     where=judge.url,
-                    remedy="look at the server, or choose another model; delete the votes file of "
-                    "this step to ask again",
+                    remedy="look at the server, or choose another model",
                 )
 
 
@@ -195,7 +204,7 @@ def _content(answer: httpx2.Response) -> str:
     try:
         found: Any = answer.json()
         content = found["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise _Useless("an answer of another form") from error
     if not isinstance(content, str):
         raise _Useless("an answer without text")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from reasonrl.curation.rows import Candidate, Dropped, Reason, read_dropped, rea
 from reasonrl.curation.store import STEPS, StepFolder, StepReport, finished_steps
 from reasonrl.errors import ConfigError
 
-_PROTECTED = "protected.parquet"
+_PROTECTED = "protected-*.parquet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,28 +50,33 @@ def dropped_rows(
     steps = _steps(directory)
     _check(step, [report.name for _, report in steps], "--step")
     _check(reason, [one.value for one in Reason], "--reason")
-    found: list[tuple[str, Dropped]] = []
-    for folder, report in steps:
-        if step in (None, report.name):
-            found += [
-                (report.name, row)
-                for row in _dropped(folder, report.chunks)
-                if reason in (None, row.fault.reason.value)
-                and source in (None, row.candidate.source)
-            ]
-    found = found[:limit]
+    wanted = (
+        (report.name, row)
+        for folder, report in steps
+        if step in (None, report.name)
+        for row in _dropped(folder, report.chunks)
+        if reason in (None, row.fault.reason.value) and source in (None, row.candidate.source)
+    )
+    return _beside(directory, list(islice(wanted, limit)))
+
+
+def _beside(directory: Path, found: Sequence[tuple[str, Dropped]]) -> list[Seen]:
     texts = texts_of(directory, {row.fault.other for _, row in found})
     return [Seen(step=name, row=row, other=texts.get(row.fault.other)) for name, row in found]
 
 
 def fate_of(directory: Path, uid: str) -> Fate:
     """Return what became of a problem; raise ConfigError when no row has this id."""
-    candidate = texts_of(directory, {uid}).get(uid)
-    seen = [
-        one
-        for one in dropped_rows(directory)
-        if uid in (one.row.candidate.uid, one.row.fault.other)
+    found = [
+        (report.name, row)
+        for folder, report in _steps(directory)
+        for row in _dropped(folder, report.chunks)
+        if uid in (row.candidate.uid, row.fault.other)
     ]
+    folder, report = _steps(directory)[-1]
+    last = (row for key in report.chunks for row in _rows_with(folder.kept(key), {uid}))
+    candidate = next(last, None) or texts_of(directory, {uid}).get(uid)
+    seen = _beside(directory, found)
     end = next((one for one in seen if one.row.candidate.uid == uid), None)
     candidate = candidate or (end.row.candidate if end else None)
     if candidate is None:
@@ -90,7 +96,7 @@ def finished_reports(directory: Path) -> list[StepReport]:
 
 def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:
     """Return problems by id, as they were read, or as they are protected."""
-    wanted = sorted(uids - {""})
+    wanted = uids - {""}
     if not wanted:
         return {}
     files = sorted(directory.glob(f"{STEPS}/1-read/kept/*.parquet"))
@@ -98,8 +104,8 @@ def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:
     return {row.uid: row for path in files for row in _rows_with(path, wanted)}
 
 
-def _rows_with(path: Path, uids: Sequence[str]) -> list[Candidate]:
-    if not set(pq.read_table(path, columns=["uid"])["uid"].to_pylist()) & set(uids):
+def _rows_with(path: Path, uids: set[str]) -> list[Candidate]:
+    if not set(pq.read_table(path, columns=["uid"])["uid"].to_pylist()) & uids:
         return []
     return [row for row in read_kept(path) if row.uid in uids]
 

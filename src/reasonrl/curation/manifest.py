@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,12 @@ from reasonrl.curation.store import finished_steps
 from reasonrl.errors import CheckpointError
 
 MANIFEST = "manifest.json"
+_ELSEWHERE: Any = {
+    "workers": True,
+    "difficulty": {"engine"},
+    "quality": {"concurrency", "timeout_s", "attempts", "budget"},
+}
+"""What says where and how fast, and not what: two machines may differ in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +89,7 @@ def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Publ
     bare = Manifest(
         name=recipe.name,
         reasonrl=__version__,
-        recipe=_without_paths(recipe.model_dump(mode="json", exclude={"workers"})),
+        recipe=_without_paths(recipe.model_dump(mode="json", exclude=_ELSEWHERE)),
         steps=tuple(counts),
         files=tuple(files),
     )
@@ -93,7 +99,7 @@ def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Publ
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Return a build's manifest; raise CheckpointError when there is none or it was edited."""
+    """Return a build's manifest; raise CheckpointError when there is none or it was changed."""
     path = directory / MANIFEST
     try:
         found = TypeAdapter(Manifest).validate_json(path.read_bytes())
@@ -107,6 +113,12 @@ def read_manifest(directory: Path) -> Manifest:
         raise CheckpointError(
             f"no manifest of a build: {error.errors()[0]['msg']}", where=str(path)
         ) from error
+    if found.hash != _hash(replace(found, hash="")):
+        raise CheckpointError(
+            "the manifest was changed after the build",
+            where=str(path),
+            remedy="run the build again, which writes it anew",
+        )
     return found
 
 
@@ -115,11 +127,15 @@ def _hash(bare: Manifest) -> str:
     return sha256(plain.encode()).hexdigest()
 
 
+def _is_path(key: str, value: Any) -> bool:
+    return isinstance(value, str) and (key == "path" or (key == "model" and value[:1] in "/.~"))
+
+
 def _without_paths(node: Any) -> Any:
     """Return a recipe's tables with file names in place of paths."""
     if isinstance(node, dict):
         return {
-            key: Path(value).name if key == "path" and value else _without_paths(value)
+            key: Path(value).name if _is_path(key, value) else _without_paths(value)
             for key, value in node.items()
         }
     return [_without_paths(item) for item in node] if isinstance(node, list) else node

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from reasonrl.curation.recipe import PublishConfig
 from reasonrl.curation.rows import Candidate, read_kept
 from reasonrl.errors import ConfigError
 from reasonrl.seeds import derive_seed
+from reasonrl.verify.answer import accepted_answers
 
 _MESSAGE = pa.struct([("content", pa.string()), ("role", pa.string())])
 _LOAD = 1 << 63  # seeds are below it
@@ -35,18 +36,24 @@ class Published:
 
 
 def publish(
-    chunks: Sequence[Path], directory: Path, config: PublishConfig, *, seed: int
+    chunks: Sequence[Path],
+    directory: Path,
+    config: PublishConfig,
+    *,
+    seed: int,
+    known: Collection[str],
 ) -> list[Published]:
     """Write one file a kind and split, all or nothing each; raise ConfigError for unknown mixes.
 
+    `known` are the sources that were read, whether or not a row of them is left.
     Chunk by chunk, so that a set of any size is written in the memory of one.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    sources, models = _survey(chunks)
-    if unknown := config.mix.keys() - sources:
+    if unknown := config.mix.keys() - set(known):
         raise ConfigError(
-            f"publish.mix names {min(unknown)}", expected="one of " + ", ".join(sorted(sources))
+            f"publish.mix names {min(unknown)}", expected="one of " + ", ".join(sorted(known))
         )
+    models = _models(chunks)
     files: dict[str, _File] = {}
     try:
         for chunk in chunks:
@@ -64,15 +71,12 @@ def publish(
     return published
 
 
-def _survey(chunks: Sequence[Path]) -> tuple[set[str], list[str]]:
-    """Return the sources, and the models whose difficulty is known, of all rows."""
-    sources: set[str] = set()
-    difficulties: set[str] = set()
+def _models(chunks: Sequence[Path]) -> list[str]:
+    """Return the models whose difficulty is known of any row."""
+    known: set[str] = set()
     for chunk in chunks:
-        table = pq.read_table(chunk, columns=["source", "difficulty"])
-        sources.update(table["source"].to_pylist())
-        difficulties.update(table["difficulty"].to_pylist())
-    return sources, sorted({name for text in difficulties if text for name in json.loads(text)})
+        known.update(pq.read_table(chunk, columns=["difficulty"])["difficulty"].to_pylist())
+    return sorted({name for text in known if text for name in json.loads(text)})
 
 
 def _parts(
@@ -163,10 +167,10 @@ def _released(
 
 
 def _ground_truth(row: Candidate) -> str:
-    """Return a code problem's tests, or a math answer as a JSON list in a string."""
-    if row.is_code or row.answer.startswith('["'):
+    """Return a code problem's tests, or the accepted answers as a JSON list in a string."""
+    if row.is_code:
         return row.answer
-    return json.dumps([row.answer], ensure_ascii=False)
+    return json.dumps(accepted_answers(row.answer), ensure_ascii=False)
 
 
 def _difficulty(row: Candidate) -> dict[str, int]:

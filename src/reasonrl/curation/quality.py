@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TextIO
 
@@ -23,8 +24,9 @@ from reasonrl.curation.recipe import QualityConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason
 from reasonrl.errors import CheckpointError, StorageError
 
-_RATING = re.compile(r"\bRATING\s*[:=]\s*\**\s*(VALID|INVALID)\b", re.IGNORECASE)
-_AGREEMENT = "agreement.json"
+_RATING = re.compile(r"[*_`\s]*RATING\s*[:=]\s*[*_`\s]*(VALID|INVALID)[*_`.\s]*", re.IGNORECASE)
+_TAG = re.compile(r"<(?=\s*/?\s*(?:problem|answer)\b)", re.IGNORECASE)
+AGREEMENT = "agreement.json"
 _SHOWN = 600  # characters of a judge's reasons that are kept
 
 PROMPT = """You check problems for a collection of mathematics exercises with one final answer.
@@ -34,7 +36,7 @@ Problem:
 {problem}
 </problem>
 
-Reference answer: {answer}
+<answer>{answer}</answer>
 
 Consider four questions:
 1. Clarity: is it unambiguous what is asked?
@@ -52,7 +54,7 @@ RATING: INVALID"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """Hold one rating; `valid` is None for an answer that could not be had or read."""
+    """Hold one rating of the problem that `uid` hashes; `valid` is None where there is none."""
 
     uid: str
     judge: str
@@ -71,25 +73,30 @@ class Agreement:
 
 
 def prompt_of(row: Candidate) -> str:
-    """Return what a judge is asked about a problem."""
-    return PROMPT.format(problem=row.problem.replace("</problem>", ""), answer=row.answer)
+    """Return what a judge is asked about a problem, which can close no tag."""
+    return PROMPT.format(
+        problem=_TAG.sub("\u2039", row.problem),
+        answer=_TAG.sub("\u2039", " ".join(row.answer.split())),
+    )
 
 
 def read_rating(text: str) -> bool | None:
-    """Return the rating that an answer ends with, None where it has none or contradicts itself.
+    """Return the rating in an answer's last line, None where that holds anything else.
 
-    Only what follows a closed thought counts, and the last line that rates must be the last word.
+    Only what follows a closed thought counts; a thought that is still open rates nothing.
     """
-    tail = text.rpartition("</think>")[2]
-    found = _RATING.findall(tail[-400:])
-    if not found or len({word.upper() for word in found}) > 1:
+    head, closed, tail = text.rpartition("</think>")
+    if "<think>" in (tail if closed else head + tail):
         return None
-    return bool(found[-1].upper() == "VALID")
+    last = tail.rstrip().rpartition("\n")[2]
+    found = _RATING.fullmatch(last)
+    return None if found is None else found[1].upper() == "VALID"
 
 
 def reasons_of(text: str) -> str:
-    """Return what a judge said before it rated, short enough to keep."""
-    return " ".join(_RATING.sub("", text.rpartition("</think>")[2]).split())[:_SHOWN]
+    """Return what a judge said before it rated, short enough to keep, as text that can be kept."""
+    said = " ".join(text.rpartition("</think>")[2].rstrip().rpartition("\n")[0].split())
+    return said[:_SHOWN].encode("utf-8", "backslashreplace").decode()
 
 
 def fault_of(votes: Sequence[Vote], config: QualityConfig) -> Fault | None:
@@ -109,16 +116,18 @@ def fault_of(votes: Sequence[Vote], config: QualityConfig) -> Fault | None:
     return Fault(reason=Reason.LOW_QUALITY, detail=f"{valid} of {len(cast)} valid: {said}"[:300])
 
 
-def agreement(votes: Sequence[Vote]) -> Agreement:
-    """Return how far votes agree, over all problems."""
-    by_judge: dict[str, dict[str, list[bool]]] = {}
+def agreement(votes: Iterable[Vote]) -> Agreement:
+    """Return how far votes agree, over all problems; of two on one place the later holds."""
+    by_judge: dict[str, dict[str, dict[int, bool]]] = {}
     for vote in votes:
         if vote.valid is not None:
-            by_judge.setdefault(vote.judge, {}).setdefault(vote.uid, []).append(vote.valid)
+            cast = by_judge.setdefault(vote.judge, {}).setdefault(vote.uid, {})
+            cast[vote.place] = vote.valid
     within = {
         judge: round(mean, 3)
-        for judge, cast in sorted(by_judge.items())
-        if (mean := _mean([_alike(some) for some in cast.values() if len(some) > 1])) is not None
+        for judge, problems in sorted(by_judge.items())
+        if (mean := _mean([_alike(some) for some in problems.values() if len(some) > 1]))
+        is not None
     }
     if len(by_judge) != 2:
         return Agreement(within=within, kappa=None)
@@ -129,12 +138,12 @@ def agreement(votes: Sequence[Vote]) -> Agreement:
 
 def write_agreement(directory: Path, found: Agreement) -> None:
     """Keep the agreement of a build's judges, for its card."""
-    write_atomic(directory / _AGREEMENT, json.dumps(asdict(found)) + "\n")
+    write_atomic(directory / AGREEMENT, json.dumps(asdict(found)) + "\n")
 
 
 def read_agreement(directory: Path) -> Agreement | None:
     """Return the agreement of a build's judges, None where nobody judged."""
-    path = directory / _AGREEMENT
+    path = directory / AGREEMENT
     if not path.exists():
         return None
     try:
@@ -145,13 +154,13 @@ def read_agreement(directory: Path) -> Agreement | None:
         ) from error
 
 
-def _alike(votes: Sequence[bool]) -> float:
-    n, valid = len(votes), sum(votes)
+def _alike(votes: Mapping[int, bool]) -> float:
+    n, valid = len(votes), sum(votes.values())
     return (valid * (valid - 1) + (n - valid) * (n - valid - 1)) / (n * (n - 1))
 
 
-def _majority(votes: Sequence[bool]) -> bool:
-    return 2 * sum(votes) >= len(votes)
+def _majority(votes: Mapping[int, bool]) -> bool:
+    return 2 * sum(votes.values()) >= len(votes)
 
 
 def _kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
@@ -167,6 +176,20 @@ def _kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def votes_directory(directory: Path, config: QualityConfig) -> Path:
+    """Return where the votes of these judges are kept, whatever is made of them.
+
+    Beside the steps and named after what was asked: a threshold that changes costs no vote.
+    """
+    asked = config.model_dump(mode="json", include={"judge", "votes", "temperature", "max_tokens"})
+    return directory / "votes" / sha256(json.dumps([asked, PROMPT]).encode()).hexdigest()[:16]
+
+
+def voted_on(row: Candidate) -> str:
+    """Return what a vote is on: a hash of problem and answer, for ids may come to mean others."""
+    return sha256(json.dumps([row.problem, row.answer]).encode()).hexdigest()[:24]
 
 
 # problems whose quality is known
@@ -250,8 +273,9 @@ def votes_on(
     rows: Sequence[Candidate], votes: Mapping[tuple[str, str, int], Vote]
 ) -> list[list[Vote]]:
     """Return the votes on each row, in order."""
-    by_uid: dict[str, list[Vote]] = {row.uid: [] for row in rows}
+    names = [voted_on(row) for row in rows]
+    by_name: dict[str, list[Vote]] = {name: [] for name in names}
     for vote in votes.values():
-        if vote.uid in by_uid:
-            by_uid[vote.uid].append(vote)
-    return [sorted(by_uid[row.uid], key=lambda vote: (vote.judge, vote.place)) for row in rows]
+        if vote.uid in by_name:
+            by_name[vote.uid].append(vote)
+    return [sorted(by_name[name], key=lambda vote: (vote.judge, vote.place)) for name in names]

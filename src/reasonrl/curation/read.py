@@ -5,6 +5,7 @@ Called by `build`, one source at a time.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -90,12 +91,9 @@ def _item(
         parts = adapter.read(value, source)
         _check_scope(parts, source)
         return _candidate(parts, source, uid, origin)
-    except (DataError, Unfit) as error:
-        fault = (
-            error.fault
-            if isinstance(error, Unfit)
-            else Fault(reason=Reason.BROKEN, detail=str(error)[:300])
-        )
+    except (DataError, Unfit, ValueError, RecursionError) as error:  # whatever a row may hold
+        reason = error.fault.reason if isinstance(error, Unfit) else Reason.BROKEN
+        fault = Fault(reason=reason, detail=_storable(str(error)[:300]))
         return Dropped(candidate=_remains(value, name, uid, origin), fault=fault)
 
 
@@ -118,11 +116,12 @@ def _candidate(parts: Parts, source: RawSource, uid: str, origin: str) -> Candid
 
 def _label(parts: Parts, source: RawSource) -> str:
     """Return the data_source of a row, as in the release: taco-hard, numinamath1.5_olympiads."""
+    part = re.sub(r"[^\w.+/-]", "_", parts.part)[:100]  # it names things in cards and files
     if source.type == "or1":
-        return parts.part
+        return part
     if not parts.part or source.type == "file":
         return source_name(source)
-    return f"{source_name(source)}{'_' if source.type == 'numina' else '-'}{parts.part}"
+    return f"{source_name(source)}{'_' if source.type == 'numina' else '-'}{part}"
 
 
 def _check_scope(parts: Parts, source: RawSource) -> None:
@@ -133,9 +132,14 @@ def _check_scope(parts: Parts, source: RawSource) -> None:
 def _remains(value: object, name: str, uid: str, origin: str) -> Candidate:
     """Return what is left of a row that is no candidate."""
     text = str(value) if not isinstance(value, DataError) else ""
-    whole = text[:_SHOWN].encode("utf-8", "backslashreplace").decode()
+    whole = _storable(text[:_SHOWN])
     kind = Kind.MATH.value
     return Candidate(uid=uid, source=name, kind=kind, problem=whole, answer="", origin=origin)
+
+
+def _storable(text: str) -> str:
+    """Return a text without what no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _chunks(items: Iterator[Candidate | Dropped]) -> Iterator[list[Candidate | Dropped]]:

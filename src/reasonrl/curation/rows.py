@@ -21,7 +21,7 @@ from reasonrl.types import Kind
 
 
 class Reason(StrEnum):
-    """Say why a row was dropped; docs/data.md has a line for each."""
+    """Say why a row was dropped; docs/curation.md has them by step."""
 
     BROKEN = "broken"  # cannot be read, or is no row of its source
     OUT_OF_SCOPE = "out-of-scope"  # readable, but not what the recipe asks of this source
@@ -49,7 +49,6 @@ class Reason(StrEnum):
     TOO_HARD = "too-hard"
     NOT_JUDGED = "not-judged"  # the verifier failed on its rollouts
     LOW_QUALITY = "low-quality"
-    LEFT_OUT = "left-out"  # by the mix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Files only: no loading script of a data set is ever run. Called by `build`.
 from __future__ import annotations
 
 import logging
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from reasonrl.data.benchmarks.hub import HubFiles, download
 from reasonrl.errors import DataError
 
 _CONVERTED = "refs/convert/parquet"  # where the hub keeps its own Parquet of a data set
+_HELD_OUT = re.compile(r"(?:^|/)(?:test|valid|validation|dev)(?=[-._/\d])")
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 
 
@@ -69,4 +71,8 @@ def _from_hub(source: RawSource) -> list[Path]:
 
 
 def _is_wanted(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
+    """Say whether a file is one of a source's; test splits only where they are asked for."""
+    return any(
+        fnmatch(name, pattern) and ("test" in pattern or not _HELD_OUT.search(name))
+        for pattern in patterns
+    )

@@ -97,8 +97,8 @@ def _worked(row: Row, _source: RawSource) -> Parts:
 
 def _aime(row: Row, source: RawSource) -> Parts:
     year = field(row, "year", "Year")
-    if not year.isdecimal() or int(year) >= source.before:
-        raise Unfit(Reason.OUT_OF_SCOPE, f"of {year}, not before {source.before}")
+    if not re.fullmatch(r"\d{4}", year) or int(year) >= source.before:
+        raise Unfit(Reason.OUT_OF_SCOPE, f"of {year[:20]}, not before {source.before}")
     return _worked(row, source)
 
 
@@ -107,9 +107,10 @@ def _gsm8k(row: Row, _source: RawSource) -> Parts:
     if not mark or not answer.strip():
         raise DataError("no answer after ####", expected="a row of GSM8K")
     answer, solution = answer.strip(), solution.strip()
-    results = _COMPUTED.findall(solution)
-    if results and last_number(solution) != answer:  # it ends in words: take its last result
-        solution += f"\n\\boxed{{{results[-1]}}}"
+    results = [last_number(solution), *_COMPUTED.findall(solution)[-1:]]
+    final = answer if answer in results else results[-1]  # what the solution itself comes to
+    if final is not None:
+        solution += f"\n\\boxed{{{final}}}"
     return Parts(problem=field(row, "question"), answer=answer, solution=solution)
 
 
@@ -227,7 +228,9 @@ ADAPTERS: Mapping[RawType, Adapter] = {
         read=_worked,
     ),
     "gsm8k": Adapter(repository="openai/gsm8k", files=("main/train-*.parquet",), read=_gsm8k),
-    "taco": Adapter(repository="BAAI/TACO", files=("train/*.parquet", *_PARQUET), read=_taco),
+    "taco": Adapter(
+        repository="BAAI/TACO", files=("ALL/train-*.parquet", "*train/*.parquet"), read=_taco
+    ),
     "leetcode": Adapter(
         repository="newfacade/LeetCodeDataset", files=("*train*.jsonl*",), read=_leetcode
     ),

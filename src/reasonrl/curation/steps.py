@@ -139,13 +139,17 @@ def difficulty_chunk(
 
 
 def quality_chunk(
-    chunk: Chunk, config: QualityConfig, judges: Judges, count: Callable[[int], None]
+    chunk: Chunk,
+    config: QualityConfig,
+    judges: Judges,
+    directory: Path,
+    count: Callable[[int], None],
 ) -> ChunkReport:
     """Have the problems of mathematics judged, and drop those that too few votes are for."""
     rows = read_kept(chunk.source)
     asked = [row for row in rows if not row.is_code]
     count(len(rows) - len(asked))
-    ballot = quality.Ballot(votes_path(chunk.folder, chunk.key))
+    ballot = quality.Ballot(directory / f"{chunk.key}.jsonl")
     try:
         judges.vote(asked, ballot, count)
         votes = quality.votes_on(rows, ballot.votes)
@@ -158,11 +162,6 @@ def quality_chunk(
     cast = [vote for some in votes for vote in some]
     notes = {"votes": len(cast), "missing-votes": sum(vote.valid is None for vote in cast)}
     return _split(chunk, rows, faults, notes=notes)
-
-
-def votes_path(folder: Path, key: str) -> Path:
-    """Return where the votes on a chunk are."""
-    return folder / "votes" / f"{key}.jsonl"
 
 
 def statement(problem: str) -> str:

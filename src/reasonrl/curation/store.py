@@ -83,7 +83,8 @@ class StepFolder:
     def begin(self, identity: str) -> None:
         """Make the folder ready for chunks of this identity; drop those of another."""
         begun = self.directory / "begun.json"
-        if begun.exists() and _read_json(begun).get("identity") != identity:
+        before = _read_json(begun).get("identity") if begun.exists() else None
+        if self.directory.exists() and before != identity:
             shutil.rmtree(self.directory)
         for name in ("kept", "dropped", "reports"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
@@ -138,7 +139,7 @@ class StepFolder:
         whole = StepReport(
             name=name,
             identity=identity,
-            digest=hash_of([report.digest for report in reports]),
+            digest=hash_of([(report.key, report.digest) for report in reports]),
             chunks=tuple(report.key for report in reports),
             kept=dict(kept),
             dropped={source: dict(reasons) for source, reasons in dropped.items()},

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _LABEL = re.compile(
     r"^\s*(?:\[b\]|\*\*|#+\s|\\text(?:bf|it)\s?\{)?\s*(?:"
     r"[(\[](?:aime|amc|hmmt|imo|\d{4})[^)\]]{0,40}[)\]]"
     r"|(?:problem|question|exercise|example|task|q|p|no|ex|prob)\s{0,2}\.?\s{0,2}#?\d+(?:[.-]\d+)*(?![\d,/+^=-]|\.\d|\*(?!\*))"
-    r"|\d{1,3}(?:\.\d{1,2})?\s?[.)](?!\d)|\(\d{1,3}\)|\#\d{1,3}"
+    r"|\d{1,3}(?:\.\d{1,2})?\s?[.)](?!\d)|\(\d{1,3}\)(?=\s)|\#\d{1,3}"
     r"|[(\[]\s?\d{1,3}\s?(?:points?|pts?|marks?)\.?\s?[)\]]"
     r")\s*(?:\*\*|\[/b\]|\})?\s*[:.)\u2014-]*\s*(?:\*\*|\[/b\]|\})?\s*",
 )
@@ -37,6 +38,9 @@ _COMMANDS = "|".join(
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
+        (r"\s+", " "),
+        (r"\\\{", r" \\lbrace "),
+        (r"\\\}", r" \\rbrace "),
         (r"\{,\}|,\\!", ","),
         (r"\\(?:[dtc]frac)(?![a-z])", r"\\frac"),
         (r"\\[dt]binom(?![a-z])", r"\\binom"),
@@ -51,7 +55,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"\\(?:{_COMMANDS})\s*\{{([^{{}}]*)\}}", r" \1 "),
         (r"\\\$|\\[()\[\]]|\$", " "),
         (r"[_^]\s?\{\s*\}", ""),
-        (r"(?<=\d),(?=\d{3}(?!\d))", ""),
+        # thousands; (1,100) is a point or an interval
+        (r"(?<![(\[]\d)(?<![(\[]\d\d)(?<![(\[]\d{3})(?<=\d),(?=\d{3}(?!\d))", ""),
         (r"\^\s?\{?\s?\\circ(?![a-z])\s?\}?|\\degree(?![a-z])|\u00ba", " \u00b0 "),
         (r"\\([dtc]?frac|binom)\s?(\d)\s?(\d)", r"\\\1 {\2} {\3}"),
         (r"\\sqrt\s?(\d)", r"\\sqrt {\1}"),
@@ -59,47 +64,81 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"_\s?(\d)", r"_ \1 "),
         (r"\.\s?\.\s?\.|\u2026|\\[lc]?dots[bcmio]?(?![a-z])", r" \\dots "),
         (r"[\u2010-\u2015\u2212]", "-"),
-        (r"(?<=[a-z])-(?=[a-z])", " "),
-        (r"(?<=[\d)}])\s?!|(?<![a-z])([a-z])!", r" \1 \\factorial "),
-        (r"\*\*|__|(?m:^#{1,6} )|\[/?b\]|<br */?>", " "),
+        (r"(?<=[a-z]{2})-(?=[a-z]{2})", " "),
+        (r"(?<=[\d)}!])\s?!|(?<![a-z])([a-z])!", r" \1 \\factorial "),
+        (r"(?<![\w)])\*\*|\*\*(?![\w(])|__|\[/?b\]|<br */?>", " "),
         (r"(?<=[a-z])['\u2019](?=[a-z])", ""),
+        (r"\^\s?\{?\s?((?:\\prime\s?)+)\}?", r" \1 "),
+        (r"(?<![a-z])([a-z])['\u2019\u2032]{3}", r" \1 \\prime \\prime \\prime "),
+        (r"(?<![a-z])([a-z])['\u2019\u2032]{2}", r" \1 \\prime \\prime "),
+        (r"(?<![a-z])([a-z])['\u2019\u2032]", r" \1 \\prime "),
         (r"\\begin\s?\{[a-z]+\*?\}|\\end\s?\{[a-z]+\*?\}", " "),
     )
 )
 _WORD = re.compile(
-    r"\\[a-z]+|\d+(?:\.\d+)?|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+|[^\s\w]|_"
+    r"\\[a-z]+|\d+(?:\.\d+)?|(?<![\w.])\.\d+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+|[^\s\w]|_"
 )
-_SILENT = frozenset("{},.;:?!\"'`$&\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb")
+_SILENT = frozenset(",.;:?!\"'`$&\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb")
 _SAME = {
     "\\le": "\\leq", "\u2264": "\\leq", "\\leqslant": "\\leq", "\\ge": "\\geq",
     "\u2265": "\\geq", "\\geqslant": "\\geq", "\\ne": "\\neq", "\u2260": "\\neq",
     "\u00d7": "\\times", "\u00b7": "\\cdot", "\u22c5": "\\cdot", "\\rightarrow": "\\to",
-    "\u2192": "\\to", "\\colon": ":", "\\lbrace": "\\{", "\\mid": "|", "\\vert": "|",
+    "\u2192": "\\to", "\\colon": ":", "\\mid": "|", "\\vert": "|",
     "\\lvert": "|", "\\rvert": "|", "\\pi": "\u03c0", "\\theta": "\u03b8", "\\alpha": "\u03b1",
     "\\beta": "\u03b2", "\\infty": "\u221e", "\\lfloor": "\u230a", "\\rfloor": "\u230b",
     "\\varnothing": "\\emptyset", "\\longrightarrow": "\\to", "\\implies": "\u21d2",
-    "\\%": "%", "\\prime": "", "\\percent": "%",
+    "\\%": "%", "\\percent": "%",
 }  # fmt: skip
 _CHARACTERS = str.maketrans(
-    {"\u00b2": "^2 ", "\u00b3": "^3 ", "\u2070": "^0 ", "\u00b9": "^1 "}
+    {
+        high: f"^{digit} "
+        for digit, high in enumerate("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+    }
+    | {chr(0x2080 + digit): f"_{digit} " for digit in range(10)}
+    | {"\u207f": "^n "}
     | dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060\u00ad", "")  # that nobody sees
 )
+_HEADER = re.compile(r"^#{1,6} ", re.MULTILINE)
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a problem in order: letters, numbers, commands and symbols."""
-    plain = unicodedata.normalize("NFKC", text.translate(_CHARACTERS)).casefold().strip()
-    plain = _without_labels(plain)
+    """Return the words of a problem in order: letters, numbers, commands and symbols.
+
+    Braces that hold several words are words too: 2^{x+1} is not 2^x+1.
+    """
+    plain = _HEADER.sub("", text.translate(_CHARACTERS))
+    plain = _without_labels(unicodedata.normalize("NFKC", plain).casefold().strip())
     for pattern, new in _REWRITES:
         plain = pattern.sub(new, plain)
     plain = plain.replace("\\%", "%")
     found = (_SAME.get(word, word) for word in _WORD.findall(plain))
-    return [word for word in found if word and word not in _SILENT and word != "\\"]
+    return _unwrapped(word for word in found if word not in _SILENT and word != "\\")
+
+
+def _unwrapped(found: Iterable[str]) -> list[str]:
+    """Leave out braces around one word or none, and those without a partner."""
+    out: list[str] = []
+    opened: list[int] = []
+    for word in found:
+        if word == "{":
+            opened.append(len(out))
+            out.append(word)
+        elif word != "}":
+            out.append(word)
+        elif opened:
+            start = opened.pop()
+            if len(out) - start > 2:
+                out.append(word)
+            else:
+                del out[start]
+    for start in reversed(opened):
+        del out[start]
+    return out
 
 
 def is_number(word: str) -> bool:
     """Say whether a word is a number."""
-    return word[0].isdigit()
+    return word[0].isdigit() or (word[0] == "." and len(word) > 1)
 
 
 def is_letters(word: str) -> bool:

@@ -6,12 +6,15 @@ the system kills a worker for its memory. Called by `build`.
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 from reasonrl.errors import StorageError
@@ -30,7 +33,9 @@ def run_all(
     """Return what `work` makes of every job, in order; with one job or worker, in this process."""
     if workers == 1 or len(jobs) < 2:
         return [_counted(work(job), count) for job in jobs]
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_end_with_parent
+    )
     try:
         with _no_interrupts():  # workers are born with Ctrl-C blocked: it is this process's
             futures = [pool.submit(work, job) for job in jobs]
@@ -49,6 +54,21 @@ def run_all(
 def _counted(done: Done, count: Callable[[int], None]) -> Done:
     count(1)
     return done
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that has the pool is gone, however it went.
+
+    An orphan would go on writing chunks beside the next build.
+    """
+    parent = parent_process()
+    assert parent is not None  # noqa: S101  (a worker has one)
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -189,10 +189,17 @@ def _judge_missing(
     *,
     phase: Phase,
 ) -> None:
-    """Judge the drafts that have no verdict yet, or only the failure of a verifier."""
+    """Judge the drafts that have no verdict yet, or only the failure of a verifier.
+
+    A journal may hold more problems than are asked for: theirs are left alone.
+    """
     tasks = {item.problem.id: item.problem.task for item in encoded}
     drafts, verdicts = journal.drafts(), journal.verdicts()
-    waiting = [key for key in drafts if key not in verdicts or verdicts[key].is_failed]
+    waiting = [
+        key
+        for key in drafts
+        if key[0] in tasks and (key not in verdicts or verdicts[key].is_failed)
+    ]
     if not waiting:
         return
     with phase(f"judge {name}", len(drafts)) as progress:

@@ -93,6 +93,8 @@ def _people(directory: Path) -> dict[str, tuple[int, int]]:
         return {}
     return {
         question: counts
-        for question, counts in read_answers(path.read_text(encoding="utf-8")).items()
+        for question, counts in read_answers(
+            path.read_text(encoding="utf-8-sig", errors="replace")
+        ).items()
         if counts[1]
     }

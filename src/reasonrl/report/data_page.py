@@ -55,7 +55,9 @@ def render_readme(manifest: Manifest, license_id: str, judged: Judged) -> str:
     files = "\n".join(
         f"| {file.file} | {file.rows:,} | `{file.sha256[:16]}` |" for file in manifest.files
     )
-    sources = "\n".join(f"| {name} | {count:,} |" for name, count in _published(manifest).items())
+    sources = "\n".join(
+        f"| `{_line(name)}` | {count:,} |" for name, count in _published(manifest).items()
+    )
     return f"""---
 license: {json.dumps(license_id)}
 task_categories:
@@ -259,6 +261,11 @@ def _table(head: str, rows: str) -> str:
 def _by_meaning(manifest: Manifest) -> str:
     has_semantic = manifest.recipe["dedup"]["semantic"] is not None
     return "Contamination is" if has_semantic else "Duplicates and contamination are"
+
+
+def _line(text: str) -> str:
+    """Return a text that stays in its cell of a table."""
+    return " ".join(text.split()).replace("|", "/").replace("`", "'")
 
 
 def _quality(judged: Judged) -> str:

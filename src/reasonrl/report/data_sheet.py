@@ -45,7 +45,8 @@ def render_table(rows: Sequence[Candidate]) -> str:
 def read_answers(text: str) -> dict[str, tuple[int, int]]:
     """Return (yes, answered) of every question in a filled CSV; what is neither y nor n is left
     out."""
-    rows = list(csv.DictReader(io.StringIO(text)))
+    separator = ";" if text.partition("\n")[0].count(";") > 1 else ","  # as some spreadsheets save
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=separator))
     given = {
         question: [str(row.get(question) or "").strip().lower()[:1] for row in rows]
         for question in QUESTIONS

@@ -56,8 +56,13 @@ def read_golds(answer: str) -> tuple[Gold, ...]:
 
     `[1, 2]` is an interval, not a list of golds: JSON counts only if it holds strings or one item.
     """
-    golds = (clean(last_box(text) or text) for text in _json_list(answer) or (answer,))
+    golds = (clean(last_box(text) or text) for text in accepted_answers(answer))
     return tuple(_read_gold(text) for text in golds if text)
+
+
+def accepted_answers(answer: str) -> tuple[str, ...]:
+    """Return the answers that a key accepts, as they are written: one, or those of a JSON list."""
+    return _json_list(answer) or (answer,)
 
 
 def _json_list(answer: str) -> tuple[str, ...]:

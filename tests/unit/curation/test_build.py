@@ -10,12 +10,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from reasonrl.console import Console
 from reasonrl.curation import build as builder
 from reasonrl.curation.build import Build, build
+from reasonrl.curation.manifest import read_manifest
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.curation.rows import read_dropped
 from reasonrl.curation.store import StepFolder, finished_steps
@@ -23,6 +25,7 @@ from reasonrl.data.problems import load_problems
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.launch.meter import open_meter
 from reasonrl.recipe_file import parse
+from tests.e2e.support import REPOSITORY
 from tests.unit.curation.support import AIME, STORY
 
 STEPS = ("read", "clean", "answers", "dedup", "decontaminate")
@@ -230,6 +233,79 @@ def test_a_build_cut_off_at_any_chunk_ends_alike(raw, tmp_path, monkeypatch, cut
         pass
     monkeypatch.undo()
     assert run(recipe_of(raw), tmp_path / "cut").hash == whole.hash
+
+
+def test_a_folder_that_a_kill_half_deleted_is_made_anew(raw, tmp_path):
+    expected = run(recipe_of(raw, clean={"max_chars": 120}), tmp_path / "fresh")
+    run(recipe_of(raw), tmp_path / "out")
+    folder = tmp_path / "out" / "steps" / "2-clean"
+    (folder / "begun.json").unlink()
+    (folder / "done.json").unlink()
+    again = run(recipe_of(raw, clean={"max_chars": 120}), tmp_path / "out")
+    assert again.hash == expected.hash
+
+
+def test_a_source_put_before_others_moves_no_rows(raw, tmp_path, monkeypatch):
+    """A chunk's key is part of what it holds: the same rows under another key are another input."""
+    recipe = recipe_of(raw)
+    (raw / "none.jsonl").write_text("")
+    empty = {"type": "still3", "path": str(raw / "none.jsonl")}
+    sources = json.loads(recipe.model_dump_json())["source"]
+    run(recipe, tmp_path / "out")
+    changed = recipe_of(raw, source=[empty, *sources])
+    assert run(changed, tmp_path / "out").hash == run(changed, tmp_path / "fresh").hash
+
+
+def test_steps_that_a_recipe_no_longer_has_leave_no_trace(raw, tmp_path):
+    tiny = {"model": "tiny", "max_new_tokens": 4, "math_rollouts": 1, "code_rollouts": 1,
+            "engine": {"threads": 1}}  # fmt: skip
+    run(recipe_of(raw, difficulty=tiny), tmp_path / "out")
+    assert run(recipe_of(raw), tmp_path / "out").hash == run(recipe_of(raw), tmp_path / "new").hash
+
+
+def test_a_manifest_that_was_edited_is_refused(raw, tmp_path):
+    run(recipe_of(raw), tmp_path / "out")
+    path = tmp_path / "out" / "manifest.json"
+    path.write_text(path.read_text().replace('"rows": 41', '"rows": 42'))
+    with pytest.raises(CheckpointError, match="changed after the build"):
+        read_manifest(tmp_path / "out")
+
+
+def test_other_tests_of_one_program_are_no_contradiction(raw, tmp_path):
+    other = LEET | {"test": "def check(c):\n    assert c(2) == 3"}
+    (raw / "code.jsonl").write_text("\n".join(map(json.dumps, [LEET, other])))
+    run(recipe_of(raw), tmp_path / "out")
+    found = reasons(tmp_path / "out")
+    assert len(found["dedup", "duplicate"]) == 2
+    assert ("dedup", "answers-conflict") not in found
+
+
+def test_workers_end_with_the_process_that_has_them(tmp_path):
+    script = (
+        "import time\nfrom reasonrl.curation.workers import run_all\n"
+        "from tests.unit.curation.test_build import sleep_and_tell\n"
+        "if __name__ == '__main__':\n"
+        f"    run_all(sleep_and_tell, [{str(tmp_path)!r}] * 2, workers=2, count=print)\n"
+    )
+    path = tmp_path / "main.py"
+    path.write_text(script)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen([sys.executable, path], env=environment, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(told := list(tmp_path.glob("pid-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    pids = [int(one.name.removeprefix("pid-")) for one in told]
+    assert len(pids) == 2
+    while any(map(psutil.pid_exists, pids)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(psutil.pid_exists, pids))
+
+
+def sleep_and_tell(directory):
+    Path(directory, f"pid-{os.getpid()}").touch()
+    time.sleep(120)
 
 
 def test_a_report_that_no_build_wrote_is_named(raw, tmp_path):

@@ -101,3 +101,51 @@ def test_what_a_recipe_allows_drops_nothing():
 )
 def test_programs_need_tests(tests, expected):
     assert reason("Write f.", json.dumps(tests), kind="code") is expected
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        r"Find the phase shift of the graph of $y = 2 \sin \left( 2x + \frac{\pi}{3} \right).$",
+        r"Find the area enclosed by the graph of $|x-60|+|y|=\left|\frac x4\right|.$",
+        "The graph of $y=x^2$ is shifted 3 units to the right. What is its vertex?",
+        "For which $x$ does the graph of $f$ lie above the $x$-axis?",
+        "He sold 5 drawings. How many drawings does he have left of 12?",
+        "Ann bought 3 action figures and still has $25 left. What did she begin with?",
+        "The parabola is translated 3 units up. Find the resulting equation.",
+        "Three circles have center A. The second has center B. The third has center C. Find $r$.",
+        r"Points $\text{A}$, $\text{B}$, and $\text{C}$ lie on a line. Find AC.",
+        "How many $n < 500$ are such that (a) is divisible by 7 and (b) is a perfect cube?",
+        "Simplify $3[2x-(x+1)](x/2)$.",
+        "Let $f(x) = x$. Find $[f(2)](3/4)$.",
+    ],
+)
+def test_words_of_an_unfit_problem_in_a_fit_one(problem):
+    assert reason(problem) is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        ("In Fig. 2, ABCD is a square. Find AB.", Reason.FIGURE),
+        ("Figure 1 shows a square. Find its area.", Reason.FIGURE),
+        ("Consider the following diagram. Find x.", Reason.FIGURE),
+        ("Use the diagram to find x.", Reason.FIGURE),
+        ("The table below has the results. Find the mean.", Reason.FIGURE),
+        ("What is 1+1? a) 1 b) 2 c) 3 d) 4", Reason.MULTIPLE_CHOICE),
+        ("What is 1+1?\nA: 1\nB: 2\nC: 3", Reason.MULTIPLE_CHOICE),
+    ],
+)
+def test_more_that_is_unfit(problem, expected):
+    assert reason(problem) is expected
+
+
+@pytest.mark.parametrize("answer", ["(2,1),(1,2)", "(-1, 1), (0, 2)", "(1,1),(2,2)"])
+def test_points_are_no_parts(answer):
+    assert reason(answer=answer) is None
+
+
+def test_a_description_that_is_missing_is_no_problem():
+    text = "English description is not available for the problem. Please switch to Chinese."
+    tests = json.dumps({"inputs": ["1"], "outputs": ["2"]})
+    assert reason(text, tests, kind="code") is Reason.TRANSLATION

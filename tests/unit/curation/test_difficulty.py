@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from reasonrl.curation.difficulty import (
     Tally,
     fault_of,
     is_certain,
+    keep_weights,
     measure,
     pass_rate,
     rollouts,
@@ -17,7 +19,7 @@ from reasonrl.curation.recipe import DifficultyConfig
 from reasonrl.curation.rows import Reason, read_kept
 from reasonrl.errors import CheckpointError, ConfigError
 from tests.unit.curation.support import candidate
-from tests.unit.curation.test_build import raw, reasons, recipe_of, run
+from tests.unit.curation.test_build import no_phase, raw, reasons, recipe_of, run
 
 __all__ = ["raw"]  # the fixture
 CONFIG = DifficultyConfig(model="m")
@@ -151,3 +153,31 @@ def test_difficulty_is_published(raw, tmp_path):
 def test_an_answer_longer_than_the_context_is_an_error_before_any_work(raw, tmp_path):
     with pytest.raises(ConfigError, match="context of tiny"):
         run(recipe_of(raw, difficulty=TINY | {"max_new_tokens": 10**6}), tmp_path / "out")
+
+
+def test_a_problem_that_left_with_a_failure_of_the_verifier_stays_as_it_is(make_engine, tmp_path):
+    """A journal holds more problems than a later round asks for."""
+    from reasonrl.evaluation.suite import Draft, Memory, _judge_missing
+    from reasonrl.rollout import EncodedProblem
+    from reasonrl.types import Problem, Status, StopReason, Verdict
+
+    journal, tokens = Memory(), np.array([1], dtype=np.int32)
+    failed = Verdict(reward=None, status=Status.TIMEOUT)
+    for name in ("left", "asked"):
+        journal.add_draft((name, 0), Draft(tokens=tokens, logprob=0.0, stop=StopReason.STOP))
+    journal.add_verdicts({("left", 0): failed})
+    asked = EncodedProblem(problem=Problem(id="asked", prompt=(), answer="1"), tokens=tokens)
+    _judge_missing(
+        "x", make_engine().model.tokenizer,
+        lambda answers: [Verdict(reward=1.0, status=Status.CORRECT) for _ in answers],
+        [asked], journal, phase=no_phase,
+    )  # fmt: skip
+    assert journal.verdicts()["left", 0] == failed
+    assert journal.verdicts()["asked", 0].reward == 1.0
+
+
+def test_chunks_of_one_step_are_of_one_model(tmp_path):
+    keep_weights(tmp_path, "w1")
+    keep_weights(tmp_path, "w1")
+    with pytest.raises(CheckpointError, match="other weights"):
+        keep_weights(tmp_path, "w2")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +11,8 @@ import pytest
 from reasonrl.curation.read import ReadJob, read_source
 from reasonrl.curation.recipe import RawSource
 from reasonrl.curation.rows import Reason, read_dropped, read_kept
-from reasonrl.curation.source_files import source_files
+from reasonrl.curation.source_files import _is_wanted, source_files
+from reasonrl.curation.sources import ADAPTERS
 from reasonrl.curation.store import StepFolder
 from reasonrl.errors import DataError
 
@@ -142,6 +144,37 @@ def test_broken_rows_are_dropped_with_their_place_and_counted(tmp_path):
     assert "UTF-8" in dropped[2].fault.detail
     assert len({row.uid for row in kept}) == 3
     assert reports[0].dropped == {"train-math-still3": {"broken": 7}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("file", '{"\\ud800x": 1}'),
+        ("numina", '{"problem": "P", "answer": "1", "problem_is_valid": "\\ud800"}'),
+        ("aime", '{"problem": "P", "answer": "1", "year": "%s"}' % ("9" * 5_000)),
+    ],
+)
+def test_hostile_rows_are_dropped_and_written_down(tmp_path, kind, row):
+    settings = {"name": "mine"} if kind == "file" else {}
+    kept, dropped, _ = read(tmp_path, [row], kind, **settings)
+    assert (len(kept), len(dropped)) == (0, 1)
+
+
+def test_test_splits_on_the_hub_are_left_alone():
+    wanted = partial(_is_wanted, patterns=ADAPTERS["taco"].files)
+    assert wanted("ALL/train-00000-of-00009.parquet")
+    assert not wanted("ALL/test-00000-of-00001.parquet")
+    numina = partial(_is_wanted, patterns=ADAPTERS["numina"].files)
+    assert numina("data/train-00000-of-00003.parquet")
+    assert numina("default/train/0000.parquet")
+    assert not numina("default/test/0000.parquet")
+    assert _is_wanted("test.jsonl", ADAPTERS["omni-math"].files)
+
+
+def test_what_a_source_calls_its_parts_can_stand_in_a_card(tmp_path):
+    row = RELEASED | {"data_source": "x | 9 |\n\n# Official <img src=y>"}
+    (one,), _, _ = read(tmp_path, [row], "or1")
+    assert not set(one.source) & set("|<>\n #")
 
 
 def test_repeated_ids_are_reported_and_kept(tmp_path):
