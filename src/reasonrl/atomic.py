@@ -1,4 +1,4 @@
-"""Replace a file at once: readers, and whoever comes after a crash, see the old or the new."""
+"""Files that survive a crash: one that is replaced is old or new, a journal has whole lines."""
 
 from __future__ import annotations
 
@@ -14,3 +14,16 @@ def write_atomic(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a journal, none where there is none yet, and cut off a last one that a
+    kill left torn: the next line that is appended must stand alone."""
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if len(whole) < len(raw):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return whole.splitlines()

@@ -75,7 +75,7 @@ def show(
     """Show a build's funnel; one problem with its cluster; or dropped rows beside their likes."""
     from reasonrl.console import Console
     from reasonrl.console_data import show_dropped, show_fate, show_funnel
-    from reasonrl.curation.lookup import dropped_rows, fate_of, finished_reports
+    from reasonrl.curation.lookup import dropped_rows, fate_of, finished_counts
 
     console = Console()
     if uid is not None:
@@ -84,7 +84,7 @@ def show(
         found = dropped_rows(directory, step=step, reason=reason, source=source, limit=limit)
         show_dropped(console, found)
     else:
-        show_funnel(console, finished_reports(directory))
+        show_funnel(console, finished_counts(directory))
 
 
 @data_app.command("card")

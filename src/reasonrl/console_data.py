@@ -4,35 +4,31 @@ like."""
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from reasonrl.algo.stats import share_of
 from reasonrl.console import Console
 
 if TYPE_CHECKING:
     from reasonrl.curation.lookup import Fate, Seen
-    from reasonrl.curation.store import StepReport
+    from reasonrl.curation.store import StepCounts
 
 _LINE = 200  # characters of a problem in a list
 
 
-def show_funnel(console: Console, steps: Sequence[StepReport]) -> None:
+def show_funnel(console: Console, steps: Sequence[StepCounts]) -> None:
     """Show what every step kept and why it dropped the rest."""
     table = Table("step", "kept", "dropped", "why")
-    for report in steps:
-        reasons = Counter[str]()
-        for some in report.dropped.values():
-            reasons.update(some)
-        why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-        notes = "; ".join(f"{count:,} {name}" for name, count in report.notes.items() if count)
+    for counts in steps:
+        notes = "; ".join(f"{count:,} {name}" for name, count in counts.notes.items() if count)
         table.add_row(
-            report.name,
-            f"{report.n_kept:,}",
-            f"{report.n_dropped:,}",
-            " | ".join(part for part in (why, notes) if part),
+            counts.name,
+            f"{counts.n_kept:,}",
+            f"{counts.n_dropped:,}",
+            " | ".join(part for part in (counts.why(), notes) if part),
         )
     console.print(table)
 
@@ -53,13 +49,11 @@ def show_dropped(console: Console, rows: Sequence[Seen]) -> None:
 
 def show_fate(console: Console, fate: Fate) -> None:
     """Show one problem whole, what became of it, and its cluster."""
-    from reasonrl.curation.difficulty import pass_rate
-
     one = fate.candidate
     console.note(f"{one.uid}  {one.kind} of {one.source}, {one.origin}\n\n{one.problem}\n")
     console.note(f"answer: {one.answer[:2_000]}")
     for name, (right, judged) in json.loads(_rollouts(fate) or "{}").items():
-        low, high = pass_rate(right, judged).ci95
+        low, high = share_of(right, judged).ci95
         console.note(f"{name}: {right} of {judged} right [{low:.2f}, {high:.2f}]")
     if one.solution:
         console.note(f"solution: {one.solution[:2_000]}")

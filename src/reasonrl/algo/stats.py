@@ -54,6 +54,11 @@ def mean_over_problems(scores_P: Sequence[float]) -> Estimate:
     return Estimate(value=mean, ci95=(max(0.0, center - half), min(1.0, center + half)))
 
 
+def share_of(n: int, of: int) -> Estimate:
+    """Return n of some as a share with its interval, Wilson's."""
+    return mean_over_problems([1.0] * n + [0.0] * (of - n))
+
+
 def is_level(values: Sequence[float]) -> bool:
     """Say whether all values are equal, but for rounding."""
     return max(values) - min(values) < 1e-9

@@ -1,8 +1,7 @@
 """Hold a problem's answer against its own solution: the text's, or the reference program's.
 
 The report keeps a problem only if the answer found in its solution equals the given one, and a
-program's tests only if the given solution passes all of them. One object for a process, for the
-verifier has processes below it. Called by `steps`.
+program's tests only if the given solution passes all of them. Called by `steps`.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from reasonrl.curation.recipe import CleanConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason
@@ -37,68 +35,56 @@ class Checked:
     compared: int
 
 
-class AnswerChecker:
-    """Compare answers with solutions; a context manager that ends the verifier's processes."""
-
-    def __init__(self, config: CleanConfig) -> None:
-        self._config = config
-        self._verifier = Verifier(deadline_s=_DEADLINE_S)
-        options = CodeOptions(problem_s=config.reference_s, stop_early=True)
-        self._programs = ProgramJudge(options, workers=1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._verifier.close()
-        self._programs.close()
-
-    def check(self, candidates: Sequence[Candidate]) -> Checked:
-        """Return the fault of each candidate, in order."""
-        faults: list[Fault | None] = [None] * len(candidates)
-        wants_text = self._config.solutions != "ignore"
-        finals = {
-            place: final
-            for place, one in enumerate(candidates)
-            if wants_text and not one.is_code and (final := _final_answer(one.solution))
-        }
-        texts = list(finals)
-        verdicts = self._verifier.verify_batch(
-            [_item(candidates[place], finals[place]) for place in texts]
+def check_answers(candidates: Sequence[Candidate], config: CleanConfig) -> Checked:
+    """Hold answers against solutions; processes that this takes have ended when it returns."""
+    finals = {
+        place: final
+        for place, one in enumerate(candidates)
+        if config.solutions != "ignore" and not one.is_code
+        if (final := _final_answer(one.solution))
+    }
+    options = CodeOptions(problem_s=config.reference_s, stop_early=True)
+    with (
+        Verifier(deadline_s=_DEADLINE_S) as verifier,
+        closing(ProgramJudge(options, workers=1)) as programs,
+    ):
+        verdicts = verifier.verify_batch(
+            [_item(candidates[place], final) for place, final in finals.items()]
         )
-        for place, verdict in zip(texts, verdicts, strict=True):
-            faults[place] = _solution_fault(verdict)
-        compared = len(texts)
-        for place, one in enumerate(candidates):
-            if one.is_code and self._config.references == "run":
-                faults[place] = self._reference_fault(one)
-                compared += bool(one.solution)
-            elif not one.is_code and place not in finals:
-                faults[place] = self._missing(one)
-        return Checked(faults=faults, compared=compared)
+        judged = dict(zip(finals, verdicts, strict=True))
+        faults = [
+            _reference_fault(one, config, programs)
+            if one.is_code
+            else _solution_fault(judged[place])
+            if place in judged
+            else _missing(one, config)
+            for place, one in enumerate(candidates)
+        ]
+    runs = config.references == "run"
+    references = sum(one.is_code and runs and bool(one.solution) for one in candidates)
+    return Checked(faults=faults, compared=len(finals) + references)
 
-    def _missing(self, one: Candidate) -> Fault | None:
-        if self._config.solutions != "required":
+
+def _missing(one: Candidate, config: CleanConfig) -> Fault | None:
+    if config.solutions != "required":
+        return None
+    detail = "it marks no final answer" if one.solution.strip() else "the source gives none"
+    return Fault(reason=Reason.NO_SOLUTION, detail=detail)
+
+
+def _reference_fault(one: Candidate, config: CleanConfig, judge: ProgramJudge) -> Fault | None:
+    if config.references != "run":
+        return None
+    programs = _programs(one.solution)
+    if not programs:
+        return Fault(reason=Reason.NO_SOLUTION, detail="no reference program")
+    verdicts: list[Verdict] = []
+    for code in programs[:_PROGRAMS]:
+        verdicts += judge.judge([Program(code=code, answer=one.answer)], None)
+        if verdicts[-1].status is Status.PASS:
             return None
-        detail = "it marks no final answer" if one.solution.strip() else "the source gives none"
-        return Fault(reason=Reason.NO_SOLUTION, detail=detail)
-
-    def _reference_fault(self, one: Candidate) -> Fault | None:
-        programs = _programs(one.solution)
-        if not programs:
-            return Fault(reason=Reason.NO_SOLUTION, detail="no reference program")
-        verdicts = []
-        for code in programs[:_PROGRAMS]:
-            verdicts += self._programs.judge([Program(code=code, answer=one.answer)], None)
-            if verdicts[-1].status is Status.PASS:
-                return None
-        last = verdicts[0]
-        return Fault(reason=Reason.REFERENCE_FAILS, detail=f"{last.status}: {last.reason}"[:200])
+    first = verdicts[0]
+    return Fault(reason=Reason.REFERENCE_FAILS, detail=f"{first.status}: {first.reason}"[:200])
 
 
 def is_same_answer(one: str, two: str) -> bool | None:

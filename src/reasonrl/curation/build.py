@@ -32,12 +32,12 @@ from reasonrl.curation.quality import (
     votes_directory,
     write_agreement,
 )
-from reasonrl.curation.read import ReadJob, files_digest, read_source
+from reasonrl.curation.read import ReadJob, read_source
 from reasonrl.curation.recipe import DataRecipe
-from reasonrl.curation.rows import Fault, digest, read_kept, write_kept
+from reasonrl.curation.rows import Fault, digest, hash_of, read_kept, write_kept
 from reasonrl.curation.semantic import find_same_meaning
 from reasonrl.curation.source_files import source_files
-from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, hash_of
+from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, files_digest
 from reasonrl.curation.workers import run_all
 
 Job = TypeVar("Job")
@@ -47,6 +47,8 @@ Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
 _VERSIONS = dict.fromkeys(ORDER, 1)
 """Raised when a step's code changes what it keeps: builds that were begun make it anew."""
+
+_TEXT_SETTINGS = {"allow", "max_chars"}  # of the recipe's `clean`; the others are of answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +77,11 @@ def build(one: Build) -> Manifest:
         report = step(one, report)
     _drop_other_steps(one)
     published = publish(
-        [one.folder(report.name).kept(key) for key in report.chunks],
+        [one.folder(report.counts.name).kept(key) for key in report.chunks],
         one.directory / "data",
         one.recipe.publish,
         seed=one.recipe.seed,
-        known=first.kept.keys(),
+        known=first.counts.kept.keys(),
     )
     return write_manifest(one.directory, one.recipe, published)
 
@@ -109,25 +111,30 @@ def _read(one: Build) -> StepReport:
 
 
 def _clean(one: Build, before: StepReport) -> StepReport:
-    config = one.recipe.clean
-
-    def work(folder: StepFolder) -> list[ChunkReport]:
-        jobs = [steps.CleanJob(chunk=chunk, config=config) for chunk in _open(one, folder, before)]
-        return _chunks(one, "clean", steps.clean_chunk, jobs, before, folder)
-
-    settings = config.model_dump(mode="json", include={"allow", "max_chars"})
-    return _step(one, "clean", [settings, before.digest], work)
+    settings = one.recipe.clean.model_dump(mode="json", include=_TEXT_SETTINGS)
+    return _by_row(one, before, "clean", steps.clean_chunk, settings)
 
 
 def _answers(one: Build, before: StepReport) -> StepReport:
-    config = one.recipe.clean
+    settings = one.recipe.clean.model_dump(mode="json", exclude=_TEXT_SETTINGS)
+    return _by_row(one, before, "answers", steps.answers_chunk, settings)
+
+
+def _by_row(
+    one: Build,
+    before: StepReport,
+    name: str,
+    judge: Callable[[steps.CleanJob], ChunkReport],
+    settings: object,
+) -> StepReport:
+    """Do a step that looks at each row alone."""
 
     def work(folder: StepFolder) -> list[ChunkReport]:
+        config = one.recipe.clean
         jobs = [steps.CleanJob(chunk=chunk, config=config) for chunk in _open(one, folder, before)]
-        return _chunks(one, "answers", steps.answers_chunk, jobs, before, folder)
+        return _chunks(one, name, judge, jobs, before, folder)
 
-    settings = config.model_dump(mode="json", exclude={"allow", "max_chars"})
-    return _step(one, "answers", [settings, before.digest], work)
+    return _step(one, name, [settings, before.counts.digest], work)
 
 
 def _dedup(one: Build, before: StepReport) -> StepReport:
@@ -158,7 +165,7 @@ def _dedup(one: Build, before: StepReport) -> StepReport:
         ]
         return _chunks(one, "dedup", steps.faults_chunk, jobs, before, folder)
 
-    return _step(one, "dedup", [config.model_dump(mode="json"), before.digest], work)
+    return _step(one, "dedup", [config.model_dump(mode="json"), before.counts.digest], work)
 
 
 def _decontaminate(one: Build, before: StepReport) -> StepReport:
@@ -184,7 +191,7 @@ def _decontaminate(one: Build, before: StepReport) -> StepReport:
         ]
         return _chunks(one, "decontaminate", steps.decontaminate_chunk, asked, before, folder)
 
-    settings = [config.model_dump(mode="json"), digest(protected), before.digest]
+    settings = [config.model_dump(mode="json"), digest(protected), before.counts.digest]
     return _step(one, "decontaminate", settings, work)
 
 
@@ -195,14 +202,17 @@ def _difficulty(one: Build, before: StepReport) -> StepReport:
 
     def work(folder: StepFolder) -> list[ChunkReport]:
         chunks = _open(one, folder, before)
-        with one.open_meter(config) as meter, one.phase("difficulty", before.n_kept) as count:
+        with (
+            one.open_meter(config) as meter,
+            one.phase("difficulty", before.counts.n_kept) as count,
+        ):
             keep_weights(folder.directory, meter.weights)
             for chunk in chunks:
                 steps.difficulty_chunk(chunk, config, meter, count)
         return _reports(folder, before)
 
     settings = config.model_dump(mode="json", exclude={"engine"})
-    return _step(one, "difficulty", [settings, one.recipe.seed, before.digest], work)
+    return _step(one, "difficulty", [settings, one.recipe.seed, before.counts.digest], work)
 
 
 def _quality(one: Build, before: StepReport) -> StepReport:
@@ -212,7 +222,7 @@ def _quality(one: Build, before: StepReport) -> StepReport:
 
     def work(folder: StepFolder) -> list[ChunkReport]:
         judges, votes = Judges(config), votes_directory(one.directory, config)
-        with one.phase("judge", before.n_kept) as count:
+        with one.phase("judge", before.counts.n_kept) as count:
             for chunk in _open(one, folder, before):
                 steps.quality_chunk(chunk, config, judges, votes, count)
         found = agreement(
@@ -224,7 +234,7 @@ def _quality(one: Build, before: StepReport) -> StepReport:
     settings = config.model_dump(
         mode="json", exclude={"concurrency", "timeout_s", "attempts", "budget"}
     )
-    return _step(one, "quality", [settings, before.digest], work)
+    return _step(one, "quality", [settings, before.counts.digest], work)
 
 
 def _drop_other_steps(one: Build) -> None:
@@ -252,7 +262,9 @@ def _step(
         return done
     folder.begin(identity)
     report = folder.finish(name, identity, work(folder))
-    one.note(f"{name}: {report.n_kept:,} kept, {report.n_dropped:,} dropped{_why(report)}")
+    counts = report.counts
+    why = f" ({counts.why()})" if counts.n_dropped else ""
+    one.note(f"{name}: {counts.n_kept:,} kept, {counts.n_dropped:,} dropped{why}")
     return report
 
 
@@ -260,7 +272,7 @@ def _open(
     one: Build, folder: StepFolder, before: StepReport, *, every: bool = False
 ) -> list[steps.Chunk]:
     """Return the chunks that are still to be made, or `every` one."""
-    earlier = one.folder(before.name)
+    earlier = one.folder(before.counts.name)
     return [
         steps.Chunk(folder=folder.directory, key=key, source=earlier.kept(key))
         for key in before.chunks
@@ -315,15 +327,3 @@ def _by_chunk(
             reason=match.reason, other=uids[match.other], similarity=match.similarity
         )
     return faults
-
-
-def _why(report: StepReport) -> str:
-    """Return the reasons of a step's drops, most frequent first."""
-    total: dict[str, int] = {}
-    for reasons in report.dropped.values():
-        for reason, count in reasons.items():
-            total[reason] = total.get(reason, 0) + count
-    shown = ", ".join(
-        f"{count:,} {reason}" for reason, count in sorted(total.items(), key=lambda x: -x[1])
-    )
-    return f" ({shown})" if shown else ""

@@ -17,9 +17,8 @@ from typing import Protocol, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from reasonrl.algo.stats import Estimate, mean_over_problems
 from reasonrl.atomic import write_atomic
-from reasonrl.curation.recipe import DifficultyConfig
+from reasonrl.curation.recipe import DifficultyConfig, model_name
 from reasonrl.curation.rows import Candidate, Fault, Reason
 from reasonrl.errors import CheckpointError
 
@@ -145,7 +144,7 @@ def with_difficulty(row: Candidate, tally: Tally, config: DifficultyConfig) -> C
     failures = round(WHOLE * tally.wrong / tally.judged)
     if tally.wrong and tally.right:
         failures = min(max(failures, 1), WHOLE - 1)
-    name = config.name or (Path(config.model).name if config.model[:1] in "/.~" else config.model)
+    name = config.name or model_name(config.model)
     known = json.loads(row.difficulty) if row.difficulty else {}
     counted = json.loads(row.rollouts) if row.rollouts else {}
     return replace(
@@ -153,11 +152,6 @@ def with_difficulty(row: Candidate, tally: Tally, config: DifficultyConfig) -> C
         difficulty=json.dumps({**known, name: failures}, sort_keys=True),
         rollouts=json.dumps({**counted, name: [tally.right, tally.judged]}, sort_keys=True),
     )
-
-
-def pass_rate(right: int, judged: int) -> Estimate:
-    """Return the pass rate of one problem with its interval, a Wilson one."""
-    return mean_over_problems([1.0] * right + [0.0] * (judged - right))
 
 
 def _rounds(config: DifficultyConfig) -> list[int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from reasonrl.curation.rows import Candidate, Dropped, Reason, read_dropped, read_kept
-from reasonrl.curation.store import STEPS, StepFolder, StepReport, finished_steps
+from reasonrl.curation.store import STEPS, StepCounts, StepFolder, StepReport, finished_steps
 from reasonrl.errors import ConfigError
 
 _PROTECTED = "protected-*.parquet"
@@ -48,12 +48,12 @@ def dropped_rows(
 ) -> list[Seen]:
     """Return dropped rows in order; raise ConfigError for a step or reason that does not exist."""
     steps = _steps(directory)
-    _check(step, [report.name for _, report in steps], "--step")
+    _check(step, [report.counts.name for _, report in steps], "--step")
     _check(reason, [one.value for one in Reason], "--reason")
     wanted = (
-        (report.name, row)
+        (report.counts.name, row)
         for folder, report in steps
-        if step in (None, report.name)
+        if step in (None, report.counts.name)
         for row in _dropped(folder, report.chunks)
         if reason in (None, row.fault.reason.value) and source in (None, row.candidate.source)
     )
@@ -68,7 +68,7 @@ def _beside(directory: Path, found: Sequence[tuple[str, Dropped]]) -> list[Seen]
 def fate_of(directory: Path, uid: str) -> Fate:
     """Return what became of a problem; raise ConfigError when no row has this id."""
     found = [
-        (report.name, row)
+        (report.counts.name, row)
         for folder, report in _steps(directory)
         for row in _dropped(folder, report.chunks)
         if uid in (row.candidate.uid, row.fault.other)
@@ -89,9 +89,21 @@ def fate_of(directory: Path, uid: str) -> Fate:
     return Fate(candidate=candidate, end=end, cluster=cluster)
 
 
-def finished_reports(directory: Path) -> list[StepReport]:
+def finished_counts(directory: Path) -> list[StepCounts]:
     """Return the counts of a build's finished steps; raise ConfigError when there are none."""
-    return [report for _, report in _steps(directory)]
+    return [report.counts for _, report in _steps(directory)]
+
+
+def examples(directory: Path, reasons: Sequence[str], n: int) -> dict[str, list[Seen]]:
+    """Return the first n rows dropped for each of some reasons, in the order of reasons."""
+    found: dict[str, list[tuple[str, Dropped]]] = {reason: [] for reason in reasons}
+    for folder, report in _steps(directory):
+        for row in _dropped(folder, report.chunks):
+            some = found.get(row.fault.reason.value)
+            if some is not None and len(some) < n:
+                some.append((report.counts.name, row))
+    flat = iter(_beside(directory, [row for some in found.values() for row in some]))
+    return {reason: list(islice(flat, len(some))) for reason, some in found.items() if some}
 
 
 def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:

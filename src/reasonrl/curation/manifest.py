@@ -18,9 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
 from reasonrl.curation.publish import Published
-from reasonrl.curation.read import files_digest
-from reasonrl.curation.recipe import DataRecipe
-from reasonrl.curation.store import finished_steps
+from reasonrl.curation.recipe import DataRecipe, model_name
+from reasonrl.curation.store import StepCounts, finished_steps
 from reasonrl.errors import CheckpointError
 
 MANIFEST = "manifest.json"
@@ -33,27 +32,6 @@ _ELSEWHERE: Any = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepCounts:
-    """Count what a step kept and dropped, by source, dropped ones by reason too."""
-
-    name: str
-    digest: str
-    kept: dict[str, int]
-    dropped: dict[str, dict[str, int]]
-    notes: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedFile:
-    """Name a published file with its hash and counts."""
-
-    file: str
-    sha256: str
-    rows: int
-    sources: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Hold all of it; `hash` is over the rest."""
 
@@ -61,37 +39,18 @@ class Manifest:
     reasonrl: str
     recipe: dict[str, Any]
     steps: tuple[StepCounts, ...]
-    files: tuple[PublishedFile, ...]
+    files: tuple[Published, ...]
     hash: str = ""
 
 
 def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Published]) -> Manifest:
     """Write the manifest of a finished build and return it."""
-    counts = [
-        StepCounts(
-            name=report.name,
-            digest=report.digest,
-            kept=report.kept,
-            dropped=report.dropped,
-            notes=report.notes,
-        )
-        for _, report in finished_steps(directory)
-    ]
-    files = [
-        PublishedFile(
-            file=one.file,
-            sha256=files_digest([directory / "data" / one.file]),
-            rows=one.rows,
-            sources=one.sources,
-        )
-        for one in published
-    ]
     bare = Manifest(
         name=recipe.name,
         reasonrl=__version__,
         recipe=_without_paths(recipe.model_dump(mode="json", exclude=_ELSEWHERE)),
-        steps=tuple(counts),
-        files=tuple(files),
+        steps=tuple(report.counts for _, report in finished_steps(directory)),
+        files=tuple(published),
     )
     whole = {**asdict(bare), "hash": _hash(bare)}
     write_atomic(directory / MANIFEST, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
@@ -127,15 +86,12 @@ def _hash(bare: Manifest) -> str:
     return sha256(plain.encode()).hexdigest()
 
 
-def _is_path(key: str, value: Any) -> bool:
-    return isinstance(value, str) and (key == "path" or (key == "model" and value[:1] in "/.~"))
-
-
-def _without_paths(node: Any) -> Any:
+def _without_paths(node: Any, key: str = "") -> Any:
     """Return a recipe's tables with file names in place of paths."""
     if isinstance(node, dict):
-        return {
-            key: Path(value).name if _is_path(key, value) else _without_paths(value)
-            for key, value in node.items()
-        }
-    return [_without_paths(item) for item in node] if isinstance(node, list) else node
+        return {key: _without_paths(value, key) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_paths(item) for item in node]
+    if isinstance(node, str) and key in ("path", "model"):
+        return Path(node).name if key == "path" else model_name(node)
+    return node

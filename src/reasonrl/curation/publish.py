@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from reasonrl.curation.recipe import PublishConfig
 from reasonrl.curation.rows import Candidate, read_kept
+from reasonrl.curation.store import files_digest
 from reasonrl.errors import ConfigError
 from reasonrl.seeds import derive_seed
 from reasonrl.verify.answer import accepted_answers
@@ -28,9 +29,10 @@ _LOAD = 1 << 63  # seeds are below it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """Count a published file."""
+    """Name a published file with its hash and counts."""
 
     file: str
+    sha256: str
     rows: int
     sources: dict[str, int]
 
@@ -114,6 +116,7 @@ class _File:
         self._scratch.replace(self._path)
         return Published(
             file=self._path.name,
+            sha256=files_digest([self._path]),
             rows=self._sources.total(),
             sources=dict(sorted(self._sources.items())),
         )

@@ -13,15 +13,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import whole_lines, write_atomic
 from reasonrl.curation.recipe import QualityConfig
-from reasonrl.curation.rows import Candidate, Fault, Reason
+from reasonrl.curation.rows import Candidate, Fault, Reason, hash_of, storable
 from reasonrl.errors import CheckpointError, StorageError
 
 _RATING = re.compile(r"[*_`\s]*RATING\s*[:=]\s*[*_`\s]*(VALID|INVALID)[*_`.\s]*", re.IGNORECASE)
@@ -96,7 +95,7 @@ def read_rating(text: str) -> bool | None:
 def reasons_of(text: str) -> str:
     """Return what a judge said before it rated, short enough to keep, as text that can be kept."""
     said = " ".join(text.rpartition("</think>")[2].rstrip().rpartition("\n")[0].split())
-    return said[:_SHOWN].encode("utf-8", "backslashreplace").decode()
+    return storable(said[:_SHOWN])
 
 
 def fault_of(votes: Sequence[Vote], config: QualityConfig) -> Fault | None:
@@ -184,12 +183,12 @@ def votes_directory(directory: Path, config: QualityConfig) -> Path:
     Beside the steps and named after what was asked: a threshold that changes costs no vote.
     """
     asked = config.model_dump(mode="json", include={"judge", "votes", "temperature", "max_tokens"})
-    return directory / "votes" / sha256(json.dumps([asked, PROMPT]).encode()).hexdigest()[:16]
+    return directory / "votes" / hash_of([asked, PROMPT])[:16]
 
 
 def voted_on(row: Candidate) -> str:
     """Return what a vote is on: a hash of problem and answer, for ids may come to mean others."""
-    return sha256(json.dumps([row.problem, row.answer]).encode()).hexdigest()[:24]
+    return hash_of([row.problem, row.answer])
 
 
 # problems whose quality is known
@@ -249,15 +248,8 @@ class Ballot:
 
 def read_votes(path: Path) -> list[Vote]:
     """Return the votes of a file, and cut off a last line that a kill left torn."""
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) < len(raw):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
     adapter, found = TypeAdapter(Vote), []
-    for number, line in enumerate(whole.splitlines(), start=1):
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
             found.append(adapter.validate_json(line))
         except ValidationError as error:

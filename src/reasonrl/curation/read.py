@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from reasonrl.curation.recipe import RawSource, source_name
-from reasonrl.curation.rows import Candidate, Dropped, Fault, Reason
+from reasonrl.curation.rows import Candidate, Dropped, Fault, Reason, storable
 from reasonrl.curation.sources import ADAPTERS, Adapter, Parts, Unfit
 from reasonrl.curation.store import ChunkReport, StepFolder
 from reasonrl.data.files import read_rows
+from reasonrl.data.rows import has_half_surrogate
 from reasonrl.errors import DataError
 from reasonrl.types import Kind
 
@@ -54,16 +54,6 @@ def read_source(job: ReadJob) -> list[ChunkReport]:
     return reports
 
 
-def files_digest(files: Sequence[Path]) -> str:
-    """Return a hash of the contents of files, in order."""
-    found = sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while part := file.read(1 << 20):
-                found.update(part)
-    return found.hexdigest()[:32]
-
-
 def _items(job: ReadJob) -> Iterator[Candidate | Dropped]:
     adapter, n_kept = ADAPTERS[job.source.type], 0
     place = 0
@@ -93,13 +83,13 @@ def _item(
         return _candidate(parts, source, uid, origin)
     except (DataError, Unfit, ValueError, RecursionError) as error:  # whatever a row may hold
         reason = error.fault.reason if isinstance(error, Unfit) else Reason.BROKEN
-        fault = Fault(reason=reason, detail=_storable(str(error)[:300]))
+        fault = Fault(reason=reason, detail=storable(str(error)[:300]))
         return Dropped(candidate=_remains(value, name, uid, origin), fault=fault)
 
 
 def _candidate(parts: Parts, source: RawSource, uid: str, origin: str) -> Candidate:
     texts = (parts.problem, parts.answer, parts.solution, parts.part, parts.native_id)
-    if any(not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text) for text in texts):
+    if any(map(has_half_surrogate, texts)):
         raise DataError("half a surrogate pair", expected="Unicode text")
     return Candidate(
         uid=uid,
@@ -132,14 +122,9 @@ def _check_scope(parts: Parts, source: RawSource) -> None:
 def _remains(value: object, name: str, uid: str, origin: str) -> Candidate:
     """Return what is left of a row that is no candidate."""
     text = str(value) if not isinstance(value, DataError) else ""
-    whole = _storable(text[:_SHOWN])
+    whole = storable(text[:_SHOWN])
     kind = Kind.MATH.value
     return Candidate(uid=uid, source=name, kind=kind, problem=whole, answer="", origin=origin)
-
-
-def _storable(text: str) -> str:
-    """Return a text without what no file can hold."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _chunks(items: Iterator[Candidate | Dropped]) -> Iterator[list[Candidate | Dropped]]:

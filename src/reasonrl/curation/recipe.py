@@ -205,3 +205,8 @@ _NAMES: dict[RawType, str] = {
 def source_name(source: RawSource) -> str:
     """Return the data_source of a source's rows, parts of it left out."""
     return source.name or _NAMES[source.type]
+
+
+def model_name(model: str) -> str:
+    """Return what a model is called where no path of a machine may stand."""
+    return Path(model).name if model[:1] in "/.~" else model

@@ -7,10 +7,11 @@ step, and a dropped one says why.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,6 +157,16 @@ def digest(rows: Iterable[Item]) -> str:
             data = value.encode()
             found.update(b"%d:%b" % (len(data), data))
     return found.hexdigest()
+
+
+def hash_of(value: object) -> str:
+    """Return a hash of a plain value."""
+    return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def storable(text: str) -> str:
+    """Return a text without what no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _values(row: Candidate | Dropped) -> list[str]:

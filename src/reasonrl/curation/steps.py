@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from reasonrl.curation import fingerprints, quality
-from reasonrl.curation.answers import AnswerChecker
+from reasonrl.curation.answers import check_answers
 from reasonrl.curation.clean import find_fault
 from reasonrl.curation.decontaminate import ProtectedIndex, contamination
 from reasonrl.curation.difficulty import (
@@ -80,8 +80,7 @@ def clean_chunk(job: CleanJob) -> ChunkReport:
 def answers_chunk(job: CleanJob) -> ChunkReport:
     """Drop what its own solution contradicts."""
     rows = read_kept(job.chunk.source)
-    with AnswerChecker(job.config) as checker:
-        checked = checker.check(rows)
+    checked = check_answers(rows, job.config)
     return _split(job.chunk, rows, checked.faults, notes={"compared": checked.compared})
 
 

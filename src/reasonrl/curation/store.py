@@ -29,6 +29,7 @@ from reasonrl.curation.rows import (
     Candidate,
     Dropped,
     digest,
+    hash_of,
     write_dropped,
     write_kept,
 )
@@ -54,13 +55,14 @@ class ChunkReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepReport:
-    """Count a whole step. `digest` is of all kept rows in order, `identity` of what made them."""
+class StepCounts:
+    """Count what a step kept and dropped, by source, dropped ones by reason too.
+
+    `digest` is of all kept rows in order.
+    """
 
     name: str
-    identity: str
     digest: str
-    chunks: tuple[str, ...]
     kept: dict[str, int]
     dropped: dict[str, dict[str, int]]
     notes: dict[str, int]
@@ -72,6 +74,22 @@ class StepReport:
     @property
     def n_dropped(self) -> int:
         return sum(sum(reasons.values()) for reasons in self.dropped.values())
+
+    def why(self) -> str:
+        """Return the reasons of what was dropped, most frequent first."""
+        total = Counter[str]()
+        for reasons in self.dropped.values():
+            total.update(reasons)
+        return ", ".join(f"{count:,} {reason}" for reason, count in total.most_common())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """Hold the counts of a finished step, its chunks in order, and the identity of what made it."""
+
+    identity: str
+    chunks: tuple[str, ...]
+    counts: StepCounts
 
 
 class StepFolder:
@@ -136,15 +154,15 @@ class StepFolder:
             notes.update(report.notes)
             for source, reasons in report.dropped.items():
                 dropped.setdefault(source, Counter()).update(reasons)
-        whole = StepReport(
+        counts = StepCounts(
             name=name,
-            identity=identity,
             digest=hash_of([(report.key, report.digest) for report in reports]),
-            chunks=tuple(report.key for report in reports),
             kept=dict(kept),
             dropped={source: dict(reasons) for source, reasons in dropped.items()},
             notes=dict(notes),
         )
+        keys = tuple(report.key for report in reports)
+        whole = StepReport(identity=identity, chunks=keys, counts=counts)
         write_atomic(self._done, json.dumps(asdict(whole)) + "\n")
         return whole
 
@@ -160,9 +178,14 @@ class StepFolder:
         return self.directory / "reports" / f"{key}.json"
 
 
-def hash_of(value: object) -> str:
-    """Return a hash of a plain value."""
-    return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+def files_digest(files: Sequence[Path]) -> str:
+    """Return a hash of the contents of files, in order."""
+    found = sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                found.update(part)
+    return found.hexdigest()[:32]
 
 
 def finished_steps(directory: Path) -> list[tuple[StepFolder, StepReport]]:

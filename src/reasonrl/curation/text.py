@@ -58,7 +58,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         # thousands; (1,100) is a point or an interval
         (r"(?<![(\[]\d)(?<![(\[]\d\d)(?<![(\[]\d{3})(?<=\d),(?=\d{3}(?!\d))", ""),
         (r"\^\s?\{?\s?\\circ(?![a-z])\s?\}?|\\degree(?![a-z])|\u00ba", " \u00b0 "),
-        (r"\\([dtc]?frac|binom)\s?(\d)\s?(\d)", r"\\\1 {\2} {\3}"),
+        (r"\\(frac|binom)\s?(\d)\s?(\d)", r"\\\1 {\2} {\3}"),
         (r"\\sqrt\s?(\d)", r"\\sqrt {\1}"),
         (r"\^\s?(\d)", r"^ \1 "),
         (r"_\s?(\d)", r"_ \1 "),
@@ -87,7 +87,7 @@ _SAME = {
     "\\lvert": "|", "\\rvert": "|", "\\pi": "\u03c0", "\\theta": "\u03b8", "\\alpha": "\u03b1",
     "\\beta": "\u03b2", "\\infty": "\u221e", "\\lfloor": "\u230a", "\\rfloor": "\u230b",
     "\\varnothing": "\\emptyset", "\\longrightarrow": "\\to", "\\implies": "\u21d2",
-    "\\%": "%", "\\percent": "%",
+    "\\percent": "%",
 }  # fmt: skip
 _CHARACTERS = str.maketrans(
     {

@@ -155,11 +155,16 @@ def _text(value: object, key: str) -> str:
         raise _missing(key, "text")
     if text is None:
         raise _not_a_string(value, key)
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if has_half_surrogate(text):
         raise DataError(
             f"{key} holds half a surrogate pair", expected="Unicode text", remedy="repair the text"
         )
     return text
+
+
+def has_half_surrogate(text: str) -> bool:
+    """Say whether a text holds half a surrogate pair, which no UTF-8 file can."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _number_text(value: object) -> str | None:

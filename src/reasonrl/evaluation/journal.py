@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import whole_lines, write_atomic
 from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.evaluation.score import Sample
 from reasonrl.evaluation.suite import Draft, Key
@@ -252,15 +252,8 @@ def _append(file: TextIO, line: Mapping[str, object]) -> None:
 
 def _read(path: Path, adapter: TypeAdapter[Line]) -> list[Line]:
     """Return the lines of a journal file, and cut off a last one that a kill left torn."""
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) < len(raw):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
     found = []
-    for number, text in enumerate(whole.splitlines(), start=1):
+    for number, text in enumerate(whole_lines(path), start=1):
         try:
             found.append(adapter.validate_json(text))
         except ValidationError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from reasonrl.atomic import write_atomic
 from reasonrl.console import Console
 from reasonrl.curation.build import Build, build
-from reasonrl.curation.lookup import dropped_rows
+from reasonrl.curation.lookup import examples
 from reasonrl.curation.manifest import Manifest, read_manifest
 from reasonrl.curation.quality import read_agreement
 from reasonrl.curation.recipe import DataRecipe
@@ -52,11 +52,7 @@ def curate(recipe: DataRecipe, directory: Path, console: Console) -> Manifest:
 def write_card(directory: Path) -> Manifest:
     """Write README.md, funnel.svg and card.html of a finished build, and return its manifest."""
     manifest = read_manifest(directory)
-    hits = {
-        reason: found
-        for reason in _SHOWN_REASONS
-        if (found := dropped_rows(directory, reason=reason, limit=_EXAMPLES))
-    }
+    hits = examples(directory, _SHOWN_REASONS, _EXAMPLES)
     license_id = str(manifest.recipe["license"])
     judged = Judged(judges=read_agreement(directory), people=_people(directory))
     write_atomic(directory / "README.md", render_readme(manifest, license_id, judged))

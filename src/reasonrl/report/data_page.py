@@ -11,16 +11,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reasonrl.algo.stats import mean_over_problems
+from reasonrl.algo.stats import share_of
 from reasonrl.curation.lookup import Seen
-from reasonrl.curation.manifest import Manifest, StepCounts
+from reasonrl.curation.manifest import Manifest
 from reasonrl.curation.quality import Agreement
-from reasonrl.report.chart import escape_text
-from reasonrl.report.frame import cut, document, facts
+from reasonrl.curation.store import StepCounts
+from reasonrl.report.chart import Color, escape_text
+from reasonrl.report.colors import LIGHT
+from reasonrl.report.frame import cut, document, facts, table
 
 _ROW = 30  # height of a bar of the funnel
 _WIDTH, _LABEL, _COUNT = 900, 120, 90
-_COLORS = ("blue", "teal", "orange", "purple", "red", "gray")
+_COLORS = tuple(Color)
 _SHOWN = 700  # characters of a problem that is shown beside another
 
 
@@ -49,7 +51,7 @@ def render_readme(manifest: Manifest, license_id: str, judged: Judged) -> str:
     """Return the card as Markdown with the front matter that the hub reads."""
     n_rows = sum(file.rows for file in manifest.files)
     steps = "\n".join(
-        f"| {step.name} | {sum(step.kept.values()):,} | {_n_dropped(step):,} | {_why(step)} |"
+        f"| {step.name} | {step.n_kept:,} | {step.n_dropped:,} | {step.why()} |"
         for step in manifest.steps
     )
     files = "\n".join(
@@ -115,20 +117,18 @@ configs:
 def render_funnel(manifest: Manifest) -> str:
     """Return the funnel alone, as an SVG file."""
     return _svg(manifest.steps, 'xmlns="http://www.w3.org/2000/svg" ').replace(
-        "var(--ink)", "#22272e"
+        "var(--ink)", LIGHT["ink"]
     )
 
 
 def _funnel(steps: Sequence[StepCounts]) -> Iterator[str]:
     yield "<h2>From raw rows to the training set</h2>"
     yield f'<div class="card scroll">{_svg(steps)}</div>'
-    head = "<th>step</th><th>kept</th><th>dropped</th><th>why</th>"
-    rows = "".join(
-        f"<tr><td>{escape_text(step.name)}</td><td>{sum(step.kept.values()):,}</td>"
-        f"<td>{_n_dropped(step):,}</td><td>{escape_text(_why(step))}</td></tr>"
+    rows = [
+        [escape_text(step.name), f"{step.n_kept:,}", f"{step.n_dropped:,}", escape_text(step.why())]
         for step in steps
-    )
-    yield _table(head, rows)
+    ]
+    yield table(["step", "kept", "dropped", "why"], rows)
 
 
 def _svg(steps: Sequence[StepCounts], namespace: str = "") -> str:
@@ -144,17 +144,17 @@ def _svg(steps: Sequence[StepCounts], namespace: str = "") -> str:
         for name, count in _groups(step).items():
             width = count * scale
             parts.append(
-                f'<rect class="{colors[name]}" fill="{_HEX[colors[name]]}" x="{left:.1f}" '
+                f'<rect class="{colors[name]}" fill="{LIGHT[colors[name]]}" x="{left:.1f}" '
                 f'y="{top}" width="{width:.1f}" height="{_ROW - 10}">'
                 f"<title>{escape_text(name)}: {count:,}</title></rect>"
             )
             left += width
-        parts.append(_text(left + 8, top + 15, f"{sum(step.kept.values()):,}"))
+        parts.append(_text(left + 8, top + 15, f"{step.n_kept:,}"))
     top = len(steps) * _ROW + 8
     for place, name in enumerate(sources[:12]):
         x, y = 200 * (place % 4), top + 18 * (place // 4)
         parts.append(
-            f'<rect fill="{_HEX[colors[name]]}" x="{x}" y="{y}" width="10" height="10"></rect>'
+            f'<rect fill="{LIGHT[colors[name]]}" x="{x}" y="{y}" width="10" height="10"></rect>'
         )
         parts.append(_text(x + 15, y + 10, name))
     height = top + 18 * ((min(len(sources), 12) + 3) // 4) + 6
@@ -162,12 +162,6 @@ def _svg(steps: Sequence[StepCounts], namespace: str = "") -> str:
         f'<svg {namespace}viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="rows kept by every step">{"".join(parts)}</svg>'
     )
-
-
-_HEX = {
-    "blue": "#4f86c6", "teal": "#35a38f", "orange": "#d9790f", "purple": "#7a5bb0",
-    "red": "#b8403a", "gray": "#a3acb7",
-}  # fmt: skip
 
 
 def _text(x: float, y: float, text: str) -> str:
@@ -190,29 +184,13 @@ def _group(source: str) -> str:
 
 
 def _n_before(step: StepCounts) -> int:
-    return sum(step.kept.values()) + _n_dropped(step)
-
-
-def _n_dropped(step: StepCounts) -> int:
-    return sum(sum(reasons.values()) for reasons in step.dropped.values())
-
-
-def _why(step: StepCounts) -> str:
-    reasons = Counter[str]()
-    for some in step.dropped.values():
-        reasons.update(some)
-    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+    return step.n_kept + step.n_dropped
 
 
 def _sources(manifest: Manifest) -> str:
-    rows = "".join(
-        f"<tr><td>{escape_text(name)}</td><td>{count:,}</td></tr>"
-        for name, count in _published(manifest).items()
-    )
+    rows = [[escape_text(name), f"{count:,}"] for name, count in _published(manifest).items()]
     files = ", ".join(f"{file.file} ({file.rows:,})" for file in manifest.files)
-    return f"<h2>Published: {escape_text(files)}</h2>" + _table(
-        "<th>source</th><th>rows</th>", rows
-    )
+    return f"<h2>Published: {escape_text(files)}</h2>" + table(["source", "rows"], rows)
 
 
 def _published(manifest: Manifest) -> dict[str, int]:
@@ -251,13 +229,6 @@ def _hit(one: Seen) -> str:
     )
 
 
-def _table(head: str, rows: str) -> str:
-    return (
-        f'<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
-        "</table></div>"
-    )
-
-
 def _by_meaning(manifest: Manifest) -> str:
     has_semantic = manifest.recipe["dedup"]["semantic"] is not None
     return "Contamination is" if has_semantic else "Duplicates and contamination are"
@@ -278,7 +249,7 @@ def _quality(judged: Judged) -> str:
         between = "" if kappa is None else f"; between the judges kappa {kappa:.3f}"
         lines.append(f"Votes of judges agree: {within or 'one vote each'}{between}.")
     for question, (yes, answered) in judged.people.items():
-        low, high = mean_over_problems([1.0] * yes + [0.0] * (answered - yes)).ci95
+        low, high = share_of(yes, answered).ci95
         lines.append(
             f"- people found {yes} of {answered} {question} "
             f"({yes / answered:.0%} [{low:.0%}, {high:.0%}])"
@@ -293,7 +264,7 @@ def _protected(manifest: Manifest) -> str:
         return "Nothing: no benchmark was held out of these problems."
     step = next(step for step in manifest.steps if step.name == "decontaminate")
     return (
-        f"Problems that are like one of {', '.join(names)} were dropped: {_n_dropped(step):,} of "
+        f"Problems that are like one of {', '.join(names)} were dropped: {step.n_dropped:,} of "
         f"{_n_before(step):,}."
     )
 

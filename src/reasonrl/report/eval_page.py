@@ -13,7 +13,7 @@ from reasonrl.evaluation.score import ProblemResult, SuiteResult, describe_statu
 from reasonrl.report.chart import escape_text
 from reasonrl.report.eval_panels import limit_chart, pass_chart, problem_chart
 from reasonrl.report.eval_samples import Shown, ShownProblem, SuiteSamples
-from reasonrl.report.frame import cut, document, facts, figure, share
+from reasonrl.report.frame import cut, document, facts, figure, share, table
 
 
 def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) -> str:
@@ -68,21 +68,20 @@ def _suite(
 
 
 def _table(found: Mapping[str, SuiteResult]) -> str:
-    rows = "".join(_row(model, result) for model, result in found.items())
+    rows = [_row(model, result) for model, result in found.items()]
     k = next(iter(found.values())).k
-    return (
-        f'<div class="card scroll"><table><thead><tr><th>model</th><th>avg@{k}</th>'
-        f"<th>pass@{k}</th><th>cons@{k}</th><th>right of finished</th><th>truncated</th>"
-        f"<th>mean tokens</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    estimates = [f"avg@{k}", f"pass@{k}", f"cons@{k}"]
+    head = ["model", *estimates, "right of finished", "truncated", "mean tokens"]
+    return table(head, rows) + (
         '<p class="quiet"><small>In percent, with 95 % intervals over problems; pass@k is the '
         "unbiased chance that k samples hold a right one, cons@k that the most frequent answer is "
         "right.</small></p>"
     )
 
 
-def _row(model: str, result: SuiteResult) -> str:
+def _row(model: str, result: SuiteResult) -> list[str]:
     finished = result.accuracy_finished
-    cells = [
+    return [
         f"{escape_text(model)}<br><small>{escape_text(describe_statuses(result))}</small>",
         share(result.accuracy),
         share(result.pass_at.get(result.k)),
@@ -91,7 +90,6 @@ def _row(model: str, result: SuiteResult) -> str:
         f"{result.truncated_share:.1%}",
         f"{result.mean_tokens:.1f}",
     ]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 # problems and samples

@@ -5,7 +5,7 @@ Called by `page` (a run) and `eval_page` (an evaluation).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.report.chart import STYLE, Chart, Mark, draw, escape_text
@@ -97,6 +97,16 @@ def facts(known: Sequence[tuple[str, object]]) -> str:
         for label, value in known
     )
     return f'<dl class="facts">{items}</dl>'
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in a card; head and cells are HTML."""
+    heads = "".join(f"<th>{name}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="card scroll"><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def share(estimate: Estimate | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from reasonrl.evaluation.score import SuiteResult, by_suite
 from reasonrl.metrics import Row
 from reasonrl.report.chart import escape_text
-from reasonrl.report.frame import cut, document, facts, figure, share
+from reasonrl.report.frame import cut, document, facts, figure, share, table
 from reasonrl.report.panels import build_panels, stage_borders, step_of
 from reasonrl.report.profile import EntropyProfile
 from reasonrl.report.profile_panels import exchange_text, profile_charts
@@ -68,19 +68,15 @@ def _results(evaluations: Sequence[SuiteResult]) -> str:
     """Set each suite's first and last evaluation side by side."""
     if not evaluations:
         return '<p class="card quiet">No evaluation yet.</p>'
-    rows = "".join(
-        _result_row(results[0], results[-1]) for results in by_suite(evaluations).values()
-    )
-    return (
-        '<div class="card scroll"><table><thead><tr><th>suite</th><th>before</th><th>after</th>'
-        "<th>change</th><th>truncated</th><th>mean tokens</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
+    rows = [_result_row(results[0], results[-1]) for results in by_suite(evaluations).values()]
+    head = ["suite", "before", "after", "change", "truncated", "mean tokens"]
+    return table(head, rows) + (
         '<p class="quiet"><small>Accuracy is avg@k with its 95 % interval over problems; '
         "truncated share and mean tokens go from before to after.</small></p>"
     )
 
 
-def _result_row(before: SuiteResult, after: SuiteResult) -> str:
+def _result_row(before: SuiteResult, after: SuiteResult) -> list[str]:
     steps = f"step {before.step}" + (f" to {after.step}" if after.step > before.step else "")
     settings = f"avg@{before.k}, {before.n_problems} problems, {steps}"
     cells = [f"{escape_text(before.suite)}<br><small>{settings}</small>", share(before.accuracy)]
@@ -94,7 +90,7 @@ def _result_row(before: SuiteResult, after: SuiteResult) -> str:
             f"{before.truncated_share:.1%} → {after.truncated_share:.1%}",
             f"{before.mean_tokens:.1f} → {after.mean_tokens:.1f}",
         ]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return cells
 
 
 def _duration(seconds: float) -> str:

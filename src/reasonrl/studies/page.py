@@ -10,7 +10,7 @@ from math import exp, isfinite
 
 from reasonrl.algo.collapse import CollapseWarning, judge_warning, score_warnings
 from reasonrl.report.chart import escape_text
-from reasonrl.report.frame import document, facts, figure
+from reasonrl.report.frame import document, facts, figure, table
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.curves import (
     COLORS,
@@ -69,7 +69,7 @@ def _summary(results: Sequence[StudyResult]) -> str:
         ]
         for result in results
     ]
-    return _table(["study", "where", "verdict", "entropy and other claims", "score claims"], rows)
+    return table(["study", "where", "verdict", "entropy and other claims", "score claims"], rows)
 
 
 def _counts(verdicts: Sequence[Verdict], *, is_score: bool) -> str:
@@ -115,7 +115,7 @@ def _claims(verdicts: Sequence[Verdict]) -> str:
         ]
         for one in verdicts
     ]
-    return _table(["claim", "verdict", "difference [95 %]", "by seed"], rows)
+    return table(["claim", "verdict", "difference [95 %]", "by seed"], rows)
 
 
 def _compared(one: Verdict) -> str:
@@ -152,7 +152,7 @@ def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
             ]
         )
     head = ["arm", "seeds", "score", "clipped", "tokens, millions", "s a run", "ceiling"]
-    return _table(head, rows) + (
+    return table(head, rows) + (
         '<p class="quiet"><small>Ceiling: accuracy at no entropy by the fit R = \u2212a e^H + b '
         "over all steps.</small></p>"
     )
@@ -183,7 +183,7 @@ def _early_warning(records: Iterable[RunRecord]) -> str:
         "<h2>Warning of collapse</h2><p>Collapsed: entropy at a quarter of its start. Warned of: "
         "entropy is down to 40 % and a line through the logarithms of the last 15 steps reaches "
         "the quarter within 15 more.</p>"
-    ) + _table(head, rows)
+    ) + table(head, rows)
 
 
 def _tokens_m(run: RunRecord) -> float:
@@ -201,12 +201,3 @@ def _mean_of(records: Sequence[RunRecord], take: Callable[[RunRecord], float]) -
 
 def _short(value: float) -> str:
     return f"{value:.3f}" if isfinite(value) and abs(value) < 10 else f"{value:.0f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    heads = "".join(f"<th>{one}</th>" for one in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="card scroll"><table><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )

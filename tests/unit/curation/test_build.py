@@ -103,7 +103,7 @@ def reasons(directory):
     for folder, report in finished_steps(directory):
         for key in report.chunks:
             for row in read_dropped(folder.dropped(key)):
-                found.setdefault((report.name, row.fault.reason.value), []).append(row)
+                found.setdefault((report.counts.name, row.fault.reason.value), []).append(row)
     return found
 
 
@@ -118,7 +118,7 @@ def test_every_row_is_kept_or_dropped_with_its_reason_in_every_step(raw, tmp_pat
         ("dedup", "duplicate"): 1,
         ("decontaminate", "contaminated"): 1,
     }
-    steps = [report for _, report in finished_steps(tmp_path / "out")]
+    steps = [report.counts for _, report in finished_steps(tmp_path / "out")]
     assert [report.name for report in steps] == list(STEPS)
     before = len(list(math_rows())) + 2
     for report in steps:

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from reasonrl.algo.stats import share_of
 from reasonrl.curation.difficulty import (
     Tally,
     fault_of,
     is_certain,
     keep_weights,
     measure,
-    pass_rate,
     rollouts,
     with_difficulty,
 )
@@ -122,7 +122,7 @@ def test_a_measured_slice_is_not_sampled_again_unless_the_weights_are_others(tmp
 
 @pytest.mark.parametrize("right", [0, 1, 8, 16])
 def test_a_pass_rate_has_an_interval_that_holds_it(right):
-    found = pass_rate(right, 16)
+    found = share_of(right, 16)
     low, high = found.ci95
     assert low <= found.value == right / 16 <= high
     assert 0 < high - low < 0.6
