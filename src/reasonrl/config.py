@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -22,7 +22,9 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Strict(BaseModel):
-    """Refuse unknown keys, implicit conversions and assignment."""
+    """Refuse unknown keys, implicit conversions and assignment; `guide` lists what is known."""
+
+    guide: ClassVar[str] = "docs/recipes.md"
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 

@@ -101,7 +101,7 @@ def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settle
             f"unknown key {key!r}",
             where=where,
             expected=f"a known key; the nearest is {nearest!r}" if nearest else "a known key",
-            remedy="see docs/recipes.md",
+            remedy=f"see {kind.guide}",
         )
     try:
         whole = _with_suites_apart(_with_whole_stages(data))

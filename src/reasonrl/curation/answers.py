@@ -83,8 +83,10 @@ def _reference_fault(one: Candidate, config: CleanConfig, judge: ProgramJudge) -
         verdicts += judge.judge([Program(code=code, answer=one.answer)], None)
         if verdicts[-1].status is Status.PASS:
             return None
-    first = verdicts[0]
-    return Fault(reason=Reason.REFERENCE_FAILS, detail=f"{first.status}: {first.reason}"[:200])
+    unjudged = [one for one in verdicts if one.reward is None]
+    shown = (unjudged or verdicts)[0]
+    reason = Reason.NOT_JUDGED if unjudged else Reason.REFERENCE_FAILS
+    return Fault(reason=reason, detail=f"{shown.status}: {shown.reason}"[:200])
 
 
 def is_same_answer(one: str, two: str) -> bool | None:

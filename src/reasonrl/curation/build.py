@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from reasonrl.curation import fingerprints, steps
 from reasonrl.curation.dedup import Match, find_duplicates
-from reasonrl.curation.difficulty import OpenMeter, keep_weights
+from reasonrl.curation.difficulty import OpenMeter, attempts_directory, keep_weights, open_attempts
 from reasonrl.curation.endpoint import Judges
 from reasonrl.curation.manifest import Manifest, write_manifest
 from reasonrl.curation.protected import load_protected
@@ -33,7 +33,7 @@ from reasonrl.curation.quality import (
     write_agreement,
 )
 from reasonrl.curation.read import ReadJob, read_source
-from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.recipe import HOW, DataRecipe
 from reasonrl.curation.rows import Fault, digest, hash_of, read_kept, write_kept
 from reasonrl.curation.semantic import find_same_meaning
 from reasonrl.curation.source_files import source_files
@@ -45,7 +45,7 @@ Done = TypeVar("Done")
 Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
-_VERSIONS = dict.fromkeys(ORDER, 1)
+_VERSIONS = dict.fromkeys(ORDER, 1) | {"difficulty": 2}
 """Raised when a step's code changes what it keeps: builds that were begun make it anew."""
 
 _TEXT_SETTINGS = {"allow", "max_chars"}  # of the recipe's `clean`; the others are of answers
@@ -207,11 +207,13 @@ def _difficulty(one: Build, before: StepReport) -> StepReport:
             one.phase("difficulty", before.counts.n_kept) as count,
         ):
             keep_weights(folder.directory, meter.weights)
-            for chunk in chunks:
-                steps.difficulty_chunk(chunk, config, meter, count)
+            paid = attempts_directory(one.directory, config, meter.weights, one.recipe.seed)
+            with open_attempts(paid) as known:
+                for chunk in chunks:
+                    steps.difficulty_chunk(chunk, config, meter, known, paid, count)
         return _reports(folder, before)
 
-    settings = config.model_dump(mode="json", exclude={"engine"})
+    settings = config.model_dump(mode="json", exclude=HOW["difficulty"])
     return _step(one, "difficulty", [settings, one.recipe.seed, before.counts.digest], work)
 
 
@@ -231,9 +233,7 @@ def _quality(one: Build, before: StepReport) -> StepReport:
         write_agreement(one.directory, found)
         return _reports(folder, before)
 
-    settings = config.model_dump(
-        mode="json", exclude={"concurrency", "timeout_s", "attempts", "budget"}
-    )
+    settings = config.model_dump(mode="json", exclude=HOW["quality"])
     return _step(one, "quality", [settings, before.counts.digest], work)
 
 

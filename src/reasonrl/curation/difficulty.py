@@ -11,15 +11,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field
 
 from reasonrl.atomic import write_atomic
+from reasonrl.curation.ledger import Ledger
 from reasonrl.curation.recipe import DifficultyConfig, model_name
-from reasonrl.curation.rows import Candidate, Fault, Reason
+from reasonrl.curation.rows import Candidate, Fault, Reason, content_of, hash_of
 from reasonrl.errors import CheckpointError
 
 WHOLE = 16
@@ -27,6 +29,14 @@ WHOLE = 16
 
 SLICE = 64  # problems that are measured and written down together
 _FIRST_ROUND = 4
+_ASKED: Any = {
+    **dict.fromkeys(("temperature", "max_new_tokens", "system_prompt"), True),
+    "verify": {"unboxed", "deadline_s", "code"},
+}
+"""What an attempt and its verdict depend on, beside the model and the seed."""
+
+RIGHT, WRONG, UNJUDGED = "1", "0", "?"
+"""What became of an attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,57 +53,77 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Hold the tallies of a slice of problems, in order, and whose they are."""
+class Attempts:
+    """Hold what became of a model's attempts at the problem that `problem` hashes, in order.
 
-    weights: str
-    tallies: tuple[Tally, ...]
+    All of them and not their count, so that other rounds and thresholds find what they would have
+    found alone.
+    """
+
+    problem: str
+    outcomes: Annotated[str, Field(pattern=r"^[01?]*$")]
 
 
 class Meter(Protocol):
-    """Sample and judge k answers of each problem, resumable in a directory of its own."""
+    """Sample and judge k answers of each problem, resumable in a directory of its own.
+
+    The outcomes of a problem are as in `Attempts`, and begin alike whatever k is.
+    """
 
     @property
     def weights(self) -> str: ...
 
-    def sample(
-        self, rows: Sequence[Candidate], k: Sequence[int], workplace: Path
-    ) -> list[Tally]: ...
+    def sample(self, rows: Sequence[Candidate], k: Sequence[int], workplace: Path) -> list[str]: ...
 
 
 OpenMeter: TypeAlias = Callable[[DifficultyConfig], AbstractContextManager[Meter]]
 
 
 def measure(
-    rows: Sequence[Candidate], config: DifficultyConfig, meter: Meter, directory: Path, key: str
+    rows: Sequence[Candidate],
+    config: DifficultyConfig,
+    meter: Meter,
+    known: Ledger[Attempts],
+    workplace: Path,
 ) -> list[Tally]:
-    """Return the tallies of a slice; what is on disk already is not sampled again.
-
-    Raises CheckpointError if that was measured with other weights.
-    """
-    path = directory / f"{key}.json"
-    if path.exists():
-        return list(_read(path, meter.weights).tallies)
+    """Return the tallies of some problems; attempts that are known are not made again."""
+    names = [content_of(row) for row in rows]
+    outcomes = [one.outcomes if (one := known.entries.get(name)) else "" for name in names]
     tallies = [Tally()] * len(rows)
     waiting = list(range(len(rows)))
     for k in _rounds(config):
-        asked = [rows[place] for place in waiting]
-        wanted = [min(k, rollouts(row, config)) for row in asked]
-        found = meter.sample(asked, wanted, directory / key)
-        for place, tally in zip(waiting, found, strict=True):
-            tallies[place] = tally
+        wanted = {place: min(k, rollouts(rows[place], config)) for place in waiting}
+        asked = [place for place in waiting if len(outcomes[place]) < wanted[place]]
+        if asked:
+            found = meter.sample(
+                [rows[place] for place in asked], [wanted[place] for place in asked], workplace
+            )
+            for place, some in zip(asked, found, strict=True):
+                outcomes[place] = some
+                known.add(Attempts(problem=names[place], outcomes=some))
+        for place in waiting:
+            tallies[place] = _tally(outcomes[place][: wanted[place]])
         waiting = [
             place
             for place in waiting
             if k < (most := rollouts(rows[place], config))
             and not (config.early and is_certain(tallies[place], most, config))
         ]
-        if not waiting:
-            break
-    directory.mkdir(parents=True, exist_ok=True)
-    measured = Measured(weights=meter.weights, tallies=tuple(tallies))
-    write_atomic(path, json.dumps(asdict(measured)) + "\n")
     return tallies
+
+
+def attempts_directory(directory: Path, config: DifficultyConfig, weights: str, seed: int) -> Path:
+    """Return where the attempts of this model are kept, whatever is made of them.
+
+    Beside the steps and named after what was asked: rounds and thresholds that change cost nothing.
+    """
+    asked = config.model_dump(mode="json", include=_ASKED)
+    return directory / "attempts" / hash_of([asked, weights, seed])[:16]
+
+
+def open_attempts(directory: Path) -> Ledger[Attempts]:
+    """Open the file of a model's attempts."""
+    return Ledger(directory / "attempts.jsonl", Attempts, attrgetter("problem"))
 
 
 def keep_weights(directory: Path, weights: str) -> None:
@@ -168,19 +198,6 @@ def _band(n: int, config: DifficultyConfig) -> tuple[int, int]:
     return -(-config.lowest * n // WHOLE), config.highest * n // WHOLE
 
 
-def _read(path: Path, weights: str) -> Measured:
-    try:
-        found = TypeAdapter(Measured).validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(
-            f"no tallies of a build: {error.errors()[0]['msg']}",
-            where=str(path),
-            remedy="delete it to measure these problems anew",
-        ) from error
-    if found.weights != weights:
-        raise CheckpointError(
-            "measured with other weights of this model",
-            where=str(path),
-            remedy=f"restore the model, or delete {path.parent} to measure anew",
-        )
-    return found
+def _tally(outcomes: str) -> Tally:
+    failed = outcomes.count(UNJUDGED)
+    return Tally(right=outcomes.count(RIGHT), judged=len(outcomes) - failed, failed=failed)

@@ -15,19 +15,18 @@ from typing import Any
 
 import httpx2
 
+from reasonrl.curation.ledger import Ledger
 from reasonrl.curation.quality import (
     BAD,
     GOOD,
-    Ballot,
     Vote,
     is_trusted,
     prompt_of,
     read_rating,
     reasons_of,
-    voted_on,
 )
 from reasonrl.curation.recipe import JudgeConfig, QualityConfig
-from reasonrl.curation.rows import Candidate
+from reasonrl.curation.rows import Candidate, content_of
 from reasonrl.errors import ConfigError, EngineError, StorageError
 
 _FIRST_WAIT_S = 0.5
@@ -56,7 +55,9 @@ class Judges:
         self._requests = 0
         self._trusted: set[str] = set()
 
-    def vote(self, rows: Sequence[Candidate], ballot: Ballot, count: Callable[[int], None]) -> None:
+    def vote(
+        self, rows: Sequence[Candidate], ballot: Ledger[Vote], count: Callable[[int], None]
+    ) -> None:
         """Bring the ballot to `votes` of every judge on every row.
 
         Raises BudgetSpent when the requests are used up, ConfigError for an endpoint that cannot be
@@ -70,7 +71,7 @@ class Judges:
             raise _first(group) from None
 
     async def _vote(
-        self, rows: Sequence[Candidate], ballot: Ballot, count: Callable[[int], None]
+        self, rows: Sequence[Candidate], ballot: Ledger[Vote], count: Callable[[int], None]
     ) -> None:
         room = asyncio.Semaphore(self._config.concurrency)
         async with httpx2.AsyncClient(timeout=self._config.timeout_s) as client:
@@ -87,13 +88,13 @@ class Judges:
         client: httpx2.AsyncClient,
         room: asyncio.Semaphore,
         row: Candidate,
-        ballot: Ballot,
+        ballot: Ledger[Vote],
         count: Callable[[int], None],
     ) -> None:
-        name = voted_on(row)
+        name = content_of(row)
         for judge in self._config.judge:
             for place in range(self._config.votes):
-                before = ballot.votes.get((name, judge.name, place))
+                before = ballot.entries.get((name, judge.name, place))
                 if before is not None and before.valid is not None:
                     continue  # one that is missing is asked for again
                 text = await self._ask(client, room, judge, prompt_of(row))
@@ -184,10 +185,10 @@ class Judges:
             )
         return _content(answer)
 
-    def _check_missing(self, rows: Sequence[Candidate], ballot: Ballot) -> None:
+    def _check_missing(self, rows: Sequence[Candidate], ballot: Ledger[Vote]) -> None:
         for judge in self._config.judge:
             votes = [
-                ballot.votes[voted_on(row), judge.name, place]
+                ballot.entries[content_of(row), judge.name, place]
                 for row in rows
                 for place in range(self._config.votes)
             ]

@@ -18,17 +18,11 @@ from pydantic import TypeAdapter, ValidationError
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
 from reasonrl.curation.publish import Published
-from reasonrl.curation.recipe import DataRecipe, model_name
+from reasonrl.curation.recipe import HOW, DataRecipe, model_name
 from reasonrl.curation.store import StepCounts, finished_steps
 from reasonrl.errors import CheckpointError
 
 MANIFEST = "manifest.json"
-_ELSEWHERE: Any = {
-    "workers": True,
-    "difficulty": {"engine"},
-    "quality": {"concurrency", "timeout_s", "attempts", "budget"},
-}
-"""What says where and how fast, and not what: two machines may differ in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +42,7 @@ def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Publ
     bare = Manifest(
         name=recipe.name,
         reasonrl=__version__,
-        recipe=_without_paths(recipe.model_dump(mode="json", exclude=_ELSEWHERE)),
+        recipe=_without_paths(recipe.model_dump(mode="json", exclude=HOW)),
         steps=tuple(report.counts for _, report in finished_steps(directory)),
         files=tuple(published),
     )

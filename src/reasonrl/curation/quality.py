@@ -3,8 +3,8 @@
 The report asks two models about clarity, completeness, formatting and relevance, has them list what
 could be wrong and then rate, 16 times each, and keeps a problem with 9 or more "valid" of 32. The
 wording is ours, for the report's is not published. Judges are not believed blindly: each first
-rates problems whose quality is known, and what is no rating is no vote. Pure but for the file of
-votes; the client is `endpoint`. Called by `build`.
+rates problems whose quality is known, and what is no rating is no vote. The client is
+`endpoint`. Called by `build`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
-from reasonrl.atomic import whole_lines, write_atomic
+from reasonrl.atomic import write_atomic
+from reasonrl.curation.ledger import Ledger, read_entries
 from reasonrl.curation.recipe import QualityConfig
-from reasonrl.curation.rows import Candidate, Fault, Reason, hash_of, storable
-from reasonrl.errors import CheckpointError, StorageError
+from reasonrl.curation.rows import Candidate, Fault, Reason, content_of, hash_of, storable
+from reasonrl.errors import CheckpointError
 
 _RATING = re.compile(r"[*_`\s]*RATING\s*[:=]\s*[*_`\s]*(VALID|INVALID)[*_`.\s]*", re.IGNORECASE)
 _TAG = re.compile(r"<(?=\s*/?\s*(?:problem|answer)\b)", re.IGNORECASE)
@@ -186,11 +186,6 @@ def votes_directory(directory: Path, config: QualityConfig) -> Path:
     return directory / "votes" / hash_of([asked, PROMPT])[:16]
 
 
-def voted_on(row: Candidate) -> str:
-    """Return what a vote is on: a hash of problem and answer, for ids may come to mean others."""
-    return hash_of([row.problem, row.answer])
-
-
 # problems whose quality is known
 
 
@@ -218,56 +213,28 @@ def is_trusted(good: Sequence[bool | None], bad: Sequence[bool | None]) -> bool:
     return 4 * right_good >= 3 * len(good) and 4 * right_bad >= 3 * len(bad)
 
 
-# the file of votes
+# votes that were cast
 
 
-class Ballot:
-    """Keep votes on disk as they come; a process that is killed loses only the line it wrote."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.votes = {(vote.uid, vote.judge, vote.place): vote for vote in read_votes(path)}
-        self._file: TextIO = path.open("a", encoding="utf-8")
-
-    def add(self, vote: Vote) -> None:
-        """Write a vote down; raise StorageError when the disk is full."""
-        self.votes[vote.uid, vote.judge, vote.place] = vote
-        try:
-            self._file.write(json.dumps(asdict(vote)) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise StorageError(
-                f"could not write a vote down: {error}",
-                where=self._file.name,
-                remedy="free space there",
-            ) from error
-
-    def close(self) -> None:
-        self._file.close()
+def open_ballot(path: Path) -> Ledger[Vote]:
+    """Open the file of the votes on a chunk."""
+    return Ledger(path, Vote, _place)
 
 
 def read_votes(path: Path) -> list[Vote]:
-    """Return the votes of a file, and cut off a last line that a kill left torn."""
-    adapter, found = TypeAdapter(Vote), []
-    for number, line in enumerate(whole_lines(path), start=1):
-        try:
-            found.append(adapter.validate_json(line))
-        except ValidationError as error:
-            raise CheckpointError(
-                f"no vote: {error.errors()[0]['msg']}",
-                where=f"{path}:{number}",
-                remedy=f"delete {path} to have these problems judged anew",
-            ) from error
-    return found
+    """Return the votes of a file."""
+    return read_entries(path, Vote)
 
 
-def votes_on(
-    rows: Sequence[Candidate], votes: Mapping[tuple[str, str, int], Vote]
-) -> list[list[Vote]]:
+def votes_on(rows: Sequence[Candidate], votes: Iterable[Vote]) -> list[list[Vote]]:
     """Return the votes on each row, in order."""
-    names = [voted_on(row) for row in rows]
+    names = [content_of(row) for row in rows]
     by_name: dict[str, list[Vote]] = {name: [] for name in names}
-    for vote in votes.values():
+    for vote in votes:
         if vote.uid in by_name:
             by_name[vote.uid].append(vote)
     return [sorted(by_name[name], key=lambda vote: (vote.judge, vote.place)) for name in names]
+
+
+def _place(vote: Vote) -> tuple[str, str, int]:
+    return vote.uid, vote.judge, vote.place

@@ -6,7 +6,7 @@ One file a data set, strict like every recipe. Loaded by `cli_data` through `rec
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -173,6 +173,8 @@ Protected = Annotated[
 class DataRecipe(Strict):
     """A training set from its raw sources."""
 
+    guide: ClassVar[str] = "docs/curation.md"
+
     name: str = Field(pattern=NAME)
     seed: int = 0
     workers: int = Field(default=2, ge=1, le=256)
@@ -193,6 +195,13 @@ class DataRecipe(Strict):
             raise ValueError(f"two sources named {min(twice)}; give one another `name`")
         return self
 
+
+HOW: Any = {
+    "workers": True,
+    "difficulty": {"engine": True, "verify": {"workers", "max_failed_share"}},
+    "quality": {"concurrency", "timeout_s", "attempts", "budget"},
+}
+"""The keys that say where and how fast, and not what: two machines may differ in them."""
 
 _NAMES: dict[RawType, str] = {
     "numina": "train-math-numinamath1.5", "deepscaler": "train-math-deepscaler",

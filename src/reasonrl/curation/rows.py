@@ -164,6 +164,11 @@ def hash_of(value: object) -> str:
     return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
+def content_of(row: Candidate) -> str:
+    """Return a hash of problem and answer: ids may come to mean other problems."""
+    return hash_of([row.problem, row.answer])
+
+
 def storable(text: str) -> str:
     """Return a text without what no file can hold."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -16,6 +16,7 @@ from reasonrl.curation.clean import find_fault
 from reasonrl.curation.decontaminate import ProtectedIndex, contamination
 from reasonrl.curation.difficulty import (
     SLICE,
+    Attempts,
     Meter,
     Tally,
     fault_of,
@@ -24,6 +25,7 @@ from reasonrl.curation.difficulty import (
     with_difficulty,
 )
 from reasonrl.curation.endpoint import Judges
+from reasonrl.curation.ledger import Ledger
 from reasonrl.curation.recipe import (
     CleanConfig,
     DecontaminateConfig,
@@ -117,14 +119,20 @@ def decontaminate_chunk(job: ProtectedJob) -> ChunkReport:
 
 
 def difficulty_chunk(
-    chunk: Chunk, config: DifficultyConfig, meter: Meter, count: Callable[[int], None]
+    chunk: Chunk,
+    config: DifficultyConfig,
+    meter: Meter,
+    known: Ledger[Attempts],
+    workplace: Path,
+    count: Callable[[int], None],
 ) -> ChunkReport:
     """Measure a chunk slice by slice, and drop what is too easy or too hard."""
     rows = read_kept(chunk.source)
     tallies: list[Tally] = []
     for start in range(0, len(rows), SLICE):
-        part, key = rows[start : start + SLICE], f"{chunk.key}-{start:05d}"
-        tallies += measure(part, config, meter, chunk.folder / "measured", key)
+        part = rows[start : start + SLICE]
+        samples = workplace / f"{chunk.key}-{start:05d}"
+        tallies += measure(part, config, meter, known, samples)
         count(len(part))
     measured = [
         with_difficulty(row, tally, config) for row, tally in zip(rows, tallies, strict=True)
@@ -148,12 +156,9 @@ def quality_chunk(
     rows = read_kept(chunk.source)
     asked = [row for row in rows if not row.is_code]
     count(len(rows) - len(asked))
-    ballot = quality.Ballot(directory / f"{chunk.key}.jsonl")
-    try:
+    with quality.open_ballot(directory / f"{chunk.key}.jsonl") as ballot:
         judges.vote(asked, ballot, count)
-        votes = quality.votes_on(rows, ballot.votes)
-    finally:
-        ballot.close()
+        votes = quality.votes_on(rows, ballot.entries.values())
     faults = [
         None if row.is_code else quality.fault_of(some, config)
         for row, some in zip(rows, votes, strict=True)

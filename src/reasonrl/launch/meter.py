@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reasonrl.console import Console
-from reasonrl.curation.difficulty import Tally
+from reasonrl.curation.difficulty import RIGHT, UNJUDGED, WRONG
 from reasonrl.curation.recipe import DifficultyConfig
-from reasonrl.curation.rows import Candidate
+from reasonrl.curation.rows import Candidate, content_of
 from reasonrl.engines.local import keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.journal import FileJournal, Identity
@@ -23,7 +23,7 @@ from reasonrl.launch.models import find_model, open_tokenizer
 from reasonrl.launch.subject import Subject, open_subject
 from reasonrl.manifest import problems_digest, prompts_digest
 from reasonrl.rollout import EncodedProblem, encode_problems
-from reasonrl.types import Kind, Message, Problem, Sampling
+from reasonrl.types import Kind, Message, Problem, Sampling, Verdict
 
 _PURPOSE = "difficulty"
 
@@ -41,14 +41,14 @@ class ModelMeter:
     def weights(self) -> str:
         return self._subject.weights
 
-    def sample(self, rows: Sequence[Candidate], k: Sequence[int], workplace: Path) -> list[Tally]:
-        """Return the tallies of k answers of each row, in order.
+    def sample(self, rows: Sequence[Candidate], k: Sequence[int], workplace: Path) -> list[str]:
+        """Return the outcomes of k answers of each row, in order.
 
         A prompt that leaves no room for an answer counts as never solved.
         """
         encoded = self._encode(rows)
         fitting = [place for place, one in enumerate(encoded) if len(one.tokens) <= self._room]
-        tallies = [Tally(judged=one) for one in k]
+        outcomes = [WRONG * one for one in k]
         journal = FileJournal(workplace, self._identity())
         try:
             for size in sorted(set(k)):
@@ -57,12 +57,9 @@ class ModelMeter:
         finally:
             journal.close()
         for place in fitting:
-            found = [verdicts[encoded[place].problem.id, n] for n in range(k[place])]
-            judged = [one.reward for one in found if one.reward is not None]
-            tallies[place] = Tally(
-                right=judged.count(1.0), judged=len(judged), failed=len(found) - len(judged)
-            )
-        return tallies
+            name = encoded[place].problem.id
+            outcomes[place] = "".join(_outcome(verdicts[name, n]) for n in range(k[place]))
+        return outcomes
 
     def _sample(self, encoded: Sequence[EncodedProblem], k: int, journal: FileJournal) -> None:
         config = self._config
@@ -118,9 +115,15 @@ def open_meter(
         yield ModelMeter(subject, config, seed=seed, room=room)
 
 
+def _outcome(verdict: Verdict) -> str:
+    if verdict.reward is None:
+        return UNJUDGED
+    return RIGHT if verdict.reward == 1.0 else WRONG
+
+
 def _problem(row: Candidate) -> Problem:
     return Problem(
-        id=row.uid,
+        id=content_of(row),  # the journal outlives a build in which ids come to mean others
         prompt=(Message(role="user", content=row.problem),),
         answer=row.answer,
         kind=Kind(row.kind),

@@ -1,6 +1,7 @@
 """Difficulty: what is sampled, when a problem's fate is certain, what is kept and written down."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,16 +9,19 @@ import pytest
 from reasonrl.algo.stats import share_of
 from reasonrl.curation.difficulty import (
     Tally,
+    attempts_directory,
     fault_of,
     is_certain,
     keep_weights,
     measure,
+    open_attempts,
     rollouts,
     with_difficulty,
 )
 from reasonrl.curation.recipe import DifficultyConfig
 from reasonrl.curation.rows import Reason, read_kept
 from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.launch.meter import ModelMeter
 from tests.unit.curation.support import candidate
 from tests.unit.curation.test_build import no_phase, raw, reasons, recipe_of, run
 
@@ -36,15 +40,24 @@ class Scripted:
     def sample(self, rows, k, workplace):
         self.asked.append({row.uid: n for row, n in zip(rows, k, strict=True)})
         return [
-            Tally(right=sum(place < n for place in self.right[row.uid]), judged=n)
+            "".join(str(int(place in self.right[row.uid])) for place in range(n))
             for row, n in zip(rows, k, strict=True)
         ]
 
 
+def measured(rows, settings, meter, directory):
+    with open_attempts(directory) as known:
+        return measure(rows, settings, meter, known, directory)
+
+
+def problems(*names):
+    return [candidate(f"What is {name}?", uid=name) for name in names]
+
+
 def test_sampling_goes_on_only_while_it_can_change_a_fate(tmp_path):
-    rows = [candidate(uid=name) for name in ("mixed", "late", "never", "always")]
+    rows = problems("mixed", "late", "never", "always")
     meter = Scripted({"mixed": {1}, "late": {6}, "never": set(), "always": set(range(16))})
-    tallies = measure(rows, CONFIG, meter, tmp_path, "a")
+    tallies = measured(rows, CONFIG, meter, tmp_path)
     assert meter.asked == [
         dict.fromkeys(("mixed", "late", "never", "always"), 4),
         dict.fromkeys(("late", "never", "always"), 8),
@@ -60,7 +73,7 @@ def test_without_early_every_problem_gets_all_samples(tmp_path):
     config = CONFIG.model_copy(update={"early": False})
     rows = [candidate(uid="a"), candidate(uid="b", kind="code")]
     meter = Scripted({"a": {0}, "b": {0}})
-    measure(rows, config, meter, tmp_path, "a")
+    measured(rows, config, meter, tmp_path)
     assert meter.asked == [{"a": 16, "b": 8}]
 
 
@@ -110,14 +123,45 @@ def test_what_could_not_be_judged_is_no_failure_of_the_model():
     assert with_difficulty(candidate(), Tally(failed=16), CONFIG).difficulty == ""
 
 
-def test_a_measured_slice_is_not_sampled_again_unless_the_weights_are_others(tmp_path):
-    rows = [candidate(uid="a")]
-    first = measure(rows, CONFIG, Scripted({"a": {0}}), tmp_path, "a")
-    again = Scripted({"a": set()})
-    assert measure(rows, CONFIG, again, tmp_path, "a") == first
+SETTINGS = [
+    CONFIG.model_copy(update=update)
+    for update in (
+        {}, {"early": False}, {"math_rollouts": 6}, {"lowest": 4, "highest": 12},
+        {"lowest": 0, "highest": 16}, {"lowest": 2, "early": False, "math_rollouts": 12},
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("before", SETTINGS)
+@pytest.mark.parametrize("now", SETTINGS)
+def test_what_was_measured_before_costs_nothing_and_changes_nothing(before, now, tmp_path):
+    """A build's end depends on its recipe alone, whatever other thresholds were tried first."""
+    right = {"mixed": {1, 9}, "late": {6}, "never": set(), "always": set(range(16))}
+    rows = problems(*right)
+    fresh = measured(rows, now, Scripted(right), tmp_path / "fresh")
+    first, second = Scripted(right), Scripted(right)
+    measured(rows, before, first, tmp_path / "kept")
+    assert measured(rows, now, second, tmp_path / "kept") == fresh
+    most = {name: max(round_.get(name, 0) for round_ in first.asked) for name in right}
+    assert all(n > most[name] for round_ in second.asked for name, n in round_.items())
+    again = Scripted(right)
+    assert measured(rows, now, again, tmp_path / "kept") == fresh
     assert again.asked == []
-    with pytest.raises(CheckpointError, match="other weights"):
-        measure(rows, CONFIG, Scripted({"a": set()}, weights="x"), tmp_path, "a")
+
+
+def test_attempts_are_kept_apart_by_all_that_made_them():
+    update = {"temperature": 0.5}, {"max_new_tokens": 7}, {"system_prompt": "s"}
+    configs = [CONFIG, *(CONFIG.model_copy(update=one) for one in update)]
+    asked = [(config, "w", 0) for config in configs] + [(CONFIG, "x", 0), (CONFIG, "w", 1)]
+    assert len({attempts_directory(Path(), *one) for one in asked}) == len(asked)
+    same = CONFIG.model_copy(update={"lowest": 3, "early": False, "math_rollouts": 4})
+    assert attempts_directory(Path(), same, "w", 0) == attempts_directory(Path(), CONFIG, "w", 0)
+
+
+def test_a_file_of_attempts_that_nobody_wrote_is_named(tmp_path):
+    (tmp_path / "attempts.jsonl").write_text('{"problem": "a", "outcomes": "12"}\n')
+    with pytest.raises(CheckpointError, match=r"attempts\.jsonl:1"):
+        open_attempts(tmp_path)
 
 
 @pytest.mark.parametrize("right", [0, 1, 8, 16])
@@ -138,6 +182,17 @@ def test_a_model_that_knows_nothing_finds_everything_too_hard(raw, tmp_path):
     assert {reason for step, reason in found if step == "difficulty"} == {"too-hard"}
     assert manifest.files == ()
     assert manifest.steps[-1].notes == {"samples": 42 * 4}
+
+
+def test_thresholds_that_change_sample_nothing_anew(raw, tmp_path, monkeypatch):
+    run(recipe_of(raw, difficulty=TINY), tmp_path / "out")
+
+    def sample(*_arguments):
+        raise AssertionError("sampled anew")
+
+    monkeypatch.setattr(ModelMeter, "sample", sample)
+    manifest = run(recipe_of(raw, difficulty=TINY | {"highest": 16}), tmp_path / "out")
+    assert manifest.steps[-1].n_kept == 42
 
 
 def test_difficulty_is_published(raw, tmp_path):

