@@ -45,7 +45,7 @@ Done = TypeVar("Done")
 Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
-_VERSIONS = dict.fromkeys(ORDER, 1) | {"difficulty": 2}
+_VERSIONS = dict.fromkeys(ORDER, 1) | dict.fromkeys(("read", "clean", "answers", "difficulty"), 2)
 """Raised when a step's code changes what it keeps: builds that were begun make it anew."""
 
 _TEXT_SETTINGS = {"allow", "max_chars"}  # of the recipe's `clean`; the others are of answers

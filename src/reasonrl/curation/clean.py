@@ -22,8 +22,9 @@ _LINK = re.compile(
     r"|\]\((?:/|[\w-]+\.)[^)\s]{0,200}\.?[a-z]{2,5}[^)\s]{0,200}\)",
     re.IGNORECASE,
 )
+_IMAGE = r"!\[[^\]]{0,200}\]\(|<img"
 _FIGURE = re.compile(
-    r"!\[|\\includegraphics|\[asy\]|<img|\\begin\s?\{(?:tikzpicture|asy|picture)\}"
+    _IMAGE + r"|\\includegraphics|\[asy\]|\\begin\s?\{(?:tikzpicture|asy|picture)\}"
     r"|\b(?:figure|diagram|picture|image|graph|chart|table|drawing|illustration|sketch)s?\b"
     r"[^.?!]{0,30}\b(?:shown|depicted|displayed|is given|(?<!\\)(?:below|above)(?! the\b))\b"
     r"|\b(?:shown|depicted|illustrated|pictured|drawn)[^.?!]{0,12}"
@@ -182,7 +183,7 @@ _MATH_RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.ANSWER_IN_WORDS, _in_words),
 )
 _CODE_RULES: tuple[tuple[Reason, Rule], ...] = (
-    (Reason.FIGURE, lambda one: _quoted(re.search(r"!\[|<img", one.problem))),
+    (Reason.FIGURE, lambda one: _quoted(re.search(_IMAGE, one.problem))),
     (Reason.TRANSLATION, _translation),
     (Reason.NO_TESTS, _no_tests),
 )

@@ -18,9 +18,10 @@ from reasonrl.data.benchmarks.adapter import Row, field
 from reasonrl.data.rows import parse_row
 from reasonrl.errors import DataError
 from reasonrl.types import Kind
-from reasonrl.verify.extract import last_box, last_number
+from reasonrl.verify.extract import last_box
 
 _COMPUTED = re.compile(r"<<[^<>]*=([^<>=]+)>>")  # how GSM8K notes what was worked out
+_NUMBER = re.compile(r"\d{1,3}(?:[ ,]\d{3})+(?!\d)(?:\.\d+)?|\d*\.?\d+")
 
 
 class Unfit(Exception):
@@ -107,11 +108,31 @@ def _gsm8k(row: Row, _source: RawSource) -> Parts:
     if not mark or not answer.strip():
         raise DataError("no answer after ####", expected="a row of GSM8K")
     answer, solution = answer.strip(), solution.strip()
-    results = [last_number(solution), *_COMPUTED.findall(solution)[-1:]]
-    final = answer if answer in results else results[-1]  # what the solution itself comes to
-    if final is not None:
+    final = _gsm8k_result(solution, answer)
+    if final:
         solution += f"\n\\boxed{{{final}}}"
     return Parts(problem=field(row, "question"), answer=answer, solution=solution)
+
+
+def _gsm8k_result(solution: str, answer: str) -> str:
+    """Return what a solution comes to, empty if it holds no number.
+
+    Solutions end in prose, where the result need not stand last ("15% of $300"). So the answer is
+    taken for the result if it is among the numbers of the last line or was worked out last.
+    """
+    last = _COMPUTED.sub("", solution[solution.rfind("\n") + 1 :])
+    results = [*_NUMBER.findall(last), *_COMPUTED.findall(solution)[-1:]]
+    values = {_plain(one) for one in results}
+    return answer if _plain(answer) in values else (results or [""])[-1]
+
+
+def _plain(number: str) -> str:
+    """Return a number in one of its spellings: "1,530.00" and ".50" as 1530 and 0.5."""
+    bare = re.sub(r"[ ,]", "", number).lstrip("-")
+    try:
+        return f"{float(bare):.12g}"
+    except ValueError:
+        return bare
 
 
 def _taco(row: Row, _source: RawSource) -> Parts:

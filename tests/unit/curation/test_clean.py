@@ -30,6 +30,7 @@ def reason(problem="What is 1 + 1?", answer="2", config=None, **rest):
         ("In the diagram, AB = 3. Find BC.", Reason.FIGURE),
         ("The graph of $f$ is shown below. What is $f(1)$?", Reason.FIGURE),
         ("Find it. ![](img.png)", Reason.FIGURE),
+        ("How many of <![CDATA[x]]> are there?", None),
         ("What is 1+1? (A) 1 (B) 2 (C) 3 (D) 4", Reason.MULTIPLE_CHOICE),
         ("What is 1+1?\nA. 1\nB. 2\nC. 3", Reason.MULTIPLE_CHOICE),
         (r"$\textbf{(A)}\ 1\qquad\textbf{(B)}\ 2\qquad\textbf{(C)}\ 3$", Reason.MULTIPLE_CHOICE),

@@ -83,6 +83,26 @@ def test_sources_of_mathematics(tmp_path, kind, row, source, answer):
     assert (one.kind, one.source, one.answer, dropped) == ("math", source, answer, [])
 
 
+@pytest.mark.parametrize(
+    ("solution", "answer", "result"),
+    [
+        ("He lost $<<300-255=45>>45\nThat is (($45/$300)*100)% = 15% of $300", "15", "15"),
+        ("It is 62,300/10 = $6230\nEach would receive $6230.", "6,230", "6,230"),
+        ("Kenneth has $50 \u2212 $6 = $44 left.", "44", "44"),
+        ("She gets .25*4 = <<.25*4=1>>1.00 back from 2 people", "1", "1"),
+        ("That is 325 000 cars each.", "325000", "325000"),
+        ("He scored 48 + 16 = <<48+16=64>>64 points.", "66", "64"),
+        ("70 + 40 = 100 people have reappeared.", "110", "100"),
+        ("So none.", "0", ""),
+    ],
+)
+def test_what_a_solution_of_gsm8k_comes_to(tmp_path, solution, answer, result):
+    rows = [{"question": "P", "answer": f"{solution}\n#### {answer}"}]
+    (one,), _, _ = read(tmp_path, rows, "gsm8k")
+    assert one.answer == answer
+    assert one.solution == solution + (f"\n\\boxed{{{result}}}" if result else "")
+
+
 def test_difficulty_of_the_release_is_kept(tmp_path):
     (one,), _, _ = read(tmp_path, [RELEASED], "or1")
     assert json.loads(one.difficulty) == {"m": 3}
