@@ -6,6 +6,8 @@ Reads only. Called by `cli_data` and the card.
 from __future__ import annotations
 
 import difflib
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -104,6 +106,22 @@ def examples(directory: Path, reasons: Sequence[str], n: int) -> dict[str, list[
                 some.append((report.counts.name, row))
     flat = iter(_beside(directory, [row for some in found.values() for row in some]))
     return {reason: list(islice(flat, len(some))) for reason, some in found.items() if some}
+
+
+def failures(directory: Path) -> dict[str, Counter[int]]:
+    """Return how many problems have how many failures of 16, by model, empty if none was measured.
+
+    Those that a step dropped for it are counted too.
+    """
+    steps = _steps(directory)
+    folder, report = next((one for one in steps if one[1].counts.name == "difficulty"), steps[-1])
+    rows = [row for key in report.chunks for row in read_kept(folder.kept(key))]
+    rows += [row.candidate for row in _dropped(folder, report.chunks)]
+    found: dict[str, Counter[int]] = {}
+    for row in rows:
+        for model, count in json.loads(row.difficulty or "{}").items():
+            found.setdefault(model, Counter())[count] += 1
+    return found
 
 
 def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:

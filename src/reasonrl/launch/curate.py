@@ -7,7 +7,7 @@ from pathlib import Path
 from reasonrl.atomic import write_atomic
 from reasonrl.console import Console
 from reasonrl.curation.build import Build, build
-from reasonrl.curation.lookup import examples
+from reasonrl.curation.lookup import examples, failures
 from reasonrl.curation.manifest import Manifest, read_manifest
 from reasonrl.curation.quality import read_agreement
 from reasonrl.curation.recipe import DataRecipe
@@ -16,7 +16,8 @@ from reasonrl.curation.store import finished_steps
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.launch.meter import open_meter
 from reasonrl.launch.process import only_process
-from reasonrl.report.data_page import Judged, render_funnel, render_page, render_readme
+from reasonrl.report.data_bars import render_funnel
+from reasonrl.report.data_page import Judged, render_page, render_readme
 from reasonrl.report.data_sheet import read_answers, render_sheet, render_table
 from reasonrl.seeds import derive_seed
 
@@ -54,10 +55,11 @@ def write_card(directory: Path) -> Manifest:
     manifest = read_manifest(directory)
     hits = examples(directory, _SHOWN_REASONS, _EXAMPLES)
     license_id = str(manifest.recipe["license"])
+    spread = failures(directory)
     judged = Judged(judges=read_agreement(directory), people=_people(directory))
-    write_atomic(directory / "README.md", render_readme(manifest, license_id, judged))
-    write_atomic(directory / "funnel.svg", render_funnel(manifest))
-    write_atomic(directory / "card.html", render_page(manifest, hits))
+    write_atomic(directory / "README.md", render_readme(manifest, license_id, judged, spread))
+    write_atomic(directory / "funnel.svg", render_funnel(manifest.steps))
+    write_atomic(directory / "card.html", render_page(manifest, hits, spread))
     return manifest
 
 

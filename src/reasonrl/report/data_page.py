@@ -10,24 +10,32 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from reasonrl.algo.stats import share_of
+from reasonrl.curation.difficulty import WHOLE
 from reasonrl.curation.lookup import Seen
 from reasonrl.curation.manifest import Manifest
 from reasonrl.curation.quality import Agreement
 from reasonrl.curation.store import StepCounts
-from reasonrl.report.chart import Color, escape_text
-from reasonrl.report.colors import LIGHT
+from reasonrl.report.chart import escape_text
+from reasonrl.report.data_bars import funnel, spread
 from reasonrl.report.frame import cut, document, facts, table
 
-_ROW = 30  # height of a bar of the funnel
-_WIDTH, _LABEL, _COUNT = 900, 120, 90
-_COLORS = tuple(Color)
+Failures: TypeAlias = Mapping[str, Mapping[int, int]]
 _SHOWN = 700  # characters of a problem that is shown beside another
 
 
-def render_page(manifest: Manifest, hits: Mapping[str, Sequence[Seen]]) -> str:
-    """Return the page as HTML; `hits` are examples of dropped rows by reason."""
+def render_page(
+    manifest: Manifest,
+    hits: Mapping[str, Sequence[Seen]],
+    failures: Failures,
+) -> str:
+    """Return the page as HTML.
+
+    `hits` are examples of dropped rows by reason, `failures` counts problems by model and by
+    failures of 16.
+    """
     rows = sum(file.rows for file in manifest.files)
     known = [
         ("rows", f"{rows:,}"),
@@ -35,7 +43,7 @@ def render_page(manifest: Manifest, hits: Mapping[str, Sequence[Seen]]) -> str:
         ("manifest", manifest.hash[:16]),
     ]
     body = [f"<h1>{escape_text(manifest.name)}</h1>", facts(known), *_funnel(manifest.steps)]
-    body += [_sources(manifest), *_hits(hits)]
+    body += [*_difficulty(failures), _sources(manifest), *_hits(hits)]
     return document(manifest.name, body)
 
 
@@ -47,7 +55,7 @@ class Judged:
     people: Mapping[str, tuple[int, int]]
 
 
-def render_readme(manifest: Manifest, license_id: str, judged: Judged) -> str:
+def render_readme(manifest: Manifest, license_id: str, judged: Judged, failures: Failures) -> str:
     """Return the card as Markdown with the front matter that the hub reads."""
     n_rows = sum(file.rows for file in manifest.files)
     steps = "\n".join(
@@ -103,7 +111,7 @@ configs:
 ## Protected
 
 {_protected(manifest)}
-{_quality(judged)}
+{_solved(failures)}{_quality(judged)}
 ## Limits
 
 - Licences of the sources are those of their publishers; this card states one for the collection.
@@ -114,16 +122,9 @@ configs:
 """
 
 
-def render_funnel(manifest: Manifest) -> str:
-    """Return the funnel alone, as an SVG file."""
-    return _svg(manifest.steps, 'xmlns="http://www.w3.org/2000/svg" ').replace(
-        "var(--ink)", LIGHT["ink"]
-    )
-
-
 def _funnel(steps: Sequence[StepCounts]) -> Iterator[str]:
     yield "<h2>From raw rows to the training set</h2>"
-    yield f'<div class="card scroll">{_svg(steps)}</div>'
+    yield f'<div class="card scroll">{funnel(steps)}</div>'
     rows = [
         [escape_text(step.name), f"{step.n_kept:,}", f"{step.n_dropped:,}", escape_text(step.why())]
         for step in steps
@@ -131,60 +132,18 @@ def _funnel(steps: Sequence[StepCounts]) -> Iterator[str]:
     yield table(["step", "kept", "dropped", "why"], rows)
 
 
-def _svg(steps: Sequence[StepCounts], namespace: str = "") -> str:
-    """Draw a bar for each step: what it kept, by source."""
-    sources = list(dict.fromkeys(name for step in steps for name in _groups(step)))
-    colors = {name: _COLORS[min(place, len(_COLORS) - 1)] for place, name in enumerate(sources)}
-    most = max((_n_before(step) for step in steps), default=1) or 1
-    scale = (_WIDTH - _LABEL - _COUNT) / most
-    parts = []
-    for place, step in enumerate(steps):
-        top, left = place * _ROW + 4, float(_LABEL)
-        parts.append(_text(0, top + 15, step.name))
-        for name, count in _groups(step).items():
-            width = count * scale
-            parts.append(
-                f'<rect class="{colors[name]}" fill="{LIGHT[colors[name]]}" x="{left:.1f}" '
-                f'y="{top}" width="{width:.1f}" height="{_ROW - 10}">'
-                f"<title>{escape_text(name)}: {count:,}</title></rect>"
-            )
-            left += width
-        parts.append(_text(left + 8, top + 15, f"{step.n_kept:,}"))
-    top = len(steps) * _ROW + 8
-    for place, name in enumerate(sources[:12]):
-        x, y = 200 * (place % 4), top + 18 * (place // 4)
-        parts.append(
-            f'<rect fill="{LIGHT[colors[name]]}" x="{x}" y="{y}" width="10" height="10"></rect>'
-        )
-        parts.append(_text(x + 15, y + 10, name))
-    height = top + 18 * ((min(len(sources), 12) + 3) // 4) + 6
-    return (
-        f'<svg {namespace}viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="rows kept by every step">{"".join(parts)}</svg>'
-    )
-
-
-def _text(x: float, y: float, text: str) -> str:
-    style = "font:12px system-ui,sans-serif;fill:var(--ink)"
-    return f'<text x="{x:.1f}" y="{y}" style="{style}">{escape_text(text)}</text>'
-
-
-def _groups(step: StepCounts) -> dict[str, int]:
-    """Return kept rows by source, parts of a source together."""
-    found: Counter[str] = Counter()
-    for name, count in step.kept.items():
-        found[_group(name)] += count
-    return dict(sorted(found.items()))
-
-
-def _group(source: str) -> str:
-    """Name a source without its part: train-code-leetcode-Easy and -Hard are one."""
-    parts = source.partition("_")[0].split("-")
-    return "-".join(parts[:3]) if parts[0] == "train" and len(parts) > 3 else "-".join(parts)
-
-
 def _n_before(step: StepCounts) -> int:
     return step.n_kept + step.n_dropped
+
+
+def _difficulty(failures: Failures) -> Iterator[str]:
+    for name, counts in failures.items():
+        yield f"<h2>Failures of {escape_text(name)} in {WHOLE} attempts</h2>"
+        yield f'<div class="card scroll">{spread(counts)}</div>'
+        yield (
+            f"<p class='quiet'>0 is always solved, {WHOLE} never; of fewer attempts failures are "
+            "scaled. What was dropped for its difficulty is among them.</p>"
+        )
 
 
 def _sources(manifest: Manifest) -> str:
@@ -237,6 +196,17 @@ def _by_meaning(manifest: Manifest) -> str:
 def _line(text: str) -> str:
     """Return a text that stays in its cell of a table."""
     return " ".join(text.split()).replace("|", "/").replace("`", "'")
+
+
+def _solved(failures: Failures) -> str:
+    lines = []
+    for name, counts in failures.items():
+        total, always, never = sum(counts.values()), counts.get(0, 0), counts.get(WHOLE, 0)
+        lines.append(
+            f"- {_line(name)} solved {always:,} of {total:,} always, {never:,} never, "
+            f"{total - always - never:,} sometimes"
+        )
+    return "\n## Difficulty\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _quality(judged: Judged) -> str:

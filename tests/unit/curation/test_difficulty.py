@@ -1,6 +1,7 @@
 """Difficulty: what is sampled, when a problem's fate is certain, what is kept and written down."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from reasonrl.algo.stats import share_of
 from reasonrl.curation.difficulty import (
+    WHOLE,
     Tally,
     attempts_directory,
     fault_of,
@@ -21,7 +23,9 @@ from reasonrl.curation.difficulty import (
 from reasonrl.curation.recipe import DifficultyConfig
 from reasonrl.curation.rows import Reason, read_kept
 from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.launch.curate import write_card
 from reasonrl.launch.meter import ModelMeter
+from reasonrl.report.data_bars import spread
 from tests.unit.curation.support import candidate
 from tests.unit.curation.test_build import no_phase, raw, reasons, recipe_of, run
 
@@ -96,6 +100,14 @@ def test_certain_means_that_no_further_sample_changes_the_verdict(n, lowest, hig
             }
             certain = is_certain(Tally(right=right, judged=judged), n, config)
             assert certain == (len(reasons_of) == 1), (judged, right, ends, reasons_of)
+
+
+def test_the_spread_has_a_bar_as_high_as_its_count():
+    drawn = spread({0: 10, 3: 5, 16: 1})
+    heights = [float(one) for one in re.findall(r'<rect[^>]* height="([0-9.]+)"', drawn)]
+    assert len(heights) == WHOLE + 1
+    assert heights[0] == 2 * heights[3] == 10 * heights[16] > 0
+    assert sum(heights) == heights[0] + heights[3] + heights[16]
 
 
 def test_programs_have_half_the_samples():
@@ -203,6 +215,10 @@ def test_difficulty_is_published(raw, tmp_path):
 
     problems = load_problems(tmp_path / "out" / "data" / "math-train.parquet")
     assert problems[0].difficulty == {"t": 16}
+    write_card(tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "t solved 0 of 42 always, 42 never, 0 sometimes" in card
+    assert "Failures of t in 16 attempts" in (tmp_path / "out" / "card.html").read_text()
 
 
 def test_an_answer_longer_than_the_context_is_an_error_before_any_work(raw, tmp_path):
