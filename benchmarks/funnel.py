@@ -1,8 +1,7 @@
 """From four raw sources to a training set: `python -m benchmarks.funnel --data DIR [--out DIR]`.
 
-Past AIMEs, MATH, GSM8K and LeetCode's training problems (every reference program is run on its
-tests), against AIME 2024, AIME 2025, MATH-500, HumanEval and MBPP. Prints what every step kept of
-every source, why the rest went, and the seconds.
+Builds recipes/data/four-sources.toml from files below DIR. Prints what every step kept of every
+source, why the rest went, and the seconds.
 """
 
 from __future__ import annotations
@@ -16,15 +15,14 @@ from reasonrl.console import Console
 from reasonrl.curation.manifest import Manifest
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.launch.curate import curate
-from reasonrl.recipe_file import parse
+from reasonrl.recipe_file import parse, read_tables
 
-SOURCES = {
+RECIPE = Path(__file__).parents[1] / "recipes" / "data" / "four-sources.toml"
+FILES = {
     "aime": "math/train_math_aime.json",
     "math": "math/train_math_math.json",
     "gsm8k": "gsm8k/train.jsonl",
     "leetcode": "leetcode/LeetCodeDataset-v0.2.0-train.jsonl.gz",
-}
-PROTECTED = {
     "aime24": "aime/aime24.parquet",
     "aime25": "aime/aime25.parquet",
     "math500": "math/test_math_math.json",
@@ -34,13 +32,11 @@ PROTECTED = {
 
 
 def recipe_of(data: Path) -> DataRecipe:
-    """Return the recipe of the four sources below a directory."""
-    tables = {
-        "name": "four-sources",
-        "source": [{"type": kind, "path": str(data / name)} for kind, name in SOURCES.items()],
-        "protected": [{"type": kind, "path": str(data / name)} for kind, name in PROTECTED.items()],
-    }
-    return parse(DataRecipe, tables, where="benchmark")
+    """Return the recipe with files below a directory in place of the hub's."""
+    tables = read_tables(RECIPE)
+    for one in [*tables["source"], *tables["protected"]]:
+        one["path"] = str(data / FILES[one["type"]])
+    return parse(DataRecipe, tables, where=RECIPE.name)
 
 
 def print_funnel(manifest: Manifest) -> None:
