@@ -1,15 +1,23 @@
 """From four raw sources to a training set: `python -m benchmarks.funnel --data DIR [--out DIR]`.
 
 Builds recipes/data/four-sources.toml from files below DIR. Prints what every step kept of every
-source, why the rest went, and the seconds.
+source, why the rest went, and the seconds. With `--meaning` duplicates are sought by meaning too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import load_file, save_file
 
 from reasonrl.console import Console
 from reasonrl.curation.manifest import Manifest
@@ -31,12 +39,29 @@ FILES = {
 }
 
 
-def recipe_of(data: Path) -> DataRecipe:
+def recipe_of(data: Path, **more: Any) -> DataRecipe:
     """Return the recipe with files below a directory in place of the hub's."""
-    tables = read_tables(RECIPE)
+    tables = read_tables(RECIPE) | more
     for one in [*tables["source"], *tables["protected"]]:
         one["path"] = str(data / FILES[one["type"]])
     return parse(DataRecipe, tables, where=RECIPE.name)
+
+
+def embedding(into: Path) -> Path:
+    """Make a model2vec directory of the 32,000 vectors that WordLlama's wheel holds (MIT)."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(into)]
+    subprocess.run([*command, "wordllama==0.4.0.post1"], check=True)
+    (wheel,) = into.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        weights = archive.extract("wordllama/weights/l2_supercat_256.safetensors", into)
+        words = archive.extract("wordllama/tokenizers/l2_supercat_tokenizer_config.json", into)
+    model = into / "model"
+    model.mkdir()
+    vectors = load_file(weights)["embedding.weight"].astype("float32")
+    save_file({"embeddings": vectors}, model / "model.safetensors")
+    shutil.copy(words, model / "tokenizer.json")
+    (model / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True}))
+    return model
 
 
 def print_funnel(manifest: Manifest) -> None:
@@ -54,10 +79,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--out", type=Path, help="where it is kept; nowhere if left out")
+    arguments.add_argument("--meaning", action="store_true", help="duplicates by meaning as well")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
+        more: dict[str, Any] = {}
+        if given.meaning:
+            more["dedup"] = {"semantic": {"model": str(embedding(Path(scratch)))}}
+        recipe, out = recipe_of(given.data, **more), given.out or Path(scratch) / "out"
         start = time.perf_counter()
-        manifest = curate(recipe_of(given.data), given.out or Path(scratch), Console())
+        manifest = curate(recipe, out, Console())
         seconds = time.perf_counter() - start
     print_funnel(manifest)
     ran = {step.name: step.notes for step in manifest.steps}["answers"]["compared"]

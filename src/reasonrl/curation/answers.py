@@ -89,6 +89,11 @@ def _reference_fault(one: Candidate, config: CleanConfig, judge: ProgramJudge) -
     return Fault(reason=reason, detail=f"{shown.status}: {shown.reason}"[:200])
 
 
+def is_tests(answer: str) -> bool:
+    """Say whether an answer key holds the tests of a program."""
+    return answer.startswith("{")
+
+
 def is_same_answer(one: str, two: str) -> bool | None:
     """Say whether two answer keys of mathematics accept each other, None if that is undecided.
 
@@ -96,7 +101,7 @@ def is_same_answer(one: str, two: str) -> bool | None:
     """
     if one == two:
         return True
-    if one[:1] == "{" or two[:1] == "{":  # other tests of a program do not contradict
+    if is_tests(one) or is_tests(two):  # other tests of a program do not contradict
         return None
     findings = [
         judge_fast(gold, answer.text) for gold in read_golds(one) for answer in read_golds(two)

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from reasonrl.curation import fingerprints, steps
+from reasonrl.curation.answers import is_tests
 from reasonrl.curation.dedup import Match, find_duplicates
 from reasonrl.curation.difficulty import OpenMeter, attempts_directory, keep_weights, open_attempts
 from reasonrl.curation.endpoint import Judges
@@ -45,7 +46,7 @@ Done = TypeVar("Done")
 Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
-_VERSIONS = dict.fromkeys(ORDER, 1) | dict.fromkeys(("read", "clean", "answers", "difficulty"), 2)
+_VERSIONS = dict.fromkeys(ORDER, 2)
 """Raised when a step's code changes what it keeps: builds that were begun make it anew."""
 
 _TEXT_SETTINGS = {"allow", "max_chars"}  # of the recipe's `clean`; the others are of answers
@@ -313,7 +314,7 @@ def _columns(chunks: Sequence[steps.Chunk]) -> tuple[list[str], list[str], list[
 
 def _short(answer: str) -> str:
     """Return an answer, or for the tests of a program a stand-in: only their equality counts."""
-    return f"{{{hash_of(answer)}}}" if answer.startswith("{") else answer
+    return f"{{{hash_of(answer)}}}" if is_tests(answer) else answer
 
 
 def _by_chunk(

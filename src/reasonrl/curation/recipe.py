@@ -72,10 +72,11 @@ class CleanConfig(Strict):
 
 
 class SemanticConfig(Strict):
-    """Duplicates by meaning, with a static embedding model (extra `semantic`)."""
+    """Duplicates by meaning among problems of mathematics, with a static embedding model (extra
+    `semantic`)."""
 
     model: str
-    threshold: float = Field(default=0.95, gt=0, le=1)
+    threshold: float = Field(default=0.9, gt=0, le=1)
 
 
 class DedupConfig(Strict):

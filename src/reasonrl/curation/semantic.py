@@ -1,21 +1,25 @@
 """Find problems that mean the same in other words: an option, with a static embedding model.
 
-Every problem is compared with every earlier one, in blocks: quadratic, a minute for 100,000. A pair
-counts if its cosine reaches the threshold and the answers do not contradict each other. Needs the
+Every problem is compared with every earlier one, in blocks: quadratic, a minute for 100,000. To be
+close is not enough: "Compute sin 510" and "Compute sin 150" have one vector and one answer. So the
+answers must be equal, and most of the numbers. Programs are not compared, for statements of other
+programs are as close and no answer tells them apart (docs/curation.md has the figures). Needs the
 extra `semantic`. Called by `build`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from reasonrl.curation.answers import is_same_answer
+from reasonrl.curation.answers import is_same_answer, is_tests
 from reasonrl.curation.dedup import Match
 from reasonrl.curation.recipe import SemanticConfig
 from reasonrl.curation.rows import Reason
+from reasonrl.curation.text import is_number, words
 from reasonrl.errors import ConfigError, ModelError
 
 _BLOCK = 2_048
@@ -28,7 +32,9 @@ def find_same_meaning(
     config: SemanticConfig,
 ) -> dict[int, Match]:
     """Return the rows that mean the same as an earlier one; what is `dropped` is not asked."""
-    rows = [row for row in range(len(texts)) if row not in dropped]
+    rows = [row for row in range(len(texts)) if row not in dropped and not is_tests(answers[row])]
+    if not rows:
+        return {}
     vectors_RD = _embedded([texts[row] for row in rows], config.model)
     found: dict[int, Match] = {}
     for start in range(0, len(rows), _BLOCK):
@@ -40,13 +46,21 @@ def find_same_meaning(
             later, earlier = rows[place], rows[other]
             if other >= place or later in found or earlier in found:
                 continue
-            if is_same_answer(answers[earlier], answers[later]) is not False:
+            if _have_same_numbers(texts[earlier], texts[later]) and is_same_answer(
+                answers[earlier], answers[later]
+            ):
                 found[later] = Match(
                     reason=Reason.SAME_MEANING,
                     other=earlier,
                     similarity=round(float(alike_BR[in_block, other]), 4),
                 )
     return found
+
+
+def _have_same_numbers(one: str, two: str) -> bool:
+    """Say whether two thirds of the numbers of two texts are common to both."""
+    first, second = (Counter(filter(is_number, words(text))) for text in (one, two))
+    return 3 * (first & second).total() >= 2 * (first | second).total()
 
 
 def _embedded(texts: Sequence[str], model: str) -> npt.NDArray[np.float32]:

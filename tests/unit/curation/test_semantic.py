@@ -53,6 +53,24 @@ def test_answers_that_contradict_make_two(model):
     assert not found(model, [(ONE, "129"), (TWO, "130")])
 
 
+def test_answers_that_cannot_be_compared_make_two(model):
+    assert not found(model, [(ONE, '{"a": 1}'), (TWO, '{"a": 1}')])
+    assert not found(model, [(ONE, "x\\in S"), (TWO, "y\\in T")])
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "is_same"),
+    [
+        ("find sum first 510", "find sum first 150", False),
+        ("find sum first 10", "find sum first", False),
+        ("find sum first 7 , 1", "find total first 1 , 1 , 7", True),
+        ("find sum first 7 , 2", "find total first 1 , 1 , 7", False),
+    ],
+)
+def test_most_of_the_numbers_must_be_the_same(model, one, two, is_same):
+    assert bool(found(model, [(one, "5"), (two, "5")])) == is_same
+
+
 def test_another_meaning_stays(model):
     assert not found(model, [(ONE, "129"), ("find product first ten odd", "129")])
 
