@@ -1,9 +1,9 @@
 """How hard are 500 problems for a small model? `python -m benchmarks.difficulty --data DIR`.
 
-Measured as a data recipe does, at temperature 1, with SmolLM2-135M and with the random model `tiny`:
-16 attempts at 500 sums, 4 (two cores do no more in half an hour) at 250 problems each of GSM8K and
-MATH. Prints how many problems were never, sometimes and always solved, and what leaving early saved.
-`--out DIR` keeps the samples: the command goes on where it was stopped.
+Measured as a data recipe does, at temperature 1, with SmolLM2-135M and the random model `tiny`: 16
+attempts at 500 sums, 4 (two cores do no more in half an hour) at 250 problems each of GSM8K and
+MATH. Prints how many problems were never, sometimes and always solved, and what leaving early
+saved. `--out DIR` keeps the samples: the command goes on where it was stopped.
 """
 
 from __future__ import annotations
