@@ -56,6 +56,9 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
     except (StorageError, EngineError, OSError):
         typer.echo("once what follows is mended, the same command goes on from here", err=True)
         raise
+    if not manifest.files:
+        typer.echo(f"no row is left; `reasonrl data show {directory}` says why", err=True)
+        raise typer.Exit(1)
     for file in manifest.files:
         console.note(f"{file.rows:,} rows in {directory}/data/{file.file}")
     console.note(f"done: {directory}/card.html, {directory}/manifest.json ({manifest.hash[:16]})")

@@ -35,6 +35,9 @@ _FILE_WIDTH = 160  # of tables that go to a file or a pipe
 _QUIET_S = 30.0  # a phase says nothing for so long
 
 
+_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
+
+
 class Console:
     """Print notes, phases and steps. On a terminal the phases are bars that vanish when done."""
 
@@ -43,7 +46,8 @@ class Console:
         self._rich = rich if rich.is_terminal else RichConsole(highlight=False, width=_FILE_WIDTH)
 
     def note(self, text: str) -> None:
-        self._rich.print(text, markup=False, soft_wrap=True)
+        """Print a text without the control characters that data may hold for the terminal."""
+        self._rich.print(text.translate(_CONTROLS), markup=False, soft_wrap=True)
 
     def step(self, metrics: Mapping[str, Number], *, total: int) -> None:
         """Print one greppable line: `step=12/30 stage=short acc=0.412 ...`."""

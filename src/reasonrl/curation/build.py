@@ -12,11 +12,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from reasonrl.curation import fingerprints, steps
 from reasonrl.curation.answers import is_tests
@@ -25,7 +25,7 @@ from reasonrl.curation.difficulty import OpenMeter, attempts_directory, keep_wei
 from reasonrl.curation.endpoint import Judges
 from reasonrl.curation.manifest import Manifest, write_manifest
 from reasonrl.curation.protected import load_protected
-from reasonrl.curation.publish import publish
+from reasonrl.curation.publish import check_mix, publish
 from reasonrl.curation.quality import (
     AGREEMENT,
     agreement,
@@ -33,13 +33,22 @@ from reasonrl.curation.quality import (
     votes_directory,
     write_agreement,
 )
-from reasonrl.curation.read import ReadJob, read_source
+from reasonrl.curation.read import ReadJob, check_read, read_source
 from reasonrl.curation.recipe import HOW, DataRecipe
-from reasonrl.curation.rows import Fault, digest, hash_of, read_kept, write_kept
+from reasonrl.curation.rows import (
+    KEPT_SCHEMA,
+    Candidate,
+    Fault,
+    digest,
+    hash_of,
+    read_table,
+    write_kept,
+)
 from reasonrl.curation.semantic import find_same_meaning
 from reasonrl.curation.source_files import source_files
 from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, files_digest
 from reasonrl.curation.workers import run_all
+from reasonrl.errors import DataError
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -73,16 +82,21 @@ class Build:
 
 def build(one: Build) -> Manifest:
     """Make the training set, and return what it is made of."""
-    report = first = _read(one)
-    for step in (_clean, _answers, _dedup, _decontaminate, _difficulty, _quality):
+    protected = load_protected(one.recipe.protected)
+    if not protected:
+        one.note("no [[protected]] in the recipe: nothing is kept away from any benchmark")
+    report = _read(one)
+    check_mix(one.recipe.publish, report.counts.kept.keys())
+    decontaminate = partial(_decontaminate, protected=protected)
+    for step in (_clean, _answers, _dedup, decontaminate, _difficulty, _quality):
         report = step(one, report)
     _drop_other_steps(one)
     published = publish(
-        [one.folder(report.counts.name).kept(key) for key in report.chunks],
+        one.folder(report.counts.name),
+        report.chunks,
         one.directory / "data",
         one.recipe.publish,
         seed=one.recipe.seed,
-        known=first.counts.kept.keys(),
     )
     return write_manifest(one.directory, one.recipe, published)
 
@@ -106,7 +120,12 @@ def _read(one: Build) -> StepReport:
             ReadJob(folder=folder.directory, number=number, source=source, files=tuple(some))
             for number, (source, some) in enumerate(zip(one.recipe.source, files, strict=True))
         ]
-        return [report for reports in one.run("read", read_source, jobs) for report in reports]
+        by_source = one.run("read", read_source, jobs)
+        for job, reports in zip(jobs, by_source, strict=True):
+            check_read(job, reports)
+        if not any(by_source):
+            raise DataError("no rows in any source", where=one.recipe.name)
+        return [report for reports in by_source for report in reports]
 
     return _step(one, "read", settings, work)
 
@@ -154,7 +173,7 @@ def _dedup(one: Build, before: StepReport) -> StepReport:
             )
             count(1)
         if config.semantic is not None:
-            texts = [row.problem for chunk in chunks for row in read_kept(chunk.source)]
+            texts = [row.problem for chunk in chunks for row in chunk.rows()]
             with one.phase("meaning", 1) as count:
                 matches |= find_same_meaning(texts, answers, matches, config.semantic)
                 count(1)
@@ -169,9 +188,8 @@ def _dedup(one: Build, before: StepReport) -> StepReport:
     return _step(one, "dedup", [config.model_dump(mode="json"), before.counts.digest], work)
 
 
-def _decontaminate(one: Build, before: StepReport) -> StepReport:
+def _decontaminate(one: Build, before: StepReport, *, protected: Sequence[Candidate]) -> StepReport:
     config = one.recipe.decontaminate
-    protected = load_protected(one.recipe.protected)
 
     def work(folder: StepFolder) -> list[ChunkReport]:
         known = folder.directory / f"protected-{digest(protected)}.parquet"
@@ -265,7 +283,8 @@ def _step(
     report = folder.finish(name, identity, work(folder))
     counts = report.counts
     why = f" ({counts.why()})" if counts.n_dropped else ""
-    one.note(f"{name}: {counts.n_kept:,} kept, {counts.n_dropped:,} dropped{why}")
+    notes = "".join(f"; {n:,} {what}" for what, n in counts.notes.items() if n)
+    one.note(f"{name}: {counts.n_kept:,} kept, {counts.n_dropped:,} dropped{why}{notes}")
     return report
 
 
@@ -273,9 +292,9 @@ def _open(
     one: Build, folder: StepFolder, before: StepReport, *, every: bool = False
 ) -> list[steps.Chunk]:
     """Return the chunks that are still to be made, or `every` one."""
-    earlier = one.folder(before.counts.name)
+    earlier = one.folder(before.counts.name).directory
     return [
-        steps.Chunk(folder=folder.directory, key=key, source=earlier.kept(key))
+        steps.Chunk(folder=folder.directory, key=key, source=earlier)
         for key in before.chunks
         if every or folder.report(key) is None
     ]
@@ -305,7 +324,8 @@ def _columns(chunks: Sequence[steps.Chunk]) -> tuple[list[str], list[str], list[
     answers: list[str] = []
     lengths = []
     for chunk in chunks:
-        table = pq.read_table(chunk.source, columns=["uid", "answer"]).to_pydict()
+        path = StepFolder(chunk.source).kept(chunk.key)
+        table = read_table(path, KEPT_SCHEMA, ["uid", "answer"]).to_pydict()
         uids += table["uid"]
         answers += [_short(answer) for answer in table["answer"]]
         lengths.append(len(table["uid"]))

@@ -23,9 +23,12 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _IMAGE = r"!\[[^\]]{0,200}\]\(|<img"
-_FIGURE = re.compile(
-    _IMAGE + r"|\\includegraphics|\[asy\]|\\begin\s?\{(?:tikzpicture|asy|picture)\}"
-    r"|\b(?:figure|diagram|picture|image|graph|chart|table|drawing|illustration|sketch)s?\b"
+_DRAWING = re.compile(
+    _IMAGE + r"|\\includegraphics|\[asy\]|\\begin\s?\{(?:tikzpicture|asy|picture)\}",
+    re.IGNORECASE,
+)
+_POINTS_TO_FIGURE = re.compile(
+    r"\b(?:figure|diagram|picture|image|graph|chart|table|drawing|illustration|sketch)s?\b"
     r"[^.?!]{0,30}\b(?:shown|depicted|displayed|is given|(?<!\\)(?:below|above)(?! the\b))\b"
     r"|\b(?:shown|depicted|illustrated|pictured|drawn)[^.?!]{0,12}"
     r"\b(?:figure|diagram|picture|image|drawing|illustration|sketch|fig\.)"
@@ -35,6 +38,7 @@ _FIGURE = re.compile(
     r"|\bthe (?:table|figure|diagram|chart) (?:below|above)\b",
     re.IGNORECASE,
 )
+_TABLE = re.compile(r"\\begin\s?\{(?:tabular|array)\}")
 _PROOF = re.compile(
     r"\b(?:prove|show|verify|demonstrate|justify|proof) (?:that|the|it|if|for)\b|\bprove\b", re.I
 )
@@ -106,7 +110,11 @@ def _link(one: Candidate) -> str:
 
 
 def _figure(one: Candidate) -> str:
-    return _quoted(_FIGURE.search(one.problem))
+    if drawing := _DRAWING.search(one.problem):
+        return _quoted(drawing)
+    words = _quoted(_POINTS_TO_FIGURE.search(one.problem))
+    is_in_text = re.search("table|chart", words, re.IGNORECASE) and _TABLE.search(one.problem)
+    return "" if is_in_text else words
 
 
 def _proof(one: Candidate) -> str:

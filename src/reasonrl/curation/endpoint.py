@@ -54,6 +54,7 @@ class Judges:
         self._config = config
         self._requests = 0
         self._trusted: set[str] = set()
+        self._failures: dict[str, str] = {}
 
     def vote(
         self, rows: Sequence[Candidate], ballot: Ledger[Vote], count: Callable[[int], None]
@@ -76,7 +77,7 @@ class Judges:
         room = asyncio.Semaphore(self._config.concurrency)
         async with httpx2.AsyncClient(timeout=self._config.timeout_s) as client:
             for judge in self._config.judge:
-                if judge.name not in self._trusted:
+                if judge.name not in self._trusted and self._waits_for(judge, rows, ballot):
                     await self._check(client, room, judge)
             async with asyncio.TaskGroup() as group:
                 for row in rows:
@@ -94,8 +95,7 @@ class Judges:
         name = content_of(row)
         for judge in self._config.judge:
             for place in range(self._config.votes):
-                before = ballot.entries.get((name, judge.name, place))
-                if before is not None and before.valid is not None:
+                if _is_cast(ballot, name, judge, place):
                     continue  # one that is missing is asked for again
                 text = await self._ask(client, room, judge, prompt_of(row))
                 ballot.add(
@@ -109,17 +109,32 @@ class Judges:
                 )
         count(1)
 
+    def _waits_for(
+        self, judge: JudgeConfig, rows: Sequence[Candidate], ballot: Ledger[Vote]
+    ) -> bool:
+        return any(
+            not _is_cast(ballot, content_of(row), judge, place)
+            for row in rows
+            for place in range(self._config.votes)
+        )
+
     async def _check(
         self, client: httpx2.AsyncClient, room: asyncio.Semaphore, judge: JudgeConfig
     ) -> None:
         """Have a judge rate problems whose quality is known; raise EngineError if it cannot.
 
-        These requests are not of the budget: every command asks them anew.
+        These requests are not of the budget: every command that asks for votes asks them anew.
         """
         known = (*GOOD, *BAD)
         texts = await asyncio.gather(
             *(self._ask(client, room, judge, prompt_of(row), is_vote=False) for row in known)
         )
+        if not any(texts):
+            raise EngineError(
+                f"the judge {judge.name} gives no answer: {self._failures.get(judge.name)}",
+                where=judge.url,
+                remedy="start its server, correct url, or raise quality.timeout_s",
+            )
         ratings = [None if text is None else read_rating(text) for text in texts]
         good, bad = ratings[: len(GOOD)], ratings[len(GOOD) :]
         if not is_trusted(good, bad):
@@ -155,6 +170,7 @@ class Judges:
                     continue  # it may rate the next time; nothing is to be waited for
                 except (_Useless, httpx2.TransportError) as error:
                     asked = error.wait_s if isinstance(error, _Useless) else 0.0
+                    self._failures[judge.name] = str(error) or type(error).__name__
             await asyncio.sleep(max(asked, _wait_s(attempt)))
         return text
 
@@ -199,6 +215,11 @@ class Judges:
                     where=judge.url,
                     remedy="look at the server, or choose another model",
                 )
+
+
+def _is_cast(ballot: Ledger[Vote], name: str, judge: JudgeConfig, place: int) -> bool:
+    before = ballot.entries.get((name, judge.name, place))
+    return before is not None and before.valid is not None
 
 
 def _content(answer: httpx2.Response) -> str:

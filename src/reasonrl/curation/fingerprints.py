@@ -6,16 +6,19 @@ are never kept. Called by `dedup` and `decontaminate`.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from reasonrl.curation.text import is_letters, is_number, words
+from reasonrl.errors import CheckpointError
 from reasonrl.seeds import derive_seed
 
 Array = npt.NDArray[np.uint64]
@@ -72,9 +75,16 @@ class Fingerprints:
 
 
 def load(path: Path) -> Fingerprints:
-    """Read what `save` wrote."""
-    with np.load(path, allow_pickle=False) as file:
-        return Fingerprints(**{field.name: file[field.name] for field in fields(Fingerprints)})
+    """Read what `save` wrote; raise CheckpointError if it is damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return Fingerprints(**{one.name: arrays[one.name] for one in fields(Fingerprints)})
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+        raise CheckpointError(
+            f"no fingerprints of a build: {error}",
+            where=str(path),
+            remedy=f"delete {path.parents[1]} to make this step anew",
+        ) from error
 
 
 def joined(parts: Sequence[Fingerprints]) -> Fingerprints:

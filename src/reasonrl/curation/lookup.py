@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from reasonrl.curation.rows import Candidate, Dropped, Reason, read_dropped, read_kept
+from reasonrl.curation.rows import (
+    KEPT_SCHEMA,
+    Candidate,
+    Dropped,
+    Reason,
+    read_dropped,
+    read_kept,
+    read_table,
+)
 from reasonrl.curation.store import STEPS, StepCounts, StepFolder, StepReport, finished_steps
 from reasonrl.errors import ConfigError
 
@@ -52,6 +58,8 @@ def dropped_rows(
     steps = _steps(directory)
     _check(step, [report.counts.name for _, report in steps], "--step")
     _check(reason, [one.value for one in Reason], "--reason")
+    counts = steps[0][1].counts
+    _check(source, sorted({*counts.kept, *counts.dropped}), "--source")
     wanted = (
         (report.counts.name, row)
         for folder, report in steps
@@ -108,6 +116,12 @@ def examples(directory: Path, reasons: Sequence[str], n: int) -> dict[str, list[
     return {reason: list(islice(flat, len(some))) for reason, some in found.items() if some}
 
 
+def last_rows(directory: Path) -> list[Candidate]:
+    """Return the rows that the last finished step kept."""
+    folder, report = _steps(directory)[-1]
+    return [row for key in report.chunks for row in folder.rows(key)]
+
+
 def failures(directory: Path) -> dict[str, Counter[int]]:
     """Return how many problems have how many failures of 16, by model, empty if none was measured.
 
@@ -135,7 +149,7 @@ def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:
 
 
 def _rows_with(path: Path, uids: set[str]) -> list[Candidate]:
-    if not set(pq.read_table(path, columns=["uid"])["uid"].to_pylist()) & uids:
+    if not set(read_table(path, KEPT_SCHEMA, ["uid"])["uid"].to_pylist()) & uids:
         return []
     return [row for row in read_kept(path) if row.uid in uids]
 

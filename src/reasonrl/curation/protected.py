@@ -10,12 +10,18 @@ from collections.abc import Sequence
 from reasonrl.config import MathBenchmark
 from reasonrl.curation.recipe import Protected
 from reasonrl.curation.rows import Candidate
+from reasonrl.errors import DataError
 from reasonrl.pools import load_source
 from reasonrl.types import Problem
 
+_SIZES = {"aime24": 30, "aime25": 30, "math500": 500, "humaneval": 164}
+
 
 def load_protected(sources: Sequence[Protected]) -> list[Candidate]:
-    """Return all protected problems, without what a benchmark adds to ask for an answer's form."""
+    """Return all protected problems, without what a benchmark adds to ask for an answer's form.
+
+    Raises DataError for a file that cannot be the benchmark: it would protect nothing.
+    """
     found = []
     for source in sources:
         bare = (
@@ -23,7 +29,15 @@ def load_protected(sources: Sequence[Protected]) -> list[Candidate]:
             if isinstance(source, MathBenchmark)
             else source
         )
-        found += [_candidate(problem) for problem in load_source(bare)]
+        problems = load_source(bare)
+        if len(problems) != _SIZES.get(source.type, len(problems)):
+            raise DataError(
+                f"{len(problems):,} problems",
+                where=str(source.path or source.type),
+                expected=f"the {_SIZES[source.type]} of {source.type}",
+                remedy="correct path or type, or protect it as type file",
+            )
+        found += [_candidate(problem) for problem in problems]
     return found
 
 

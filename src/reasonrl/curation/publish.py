@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reasonrl.curation.recipe import PublishConfig
-from reasonrl.curation.rows import Candidate, read_kept
-from reasonrl.curation.store import files_digest
+from reasonrl.curation.rows import KEPT_SCHEMA, Candidate, read_table
+from reasonrl.curation.store import StepFolder, files_digest
 from reasonrl.errors import ConfigError
 from reasonrl.seeds import derive_seed
 from reasonrl.verify.answer import accepted_answers
@@ -37,32 +37,32 @@ class Published:
     sources: dict[str, int]
 
 
-def publish(
-    chunks: Sequence[Path],
-    directory: Path,
-    config: PublishConfig,
-    *,
-    seed: int,
-    known: Collection[str],
-) -> list[Published]:
-    """Write one file a kind and split, all or nothing each; raise ConfigError for unknown mixes.
-
-    `known` are the sources that were read, whether or not a row of them is left.
-    Chunk by chunk, so that a set of any size is written in the memory of one.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
+def check_mix(config: PublishConfig, known: Collection[str]) -> None:
+    """Raise ConfigError if a source that was not read is to be mixed in."""
     if unknown := config.mix.keys() - set(known):
         raise ConfigError(
             f"publish.mix names {min(unknown)}", expected="one of " + ", ".join(sorted(known))
         )
-    models = _models(chunks)
+
+
+def publish(
+    folder: StepFolder, chunks: Sequence[str], directory: Path, config: PublishConfig, *, seed: int
+) -> list[Published]:
+    """Write what a step kept, one file a kind and split, all or nothing each.
+
+    Chunk by chunk, so that a set of any size is written in the memory of one.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    models = _models([folder.kept(key) for key in chunks])
     files: dict[str, _File] = {}
+    written = 0
     try:
-        for chunk in chunks:
-            for name, rows in sorted(_parts(read_kept(chunk), config, seed).items()):
+        for key in chunks:
+            for name, rows in sorted(_parts(folder.rows(key), config, seed).items()):
                 if name not in files:
                     files[name] = _File(directory / f"{name}.parquet", models)
-                files[name].write(rows)
+                files[name].write(rows, written)
+                written += len(rows)
     except BaseException:
         for file in files.values():
             file.abandon()
@@ -77,7 +77,7 @@ def _models(chunks: Sequence[Path]) -> list[str]:
     """Return the models whose difficulty is known of any row."""
     known: set[str] = set()
     for chunk in chunks:
-        known.update(pq.read_table(chunk, columns=["difficulty"])["difficulty"].to_pylist())
+        known.update(read_table(chunk, KEPT_SCHEMA, ["difficulty"])["difficulty"].to_pylist())
     return sorted({name for text in known if text for name in json.loads(text)})
 
 
@@ -105,9 +105,9 @@ class _File:
         self._writer = pq.ParquetWriter(self._scratch, self._schema, compression="zstd")
         self._sources: Counter[str] = Counter()
 
-    def write(self, rows: Sequence[Candidate]) -> None:
-        """Add rows; each gets its place in the file as its index."""
-        part = list(_released(rows, self._sources.total(), self._models))
+    def write(self, rows: Sequence[Candidate], start: int) -> None:
+        """Add rows, with indices from `start`, which no row of another file may have."""
+        part = list(_released(rows, start, self._models))
         self._writer.write_table(pa.Table.from_pylist(part, self._schema))
         self._sources.update(row.source for row in rows)
 

@@ -5,14 +5,15 @@ Called by `build`, one source at a time.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reasonrl.curation.recipe import RawSource, source_name
-from reasonrl.curation.rows import Candidate, Dropped, Fault, Reason, storable
+from reasonrl.curation.rows import Candidate, Dropped, Fault, Reason, read_dropped, storable
 from reasonrl.curation.sources import ADAPTERS, Adapter, Parts, Unfit
 from reasonrl.curation.store import ChunkReport, StepFolder
 from reasonrl.data.files import read_rows
@@ -52,6 +53,20 @@ def read_source(job: ReadJob) -> list[ChunkReport]:
         )
         reports.append(report)
     return reports
+
+
+def check_read(job: ReadJob, reports: Sequence[ChunkReport]) -> None:
+    """Raise DataError, with the first reason, if rows were read and none of them can be used."""
+    folder = StepFolder(job.folder)
+    if not reports or any(report.kept for report in reports):
+        return
+    first = read_dropped(folder.dropped(reports[0].key))[0]
+    raise DataError(
+        f"none of the rows of {source_name(job.source)} can be used: {first.fault.reason}, "
+        f"{first.fault.detail}",
+        where=first.candidate.origin,
+        remedy="check type, path, columns and subsets of this source",
+    )
 
 
 def _items(job: ReadJob) -> Iterator[Candidate | Dropped]:
@@ -121,10 +136,18 @@ def _check_scope(parts: Parts, source: RawSource) -> None:
 
 def _remains(value: object, name: str, uid: str, origin: str) -> Candidate:
     """Return what is left of a row that is no candidate."""
-    text = str(value) if not isinstance(value, DataError) else ""
+    text = _shown(value) if not isinstance(value, DataError) else ""
     whole = storable(text[:_SHOWN])
     kind = Kind.MATH.value
     return Candidate(uid=uid, source=name, kind=kind, problem=whole, answer="", origin=origin)
+
+
+def _shown(value: object) -> str:
+    """Return a row as JSON, numbers as they were written."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=lambda one: getattr(one, "text", "?"))
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
 
 
 def _chunks(items: Iterator[Candidate | Dropped]) -> Iterator[list[Candidate | Dropped]]:

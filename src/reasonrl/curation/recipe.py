@@ -32,15 +32,15 @@ class RawSource(Strict):
 
     Without `path` the files come from the hub. `name` is the data_source of the training set, and
     has a default for every type but `file`. `subsets` keeps some parts of a source; `before` keeps
-    AIME problems of earlier years; `columns` tells which fields of a file hold problem, answer,
-    solution and id.
+    AIME problems of earlier years (2024); `columns` tells which fields of a file hold problem,
+    answer, solution and id.
     """
 
     type: RawType
     path: Path | None = None
     name: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
     subsets: tuple[str, ...] = ()
-    before: int = 2024
+    before: int | None = None
     columns: dict[Literal["problem", "answer", "solution", "id"], str] = Field(default={})
     limit: int | None = Field(default=None, ge=1)
 
@@ -48,6 +48,10 @@ class RawSource(Strict):
     def _check(self) -> RawSource:
         if self.type == "file" and not (self.path and self.name):
             raise ValueError("a source of type file needs path and name")
+        if self.columns and self.type != "file":
+            raise ValueError(f"columns are for type file; {self.type} has its own")
+        if self.before is not None and self.type != "aime":
+            raise ValueError(f"before is for type aime, not {self.type}")
         return self
 
 
@@ -119,6 +123,12 @@ class DifficultyConfig(Strict):
     engine: EngineConfig = EngineConfig()
     verify: VerifyConfig = VerifyConfig()
 
+    @model_validator(mode="after")
+    def _check(self) -> DifficultyConfig:
+        if self.lowest > self.highest:
+            raise ValueError("lowest is above highest, so nothing could be kept")
+        return self
+
 
 class JudgeConfig(Strict):
     """A model behind an OpenAI-compatible endpoint; its key is read from the environment."""
@@ -163,7 +173,7 @@ class PublishConfig(Strict):
     """
 
     validation: float = Field(default=0.0, ge=0, lt=1)
-    mix: dict[str, float] = Field(default={})
+    mix: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(default={})
 
 
 Protected = Annotated[

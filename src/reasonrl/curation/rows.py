@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reasonrl.errors import CheckpointError
 from reasonrl.types import Kind
 
 
@@ -125,8 +126,8 @@ def write_dropped(path: Path, dropped: Sequence[Dropped]) -> None:
 
 
 def read_kept(path: Path) -> list[Candidate]:
-    """Return the candidates of one file."""
-    columns = pq.read_table(path, schema=KEPT_SCHEMA).to_pydict()
+    """Return the candidates of one file; raise CheckpointError if it is damaged."""
+    columns = read_table(path, KEPT_SCHEMA).to_pydict()
     ordered = (columns[name] for name in _TEXT_FIELDS)
     return [
         Candidate(**dict(zip(_TEXT_FIELDS, values, strict=True)))
@@ -135,8 +136,21 @@ def read_kept(path: Path) -> list[Candidate]:
 
 
 def read_dropped(path: Path) -> list[Dropped]:
-    """Return the dropped rows of one file."""
-    return [_dropped(row) for row in pq.read_table(path, schema=DROPPED_SCHEMA).to_pylist()]
+    """Return the dropped rows of one file; raise CheckpointError if it is damaged."""
+    return [_dropped(row) for row in read_table(path, DROPPED_SCHEMA).to_pylist()]
+
+
+def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a chunk's table, or some columns of it; raise CheckpointError if it is damaged."""
+    try:
+        return pq.read_table(path, schema=schema, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        what = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"cannot be read: {what}",
+            where=str(path),
+            remedy=f"delete {path.parents[1]} to make this step anew",
+        ) from error
 
 
 def _dropped(row: Mapping[str, Any]) -> Dropped:

@@ -20,6 +20,9 @@ from reasonrl.errors import DataError
 from reasonrl.types import Kind
 from reasonrl.verify.extract import last_box
 
+FIRST_TESTED = 2024
+"""The year from which on AIMEs are what is tested on."""
+
 _COMPUTED = re.compile(r"<<[^<>]*=([^<>=]+)>>")  # how GSM8K notes what was worked out
 _NUMBER = re.compile(r"\d{1,3}(?:[ ,]\d{3})+(?!\d)(?:\.\d+)?|\d*\.?\d+")
 
@@ -97,9 +100,9 @@ def _worked(row: Row, _source: RawSource) -> Parts:
 
 
 def _aime(row: Row, source: RawSource) -> Parts:
-    year = field(row, "year", "Year")
-    if not re.fullmatch(r"\d{4}", year) or int(year) >= source.before:
-        raise Unfit(Reason.OUT_OF_SCOPE, f"of {year[:20]}, not before {source.before}")
+    year, before = field(row, "year", "Year"), source.before or FIRST_TESTED
+    if not re.fullmatch(r"\d{4}", year) or int(year) >= before:
+        raise Unfit(Reason.OUT_OF_SCOPE, f"of {year[:20]}, not before {before}")
     return _worked(row, source)
 
 
@@ -118,19 +121,21 @@ def _gsm8k_result(solution: str, answer: str) -> str:
     """Return what a solution comes to, empty if it holds no number.
 
     Solutions end in prose, where the result need not stand last ("15% of $300"). So the answer is
-    taken for the result if it is among the numbers of the last line or was worked out last.
+    taken for the result if it is among the numbers of the last line or was worked out last, also
+    as a hundredth of it: dollars for cents.
     """
     last = _COMPUTED.sub("", solution[solution.rfind("\n") + 1 :])
     results = [*_NUMBER.findall(last), *_COMPUTED.findall(solution)[-1:]]
     values = {_plain(one) for one in results}
-    return answer if _plain(answer) in values else (results or [""])[-1]
+    is_found = any(_plain(answer, scale) in values for scale in (1.0, 0.01))
+    return answer if is_found else (results or [""])[-1]
 
 
-def _plain(number: str) -> str:
+def _plain(number: str, scale: float = 1.0) -> str:
     """Return a number in one of its spellings: "1,530.00" and ".50" as 1530 and 0.5."""
     bare = re.sub(r"[ ,]", "", number).lstrip("-")
     try:
-        return f"{float(bare):.12g}"
+        return f"{scale * float(bare):.12g}"
     except ValueError:
         return bare
 

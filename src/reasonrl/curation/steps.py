@@ -40,11 +40,15 @@ MIN_STATEMENT = 100  # characters before a block of code that can be a statement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Say which chunk is to be made, where, and of what."""
+    """Say which chunk is to be made, where, and of which step's."""
 
     folder: Path
     key: str
     source: Path
+
+    def rows(self) -> list[Candidate]:
+        """Return what goes in."""
+        return StepFolder(self.source).rows(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +79,13 @@ class FaultsJob:
 
 def clean_chunk(job: CleanJob) -> ChunkReport:
     """Drop what is unfit from its text alone."""
-    rows = read_kept(job.chunk.source)
+    rows = job.chunk.rows()
     return _split(job.chunk, rows, [find_fault(row, job.config) for row in rows])
 
 
 def answers_chunk(job: CleanJob) -> ChunkReport:
     """Drop what its own solution contradicts."""
-    rows = read_kept(job.chunk.source)
+    rows = job.chunk.rows()
     checked = check_answers(rows, job.config)
     return _split(job.chunk, rows, checked.faults, notes={"compared": checked.compared})
 
@@ -91,9 +95,7 @@ def fingerprint_chunk(chunk: Chunk) -> Path:
     path = fingerprint_path(chunk.folder, chunk.key)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        fingerprints.fingerprint(statement(row.problem) for row in read_kept(chunk.source)).save(
-            path
-        )
+        fingerprints.fingerprint(statement(row.problem) for row in chunk.rows()).save(path)
     return path
 
 
@@ -104,13 +106,13 @@ def fingerprint_path(folder: Path, key: str) -> Path:
 
 def faults_chunk(job: FaultsJob) -> ChunkReport:
     """Drop what a step found by looking at all chunks."""
-    rows = read_kept(job.chunk.source)
+    rows = job.chunk.rows()
     return _split(job.chunk, rows, [job.faults.get(place) for place in range(len(rows))])
 
 
 def decontaminate_chunk(job: ProtectedJob) -> ChunkReport:
     """Drop what is too much like a protected problem."""
-    rows = read_kept(job.chunk.source)
+    rows = job.chunk.rows()
     index, protected = _protected(job.protected, job.config)
     faults: list[Fault | None] = [None] * len(rows)
     for hit in index.hits(fingerprints.load(job.fingerprints), [row.answer for row in rows]):
@@ -127,7 +129,7 @@ def difficulty_chunk(
     count: Callable[[int], None],
 ) -> ChunkReport:
     """Measure a chunk slice by slice, and drop what is too easy or too hard."""
-    rows = read_kept(chunk.source)
+    rows = chunk.rows()
     tallies: list[Tally] = []
     for start in range(0, len(rows), SLICE):
         part = rows[start : start + SLICE]
@@ -153,7 +155,7 @@ def quality_chunk(
     count: Callable[[int], None],
 ) -> ChunkReport:
     """Have the problems of mathematics judged, and drop those that too few votes are for."""
-    rows = read_kept(chunk.source)
+    rows = chunk.rows()
     asked = [row for row in rows if not row.is_code]
     count(len(rows) - len(asked))
     with quality.open_ballot(directory / f"{chunk.key}.jsonl") as ballot:

@@ -30,6 +30,7 @@ from reasonrl.curation.rows import (
     Dropped,
     digest,
     hash_of,
+    read_kept,
     write_dropped,
     write_kept,
 )
@@ -114,6 +115,17 @@ class StepFolder:
     def dropped(self, key: str) -> Path:
         return self.directory / "dropped" / f"{key}.parquet"
 
+    def rows(self, key: str) -> list[Candidate]:
+        """Return the kept rows of a finished chunk; raise CheckpointError if they were changed."""
+        rows, report = read_kept(self.kept(key)), self.report(key)
+        if report is None or digest(rows) != report.digest:
+            raise CheckpointError(
+                "was changed after the build wrote it",
+                where=str(self.kept(key)),
+                remedy=f"delete {self.directory} to make this step anew",
+            )
+        return rows
+
     def report(self, key: str) -> ChunkReport | None:
         """Return the report of a finished chunk."""
         path = self._report(key)
@@ -185,7 +197,7 @@ def files_digest(files: Sequence[Path]) -> str:
         with path.open("rb") as file:
             while part := file.read(1 << 20):
                 found.update(part)
-    return found.hexdigest()[:32]
+    return found.hexdigest()
 
 
 def finished_steps(directory: Path) -> list[tuple[StepFolder, StepReport]]:

@@ -7,12 +7,10 @@ from pathlib import Path
 from reasonrl.atomic import write_atomic
 from reasonrl.console import Console
 from reasonrl.curation.build import Build, build
-from reasonrl.curation.lookup import examples, failures
+from reasonrl.curation.lookup import examples, failures, last_rows
 from reasonrl.curation.manifest import Manifest, read_manifest
 from reasonrl.curation.quality import read_agreement
 from reasonrl.curation.recipe import DataRecipe
-from reasonrl.curation.rows import read_kept
-from reasonrl.curation.store import finished_steps
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.launch.meter import open_meter
 from reasonrl.launch.process import only_process
@@ -68,9 +66,7 @@ def write_sheet(directory: Path, n: int) -> int:
 
     A CSV that is there already is not written over: somebody may have filled it.
     """
-    manifest = read_manifest(directory)
-    folder, report = finished_steps(directory)[-1]
-    rows = [row for key in report.chunks for row in read_kept(folder.kept(key))]
+    manifest, rows = read_manifest(directory), last_rows(directory)
     chosen = sorted(rows, key=lambda row: derive_seed("sheet", row.uid))[:n]
     table = directory / SHEET
     if table.exists():
@@ -89,10 +85,11 @@ def _people(directory: Path) -> dict[str, tuple[int, int]]:
     path = directory / SHEET
     if not path.exists():
         return {}
+    known = {row.uid for row in last_rows(directory)}
     return {
         question: counts
         for question, counts in read_answers(
-            path.read_text(encoding="utf-8-sig", errors="replace")
+            path.read_text(encoding="utf-8-sig", errors="replace"), known
         ).items()
         if counts[1]
     }

@@ -86,9 +86,10 @@ configs:
 
 # {manifest.name}
 
-{n_rows:,} problems with answers that a program can check, made by `reasonrl data build` (version
-{manifest.reasonrl}). The schema is that of Skywork-OR1-RL-Data: `data_source`, `prompt`, `ability`,
-`reward_model.ground_truth`, `extra_info`. Manifest hash `{manifest.hash}`.
+{n_rows:,} rows{_mixed(manifest)}: problems with answers that a program can check, made by
+`reasonrl data build` (version {manifest.reasonrl}). The schema is that of Skywork-OR1-RL-Data:
+`data_source`, `prompt`, `ability`, `reward_model.ground_truth`, `extra_info`.
+Manifest hash `{manifest.hash}`.
 
 ![what every step kept](funnel.svg)
 
@@ -188,14 +189,21 @@ def _hit(one: Seen) -> str:
     )
 
 
+def _mixed(manifest: Manifest) -> str:
+    """Say which sources were repeated or thinned."""
+    mix = manifest.recipe["publish"]["mix"].items()
+    factors = ", ".join(f"{_line(name)} times {factor:g}" for name, factor in mix)
+    return f" (of the training split {factors}: some problems repeatedly)" if factors else ""
+
+
 def _by_meaning(manifest: Manifest) -> str:
     has_semantic = manifest.recipe["dedup"]["semantic"] is not None
     return "Contamination is" if has_semantic else "Duplicates and contamination are"
 
 
 def _line(text: str) -> str:
-    """Return a text that stays in its cell of a table."""
-    return " ".join(text.split()).replace("|", "/").replace("`", "'")
+    """Return a text that stays in its cell of a table, and is no markup."""
+    return " ".join(text.split()).replace("|", "/").replace("`", "'").replace("<", "&lt;")
 
 
 def _solved(failures: Failures) -> str:
@@ -234,8 +242,8 @@ def _protected(manifest: Manifest) -> str:
         return "Nothing: no benchmark was held out of these problems."
     step = next(step for step in manifest.steps if step.name == "decontaminate")
     return (
-        f"Problems that are like one of {', '.join(names)} were dropped: {step.n_dropped:,} of "
-        f"{_n_before(step):,}."
+        f"Problems that are like one of {_line(', '.join(names))} were dropped: "
+        f"{step.n_dropped:,} of {_n_before(step):,}."
     )
 
 

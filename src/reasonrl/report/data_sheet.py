@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from reasonrl.curation.rows import Candidate
 from reasonrl.report.chart import escape_text
@@ -42,11 +42,15 @@ def render_table(rows: Sequence[Candidate]) -> str:
     return text.getvalue()
 
 
-def read_answers(text: str) -> dict[str, tuple[int, int]]:
-    """Return (yes, answered) of every question in a filled CSV; what is neither y nor n is left
-    out."""
+def read_answers(text: str, known: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Return (yes, answered) of every question in a filled CSV.
+
+    Left out are problems that are not `known`, all but the last line on a problem, and what is
+    neither y nor n.
+    """
     separator = ";" if text.partition("\n")[0].count(";") > 1 else ","  # as some spreadsheets save
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=separator))
+    lines = csv.DictReader(io.StringIO(text), delimiter=separator)
+    rows = {row.get("uid"): row for row in lines if row.get("uid") in known}.values()
     given = {
         question: [str(row.get(question) or "").strip().lower()[:1] for row in rows]
         for question in QUESTIONS

@@ -22,7 +22,7 @@ from reasonrl.curation.recipe import DataRecipe
 from reasonrl.curation.rows import read_dropped
 from reasonrl.curation.store import StepFolder, finished_steps
 from reasonrl.data.problems import load_problems
-from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.errors import CheckpointError, ConfigError, DataError
 from reasonrl.launch.meter import open_meter
 from reasonrl.recipe_file import parse
 from tests.e2e.support import REPOSITORY
@@ -166,11 +166,6 @@ def test_files_of_an_earlier_recipe_do_not_stay(raw, tmp_path):
     run(recipe_of(raw), tmp_path / "out")
     names = {path.name for path in (tmp_path / "out" / "data").iterdir()}
     assert names == {"code-train.parquet", "math-train.parquet"}
-
-
-def test_an_unknown_source_in_the_mix_is_an_error(raw, tmp_path):
-    with pytest.raises(ConfigError, match=r"publish\.mix names nobody"):
-        run(recipe_of(raw, publish={"mix": {"nobody": 2.0}}), tmp_path / "out")
 
 
 def test_two_builds_have_one_hash_and_workers_do_not_matter(raw, tmp_path):
@@ -322,6 +317,77 @@ def test_a_step_of_other_code_is_made_again(raw, tmp_path, monkeypatch):
     monkeypatch.setitem(builder._VERSIONS, "clean", 99)
     run(recipe_of(raw), tmp_path / "out")
     assert made_at(tmp_path / "out", "clean") != before
+
+
+@pytest.mark.parametrize("how", ["truncated", "emptied", "deleted", "exchanged"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1-read/kept/00-00000.parquet", "4-dedup/kept/00-00000.parquet",
+        "4-dedup/fingerprints/00-00000.npz", "5-decontaminate/kept/00-00000.parquet",
+        "5-decontaminate/dropped/00-00000.parquet",
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_named_or_harms_nothing(raw, tmp_path, name, how):
+    """Its step begins again with the rest as it was: an error that names it, or the same end."""
+    whole, path = run(recipe_of(raw), tmp_path / "out"), tmp_path / "out" / "steps" / name
+    following = sorted((tmp_path / "out" / "steps").iterdir())
+    for folder in following[int(name[0]) :]:
+        shutil.rmtree(folder)
+    if "fingerprints" in name:
+        for done in ("done.json", "reports/00-00000.json"):
+            (path.parents[1] / done).unlink()
+    if how == "exchanged":
+        other = path.parents[1] / "kept" / "01-00000.parquet"
+        path.write_bytes(other.read_bytes())
+    elif how == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: 100 if how == "truncated" else 0])
+    said = ""
+    try:
+        run(recipe_of(raw), tmp_path / "out")
+    except CheckpointError as error:
+        said = str(error)
+        shutil.rmtree(path.parents[1])
+    assert not said or (name.split("/")[0] in said and "delete" in said)
+    assert run(recipe_of(raw), tmp_path / "out").hash == whole.hash
+
+
+@pytest.mark.parametrize("text", ['{"x": 1}', "\x00\x00", '{"problem": "", "answer": "1"}'])
+def test_a_source_of_which_nothing_can_be_used_is_an_error(raw, tmp_path, text):
+    (raw / "math.jsonl").write_text(text)
+    with pytest.raises(DataError, match="none of the rows of train-math-deepscaler can be used"):
+        run(recipe_of(raw), tmp_path / "out")
+
+
+def test_sources_without_a_row_are_an_error(raw, tmp_path):
+    for name in ("math.jsonl", "code.jsonl"):
+        (raw / name).write_text("")
+    with pytest.raises(DataError, match="no rows in any source"):
+        run(recipe_of(raw), tmp_path / "out")
+
+
+def test_an_unknown_source_in_the_mix_is_an_error_before_the_work(raw, tmp_path):
+    with pytest.raises(ConfigError, match=r"publish\.mix names nobody"):
+        run(recipe_of(raw, publish={"mix": {"nobody": 2.0}}), tmp_path / "out")
+    assert not (tmp_path / "out" / "steps" / "2-clean").exists()
+
+
+def test_a_file_that_cannot_be_the_benchmark_is_refused_before_the_work(raw, tmp_path):
+    (raw / "aime.jsonl").write_text(json.dumps({"id": 1, "problem": AIME, "answer": "501"}))
+    protected = [{"type": "aime24", "path": str(raw / "aime.jsonl")}]
+    with pytest.raises(DataError, match="the 30 of aime24"):
+        run(recipe_of(raw, protected=protected), tmp_path / "out")
+    assert not (tmp_path / "out" / "steps").exists()
+
+
+def test_ids_are_unique_over_all_published_files(raw, tmp_path):
+    publish = {"validation": 0.5, "mix": {"train-math-deepscaler": 3.0}}
+    manifest = run(recipe_of(raw, publish=publish), tmp_path / "out")
+    paths = [tmp_path / "out" / "data" / file.file for file in manifest.files]
+    ids = [problem.id for path in paths for problem in load_problems(path)]
+    assert len(set(ids)) == len(ids) > 42
 
 
 SCRIPT = """

@@ -104,7 +104,8 @@ def test_people_answer_on_a_sheet_and_the_card_counts(built):
     assert len(lines) == 6
     assert (built / "sheet.html").read_text().count("\u2610") == 5 * 4
     answers = [f"{line.split(',')[0]},y,Yes,n,,fine" for line in lines[1:5]]
-    table.write_text("\n".join([lines[0], *answers, lines[5]]))
+    strangers = ["nobody-7,n,n,n,n,", answers[0].replace("y,Yes,n", "n,n,y")]  # the later holds
+    table.write_text("\n".join([lines[0], *strangers, *answers, lines[5]]))
     again = here("data", "sheet", built)
     assert (again.returncode, "may be filled" in again.stderr) == (2, True)
     write_card(built)
@@ -112,3 +113,19 @@ def test_people_answer_on_a_sheet_and_the_card_counts(built):
     assert "people found 4 of 4 complete (100%" in card
     assert "people found 0 of 4 formatted (0%" in card
     assert "relevant (" not in card
+
+
+def test_a_problem_cannot_command_the_terminal(raw, tmp_path):
+    line = json.dumps({"problem": STORY + "\x1b[31m \x9b2J red \x07", "answer": "7"})
+    path = raw / "math.jsonl"
+    path.write_text(path.read_text() + "\n" + line)
+    run(recipe_of(raw), tmp_path / "out")
+    shown = here("data", "show", tmp_path / "out", "train-math-deepscaler-46").stdout
+    assert "\ufffd[31m" in shown
+    assert not set(shown) & {"\x1b", "\x9b", "\x07"}
+
+
+@pytest.mark.parametrize("option", ["--step", "--reason", "--source"])
+def test_what_does_not_exist_is_an_error_with_what_does(built, option):
+    done = here("data", "show", built, option, "nothing")
+    assert (done.returncode, "one of" in done.stderr) == (2, True)

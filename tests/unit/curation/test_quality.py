@@ -227,12 +227,29 @@ def test_a_vote_that_is_missing_is_asked_for_again_by_the_next_command(tmp_path)
     assert len(agreement(read_votes(tmp_path / "v")).within) == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [((500, "", {}), "status 500"), ((200, "{}", {}), "another form"), (3.0, "time|disconnect")],
+)
+def test_a_judge_that_gives_no_answer_is_not_blamed_for_its_judgement(tmp_path, answer, why):
+    with judge(lambda _prompt, _n: answer) as (url, _):
+        settings = config(url, attempts=2, timeout_s=0.5)
+        with pytest.raises(EngineError, match=rf"(?i)j0 gives no answer: .*({why})"):
+            vote(ROWS, settings, tmp_path / "v")
+
+
+def test_a_judge_where_nobody_listens_is_named(tmp_path):
+    settings = config("http://127.0.0.1:9/v1", attempts=2)
+    with pytest.raises(EngineError, match=r"j0 gives no answer: .*connect"):
+        vote(ROWS, settings, tmp_path / "v")
+
+
 def test_a_threshold_that_changes_costs_no_vote(raw, tmp_path):
     with judge(honest) as (url, asked):
         for keep in (2, 3):
             quality = json.loads(config(url, keep=keep).model_dump_json())
             run(recipe_of(raw, quality=quality), tmp_path / "out")
-    assert len(asked) == 2 * 8 + 3 * 41
+    assert len(asked) == 8 + 3 * 41  # nor a look at the judge where nothing is asked of it
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "\ud83d\nRATING: VALID"])

@@ -94,6 +94,7 @@ def test_sources_of_mathematics(tmp_path, kind, row, source, answer):
         ("He scored 48 + 16 = <<48+16=64>>64 points.", "66", "64"),
         ("70 + 40 = 100 people have reappeared.", "110", "100"),
         ("So none.", "0", ""),
+        ("Each costs 40/160 = $<<40/160=0.25>>0.25", "25", "25"),
     ],
 )
 def test_what_a_solution_of_gsm8k_comes_to(tmp_path, solution, answer, result):
