@@ -276,8 +276,7 @@ def _step(
 ) -> StepReport:
     """Do a step unless it is done with these settings on this input."""
     folder, identity = one.folder(name), hash_of([name, _VERSIONS[name], settings])
-    done = folder.done()
-    if done is not None and done.identity == identity:
+    if (done := folder.done_as(identity)) is not None:
         return done
     folder.begin(identity)
     report = folder.finish(name, identity, work(folder))

@@ -158,23 +158,8 @@ class StepFolder:
 
     def finish(self, name: str, identity: str, reports: Sequence[ChunkReport]) -> StepReport:
         """Write the counts of all chunks, in order."""
-        kept: Counter[str] = Counter()
-        notes: Counter[str] = Counter()
-        dropped: dict[str, Counter[str]] = {}
-        for report in reports:
-            kept.update(report.kept)
-            notes.update(report.notes)
-            for source, reasons in report.dropped.items():
-                dropped.setdefault(source, Counter()).update(reasons)
-        counts = StepCounts(
-            name=name,
-            digest=hash_of([(report.key, report.digest) for report in reports]),
-            kept=dict(kept),
-            dropped={source: dict(reasons) for source, reasons in dropped.items()},
-            notes=dict(notes),
-        )
         keys = tuple(report.key for report in reports)
-        whole = StepReport(identity=identity, chunks=keys, counts=counts)
+        whole = StepReport(identity=identity, chunks=keys, counts=_summed(name, reports))
         write_atomic(self._done, json.dumps(asdict(whole)) + "\n")
         return whole
 
@@ -182,12 +167,39 @@ class StepFolder:
         """Return the counts of a finished step."""
         return _parse(self._done, TypeAdapter(StepReport)) if self._done.exists() else None
 
+    def done_as(self, identity: str) -> StepReport | None:
+        """Return the counts of a step that was finished as `identity` tells, if they are those of
+        its chunks."""
+        whole = self.done()
+        if whole is None or whole.identity != identity:
+            return None
+        reports = [report for key in whole.chunks if (report := self.report(key)) is not None]
+        return whole if whole.counts == _summed(whole.counts.name, reports) else None
+
     @property
     def _done(self) -> Path:
         return self.directory / "done.json"
 
     def _report(self, key: str) -> Path:
         return self.directory / "reports" / f"{key}.json"
+
+
+def _summed(name: str, reports: Sequence[ChunkReport]) -> StepCounts:
+    kept: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    dropped: dict[str, Counter[str]] = {}
+    for report in reports:
+        kept.update(report.kept)
+        notes.update(report.notes)
+        for source, reasons in report.dropped.items():
+            dropped.setdefault(source, Counter()).update(reasons)
+    return StepCounts(
+        name=name,
+        digest=hash_of([(report.key, report.digest) for report in reports]),
+        kept=dict(kept),
+        dropped={source: dict(reasons) for source, reasons in dropped.items()},
+        notes=dict(notes),
+    )
 
 
 def files_digest(files: Sequence[Path]) -> str:

@@ -361,6 +361,15 @@ def test_a_source_of_which_nothing_can_be_used_is_an_error(raw, tmp_path, text):
         run(recipe_of(raw), tmp_path / "out")
 
 
+def test_counts_that_were_edited_are_counted_anew(raw, tmp_path):
+    whole, steps = run(recipe_of(raw), tmp_path / "out"), tmp_path / "out" / "steps"
+    path = steps / "2-clean" / "done.json"
+    path.write_text(path.read_text().replace('"proof": 1', '"proof": 999'))
+    (steps / "3-answers" / "reports" / "00-00000.json").unlink()
+    assert run(recipe_of(raw), tmp_path / "out").hash == whole.hash
+    assert "999" not in path.read_text()
+
+
 def test_sources_without_a_row_are_an_error(raw, tmp_path):
     for name in ("math.jsonl", "code.jsonl"):
         (raw / name).write_text("")
