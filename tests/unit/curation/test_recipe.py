@@ -31,7 +31,7 @@ def test_every_shipped_recipe_can_be_read(path):
 def test_the_guide_names_every_key():
     guide = (RECIPES.parent / DataRecipe.guide).read_text()
     tables = {
-        "": DataRecipe, "source": RawSource, "clean": CleanConfig, "dedup": DedupConfig,
+        "(top)": DataRecipe, "source": RawSource, "clean": CleanConfig, "dedup": DedupConfig,
         "dedup.semantic": SemanticConfig, "decontaminate": DecontaminateConfig,
         "difficulty": DifficultyConfig, "quality": QualityConfig, "quality.judge": JudgeConfig,
         "publish": PublishConfig,
