@@ -23,12 +23,11 @@ def show_funnel(console: Console, steps: Sequence[StepCounts]) -> None:
     """Show what every step kept and why it dropped the rest."""
     table = Table("step", "kept", "dropped", "why")
     for counts in steps:
-        notes = "; ".join(f"{count:,} {name}" for name, count in counts.notes.items() if count)
         table.add_row(
             counts.name,
             f"{counts.n_kept:,}",
             f"{counts.n_dropped:,}",
-            " | ".join(part for part in (counts.why(), notes) if part),
+            " | ".join(part for part in (counts.why(), counts.noted()) if part),
         )
     console.print(table)
 

@@ -36,12 +36,11 @@ from reasonrl.curation.quality import (
 from reasonrl.curation.read import ReadJob, check_read, read_source
 from reasonrl.curation.recipe import HOW, DataRecipe
 from reasonrl.curation.rows import (
-    KEPT_SCHEMA,
     Candidate,
     Fault,
     digest,
     hash_of,
-    read_table,
+    read_column,
     write_kept,
 )
 from reasonrl.curation.semantic import find_same_meaning
@@ -282,8 +281,8 @@ def _step(
     report = folder.finish(name, identity, work(folder))
     counts = report.counts
     why = f" ({counts.why()})" if counts.n_dropped else ""
-    notes = "".join(f"; {n:,} {what}" for what, n in counts.notes.items() if n)
-    one.note(f"{name}: {counts.n_kept:,} kept, {counts.n_dropped:,} dropped{why}{notes}")
+    noted = f"; {counts.noted()}" if counts.noted() else ""
+    one.note(f"{name}: {counts.n_kept:,} kept, {counts.n_dropped:,} dropped{why}{noted}")
     return report
 
 
@@ -324,10 +323,10 @@ def _columns(chunks: Sequence[steps.Chunk]) -> tuple[list[str], list[str], list[
     lengths = []
     for chunk in chunks:
         path = StepFolder(chunk.source).kept(chunk.key)
-        table = read_table(path, KEPT_SCHEMA, ["uid", "answer"]).to_pydict()
-        uids += table["uid"]
-        answers += [_short(answer) for answer in table["answer"]]
-        lengths.append(len(table["uid"]))
+        some = read_column(path, "uid")
+        uids += some
+        answers += [_short(answer) for answer in read_column(path, "answer")]
+        lengths.append(len(some))
     return uids, answers, lengths
 
 

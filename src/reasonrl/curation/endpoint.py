@@ -75,24 +75,25 @@ class Judges:
         self, rows: Sequence[Candidate], ballot: Ledger[Vote], count: Callable[[int], None]
     ) -> None:
         room = asyncio.Semaphore(self._config.concurrency)
+        names = [content_of(row) for row in rows]
         async with httpx2.AsyncClient(timeout=self._config.timeout_s) as client:
             for judge in self._config.judge:
-                if judge.name not in self._trusted and self._waits_for(judge, rows, ballot):
+                if judge.name not in self._trusted and self._waits_for(judge, names, ballot):
                     await self._check(client, room, judge)
             async with asyncio.TaskGroup() as group:
-                for row in rows:
-                    group.create_task(self._row(client, room, row, ballot, count))
-        self._check_missing(rows, ballot)
+                for name, row in zip(names, rows, strict=True):
+                    group.create_task(self._row(client, room, name, row, ballot, count))
+        self._check_missing(names, ballot)
 
     async def _row(
         self,
         client: httpx2.AsyncClient,
         room: asyncio.Semaphore,
+        name: str,
         row: Candidate,
         ballot: Ledger[Vote],
         count: Callable[[int], None],
     ) -> None:
-        name = content_of(row)
         for judge in self._config.judge:
             for place in range(self._config.votes):
                 if _is_cast(ballot, name, judge, place):
@@ -109,12 +110,10 @@ class Judges:
                 )
         count(1)
 
-    def _waits_for(
-        self, judge: JudgeConfig, rows: Sequence[Candidate], ballot: Ledger[Vote]
-    ) -> bool:
+    def _waits_for(self, judge: JudgeConfig, names: Sequence[str], ballot: Ledger[Vote]) -> bool:
         return any(
-            not _is_cast(ballot, content_of(row), judge, place)
-            for row in rows
+            not _is_cast(ballot, name, judge, place)
+            for name in names
             for place in range(self._config.votes)
         )
 
@@ -129,7 +128,7 @@ class Judges:
         texts = await asyncio.gather(
             *(self._ask(client, room, judge, prompt_of(row), is_vote=False) for row in known)
         )
-        if not any(texts):
+        if all(text is None for text in texts):
             raise EngineError(
                 f"the judge {judge.name} gives no answer: {self._failures.get(judge.name)}",
                 where=judge.url,
@@ -201,11 +200,11 @@ class Judges:
             )
         return _content(answer)
 
-    def _check_missing(self, rows: Sequence[Candidate], ballot: Ledger[Vote]) -> None:
+    def _check_missing(self, names: Sequence[str], ballot: Ledger[Vote]) -> None:
         for judge in self._config.judge:
             votes = [
-                ballot.entries[content_of(row), judge.name, place]
-                for row in rows
+                ballot.entries[name, judge.name, place]
+                for name in names
                 for place in range(self._config.votes)
             ]
             missing = sum(vote.valid is None for vote in votes)

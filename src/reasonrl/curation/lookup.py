@@ -14,13 +14,12 @@ from itertools import islice
 from pathlib import Path
 
 from reasonrl.curation.rows import (
-    KEPT_SCHEMA,
     Candidate,
     Dropped,
     Reason,
+    read_column,
     read_dropped,
     read_kept,
-    read_table,
 )
 from reasonrl.curation.store import STEPS, StepCounts, StepFolder, StepReport, finished_steps
 from reasonrl.errors import ConfigError
@@ -122,6 +121,12 @@ def last_rows(directory: Path) -> list[Candidate]:
     return [row for key in report.chunks for row in folder.rows(key)]
 
 
+def last_uids(directory: Path) -> set[str]:
+    """Return the ids of the rows that the last finished step kept."""
+    folder, report = _steps(directory)[-1]
+    return {uid for key in report.chunks for uid in read_column(folder.kept(key), "uid")}
+
+
 def failures(directory: Path) -> dict[str, Counter[int]]:
     """Return how many problems have how many failures of 16, by model, empty if none was measured.
 
@@ -129,12 +134,11 @@ def failures(directory: Path) -> dict[str, Counter[int]]:
     """
     steps = _steps(directory)
     folder, report = next((one for one in steps if one[1].counts.name == "difficulty"), steps[-1])
-    rows = [row for key in report.chunks for row in read_kept(folder.kept(key))]
-    rows += [row.candidate for row in _dropped(folder, report.chunks)]
     found: dict[str, Counter[int]] = {}
-    for row in rows:
-        for model, count in json.loads(row.difficulty or "{}").items():
-            found.setdefault(model, Counter())[count] += 1
+    for path in (place(key) for key in report.chunks for place in (folder.kept, folder.dropped)):
+        for text in filter(None, read_column(path, "difficulty")):
+            for model, count in json.loads(text).items():
+                found.setdefault(model, Counter())[count] += 1
     return found
 
 
@@ -149,7 +153,7 @@ def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:
 
 
 def _rows_with(path: Path, uids: set[str]) -> list[Candidate]:
-    if not set(read_table(path, KEPT_SCHEMA, ["uid"])["uid"].to_pylist()) & uids:
+    if not set(read_column(path, "uid")) & uids:
         return []
     return [row for row in read_kept(path) if row.uid in uids]
 

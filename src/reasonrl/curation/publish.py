@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reasonrl.curation.recipe import PublishConfig
-from reasonrl.curation.rows import KEPT_SCHEMA, Candidate, read_table
+from reasonrl.curation.rows import Candidate, read_column
 from reasonrl.curation.store import StepFolder, files_digest
 from reasonrl.errors import ConfigError
 from reasonrl.seeds import derive_seed
@@ -77,7 +77,7 @@ def _models(chunks: Sequence[Path]) -> list[str]:
     """Return the models whose difficulty is known of any row."""
     known: set[str] = set()
     for chunk in chunks:
-        known.update(read_table(chunk, KEPT_SCHEMA, ["difficulty"])["difficulty"].to_pylist())
+        known.update(read_column(chunk, "difficulty"))
     return sorted({name for text in known if text for name in json.loads(text)})
 
 

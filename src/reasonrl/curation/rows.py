@@ -127,7 +127,7 @@ def write_dropped(path: Path, dropped: Sequence[Dropped]) -> None:
 
 def read_kept(path: Path) -> list[Candidate]:
     """Return the candidates of one file; raise CheckpointError if it is damaged."""
-    columns = read_table(path, KEPT_SCHEMA).to_pydict()
+    columns = _read(path, KEPT_SCHEMA).to_pydict()
     ordered = (columns[name] for name in _TEXT_FIELDS)
     return [
         Candidate(**dict(zip(_TEXT_FIELDS, values, strict=True)))
@@ -137,11 +137,16 @@ def read_kept(path: Path) -> list[Candidate]:
 
 def read_dropped(path: Path) -> list[Dropped]:
     """Return the dropped rows of one file; raise CheckpointError if it is damaged."""
-    return [_dropped(row) for row in read_table(path, DROPPED_SCHEMA).to_pylist()]
+    return [_dropped(row) for row in _read(path, DROPPED_SCHEMA).to_pylist()]
 
 
-def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a chunk's table, or some columns of it; raise CheckpointError if it is damaged."""
+def read_column(path: Path, name: str) -> list[str]:
+    """Return one field of all candidates of a file, kept or dropped, without reading the rest."""
+    found: list[str] = _read(path, KEPT_SCHEMA, [name])[name].to_pylist()
+    return found
+
+
+def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, schema=schema, columns=columns)
     except (OSError, pa.ArrowException) as error:

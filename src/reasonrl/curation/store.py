@@ -83,6 +83,10 @@ class StepCounts:
             total.update(reasons)
         return ", ".join(f"{count:,} {reason}" for reason, count in total.most_common())
 
+    def noted(self) -> str:
+        """Return what else was counted, empty if nothing."""
+        return "; ".join(f"{count:,} {name}" for name, count in self.notes.items() if count)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:

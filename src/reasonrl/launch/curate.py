@@ -7,7 +7,7 @@ from pathlib import Path
 from reasonrl.atomic import write_atomic
 from reasonrl.console import Console
 from reasonrl.curation.build import Build, build
-from reasonrl.curation.lookup import examples, failures, last_rows
+from reasonrl.curation.lookup import examples, failures, last_rows, last_uids
 from reasonrl.curation.manifest import Manifest, read_manifest
 from reasonrl.curation.quality import read_agreement
 from reasonrl.curation.recipe import DataRecipe
@@ -85,7 +85,7 @@ def _people(directory: Path) -> dict[str, tuple[int, int]]:
     path = directory / SHEET
     if not path.exists():
         return {}
-    known = {row.uid for row in last_rows(directory)}
+    known = last_uids(directory)
     return {
         question: counts
         for question, counts in read_answers(
