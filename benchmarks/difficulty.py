@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.funnel import FILES
 from reasonrl.algo.stats import share_of
 from reasonrl.console import Console
 from reasonrl.curation.manifest import Manifest
@@ -42,9 +43,9 @@ def sums(path: Path) -> list[dict[str, object]]:
 
 def words(data: Path) -> list[dict[str, object]]:
     """Return 250 problems each of GSM8K and MATH."""
-    names = {"gsm8k": "gsm8k/train.jsonl", "math": "math/train_math_math.json"}
     return [
-        {"type": kind, "path": str(data / name), "limit": N // 2} for kind, name in names.items()
+        {"type": kind, "path": str(data / FILES[kind]), "limit": N // 2}
+        for kind in ("gsm8k", "math")
     ]
 
 

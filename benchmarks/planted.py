@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.funnel import FILES
 from benchmarks.planting import KINDS, Planted, plant
 from reasonrl.config import MathBenchmark
 from reasonrl.curation.decontaminate import ProtectedIndex
@@ -25,18 +26,19 @@ from reasonrl.curation.rows import Candidate, read_kept
 from reasonrl.curation.store import StepFolder
 
 N = 1_000
-SOURCES = {"aime": "math/train_math_aime.json", "math": "math/train_math_math.json",
-           "gsm8k": "gsm8k/train.jsonl"}  # fmt: skip
+SOURCES = ("aime", "math", "gsm8k")
 
 
 def read(data: Path, scratch: Path) -> list[Candidate]:
     """Return all raw problems."""
     rows: list[Candidate] = []
-    for number, (kind, name) in enumerate(SOURCES.items()):
+    for number, kind in enumerate(SOURCES):
         folder = StepFolder(scratch / kind)
         folder.begin("planted")
-        source = RawSource(type=kind, path=data / name)  # type: ignore[arg-type]
-        job = ReadJob(folder=folder.directory, number=number, source=source, files=(data / name,))
+        source = RawSource(type=kind, path=data / FILES[kind])  # type: ignore[arg-type]
+        job = ReadJob(
+            folder=folder.directory, number=number, source=source, files=(data / FILES[kind],)
+        )
         for report in read_source(job):
             rows += read_kept(folder.kept(report.key))
     return [row for row in rows if row.answer]

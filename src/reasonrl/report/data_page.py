@@ -68,22 +68,7 @@ def render_readme(manifest: Manifest, license_id: str, judged: Judged, failures:
     sources = "\n".join(
         f"| `{_line(name)}` | {count:,} |" for name, count in _published(manifest).items()
     )
-    return f"""---
-license: {json.dumps(license_id)}
-task_categories:
-- text-generation
-tags:
-- reinforcement-learning
-- verifiable-rewards
-- reasonrl
-size_categories:
-- {_size(n_rows)}
-configs:
-- config_name: default
-  data_files:
-{_data_files(manifest)}
----
-
+    return f"""{_front_matter(manifest, license_id, n_rows)}
 # {manifest.name}
 
 {n_rows:,} rows{_mixed(manifest)}: problems with answers that a program can check, made by
@@ -245,6 +230,25 @@ def _protected(manifest: Manifest) -> str:
         f"Problems that are like one of {_line(', '.join(names))} were dropped: "
         f"{step.n_dropped:,} of {_n_before(step):,}."
     )
+
+
+def _front_matter(manifest: Manifest, license_id: str, n_rows: int) -> str:
+    return f"""---
+license: {json.dumps(license_id)}
+task_categories:
+- text-generation
+tags:
+- reinforcement-learning
+- verifiable-rewards
+- reasonrl
+size_categories:
+- {_size(n_rows)}
+configs:
+- config_name: default
+  data_files:
+{_data_files(manifest)}
+---
+"""
 
 
 def _data_files(manifest: Manifest) -> str:
