@@ -20,12 +20,12 @@ import ray
 import torch
 from tests.conftest import batch_of
 
-from reasonrl.config import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
 from reasonrl.engines.remote import Seat
 from reasonrl.engines.remote.cluster import connect, start
 from reasonrl.engines.remote.objects import store
 from reasonrl.engines.sync import FLOAT32, push_weights
 from reasonrl.launch.engines import Plan, model_for, open_engines
+from reasonrl.recipe import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
 from reasonrl.types import Message, Prompt, Sampling
 
 REPEATS = 5

@@ -25,7 +25,7 @@ import psutil
 
 from reasonrl.curation.build import Build, build
 from reasonrl.curation.recipe import DataRecipe
-from reasonrl.recipe_file import parse
+from reasonrl.recipe.toml import parse
 
 NAMES = [
     "Natalia",

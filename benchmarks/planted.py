@@ -15,15 +15,15 @@ from pathlib import Path
 
 from benchmarks.funnel import FILES
 from benchmarks.planting import KINDS, Planted, plant
-from reasonrl.config import MathBenchmark
-from reasonrl.curation.decontaminate import ProtectedIndex
-from reasonrl.curation.dedup import find_duplicates
-from reasonrl.curation.fingerprints import fingerprint, joined
-from reasonrl.curation.protected import load_protected
-from reasonrl.curation.read import ReadJob, read_source
+from reasonrl.curation.likeness.decontaminate import ProtectedIndex
+from reasonrl.curation.likeness.dedup import find_duplicates
+from reasonrl.curation.likeness.fingerprints import fingerprint, joined
+from reasonrl.curation.likeness.protected import load_protected
 from reasonrl.curation.recipe import DecontaminateConfig, DedupConfig, RawSource
 from reasonrl.curation.rows import Candidate, read_kept
+from reasonrl.curation.sources.read import ReadJob, read_source
 from reasonrl.curation.store import StepFolder
+from reasonrl.recipe import MathBenchmark
 
 N = 1_000
 SOURCES = ("aime", "math", "gsm8k")

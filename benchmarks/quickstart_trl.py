@@ -28,8 +28,8 @@ import psutil
 from benchmarks.common import Row, machine_busy_s, report
 from benchmarks.duel_trl import FOREIGN_CORES
 from benchmarks.workload import OPTIMIZER
-from reasonrl.config import Recipe
-from reasonrl.recipe_file import load_recipe
+from reasonrl.recipe import Recipe
+from reasonrl.recipe.toml import load_recipe
 
 GOAL = 0.60
 RECIPE = Path(__file__).with_suffix(".toml")
@@ -41,9 +41,9 @@ def tell(step: int, wall_s: float, accuracy: float) -> None:
 
 
 def work_reasonrl(recipe: Recipe) -> None:
-    from reasonrl.console import Console
     from reasonrl.launch.train import train
-    from reasonrl.record import RunRecorder
+    from reasonrl.run.record import RunRecorder
+    from reasonrl.terminal import Console
 
     with tempfile.TemporaryDirectory() as directory:
         train(recipe, Path(directory) / "run", Console())
@@ -68,8 +68,8 @@ def work_trl(recipe: Recipe) -> None:
     from reasonrl.launch.judges import judge_with
     from reasonrl.models.fetch import locate
     from reasonrl.models.hf import load_model
-    from reasonrl.pools import encode_pools, load_problem_lists
-    from reasonrl.rollout import Answer
+    from reasonrl.rollout.collect import Answer
+    from reasonrl.rollout.pools import encode_pools, load_problem_lists
     from reasonrl.types import Sampling, StopReason, Task
     from reasonrl.verify import Verifier
 

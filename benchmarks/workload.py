@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reasonrl.engines.optimizer import OptimizerSettings
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.engines.update import OptimizerSettings
 from reasonrl.types import Completion, Prompt
 
 OPTIMIZER = OptimizerSettings(

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reasonrl.engines.local import LocalEngine, use_threads
-from reasonrl.engines.optimizer import OptimizerSettings
+from reasonrl.engines.local import LocalEngine
+from reasonrl.engines.process import use_threads
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.engines.update import OptimizerSettings
 from reasonrl.models.hf import load_model
 from reasonrl.types import Prompt, Sampling
 

@@ -6,7 +6,8 @@ Long token arrays are NumPy, so that a paper-size batch (67 million tokens) fits
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -19,6 +20,12 @@ Tokens: TypeAlias = npt.NDArray[np.int32]
 
 Logprobs: TypeAlias = npt.NDArray[np.float32]
 """Natural-log probabilities, one for each token, at the sampling temperature."""
+
+Row: TypeAlias = dict[str, float | int | str | bool | None]
+"""One step's metrics by name; docs/metrics.md declares every name."""
+
+Phase: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Open a phase of long work by its name and number of items; yields a function that counts them."""
 
 
 class Kind(StrEnum):

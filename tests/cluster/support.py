@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from reasonrl.config import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
 from reasonrl.launch.engines import Plan
+from reasonrl.recipe import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
 
 SILENCE_S = 180.0  # a slow machine takes a minute to import vLLM
 

@@ -160,7 +160,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(tmp_path):
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "from reasonrl.cli import main; main()"
+        "from reasonrl.cli.app import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "train", str(TINY), "--run-dir", str(run), *SHORT],
@@ -176,7 +176,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(tmp_path):
 def test_help_and_show_config_load_nothing_heavy():
     code = (
         "import sys; sys.argv = ['reasonrl', *sys.argv[1:]]\n"
-        "from reasonrl.cli import main\n"
+        "from reasonrl.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'ray', 'vllm', 'sympy', 'transformers'} & sys.modules.keys()\n"
@@ -192,14 +192,14 @@ def test_help_and_show_config_load_nothing_heavy():
 
 def test_importing_the_package_loads_nothing_heavy():
     code = (
-        "import sys, reasonrl, reasonrl.config\n"
+        "import sys, reasonrl, reasonrl.recipe\n"
         "sys.exit(len({'torch', 'ray', 'vllm', 'sympy', 'transformers'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_show_config_prints_a_recipe_that_reads_back_equal(tmp_path):
-    from reasonrl.recipe_file import dump_recipe, load_recipe
+    from reasonrl.recipe.toml import dump_recipe, load_recipe
 
     recipe = load_recipe(TINY, ["seed=7"])
     copy = tmp_path / "copy.toml"
@@ -208,7 +208,7 @@ def test_show_config_prints_a_recipe_that_reads_back_equal(tmp_path):
 
 
 def test_show_config_prints_an_evaluation_recipe_too(tmp_path):
-    from reasonrl.recipe_file import load_eval_recipe
+    from reasonrl.recipe.toml import load_eval_recipe
 
     done = reasonrl("show-config", RECIPES / "eval-or1.toml")
     assert done.returncode == 0, done.stderr

@@ -453,7 +453,7 @@ def test_help_names_the_options():
 
 
 def test_the_line_of_a_training_evaluation_has_pass_and_consensus(run):
-    from reasonrl.record import RunRecorder
+    from reasonrl.run.record import RunRecorder
 
     assert " pass@8=" in describe(RunRecorder(run).evaluations()[-1])
 
@@ -464,7 +464,7 @@ def test_a_full_disk_is_said_and_the_evaluation_goes_on_when_there_is_space(aske
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000));"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "from reasonrl.cli import main; main()"
+        "from reasonrl.cli.app import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, asked), "--out", str(directory)],

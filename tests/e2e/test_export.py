@@ -8,12 +8,12 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from reasonrl.config import OptimizerConfig
 from reasonrl.errors import EngineError
 from reasonrl.launch.engines import local_engine
 from reasonrl.launch.export import check_export, origin_of, without_places
 from reasonrl.models.hf import load_model
-from reasonrl.recipe_file import load_recipe
+from reasonrl.recipe import OptimizerConfig
+from reasonrl.recipe.toml import load_recipe
 from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as reasonrl
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from reasonrl.status import HEARTBEAT, read_status
+from reasonrl.run.layout import HEARTBEAT
+from reasonrl.run.status import read_status
 from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as reasonrl
 

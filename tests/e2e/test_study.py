@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from reasonrl.console import Console
 from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import recipe_base
 from reasonrl.studies.catalog import studies_of
 from reasonrl.studies.processes import Task, work_off
 from reasonrl.studies.results import results_of, write_results
 from reasonrl.studies.runs import jobs_of, read_records, run_jobs
+from reasonrl.terminal import Console
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl_here
 from tests.unit.studies.support import SMALL
 
@@ -95,7 +95,7 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(tmp_path):
 
 SCRIPT = """
 from pathlib import Path
-from reasonrl.console import Console
+from reasonrl.terminal import Console
 from reasonrl.studies.runs import run_jobs
 from tests.e2e.test_study import tiny_jobs
 

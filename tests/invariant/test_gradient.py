@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reasonrl.algo.loss import Objective, loss_sum
-from reasonrl.batch import split_minibatches
+from reasonrl.loop.batch import split_minibatches
 from reasonrl.types import Sampling
 from tests.conftest import TEXTS, batch_of, prompts_of
 

@@ -10,10 +10,10 @@ from typing import Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from reasonrl.config import Recipe
-from reasonrl.console import Console
 from reasonrl.launch.train import train
-from reasonrl.recipe_file import load_recipe
+from reasonrl.recipe import Recipe
+from reasonrl.recipe.toml import load_recipe
+from reasonrl.terminal import Console
 from tests.e2e.support import RECIPES, metrics_of, rollouts_of
 
 # Two stages of two steps each in which every mechanism has something to do.
@@ -110,7 +110,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "engine.learner.ranks": (),
     "engine.learner.sequence_parallel": (),
     "engine.learner.timeout_s": (),
-    "pipeline.staleness": (),  # tests/unit/test_pipeline.py, as its fellows
+    "pipeline.staleness": (),  # tests/unit/loop/test_pipelined.py, as its fellows
     "pipeline.correction": (),
     "pipeline.cap": (),
     "engine.device": (),  # needs a second device; not confirmed on a GPU
@@ -152,7 +152,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     ),
     "stage.optimizer_state": ('stage.2.optimizer_state="reset"',),
     "stage.entropy_state": ('stage.2.entropy_state="reset"', *BELOW_TARGET),
-    "stage.drop_solved": (),  # tests/unit/test_trainer.py, and the resume test runs with it
+    "stage.drop_solved": (),  # tests/unit/loop/test_trainer.py, and the resume test runs with it
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 import typer
 
-from reasonrl.cli import app
+from reasonrl.cli.app import app
 from tests.e2e.support import REPOSITORY
 
 PAGES = sorted(

@@ -16,9 +16,9 @@ from reasonrl.curation.recipe import CleanConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason
 from reasonrl.types import FAILED_STATUSES, Kind, Status, Task, Verdict
 from reasonrl.verify import CodeOptions, Verifier, VerifyItem
-from reasonrl.verify.answer import judge_fast, read_golds
 from reasonrl.verify.code.verdict import Program, ProgramJudge
 from reasonrl.verify.extract import last_box
+from reasonrl.verify.math.answer import judge_fast, read_golds
 
 _DEADLINE_S = 10.0  # of one answer: what is kept must not depend on how busy a machine is
 _FINAL = re.compile(

@@ -18,33 +18,32 @@ from typing import TypeVar
 
 import numpy as np
 
-from reasonrl.curation import fingerprints, steps
+from reasonrl.curation import steps
 from reasonrl.curation.answers import is_tests
-from reasonrl.curation.dedup import Match, find_duplicates
-from reasonrl.curation.difficulty import OpenMeter, attempts_directory, keep_weights, open_attempts
-from reasonrl.curation.endpoint import Judges
+from reasonrl.curation.likeness import fingerprints
+from reasonrl.curation.likeness.dedup import Match, find_duplicates
+from reasonrl.curation.likeness.protected import load_protected
+from reasonrl.curation.likeness.semantic import find_same_meaning
 from reasonrl.curation.manifest import Manifest, write_manifest
-from reasonrl.curation.protected import load_protected
 from reasonrl.curation.publish import check_mix, publish
-from reasonrl.curation.quality import (
+from reasonrl.curation.ratings.difficulty import (
+    OpenMeter,
+    attempts_directory,
+    keep_weights,
+    open_attempts,
+)
+from reasonrl.curation.ratings.endpoint import Judges
+from reasonrl.curation.ratings.quality import (
     AGREEMENT,
     agreement,
     read_votes,
     votes_directory,
     write_agreement,
 )
-from reasonrl.curation.read import ReadJob, check_read, read_source
 from reasonrl.curation.recipe import HOW, DataRecipe
-from reasonrl.curation.rows import (
-    Candidate,
-    Fault,
-    digest,
-    hash_of,
-    read_column,
-    write_kept,
-)
-from reasonrl.curation.semantic import find_same_meaning
-from reasonrl.curation.source_files import source_files
+from reasonrl.curation.rows import Candidate, Fault, digest, hash_of, read_column, write_kept
+from reasonrl.curation.sources.files import source_files
+from reasonrl.curation.sources.read import ReadJob, check_read, read_source
 from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, files_digest
 from reasonrl.curation.workers import run_all
 from reasonrl.errors import DataError

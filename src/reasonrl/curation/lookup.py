@@ -13,14 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from reasonrl.curation.rows import (
-    Candidate,
-    Dropped,
-    Reason,
-    read_column,
-    read_dropped,
-    read_kept,
-)
+from reasonrl.curation.rows import Candidate, Dropped, Reason, read_column, read_dropped, read_kept
 from reasonrl.curation.store import STEPS, StepCounts, StepFolder, StepReport, finished_steps
 from reasonrl.errors import ConfigError
 

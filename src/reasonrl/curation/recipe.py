@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from reasonrl.config import (
+from reasonrl.recipe import (
     NAME,
     CodeBenchmark,
     EngineConfig,

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from reasonrl.curation import fingerprints, quality
 from reasonrl.curation.answers import check_answers
 from reasonrl.curation.clean import find_fault
-from reasonrl.curation.decontaminate import ProtectedIndex, contamination
-from reasonrl.curation.difficulty import (
+from reasonrl.curation.likeness import fingerprints
+from reasonrl.curation.likeness.decontaminate import ProtectedIndex, contamination
+from reasonrl.curation.ratings import quality
+from reasonrl.curation.ratings.difficulty import (
     SLICE,
     Attempts,
     Meter,
@@ -24,8 +25,8 @@ from reasonrl.curation.difficulty import (
     rollouts,
     with_difficulty,
 )
-from reasonrl.curation.endpoint import Judges
-from reasonrl.curation.ledger import Ledger
+from reasonrl.curation.ratings.endpoint import Judges
+from reasonrl.curation.ratings.ledger import Ledger
 from reasonrl.curation.recipe import (
     CleanConfig,
     DecontaminateConfig,

@@ -23,7 +23,7 @@ from reasonrl.atomic import whole_lines, write_atomic
 from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.evaluation.score import Sample
 from reasonrl.evaluation.suite import Draft, Key
-from reasonrl.rollout import EncodedProblem, Tokenizer
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.types import Problem, Status, StopReason, Verdict
 
 _SAMPLES = pa.schema(

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.algo.paired import Gain
 from reasonrl.atomic import write_atomic
-from reasonrl.config import NAME
 from reasonrl.errors import CheckpointError
 from reasonrl.evaluation.score import SuiteResult
+from reasonrl.recipe import NAME
 
 RESULTS = "results.json"
 

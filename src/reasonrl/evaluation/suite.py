@@ -14,7 +14,8 @@ from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.evaluation.score import Sample, SuiteResult, score_suite
-from reasonrl.rollout import Answer, EncodedProblem, Judge, Tokenizer, check_failures
+from reasonrl.rollout.collect import Answer, Judge, check_failures
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Completion, Prompt, Sampling, StopReason, Tokens, Verdict
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reasonrl.algo.stats import Estimate
-from reasonrl.config import LiveCodeBench
-from reasonrl.evaluation.options import usual_samples
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import SuiteResult
+from reasonrl.recipe import LiveCodeBench
 
 _ENDS = ("since", "until")
 
@@ -76,3 +75,12 @@ def _how(result: SuiteResult, source: Mapping[str, Any]) -> str:
         if window != _WINDOW:
             parts.append(f"{window[0]} to {window[1]}")
     return ", ".join(parts)
+
+
+_SAMPLES = {"aime24": 32, "aime25": 32}  # the report's avg@32; of all others its avg@4
+OTHER_SAMPLES = 4
+
+
+def usual_samples(benchmark: str) -> int:
+    """Return the report's k, or that of its LiveCodeBench for what it does not evaluate."""
+    return _SAMPLES.get(benchmark, OTHER_SAMPLES)

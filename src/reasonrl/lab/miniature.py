@@ -20,10 +20,10 @@ import numpy as np
 
 from reasonrl.algo.loss import Objective
 from reasonrl.atomic import write_atomic
-from reasonrl.console import Console
-from reasonrl.engines.local import LocalEngine, keep_freed_memory, use_threads
-from reasonrl.engines.optimizer import OptimizerSettings
+from reasonrl.engines.local import LocalEngine
+from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.engines.update import OptimizerSettings
 from reasonrl.errors import ModelError, StorageError
 from reasonrl.lab.problems import (
     ATTEMPTS,
@@ -42,6 +42,7 @@ from reasonrl.lab.world import Draws, World, WorldSpec, draw_chains, make_world,
 from reasonrl.models.fetch import cache_dir
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.small import EOS, SmallShape, build_small, word_ids
+from reasonrl.terminal import Console
 from reasonrl.types import Group, Message, Problem
 
 NAME = "miniature"

@@ -15,19 +15,12 @@ from itertools import islice
 from pathlib import Path
 
 from reasonrl.atomic import write_atomic
-from reasonrl.config import VerifyConfig
 from reasonrl.engines.local import LocalEngine
-from reasonrl.lab.world import (
-    Chain,
-    Draws,
-    World,
-    WorldSpec,
-    answer,
-    as_problem,
-    draw_chains,
-)
+from reasonrl.lab.world import Chain, Draws, World, WorldSpec, answer, as_problem, draw_chains
 from reasonrl.launch.judges import judge_with, make_verifier
-from reasonrl.rollout import collect, encode_problems
+from reasonrl.recipe import VerifyConfig
+from reasonrl.rollout.collect import collect
+from reasonrl.rollout.problems import encode_problems
 from reasonrl.types import Group, Problem, Sampling
 
 TRAIN, EASY, NOISY, HELDOUT = "train.jsonl", "easy.jsonl", "noisy.jsonl", "heldout.jsonl"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from reasonrl.atomic import write_atomic
-from reasonrl.console import Console
 from reasonrl.curation.build import Build, build
 from reasonrl.curation.lookup import examples, failures, last_rows, last_uids
 from reasonrl.curation.manifest import Manifest, read_manifest
-from reasonrl.curation.quality import read_agreement
+from reasonrl.curation.ratings.quality import read_agreement
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.launch.meter import open_meter
-from reasonrl.launch.process import only_process
-from reasonrl.report.data_bars import render_funnel
-from reasonrl.report.data_page import Judged, render_page, render_readme
-from reasonrl.report.data_sheet import read_answers, render_sheet, render_table
+from reasonrl.report.data.bars import render_funnel
+from reasonrl.report.data.page import Judged, render_page, render_readme
+from reasonrl.report.data.sheet import read_answers, render_sheet, render_table
+from reasonrl.run.process import only_process
 from reasonrl.seeds import derive_seed
+from reasonrl.terminal import Console
 
 _SHOWN_REASONS = (
     "contaminated", "near-duplicate", "renumbered", "duplicate", "answers-conflict",

@@ -13,15 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reasonrl.config import EngineConfig, OptimizerConfig
-from reasonrl.engines.local import LocalEngine, LocalSampler, use_threads
-from reasonrl.engines.optimizer import OptimizerSettings
+from reasonrl.engines.local import LocalEngine, LocalSampler
+from reasonrl.engines.process import use_threads
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.sync import BFLOAT16, FLOAT32, Audit
+from reasonrl.engines.update import OptimizerSettings
 from reasonrl.errors import ConfigError
-from reasonrl.launch.heartbeat import Describe
 from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_model
+from reasonrl.recipe import EngineConfig, OptimizerConfig
+from reasonrl.run.heartbeat import Describe
 
 if TYPE_CHECKING:
     from reasonrl.engines.remote import RankEngine, RemoteLearner, RemoteRollout, Seat

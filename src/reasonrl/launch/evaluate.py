@@ -13,12 +13,9 @@ from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
-from reasonrl.config import EvalRecipe, Suite
-from reasonrl.console import Console
-from reasonrl.engines.local import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.journal import FileJournal, Identity, read_samples, write_samples
-from reasonrl.evaluation.options import Request
 from reasonrl.evaluation.results import (
     Comparison,
     EvalResults,
@@ -30,16 +27,19 @@ from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.launch.engines import open_cluster
 from reasonrl.launch.models import Place, find_model
-from reasonrl.launch.process import only_process
-from reasonrl.launch.protocol import settle_protocol
+from reasonrl.launch.request import Request
+from reasonrl.launch.settle import settle_protocol
 from reasonrl.launch.subject import Subject, open_subject
-from reasonrl.manifest import problems_digest, prompts_digest
-from reasonrl.pools import SuitePools, load_problem_lists, longest_in_suites
-from reasonrl.recipe_file import dump_table
-from reasonrl.report.eval_page import render_eval_page
-from reasonrl.report.eval_samples import read_suite_samples
-from reasonrl.rollout import EncodedProblem
-from reasonrl.summary import PAGE
+from reasonrl.recipe import EvalRecipe, Suite
+from reasonrl.recipe.toml import dump_table
+from reasonrl.report.evaluation.page import render_eval_page
+from reasonrl.report.evaluation.samples import read_suite_samples
+from reasonrl.rollout.pools import SuitePools, load_problem_lists, longest_in_suites
+from reasonrl.rollout.problems import EncodedProblem
+from reasonrl.run.layout import PAGE
+from reasonrl.run.problem_sets import problems_digest, prompts_digest
+from reasonrl.run.process import only_process
+from reasonrl.terminal import Console
 
 SAMPLES, JOURNAL = "samples", "journal"
 

@@ -16,27 +16,30 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from reasonrl import __version__, checkpoint
-from reasonrl.config import Recipe
-from reasonrl.console import Console
-from reasonrl.engines.local import LocalEngine, use_threads
+from reasonrl import __version__
+from reasonrl.engines.local import LocalEngine
+from reasonrl.engines.process import use_threads
 from reasonrl.errors import ConfigError, EngineError, StorageError
-from reasonrl.evaluation.options import BENCHMARKS
 from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
 from reasonrl.launch.engines import local_engine
 from reasonrl.launch.judges import judge_with, make_verifier
 from reasonrl.launch.models import Place, find_model, open_model, take_over
-from reasonrl.manifest import DATA, read_manifest
+from reasonrl.launch.request import BENCHMARKS
 from reasonrl.models import fetch
 from reasonrl.models.hf import TINY, LanguageModel
 from reasonrl.models.plain import score_plainly
-from reasonrl.pools import encode_pools, load_problem_lists, sources_of
-from reasonrl.recipe_file import dump_table
-from reasonrl.record import RunRecorder
+from reasonrl.recipe import Recipe
+from reasonrl.recipe.toml import dump_table
 from reasonrl.report.card import CardFacts, render_card
-from reasonrl.report.samples import spread
-from reasonrl.rollout import Answer, EncodedProblem, turns_of
-from reasonrl.summary import PICTURE, SUMMARY
+from reasonrl.report.drawing.scale import spread
+from reasonrl.rollout.collect import Answer
+from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
+from reasonrl.rollout.problems import EncodedProblem, turns_of
+from reasonrl.run import checkpoint
+from reasonrl.run.layout import DATA, PICTURE, SUMMARY
+from reasonrl.run.problem_sets import read_manifest
+from reasonrl.run.record import RunRecorder
+from reasonrl.terminal import Console
 from reasonrl.types import Completion, Prompt, Sampling
 
 _ANSWERS, _TOKENS = 8, 64  # answers that are compared, and the most tokens of one

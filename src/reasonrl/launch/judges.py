@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from reasonrl.config import CodeConfig, VerifyConfig
-from reasonrl.console import Console
-from reasonrl.pools import has_programs
-from reasonrl.rollout import Answer, EncodedProblem, Judge
+from reasonrl.recipe import CodeConfig, VerifyConfig
+from reasonrl.rollout.collect import Answer, Judge
+from reasonrl.rollout.pools import has_programs
+from reasonrl.rollout.problems import EncodedProblem
+from reasonrl.terminal import Console
 from reasonrl.types import Verdict
 from reasonrl.verify import CodeOptions, Isolation, Verifier, VerifyItem
 

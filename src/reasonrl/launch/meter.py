@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from reasonrl.console import Console
-from reasonrl.curation.difficulty import RIGHT, UNJUDGED, WRONG
+from reasonrl.curation.ratings.difficulty import RIGHT, UNJUDGED, WRONG
 from reasonrl.curation.recipe import DifficultyConfig
 from reasonrl.curation.rows import Candidate, content_of
-from reasonrl.engines.local import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.journal import FileJournal, Identity
 from reasonrl.evaluation.suite import sample_and_judge
 from reasonrl.launch.engines import open_cluster
 from reasonrl.launch.models import find_model, open_tokenizer
 from reasonrl.launch.subject import Subject, open_subject
-from reasonrl.manifest import problems_digest, prompts_digest
-from reasonrl.rollout import EncodedProblem, encode_problems
+from reasonrl.rollout.problems import EncodedProblem, encode_problems
+from reasonrl.run.problem_sets import problems_digest, prompts_digest
+from reasonrl.terminal import Console
 from reasonrl.types import Kind, Message, Problem, Sampling, Verdict
 
 _PURPOSE = "difficulty"

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reasonrl import checkpoint
-from reasonrl.config import Recipe
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import CheckpointError
-from reasonrl.evaluation.options import CHECKPOINTS, CONFIG, run_of, short_hash, slug
+from reasonrl.launch.request import run_of, short_hash, slug
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
 from reasonrl.models.tokenizer import ChatTokenizer
-from reasonrl.recipe_file import load_recipe
-from reasonrl.summary import MODEL, SUMMARY
+from reasonrl.recipe import Recipe
+from reasonrl.recipe.toml import load_recipe
+from reasonrl.run import checkpoint
+from reasonrl.run.layout import CHECKPOINTS, CONFIG, MODEL, SUMMARY, checkpoint_paths
 
 _LABEL = 60  # characters of a name that a folder shows
 
@@ -56,7 +56,7 @@ def find_model(name: str) -> Place:
     if run is None:
         return Place(name=name, base=name)
     path = Path(name)
-    points = sorted((run / CHECKPOINTS).glob("step-[0-9]*"))
+    points = checkpoint_paths(run / CHECKPOINTS)
     if path != run:
         return _at(_named(path, points), run)
     if (path / SUMMARY).exists():

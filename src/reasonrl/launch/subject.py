@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from reasonrl.config import EngineConfig, OptimizerConfig, VerifyConfig
-from reasonrl.console import Console
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.launch.engines import Plan, local_engine, open_replicas
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import Place, open_model, take_over
-from reasonrl.launch.process import note_event
 from reasonrl.models.hf import LanguageModel
-from reasonrl.rollout import EncodedProblem, Judge
-from reasonrl.status import LOGS
+from reasonrl.recipe import EngineConfig, OptimizerConfig, VerifyConfig
+from reasonrl.rollout.collect import Judge
+from reasonrl.rollout.problems import EncodedProblem
+from reasonrl.run.layout import LOGS
+from reasonrl.run.process import note_event
+from reasonrl.terminal import Console
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,37 +12,37 @@ from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from reasonrl import checkpoint
 from reasonrl.atomic import write_atomic
-from reasonrl.config import Recipe
-from reasonrl.console import Console
-from reasonrl.engines.local import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import CheckpointError, ConfigError, EngineLost
-from reasonrl.evaluation.options import CHECKPOINTS, CONFIG
 from reasonrl.launch.engines import Engines, Plan, model_for, open_cluster, open_engines
-from reasonrl.launch.heartbeat import Describe, heartbeat
 from reasonrl.launch.judges import open_judge
-from reasonrl.launch.process import note_event, only_process, stop_on_signal
-from reasonrl.manifest import DATA, keep_manifest, problem_sets
+from reasonrl.loop.pipelined import PipelinedTrainer
+from reasonrl.loop.state import TrainState, initial_state
+from reasonrl.loop.trainer import Trainer
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel
-from reasonrl.pipeline import PipelinedTrainer
-from reasonrl.pools import (
+from reasonrl.recipe import Recipe
+from reasonrl.recipe.toml import dump_recipe, load_recipe
+from reasonrl.report.run.write import write_page, write_profile
+from reasonrl.rollout.collect import Judge
+from reasonrl.rollout.pools import (
     Pools,
     encode_pools,
     load_problem_lists,
     longest_context,
     sources_of,
 )
-from reasonrl.recipe_file import dump_recipe, load_recipe
-from reasonrl.record import RUN_FILES, RunRecorder
-from reasonrl.rollout import Judge
-from reasonrl.status import LOGS
-from reasonrl.summary import MODEL, PAGE, SUMMARY, write_page, write_profile, write_summary
-from reasonrl.trackers import TrackedRecorder, Tracker, open_tracker, require_package
-from reasonrl.train_state import TrainState, initial_state
-from reasonrl.trainer import Trainer
+from reasonrl.run import checkpoint
+from reasonrl.run.heartbeat import Describe, heartbeat
+from reasonrl.run.layout import CHECKPOINTS, CONFIG, DATA, LOGS, MODEL, PAGE, RUN_FILES, SUMMARY
+from reasonrl.run.problem_sets import keep_manifest, problem_sets
+from reasonrl.run.process import note_event, only_process, stop_on_signal
+from reasonrl.run.record import RunRecorder
+from reasonrl.run.summary import write_summary
+from reasonrl.run.trackers import TrackedRecorder, Tracker, open_tracker, require_package
+from reasonrl.terminal import Console
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,14 @@ def _train(run: Run, note: Callable[[str], None]) -> Outcome:
         write_profile(directory, model.tokenizer.word)
         if is_finished:
             _save_model(run, engines)
-            write_summary(directory, recipe, files, trainer.state, threads=run.threads)
+            write_summary(
+                directory,
+                recipe,
+                files,
+                steps=trainer.state.step,
+                train_wall_s=trainer.state.train_wall_s,
+                threads=run.threads,
+            )
         write_page(directory, recipe, files)
     return Outcome(directory=directory, is_finished=is_finished, step=trainer.state.step)
 

@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reasonrl.config import (
+from reasonrl.planning.gpus import GPUS
+from reasonrl.planning.shapes import SHAPES
+from reasonrl.planning.timing import REPORT_SYSTEM, Calibration, StepTime, step_time
+from reasonrl.recipe import (
     DataConfig,
     EngineConfig,
     FunctionsSource,
@@ -22,9 +25,6 @@ from reasonrl.config import (
     Settings,
     UpdateConfig,
 )
-from reasonrl.planning.gpus import GPUS
-from reasonrl.planning.shapes import SHAPES
-from reasonrl.planning.timing import REPORT_SYSTEM, Calibration, StepTime, step_time
 
 H800 = GPUS["H800"]
 STEPS = 1_000

@@ -9,10 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from reasonrl.config import EngineConfig, Settings
 from reasonrl.planning.gpus import Gpu
 from reasonrl.planning.memory import longest_row, stage_memory
 from reasonrl.planning.shapes import ModelShape
+from reasonrl.recipe import EngineConfig, Settings
 
 _STEP = 1_024  # of token budgets that are tried
 _MOST = 1 << 20

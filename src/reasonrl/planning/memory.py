@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reasonrl.config import EngineConfig, Settings
 from reasonrl.planning.gpus import GIB, Gpu
 from reasonrl.planning.lengths import PROMPT_TOKENS, held_context
 from reasonrl.planning.shapes import ModelShape
+from reasonrl.recipe import EngineConfig, Settings
 
 STATE_BYTES = 16
 """Bytes a parameter while learning: float32 weight, gradient and two moments."""

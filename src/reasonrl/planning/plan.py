@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reasonrl.config import EngineConfig, Recipe, Stage
 from reasonrl.planning.fitting import differences, largest_token_budget, remedy
 from reasonrl.planning.gpus import Gpu
 from reasonrl.planning.memory import StageMemory, longest_row, stage_memory
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.planning.timing import StepTime, step_time
+from reasonrl.recipe import EngineConfig, Recipe, Stage
 
 GPU_HOUR_USD = 2.0
 """An assumption, not an offer: prices differ by a factor of three between providers."""

@@ -15,12 +15,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reasonrl.config import EngineConfig, Settings
 from reasonrl.planning import lengths
 from reasonrl.planning.decode import DecodeCost, replica_s
 from reasonrl.planning.gpus import Gpu
 from reasonrl.planning.memory import stage_memory
 from reasonrl.planning.shapes import ModelShape
+from reasonrl.recipe import EngineConfig, Settings
 
 KEPT_SHARE = 0.5
 """An assumption: the share of rollouts in groups with signal, which alone are learned from.

@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reasonrl.config import Recipe, Stage
 from reasonrl.evaluation.score import SuiteResult, by_suite, compare_suites, describe_gain, shown
-from reasonrl.manifest import ProblemSet
+from reasonrl.recipe import Recipe, Stage
+from reasonrl.run.problem_sets import ProblemSet
 
 _BENCHMARKS = ["aime24", "aime25", "math500", "gsm8k", "humaneval", "mbpp", "livecodebench"]
 _PICTURE = "![accuracy, entropy, length and truncation over the run](curves.svg)"

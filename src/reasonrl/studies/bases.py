@@ -10,11 +10,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from reasonrl.config import Recipe
 from reasonrl.errors import ConfigError
 from reasonrl.lab import problems
 from reasonrl.lab.miniature import NAME, Spec, place
-from reasonrl.recipe_file import dump_table, load_recipe, parse
+from reasonrl.recipe import Recipe
+from reasonrl.recipe.toml import dump_table, load_recipe, parse
 from reasonrl.studies.arms import EASY, NOISY, TRAIN, Arm, Changes
 from reasonrl.studies.measures import COOL, HELDOUT
 from reasonrl.studies.scales import MINIATURE, REPORT, Scale

@@ -11,14 +11,7 @@ from collections.abc import Sequence
 from math import log
 
 from reasonrl.studies import measures as m
-from reasonrl.studies.claims import (
-    ALIKE_TIME,
-    Claim,
-    Sign,
-    Study,
-    entropy,
-    score,
-)
+from reasonrl.studies.claims import ALIKE_TIME, Claim, Sign, Study, entropy, score
 from reasonrl.studies.measures import Axis
 from reasonrl.studies.scales import Scale
 

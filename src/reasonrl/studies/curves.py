@@ -11,8 +11,8 @@ from math import floor
 
 from reasonrl.algo.collapse import EntropyFit, fit_entropy
 from reasonrl.algo.stats import t95
-from reasonrl.report.chart import Chart, Color, Mark, Series
-from reasonrl.report.profile_panels import exchanges
+from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
+from reasonrl.report.run.profile_panels import exchanges
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.measures import RunRecord, standard_error
 

@@ -14,7 +14,7 @@ from math import fsum, isfinite, log, nan, sqrt
 import numpy as np
 
 from reasonrl.evaluation.score import SuiteResult
-from reasonrl.metrics import Row
+from reasonrl.types import Row
 
 _START = 3  # steps that say how a run began
 _ENDING = 0.1  # of its steps say how it ended: equal amounts of work in runs that are lined up

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import exp, isfinite
 
 from reasonrl.algo.collapse import CollapseWarning, judge_warning, score_warnings
-from reasonrl.report.chart import escape_text
-from reasonrl.report.frame import document, facts, figure, table
+from reasonrl.report.drawing.chart import escape_text
+from reasonrl.report.drawing.frame import document, facts, figure, table
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.curves import (
     COLORS,

@@ -13,19 +13,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reasonrl.config import Recipe
-from reasonrl.console import Console
 from reasonrl.errors import ConfigError, ModelError
-from reasonrl.evaluation.options import CONFIG
 from reasonrl.lab.miniature import Spec, ensure, is_built
 from reasonrl.launch.train import resume, train
 from reasonrl.models.fetch import cache_dir
-from reasonrl.record import RunRecorder
+from reasonrl.recipe import Recipe
+from reasonrl.run.layout import CONFIG, SUMMARY
+from reasonrl.run.record import RunRecorder
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.measures import RunRecord
 from reasonrl.studies.processes import Ended, Task, work_off
-from reasonrl.summary import SUMMARY
+from reasonrl.terminal import Console
 
 _LOG = "log.txt"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reasonrl.types import Status
-from reasonrl.verify.answer import Gold, judge_fast, read_golds
-from reasonrl.verify.notation import clean
+from reasonrl.verify.math.answer import Gold, judge_fast, read_golds
+from reasonrl.verify.math.notation import clean
 
 _MAX_COMPARED = 64  # different answers of one problem that are compared by value
 

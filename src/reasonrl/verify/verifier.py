@@ -17,12 +17,12 @@ from weakref import WeakKeyDictionary
 
 from reasonrl.errors import VerifierError
 from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
-from reasonrl.verify.answer import Gold, judge_fast, read_golds
-from reasonrl.verify.bound import MAX_ANSWER_CHARS, size_fault
 from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge, read_program
 from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.notation import clean
+from reasonrl.verify.math.answer import Gold, judge_fast, read_golds
+from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
+from reasonrl.verify.math.notation import clean
 from reasonrl.verify.pool import Failure, WorkerPool
 
 DEFAULT_DEADLINE_S = 0.8

@@ -4,13 +4,7 @@ from math import exp
 
 import pytest
 
-from reasonrl.algo.entropy import (
-    EntropyControl,
-    EntropyState,
-    adapt,
-    coefficient,
-    initial_state,
-)
+from reasonrl.algo.entropy import EntropyControl, EntropyState, adapt, coefficient, initial_state
 from reasonrl.types import EntropyMode
 
 

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from reasonrl.curation.quality import BAD
+from reasonrl.curation.ratings.quality import BAD
 
 VALID, INVALID = "Nothing is wrong.\nRATING: VALID", "It lacks its options.\nRATING: INVALID"
 

@@ -14,7 +14,6 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from reasonrl.console import Console
 from reasonrl.curation import build as builder
 from reasonrl.curation.build import Build, build
 from reasonrl.curation.manifest import read_manifest
@@ -24,7 +23,8 @@ from reasonrl.curation.store import StepFolder, finished_steps
 from reasonrl.data.problems import load_problems
 from reasonrl.errors import CheckpointError, ConfigError, DataError
 from reasonrl.launch.meter import open_meter
-from reasonrl.recipe_file import parse
+from reasonrl.recipe.toml import parse
+from reasonrl.terminal import Console
 from tests.e2e.support import REPOSITORY
 from tests.unit.curation.support import AIME, STORY
 
@@ -403,7 +403,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.argv = ["reasonrl", "data", "build", sys.argv[1], "--out", sys.argv[2]]
-from reasonrl.cli import main
+from reasonrl.cli.app import main
 main()
 """
 

@@ -14,7 +14,7 @@ from reasonrl.curation.recipe import (
     RawSource,
     SemanticConfig,
 )
-from reasonrl.recipe_file import parse, read_tables
+from reasonrl.recipe.toml import parse, read_tables
 from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as here
 

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reasonrl.curation.read import ReadJob, read_source
 from reasonrl.curation.recipe import RawSource
 from reasonrl.curation.rows import Reason, read_dropped, read_kept
-from reasonrl.curation.source_files import _is_wanted, source_files
-from reasonrl.curation.sources import ADAPTERS
+from reasonrl.curation.sources.adapters import ADAPTERS
+from reasonrl.curation.sources.files import _is_wanted, source_files
+from reasonrl.curation.sources.read import ReadJob, read_source
 from reasonrl.curation.store import StepFolder
 from reasonrl.errors import DataError
 

@@ -13,13 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonrl.data.sources import (
-    GYM_TASKS,
-    Operator,
-    Split,
-    arithmetic_problems,
-    gym_problems,
-)
+from reasonrl.data.sources import GYM_TASKS, Operator, Split, arithmetic_problems, gym_problems
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 

@@ -9,7 +9,7 @@ import pytest
 from reasonrl.errors import CheckpointError, VerifierError
 from reasonrl.evaluation.journal import FileJournal, Identity
 from reasonrl.evaluation.suite import Draft, evaluate_suite
-from reasonrl.rollout import EncodedProblem
+from reasonrl.rollout.problems import EncodedProblem
 from reasonrl.types import Problem, Sampling, Status, StopReason, Verdict
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from reasonrl.console import Console
 from reasonrl.data.problems import load_problems
 from reasonrl.errors import ModelError
 from reasonrl.lab import miniature
@@ -17,6 +16,7 @@ from reasonrl.models.hf import load_model
 from reasonrl.models.small import SmallShape
 from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import miniature_base
+from reasonrl.terminal import Console
 from tests.unit.studies.support import SMALL
 
 SPEC = Spec(

@@ -2,12 +2,12 @@
 
 import pytest
 
-from reasonrl.config import EngineConfig
 from reasonrl.planning.fitting import differences, largest_token_budget, remedy
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.memory import HEAD_TOKENS, learner_memory, stage_memory
 from reasonrl.planning.shapes import SHAPES
-from reasonrl.recipe_file import load_recipe
+from reasonrl.recipe import EngineConfig
+from reasonrl.recipe.toml import load_recipe
 from tests.e2e.support import RECIPES
 
 SHAPE = SHAPES["deepseek-ai/DeepSeek-R1-Distill-Qwen-32B"]

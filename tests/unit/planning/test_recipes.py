@@ -7,7 +7,7 @@ import pytest
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.plan import plan
 from reasonrl.planning.shapes import shape_of
-from reasonrl.recipe_file import engine_names, load_recipe
+from reasonrl.recipe.toml import engine_names, load_recipe
 from reasonrl.types import EntropyMode
 from tests.e2e.support import RECIPES, reasonrl_here
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.corpus import Case, math_cases
 
 from reasonrl.types import Kind, Status, Task
 from reasonrl.verify import Verifier
+from tests.corpus import Case, math_cases
 
 CASES = math_cases()
 REASONS = sorted({case.reason for case in CASES})

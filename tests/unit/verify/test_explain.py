@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from reasonrl.cli import app
+from reasonrl.cli.app import app
 from reasonrl.types import Kind, Status, StopReason, Task
 from reasonrl.verify import Explanation, Verifier, VerifyItem, explain
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.corpus.programs import KINDS, read_programs
 
 from reasonrl.types import Kind, Status, Task
 from reasonrl.verify import Verifier, VerifyItem
+from tests.corpus.programs import KINDS, read_programs
 
 KNOWN_FAILURES = {
     "word-ladder-ii",  # its order of paths is that of a set of texts: a matter of the hash seed

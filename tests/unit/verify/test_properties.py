@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reasonrl.types import Status
-from reasonrl.verify.answer import judge_fast, read_golds
-from reasonrl.verify.bound import size_fault
-from reasonrl.verify.notation import clean
+from reasonrl.verify.math.answer import judge_fast, read_golds
+from reasonrl.verify.math.bound import size_fault
+from reasonrl.verify.math.notation import clean
 
 Tree = tuple["str | int | Tree", ...]  # ("add", a, b), ("num", 3), ("x",), ...
 

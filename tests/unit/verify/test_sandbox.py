@@ -14,17 +14,17 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.conftest import run_script
-from tests.corpus.programs import mixed
 from typer.testing import CliRunner
 
-from reasonrl.cli import app
+from reasonrl.cli.app import app
 from reasonrl.errors import DataError, VerifierError
 from reasonrl.types import Kind, Status, StopReason, Task, Verdict
 from reasonrl.verify import CodeOptions, Isolation, Verifier, VerifyItem
 from reasonrl.verify.code.source import last_program
 from reasonrl.verify.code.tests import read_tests
 from reasonrl.verify.sandbox.zygote import Setting
+from tests.conftest import run_script
+from tests.corpus.programs import mixed
 
 SUM = {"inputs": ["1 2", "3 4", "5 6"], "outputs": ["3", "7", "11"]}
 ADD = {"fn_name": "add", "inputs": ["1\n2", "3\n4", "5\n6"], "outputs": ["3", "7", "11"]}

@@ -10,10 +10,10 @@ from itertools import islice
 
 import psutil
 import pytest
-from tests.corpus.mixed import BOMBS, item, mixed
 
 from reasonrl.types import Status
 from reasonrl.verify import Verifier
+from tests.corpus.mixed import BOMBS, item, mixed
 
 CHUNK = 500
 MAX_GROWTH_BYTES = 20 << 20

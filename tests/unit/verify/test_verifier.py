@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.conftest import run_script
 
 from reasonrl.errors import VerifierError
 from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
 from reasonrl.verify import Verifier, VerifyItem, verify, verify_batch
+from tests.conftest import run_script
 
 ROOT = Task(kind=Kind.MATH, answer=r"\sqrt{2}")
 ALGEBRA = r"\boxed{2^{1/2} + 0\hbar}"  # what `verify.math` cannot read goes to a worker

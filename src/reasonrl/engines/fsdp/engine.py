@@ -23,11 +23,10 @@ from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.fsdp import policy
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart, part_of
-from reasonrl.engines.optimizer import MOMENTS, OptimizerSettings, adamw, take_step
 from reasonrl.engines.packing import Microbatch, pack, share_out
 from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
-from reasonrl.engines.terms import loss_at
+from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
 from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
 from reasonrl.errors import EngineError, StorageError
 from reasonrl.models.hf import LanguageModel

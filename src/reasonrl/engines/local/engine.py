@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
@@ -26,11 +25,10 @@ from reasonrl.engines.local.scoring import (
     score_batch,
     score_pairs,
 )
-from reasonrl.engines.optimizer import MOMENTS, OptimizerSettings, adamw, take_step
 from reasonrl.engines.packing import Microbatch, microbatches
 from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
-from reasonrl.engines.terms import loss_at
+from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
 from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
@@ -235,10 +233,3 @@ class LocalEngine:
 
     def __exit__(self, *error: object) -> None:
         """Hold nothing that outlives the process."""
-
-
-def use_threads(threads: int) -> int:
-    """Set the threads of this process, 0 for all cores; return their number."""
-    wanted = threads or psutil.cpu_count() or 1
-    torch.set_num_threads(wanted)
-    return wanted

@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from reasonrl.verify import number
+from reasonrl.verify.math import number
+from reasonrl.verify.math.number import is_close
 from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
 from reasonrl.verify.math.value import NoValueError, TooLargeError, Value, exact, numeric
-from reasonrl.verify.number import is_close
 
 _DIGITS = 50
 _AGREE = Fraction(1, 10**40)  # relative; equal closed forms agree to all digits

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from reasonrl.verify.math.expressions import CONSTANTS, ENDS, RELATIONS, SETS, ExpressionReader
 from reasonrl.verify.math.lexer import Kind, UnreadableError, tokens
+from reasonrl.verify.math.number import read_unit
 from reasonrl.verify.math.tree import (
     Answer,
     Choice,
@@ -30,7 +31,6 @@ from reasonrl.verify.math.tree import (
     SetOperation,
     Symbol,
 )
-from reasonrl.verify.number import read_unit
 
 _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
 _CURRENCIES = ("\\$", "€", "£", "¥", "₹")

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import mpmath
 
-from reasonrl.verify.bound import MAX_DIGITS_VALUE
+from reasonrl.verify.math.bound import MAX_DIGITS_VALUE
 from reasonrl.verify.math.tree import Expression, Number, Symbol
 
 Value: TypeAlias = Any  # mpf or mpc of this thread's context; mpmath has no annotations

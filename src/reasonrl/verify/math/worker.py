@@ -21,8 +21,8 @@ from math_verify import verify as is_equivalent
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.notation import chain_sides
-from reasonrl.verify.number import is_close, read_number
+from reasonrl.verify.math.notation import chain_sides
+from reasonrl.verify.math.number import is_close, read_number
 
 Expression: TypeAlias = sympy.Basic | sympy.MatrixBase
 

@@ -1,0 +1,1 @@
+"""The command `reasonrl`: parses what was typed, shows results, sets exit codes."""

@@ -1,0 +1,84 @@
+"""Evaluations as a person reads them in a terminal: tables, verdicts, what to be wary of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from reasonrl.evaluation.results import EvalResults
+from reasonrl.evaluation.score import SuiteResult, shown
+from reasonrl.evaluation.table13 import COLUMNS, TABLE_13, rows_of
+from reasonrl.terminal import Console
+from reasonrl.types import Status
+
+_COLUMNS = ("avg@k", "pass@k", "cons@k", "right of finished", "truncated", "tokens")
+_FEW = 6  # problems, below which no comparison shows anything
+_MANY = 0.2  # share of samples from which on something is worth a word
+
+
+def show_results(console: Console, results: EvalResults) -> None:
+    """Print a table of all models' results, the comparisons, and warnings."""
+    unboxed = results.recipe["verify"]["unboxed"]
+    table = Table("suite", "problems", "model", *_COLUMNS)
+    warnings = []
+    for suite in [one["name"] for one in results.recipe["suite"]]:
+        for model in results.models:
+            name, result = model.name, model.suite(suite)
+            if result is None:
+                continue
+            finished = result.accuracy_finished
+            table.add_row(
+                suite,
+                f"{result.n_problems} x {result.k}",
+                Text(name),
+                shown(result.accuracy),
+                shown(result.pass_at.get(result.k)) if result.k > 1 else "-",
+                shown(result.consensus),
+                "-" if finished is None else f"{100 * finished:.1f}",
+                f"{result.truncated_share:.1%}",
+                f"{result.mean_tokens:.0f}",
+            )
+            warnings += [f"{suite}, {name}: {text}" for text in warn(result, unboxed=unboxed)]
+    console.print(table)
+    for one in results.comparisons:
+        console.note(f"{one.suite}: {one.after} against {one.before}: {one.verdict}")
+        if one.gain.n_problems < _FEW:
+            console.note(f"{one.suite}: so few problems can show no difference")
+    for text in warnings:
+        console.note(text)
+
+
+def warn(result: SuiteResult, *, unboxed: bool) -> Iterator[str]:
+    """Say what a reader of the result should know before believing it."""
+    n = sum(result.statuses.values())
+    if result.truncated_share > _MANY:
+        yield (
+            f"{result.truncated_share:.0%} of the samples were cut off at {result.max_new_tokens} "
+            "tokens and count as wrong"
+        )
+    unanswered = result.statuses.get(Status.NO_ANSWER, 0)
+    if n and unanswered / n > _MANY:
+        more = "" if unboxed else " in a box; --unboxed reads others"
+        yield f"{unanswered / n:.0%} of the samples have no answer{more}"
+    if result.temperature == 0 and result.k > 1:
+        yield f"greedy samples are alike: {result.k} of each problem say no more than one"
+    if result.failed:
+        yield f"{result.failed} of {n} samples could not be judged and are in no mean"
+
+
+def show_table_13(console: Console, found: Sequence[EvalResults]) -> None:
+    """Print the report's Table 13, and below it rows of our own with their intervals."""
+    title = "Skywork-OR1 report, Table 13: avg@32, avg@32, avg@4"
+    table = Table("model", *COLUMNS.values(), title=title)
+    for name, values in TABLE_13:
+        table.add_row(name, *("-" if value is None else f"{value:.1f}" for value in values))
+    table.add_section()
+    ours = [row for results in found for row in rows_of(results)]
+    for name, estimates in ours:
+        table.add_row(Text(name), *(Text(shown(estimate)) for estimate in estimates))
+    console.print(table)
+    if not ours:
+        console.note("no results of our own on aime24, aime25 or livecodebench yet")
+    console.note("Temperature 1, top-p 1, at most 32,768 tokens in the report; see each of ours.")

@@ -1,0 +1,133 @@
+"""A plan as a person reads it in a terminal: memory by component, time by phase, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from rich.table import Table
+from rich.text import Text
+
+from reasonrl.planning.calibrated import Row
+from reasonrl.planning.gpus import GIB
+from reasonrl.planning.memory import Memory
+from reasonrl.planning.plan import Plan, StagePlan
+from reasonrl.planning.timing import CALIBRATED_ROWS
+from reasonrl.terminal import Console
+
+
+def show_plan(console: Console, plan: Plan) -> None:
+    """Print a plan, and what to change where it does not fit."""
+    place = "one process" if plan.engine.type == "local" else f"{plan.engine.gpus} processes"
+    if plan.gpu is not None:
+        place = f"{plan.engine.gpus} x {plan.gpu.name}"
+    millions = plan.shape.parameters / 1e6
+    size = f"{millions / 1e3:.1f}B" if millions >= 1_000 else f"{millions:.3g}M"
+    console.note(f"{plan.name}: {plan.model} ({size} parameters) on {place}")
+    console.print(_memory_table(plan))
+    if plan.gpu is None:
+        console.note("no GPU: whether this fits depends on the memory of the machine")
+    elif plan.fits:
+        console.note("fits")
+    else:
+        short = [stage.name for stage in plan.stages if not stage.memory.fits]
+        console.note(f"does not fit: {', '.join(short)}; {plan.remedy}")
+    if plan.untimed:
+        console.note(plan.untimed)
+        return
+    console.print(_time_table(plan))
+    console.note(
+        f"in all {plan.hours:,.0f} hours, {plan.gpu_hours:,.0f} GPU-hours, {plan.usd:,.0f} USD "
+        f"at {plan.gpu_hour_usd:g} USD a GPU-hour"
+        + (", an assumption: give yours with --gpu-hour-usd" if plan.is_price_assumed else "")
+    )
+    most = max(stage.time.rows for stage in plan.stages if stage.time)
+    if most > CALIBRATED_ROWS:
+        console.note(
+            f"t_R extrapolates: up to {most} rollouts run side by side on a replica, at most "
+            f"{CALIBRATED_ROWS} did where it was calibrated"
+        )
+    console.note("evaluations, checkpoints and failures come on top")
+
+
+def show_errors(console: Console, rows: Sequence[Row], *, all_rows: bool) -> None:
+    """Say how well the formulas of time give the report's tables, with all rows if asked."""
+    if all_rows:
+        table = Table("table", "quantity", title="Tables 7 to 9 of the report")
+        for heading in ("report", "predicted", "error"):
+            table.add_column(heading, justify="right")
+        for row in rows:
+            form = "{:.3f}" if row.report < 1 else "{:.1f}"
+            numbers = (form.format(row.report), form.format(row.predicted))
+            table.add_row(row.table, row.quantity, *numbers, f"{row.error:+.1%}")
+        console.print(table)
+    errors = [abs(row.error) for row in rows]
+    console.note(
+        f"calibrated on Tables 7 to 9: worst error {100 * max(errors):.0f} %, "
+        f"median {100 * median(errors):.1f} %"
+    )
+
+
+def _memory_table(plan: Plan) -> Table:
+    """Return the components as rows, the stages as columns."""
+    each = "a GPU" if plan.gpu is not None else "a process"
+    table = Table("memory, GiB " + each)
+    for stage in plan.stages:
+        table.add_column(Text(stage.name), justify="right")
+    _add_role(table, "learner", [stage.memory.learner for stage in plan.stages])
+    _add_role(table, "sampler", [stage.memory.rollout for stage in plan.stages])
+    memories = [stage.memory for stage in plan.stages]
+    table.add_row("peak", *(_gib(memory.peak_bytes) for memory in memories))
+    if plan.gpu is not None:
+        table.add_row("of", *(_gib(memory.gpu_bytes or 0.0) for memory in memories))
+        budgets = [stage.token_budget for stage in plan.stages]
+        table.add_row(
+            "largest token_budget", *("none" if one is None else f"{one:,}" for one in budgets)
+        )
+    if plan.gpu is not None and plan.engine.type == "ray":
+        full, mean = ([m.rows_full for m in memories], [m.rows_mean for m in memories])
+        table.add_row("rollouts in a cache, full length", *map(str, full))
+        table.add_row("rollouts in a cache, mean length", *map(str, mean))
+    if any(memory.host_bytes for memory in memories):
+        table.add_row("host memory of a node", *(_gib(memory.host_bytes) for memory in memories))
+    return table
+
+
+def _add_role(table: Table, role: str, memories: Sequence[Memory]) -> None:
+    for name, _ in memories[0].parts:
+        sizes = [dict(memory.parts).get(name, 0.0) for memory in memories]
+        table.add_row(f"{role}: {name}", *map(_gib, sizes))
+    table.add_row(f"{role}, in all", *(_gib(memory.total_bytes) for memory in memories))
+    table.add_section()
+
+
+def _time_table(plan: Plan) -> Table:
+    columns = ("rollouts", "T", "updates", "t_R s", "longest s", "t_T s", "t_O s", "step s")
+    table = Table("stage", "steps", title="time of a step, and of a stage")
+    for heading in (*columns, "hours", "GPU-hours", "USD"):
+        table.add_column(heading, justify="right")
+    for stage in plan.stages:
+        table.add_row(Text(stage.name), *_time_cells(stage, plan.gpu_hour_usd))
+    return table
+
+
+def _time_cells(stage: StagePlan, usd: float) -> list[str]:
+    if stage.time is None:
+        return []
+    time = stage.time
+    seconds = (time.rollout_s, time.longest_s, time.update_s, time.other_s, time.total_s)
+    return [
+        f"{stage.first_step}-{stage.last_step}",
+        f"{stage.prompts} x {stage.group_size}",
+        f"{stage.limit:,}",
+        str(stage.updates),
+        *(f"{one:,.0f}" for one in seconds),
+        f"{stage.hours:,.0f}",
+        f"{stage.gpu_hours:,.0f}",
+        f"{stage.gpu_hours * usd:,.0f}",
+    ]
+
+
+def _gib(size: float) -> str:
+    gib = size / GIB
+    return f"{gib:.1f}" if gib >= 1 else f"{gib:.3f}"

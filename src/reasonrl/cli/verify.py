@@ -1,0 +1,117 @@
+"""The commands `reasonrl verify` and `reasonrl sandbox check`. Registered by `cli.app`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reasonrl.errors import VerifierError
+
+if TYPE_CHECKING:
+    from reasonrl.verify import Isolation, VerifyItem
+
+
+def verify(
+    input: Annotated[
+        Path | None, typer.Option(help="One JSON object a line: id, kind, response, gold or tests.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where the verdicts go, one a line, in order.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes for algebra, and for programs.")
+    ] = 1,
+    deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 0.8,
+    unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
+    cross_check: Annotated[
+        bool, typer.Option(help="Judge again by math-verify alone, and report disagreements.")
+    ] = False,
+    all_tests: Annotated[
+        bool, typer.Option(help="Run all tests of a program, not up to the first that fails.")
+    ] = False,
+    fraction: Annotated[
+        bool, typer.Option(help="Reward a program with the share of its tests that pass.")
+    ] = False,
+    isolation: Annotated[
+        str, typer.Option(help="The weakest sandbox to accept: namespaces, landlock or none.")
+    ] = "namespaces",
+    explain: Annotated[
+        bool, typer.Option(help="Show how one verdict comes about: --gold and --answer.")
+    ] = False,
+    gold: Annotated[str | None, typer.Option(help="With --explain: the right answer.")] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="With --explain: what stands in the box.")
+    ] = None,
+    response: Annotated[
+        str | None, typer.Option(help="With --explain: a whole response, instead of --answer.")
+    ] = None,
+) -> None:
+    """Judge a file of responses, or explain the verdict on one."""
+    from reasonrl.cli.show.verification import show_explanation, show_verification
+    from reasonrl.terminal import Console
+    from reasonrl.verify import CodeOptions, Verifier, verify_file
+    from reasonrl.verify.explain import explain as explain_verdict
+
+    console = Console()
+    if explain:
+        item = _one_item(gold, answer, response)
+        with Verifier(deadline_s=deadline_s, unboxed=unboxed) as verifier:
+            show_explanation(console, explain_verdict(verifier, item))
+        return
+    if input is None or output is None:
+        raise VerifierError("nothing to verify", expected="--input and --output, or --explain")
+    report = verify_file(
+        input,
+        output,
+        workers=workers,
+        deadline_s=deadline_s,
+        unboxed=unboxed,
+        cross_check=cross_check,
+        code=CodeOptions(
+            stop_early=not all_tests,
+            reward="fraction" if fraction else "binary",
+            isolation=_isolation(isolation),
+        ),
+        phase=console.phase,
+    )
+    show_verification(console, report)
+
+
+def _isolation(name: str) -> Isolation:
+    from reasonrl.verify import Isolation
+
+    try:
+        return Isolation(name)
+    except ValueError:
+        raise VerifierError(
+            f"isolation = {name}", expected="one of " + ", ".join(Isolation)
+        ) from None
+
+
+sandbox_app = typer.Typer(help="The sandbox that programs run in.", no_args_is_help=True)
+
+
+@sandbox_app.command("check")
+def sandbox_check() -> None:
+    """Say what isolation this machine gives; leave with 1 if it is weaker than namespaces."""
+    from reasonrl.cli.show.verification import show_machine
+    from reasonrl.terminal import Console
+    from reasonrl.verify import Isolation
+    from reasonrl.verify.code.pool import probe
+
+    machine = probe()
+    show_machine(Console(), machine)
+    if machine.level is not Isolation.NAMESPACES:
+        raise typer.Exit(1)
+
+
+def _one_item(gold: str | None, answer: str | None, response: str | None) -> VerifyItem:
+    from reasonrl.types import Kind, Task
+    from reasonrl.verify import VerifyItem
+
+    if gold is None or (answer is None) == (response is None):
+        raise VerifierError("not one pair", expected="--gold and one of --answer, --response")
+    text = f"\\boxed{{{answer}}}" if response is None else response
+    return VerifyItem(task=Task(kind=Kind.MATH, answer=gold), response=text)

@@ -1,0 +1,99 @@
+"""What every learner engine does in an update: the objective on some tokens, then one AdamW step.
+
+A batch holds what is known of each token by its position; an engine knows which tokens it computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from reasonrl.algo.loss import Objective, TokenSums, loss_sum
+from reasonrl.engines.protocols import TrainBatch
+from reasonrl.errors import EngineError
+from reasonrl.types import Logprobs
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW keeps for each parameter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerSettings:
+    """Hold AdamW's constants. The learning rate comes with each update."""
+
+    betas: tuple[float, float]
+    epsilon: float
+    weight_decay: float
+    max_gradient_norm: float
+
+
+def adamw(parameters: Iterable[nn.Parameter], settings: OptimizerSettings) -> torch.optim.AdamW:
+    """Return a new optimizer, without moments."""
+    return torch.optim.AdamW(
+        parameters,
+        betas=settings.betas,
+        eps=settings.epsilon,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def take_step(
+    optimizer: torch.optim.Optimizer,
+    parameters: Iterable[nn.Parameter],
+    settings: OptimizerSettings,
+    learning_rate: float,
+) -> float:
+    """Clip the gradient, take one optimizer step, return the norm before clipping.
+
+    Raises EngineError when the norm is not finite; the weights are then untouched.
+    """
+    norm: Tensor = nn.utils.clip_grad_norm_(parameters, settings.max_gradient_norm)
+    if isinstance(norm, DTensor):
+        norm = norm.full_tensor()
+    if not torch.isfinite(norm):
+        raise EngineError(
+            f"the gradient norm is {float(norm)}",
+            expected="a finite number",
+            remedy="lower the learning rate; the last checkpoint is from before this step",
+        )
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()
+    return float(norm)
+
+
+def loss_at(
+    index_N: np.ndarray,
+    batch: TrainBatch,
+    objective: Objective,
+    *,
+    logprobs_N: Tensor,
+    entropy_N: Tensor,
+    advantages_N: Tensor,
+) -> tuple[Tensor, TokenSums]:
+    """Return the loss, summed over the batch's tokens at `index_N`, and what to record.
+
+    Without `old_logprobs_N` the policy's own stand for them: the ratio is exactly 1.
+    """
+    device = logprobs_N.device
+    old_N = _at(batch.old_logprobs_N, index_N, device)
+    return loss_sum(
+        objective,
+        logprobs_N=logprobs_N,
+        entropy_N=entropy_N,
+        old_logprobs_N=logprobs_N.detach() if old_N is None else old_N,
+        advantages_N=advantages_N,
+        ref_logprobs_N=_at(batch.ref_logprobs_N, index_N, device),
+        weights_N=_at(batch.weights_N, index_N, device),
+        anchors_N=_at(batch.anchors_N, index_N, device),
+    )
+
+
+def _at(values_N: Logprobs | None, index_N: np.ndarray, device: torch.device) -> Tensor | None:
+    return None if values_N is None else torch.as_tensor(values_N[index_N], device=device)

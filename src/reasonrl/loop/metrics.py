@@ -1,0 +1,89 @@
+"""The numbers of one step, as declared in docs/metrics.md. Pure: groups and stats in, a row out.
+
+Everything about rollouts is taken before any filter; everything about tokens is a sum over the
+whole step divided once, so no layout of microbatches or minibatches shows in a number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import fsum
+
+import numpy as np
+
+from reasonrl.algo.select import SelectedGroup, Signal
+from reasonrl.engines.protocols import TrainBatch, UpdateStats
+from reasonrl.types import Group, Row
+
+
+def rollout_metrics(groups: Sequence[Group]) -> Row:
+    """Describe all sampled rollouts of a step."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    judged = [r for r in rollouts if r.verdict.reward is not None]
+    finished = [r for r in judged if not r.completion.is_truncated]
+    lengths = [len(r.completion.tokens) for r in rollouts]
+    return {
+        "reward/mean": _mean([r.verdict.reward or 0.0 for r in judged]),
+        "accuracy/all": _mean([float(r.verdict.reward == 1.0) for r in judged]),
+        "accuracy/finished": _mean([float(r.verdict.reward == 1.0) for r in finished]),
+        "rollout/sampled": len(rollouts),
+        "rollout/truncated_share": _mean([float(r.completion.is_truncated) for r in rollouts]),
+        "rollout/mean_tokens": _mean(lengths),
+        "rollout/max_tokens": max(lengths),
+        "rollout/failed": len(rollouts) - len(judged),
+    }
+
+
+def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
+    """Count groups by signal and rollouts by fate: sampled = trained + masked + zero + failed."""
+    groups = Counter(item.signal for item in selected)
+    kept = [item for item in selected if item.signal is Signal.KEPT]
+    dropped = [item for item in selected if item.signal is not Signal.KEPT]
+    masked = sum(sum(item.masked) for item in kept)
+    return {
+        **{f"groups/{signal}": groups[signal] for signal in Signal},
+        "rollout/trained": sum(len(item.rollouts) for item in kept) - masked,
+        "rollout/masked": masked,
+        "rollout/zero_signal": sum(len(item.rollouts) for item in dropped),
+    }
+
+
+def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
+    """Describe what the updates of a step did; None where a step had none."""
+    tokens = sum(stats.n_tokens for stats in updates)
+    old_N = batch.old_logprobs_N if updates else None
+    gap_N = None if old_N is None else np.abs(batch.rollout_logprobs_N - old_N)
+    weights_N = batch.weights_N
+
+    def per_token(sums: Iterable[float]) -> float | None:
+        return fsum(sums) / tokens if tokens else None
+
+    return {
+        "entropy/full_nats": per_token(s.entropy_sum_nats for s in updates),
+        "update/policy": per_token(s.policy_sum for s in updates),
+        "update/kl": per_token(s.kl_sum for s in updates),
+        "update/ratio_mean": per_token(s.ratio_sum for s in updates),
+        "update/clipped_share": per_token(s.clipped_sum for s in updates),
+        "update/gradient_norm": _mean([s.gradient_norm for s in updates]),
+        "update/gap_mean": None if gap_N is None else float(gap_N.mean(dtype=np.float64)),
+        "update/gap_max": None if gap_N is None else float(gap_N.max()),
+        "update/weight_mean": None if weights_N is None else float(weights_N.mean()),
+        "update/tokens": batch.n_tokens or None,
+        "update/microbatches": sum(s.n_microbatches for s in updates) or None,
+        "update/n": len(updates),
+    }
+
+
+def staleness_metrics(kept: Sequence[SelectedGroup], version: int) -> Row:
+    """Say how many updates behind the policy at `version` the trained tokens were sampled."""
+    completions = [rollout.completion for item in kept for rollout in item.rollouts]
+    behind = [np.asarray(version) - one.versions() for one in completions]
+    return {
+        "stale/mean_updates": float(np.concatenate(behind).mean()) if behind else None,
+        "stale/max_updates": max((int(one.max()) for one in behind), default=None),
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fsum(values) / len(values) if values else None

@@ -1,0 +1,1 @@
+"""The pages of a data set: card, funnel and a sheet for people."""

@@ -1,0 +1,269 @@
+"""The page and the card of a data set: the funnel, counts by source, examples of what was dropped.
+
+Pure: a manifest and some rows in, HTML and Markdown out; nothing in them that was not counted.
+Called by `launch`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reasonrl.algo.stats import share_of
+from reasonrl.curation.lookup import Seen
+from reasonrl.curation.manifest import Manifest
+from reasonrl.curation.ratings.difficulty import WHOLE
+from reasonrl.curation.ratings.quality import Agreement
+from reasonrl.curation.store import StepCounts
+from reasonrl.report.data.bars import funnel, spread
+from reasonrl.report.drawing.chart import escape_text
+from reasonrl.report.drawing.frame import cut, document, facts, table
+
+Failures: TypeAlias = Mapping[str, Mapping[int, int]]
+_SHOWN = 700  # characters of a problem that is shown beside another
+
+
+def render_page(
+    manifest: Manifest,
+    hits: Mapping[str, Sequence[Seen]],
+    failures: Failures,
+) -> str:
+    """Return the page as HTML.
+
+    `hits` are examples of dropped rows by reason, `failures` counts problems by model and by
+    failures of 16.
+    """
+    rows = sum(file.rows for file in manifest.files)
+    known = [
+        ("rows", f"{rows:,}"),
+        ("reasonrl", manifest.reasonrl),
+        ("manifest", manifest.hash[:16]),
+    ]
+    body = [f"<h1>{escape_text(manifest.name)}</h1>", facts(known), *_funnel(manifest.steps)]
+    body += [*_difficulty(failures), _sources(manifest), *_hits(hits)]
+    return document(manifest.name, body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Hold who looked at problems: how far judges agree, and what people answered of so many."""
+
+    judges: Agreement | None
+    people: Mapping[str, tuple[int, int]]
+
+
+def render_readme(manifest: Manifest, license_id: str, judged: Judged, failures: Failures) -> str:
+    """Return the card as Markdown with the front matter that the hub reads."""
+    n_rows = sum(file.rows for file in manifest.files)
+    steps = "\n".join(
+        f"| {step.name} | {step.n_kept:,} | {step.n_dropped:,} | {step.why()} |"
+        for step in manifest.steps
+    )
+    files = "\n".join(
+        f"| {file.file} | {file.rows:,} | `{file.sha256[:16]}` |" for file in manifest.files
+    )
+    sources = "\n".join(
+        f"| `{_line(name)}` | {count:,} |" for name, count in _published(manifest).items()
+    )
+    return f"""{_front_matter(manifest, license_id, n_rows)}
+# {manifest.name}
+
+{n_rows:,} rows{_mixed(manifest)}: problems with answers that a program can check, made by
+`reasonrl data build` (version {manifest.reasonrl}). The schema is that of Skywork-OR1-RL-Data:
+`data_source`, `prompt`, `ability`, `reward_model.ground_truth`, `extra_info`.
+Manifest hash `{manifest.hash}`.
+
+![what every step kept](funnel.svg)
+
+## From raw rows to these
+
+| step | kept | dropped | why |
+|---|---|---|---|
+{steps}
+
+## Files
+
+| file | rows | sha256 |
+|---|---|---|
+{files}
+
+| source | rows |
+|---|---|
+{sources}
+
+## Protected
+
+{_protected(manifest)}
+{_solved(failures)}{_quality(judged)}
+## Limits
+
+- Licences of the sources are those of their publishers; this card states one for the collection.
+- {_by_meaning(manifest)} found by words, not by meaning: a problem told anew in other words, or in
+  another language, is not found.
+- Answers were compared with solutions where a source gives them; where it gives none, they are as
+  the source says.
+"""
+
+
+def _funnel(steps: Sequence[StepCounts]) -> Iterator[str]:
+    yield "<h2>From raw rows to the training set</h2>"
+    yield f'<div class="card scroll">{funnel(steps)}</div>'
+    rows = [
+        [escape_text(step.name), f"{step.n_kept:,}", f"{step.n_dropped:,}", escape_text(step.why())]
+        for step in steps
+    ]
+    yield table(["step", "kept", "dropped", "why"], rows)
+
+
+def _n_before(step: StepCounts) -> int:
+    return step.n_kept + step.n_dropped
+
+
+def _difficulty(failures: Failures) -> Iterator[str]:
+    for name, counts in failures.items():
+        yield f"<h2>Failures of {escape_text(name)} in {WHOLE} attempts</h2>"
+        yield f'<div class="card scroll">{spread(counts)}</div>'
+        yield (
+            f"<p class='quiet'>0 is always solved, {WHOLE} never; of fewer attempts failures are "
+            "scaled. What was dropped for its difficulty is among them.</p>"
+        )
+
+
+def _sources(manifest: Manifest) -> str:
+    rows = [[escape_text(name), f"{count:,}"] for name, count in _published(manifest).items()]
+    files = ", ".join(f"{file.file} ({file.rows:,})" for file in manifest.files)
+    return f"<h2>Published: {escape_text(files)}</h2>" + table(["source", "rows"], rows)
+
+
+def _published(manifest: Manifest) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for file in manifest.files:
+        found.update(file.sources)
+    return dict(found.most_common())
+
+
+def _hits(hits: Mapping[str, Sequence[Seen]]) -> Iterator[str]:
+    for reason, rows in hits.items():
+        shown = "".join(map(_hit, rows))
+        yield (
+            f'<details class="card"><summary>{escape_text(reason)} <span class="quiet">'
+            f"({len(rows)} examples)</span></summary>{shown}</details>"
+        )
+
+
+def _hit(one: Seen) -> str:
+    candidate, fault = one.row.candidate, one.row.fault
+    alike = "" if fault.similarity is None else f", {fault.similarity:.2f} alike"
+    head = (
+        f"<p><b>{escape_text(candidate.uid)}</b> <span class='quiet'>"
+        f"{escape_text(fault.detail)}{alike}</span></p>"
+    )
+    text = f"<pre>{cut(candidate.problem, _SHOWN)}\n\n= {cut(candidate.answer, 200)}</pre>"
+    if one.other is None:
+        return f'<div class="sample">{head}{text}</div>'
+    beside = (
+        f"<p class='quiet'>{escape_text(one.other.uid)}</p>"
+        f"<pre>{cut(one.other.problem, _SHOWN)}\n\n= {cut(one.other.answer, 200)}</pre>"
+    )
+    return (
+        f'<div class="sample">{head}<div class="grid-2"><div>{text}</div><div>{beside}</div></div>'
+        "</div>"
+    )
+
+
+def _mixed(manifest: Manifest) -> str:
+    """Say which sources were repeated or thinned."""
+    mix = manifest.recipe["publish"]["mix"].items()
+    factors = ", ".join(f"{_line(name)} times {factor:g}" for name, factor in mix)
+    return f" (of the training split {factors}: some problems repeatedly)" if factors else ""
+
+
+def _by_meaning(manifest: Manifest) -> str:
+    has_semantic = manifest.recipe["dedup"]["semantic"] is not None
+    return "Contamination is" if has_semantic else "Duplicates and contamination are"
+
+
+def _line(text: str) -> str:
+    """Return a text that stays in its cell of a table, and is no markup."""
+    return " ".join(text.split()).replace("|", "/").replace("`", "'").replace("<", "&lt;")
+
+
+def _solved(failures: Failures) -> str:
+    lines = []
+    for name, counts in failures.items():
+        total, always, never = sum(counts.values()), counts.get(0, 0), counts.get(WHOLE, 0)
+        lines.append(
+            f"- {_line(name)} solved {always:,} of {total:,} always, {never:,} never, "
+            f"{total - always - never:,} sometimes"
+        )
+    return "\n## Difficulty\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _quality(judged: Judged) -> str:
+    lines = []
+    if judged.judges is not None:
+        within = ", ".join(
+            f"{name} with itself {share:.3f}" for name, share in judged.judges.within.items()
+        )
+        kappa = judged.judges.kappa
+        between = "" if kappa is None else f"; between the judges kappa {kappa:.3f}"
+        lines.append(f"Votes of judges agree: {within or 'one vote each'}{between}.")
+    for question, (yes, answered) in judged.people.items():
+        low, high = share_of(yes, answered).ci95
+        lines.append(
+            f"- people found {yes} of {answered} {question} "
+            f"({yes / answered:.0%} [{low:.0%}, {high:.0%}])"
+        )
+    return "\n## Quality\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _protected(manifest: Manifest) -> str:
+    protected = manifest.recipe["protected"]
+    names = [str(one["path"] if one["type"] == "file" else one["type"]) for one in protected]
+    if not names:
+        return "Nothing: no benchmark was held out of these problems."
+    step = next(step for step in manifest.steps if step.name == "decontaminate")
+    return (
+        f"Problems that are like one of {_line(', '.join(names))} were dropped: "
+        f"{step.n_dropped:,} of {_n_before(step):,}."
+    )
+
+
+def _front_matter(manifest: Manifest, license_id: str, n_rows: int) -> str:
+    return f"""---
+license: {json.dumps(license_id)}
+task_categories:
+- text-generation
+tags:
+- reinforcement-learning
+- verifiable-rewards
+- reasonrl
+size_categories:
+- {_size(n_rows)}
+configs:
+- config_name: default
+  data_files:
+{_data_files(manifest)}
+---
+"""
+
+
+def _data_files(manifest: Manifest) -> str:
+    splits: dict[str, list[str]] = {}
+    for file in manifest.files:
+        split = file.file.removesuffix(".parquet").rpartition("-")[2]
+        splits.setdefault(split, []).append(file.file)
+    return "\n".join(
+        f"  - split: {split}\n    path:\n" + "\n".join(f"    - data/{name}" for name in names)
+        for split, names in sorted(splits.items())
+    )
+
+
+def _size(n_rows: int) -> str:
+    for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
+        if n_rows < limit:
+            return name
+    return "100K<n<1M" if n_rows < 1_000_000 else "1M<n<10M"

@@ -1,0 +1,1 @@
+"""Charts as SVG: scales, colors, and the frame of a page."""

@@ -1,0 +1,156 @@
+"""The page of an evaluation: results with intervals, verdicts, charts, problems and samples.
+
+Like the page of a run it needs no network and no script, and everything in it is escaped text.
+Called by `launch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reasonrl.evaluation.results import EvalResults
+from reasonrl.evaluation.score import ProblemResult, SuiteResult, describe_statuses
+from reasonrl.report.drawing.chart import escape_text
+from reasonrl.report.drawing.frame import cut, document, facts, figure, share, table
+from reasonrl.report.evaluation.panels import limit_chart, pass_chart, problem_chart
+from reasonrl.report.evaluation.samples import Shown, ShownProblem, SuiteSamples
+
+
+def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) -> str:
+    """Return the page as HTML, with all models; `samples` has those of each suite."""
+    title = ", ".join(model.name for model in results.models)
+    body = [f"<h1>{escape_text(title)}</h1>", _facts(results)]
+    for suite in (one["name"] for one in results.recipe["suite"]):
+        found = {model.name: result for model in results.models if (result := model.suite(suite))}
+        if found:
+            body += _suite(results, suite, found, samples.get(suite))
+    return document(title, body)
+
+
+def _facts(results: EvalResults) -> str:
+    recipe = results.recipe
+    known: list[tuple[str, object]] = [("reasonrl", results.reasonrl), ("seed", recipe["seed"])]
+    if "system_prompt" in recipe:
+        known.append(("system prompt", recipe["system_prompt"]))
+    if recipe["verify"]["unboxed"]:
+        known.append(("answers", "a final number without a box counts"))
+    known += [(f"weights of {model.name}", model.weights[:12]) for model in results.models]
+    return facts(known)
+
+
+def _suite(
+    results: EvalResults,
+    suite: str,
+    found: Mapping[str, SuiteResult],
+    samples: SuiteSamples | None,
+) -> Iterator[str]:
+    one = next(iter(found.values()))
+    yield (
+        f'<h2>{escape_text(suite)} <small class="quiet">{one.n_problems} problems, {one.k} samples '
+        f"each, temperature {one.temperature:g}, up to {one.max_new_tokens:,} tokens</small></h2>"
+    )
+    for comparison in results.comparisons:
+        if comparison.suite == suite:
+            yield (
+                f'<p class="card"><b>{escape_text(comparison.verdict)}</b> '
+                f'<span class="quiet">{escape_text(comparison.after)} against '
+                f"{escape_text(comparison.before)}, paired by problem</span></p>"
+            )
+    yield _table(found)
+    charts = [pass_chart(found)] if one.k > 1 else []
+    charts += [limit_chart(samples.lengths)] if samples and samples.lengths else []
+    charts.append(problem_chart(found))
+    cards = "\n".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
+    yield f'<div class="grid-2">\n{cards}\n</div>'
+    yield _problems(found)
+    if samples:
+        yield _samples(samples.problems)
+
+
+def _table(found: Mapping[str, SuiteResult]) -> str:
+    rows = [_row(model, result) for model, result in found.items()]
+    k = next(iter(found.values())).k
+    estimates = [f"avg@{k}", f"pass@{k}", f"cons@{k}"]
+    head = ["model", *estimates, "right of finished", "truncated", "mean tokens"]
+    return table(head, rows) + (
+        '<p class="quiet"><small>In percent, with 95 % intervals over problems; pass@k is the '
+        "unbiased chance that k samples hold a right one, cons@k that the most frequent answer is "
+        "right.</small></p>"
+    )
+
+
+def _row(model: str, result: SuiteResult) -> list[str]:
+    finished = result.accuracy_finished
+    return [
+        f"{escape_text(model)}<br><small>{escape_text(describe_statuses(result))}</small>",
+        share(result.accuracy),
+        share(result.pass_at.get(result.k)),
+        share(result.consensus),
+        "-" if finished is None else f"{finished:.1%}",
+        f"{result.truncated_share:.1%}",
+        f"{result.mean_tokens:.1f}",
+    ]
+
+
+# problems and samples
+
+
+def _problems(found: Mapping[str, SuiteResult]) -> str:
+    """Return the table of all problems, folded."""
+    columns = "".join(
+        f"<th>{escape_text(model)}: right</th><th>cut off</th><th>tokens</th>" for model in found
+    )
+    by_id = [{one.id: one for one in result.problems} for result in found.values()]
+    rows = "".join(
+        f"<tr><td>{escape_text(name)}</td>{''.join(_cells(one[name]) for one in by_id)}</tr>"
+        for name in by_id[0]
+        if all(name in one for one in by_id)
+    )
+    return (
+        f'<details class="card"><summary>All {len(by_id[0])} problems</summary><div class="scroll">'
+        f"<table><thead><tr><th>problem</th>{columns}</tr></thead><tbody>{rows}</tbody></table>"
+        "</div></details>"
+    )
+
+
+def _cells(one: ProblemResult) -> str:
+    cells = (f"{one.right} of {one.judged}", one.truncated, f"{one.mean_tokens:.0f}")
+    return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
+def _samples(problems: Sequence[ShownProblem]) -> str:
+    shown = "".join(_problem(problem) for problem in problems)
+    return (
+        f'<details class="card"><summary>Samples of {len(problems)} problems <span class="quiet">'
+        "(of each model a right and a wrong one, where there are)</span></summary>"
+        f"{shown}</details>"
+    )
+
+
+def _problem(problem: ShownProblem) -> str:
+    samples = "".join(_sample(sample) for sample in problem.samples)
+    return (
+        f'<div class="sample"><p><b>{escape_text(problem.id)}</b> <span class="quiet">answer key:'
+        f"</span> {cut(problem.answer, 500)}</p><pre>{cut(problem.prompt)}</pre>{samples}</div>"
+    )
+
+
+def _sample(sample: Shown) -> str:
+    reward = "not judged" if sample.reward is None else f"reward {sample.reward:g}"
+    evidence = [
+        f"sample {sample.index}",
+        sample.status,
+        reward,
+        f"{sample.n_tokens} tokens",
+        f"ended by {sample.stop}",
+    ]
+    if sample.tests:
+        passed = sum(status == "PASS" for status in sample.tests)
+        evidence.append(f"{passed} of {len(sample.tests)} tests passed")
+    if sample.reason:
+        evidence.append(sample.reason)
+    answer = f"; answer: {cut(sample.extracted, 500)}" if sample.extracted else ""
+    return (
+        f'<p><b>{escape_text(sample.model)}</b> <span class="quiet">'
+        f"{escape_text(', '.join(evidence))}{answer}</span></p><pre>{cut(sample.text)}</pre>"
+    )

@@ -1,0 +1,100 @@
+"""The charts of where a run's entropy sits, and the sentence on what accuracy it pays for. Pure.
+
+Called by `page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reasonrl.algo.collapse import COLLAPSED, fit_entropy, judge_warning
+from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
+from reasonrl.report.run.panels import step_of
+from reasonrl.report.run.profile import PARTS, EntropyProfile
+from reasonrl.types import Row
+
+_COLORS = (Color.BLUE, Color.ORANGE, Color.TEAL, Color.PURPLE)
+
+
+def profile_charts(profile: EntropyProfile) -> list[Chart]:
+    """Return entropy by verdict, by kind of token and by place."""
+    return [
+        _over_steps("Entropy by verdict", profile.steps, profile.by_verdict),
+        _over_steps("Entropy by kind of token", profile.steps, profile.by_class),
+        _by_place(profile),
+    ]
+
+
+def _over_steps(
+    title: str, steps: Sequence[int], values: Mapping[str, Sequence[float | None]]
+) -> Chart:
+    series = tuple(
+        Series(label=name, color=color, steps=steps, values=found)
+        for (name, found), color in zip(values.items(), _COLORS, strict=False)
+    )
+    return Chart(
+        title=title,
+        unit="nats per token",
+        series=series,
+        borders=(),
+        first=steps[0],
+        last=max(steps[-1], steps[0] + 1),
+    )
+
+
+def _by_place(profile: EntropyProfile) -> Chart:
+    places = list(range(1, PARTS + 1))
+    series = tuple(
+        Series(
+            label=f"step {step}",
+            color=color,
+            steps=places,
+            values=values,
+            mark=mark,
+        )
+        for (step, values), color, mark in zip(
+            profile.by_place.items(),
+            (Color.GRAY, Color.BLUE),
+            (Mark.FAINT, Mark.LINE),
+            strict=False,
+        )
+    )
+    return Chart(
+        title="Entropy by place",
+        unit="nats per token, tenths of an answer",
+        series=series,
+        borders=(),
+        first=1,
+        last=PARTS,
+        axis="tenth",
+    )
+
+
+def exchanges(metrics: Sequence[Row]) -> list[tuple[int, float, float]]:
+    """Return number, entropy and accuracy of each step that has both."""
+    return [
+        (step_of(row), float(nats), float(accuracy))
+        for row in metrics
+        if (nats := row.get("entropy/nats")) is not None
+        and (accuracy := row.get("accuracy/all")) is not None
+    ]
+
+
+def exchange_text(metrics: Sequence[Row]) -> str:
+    """Return what accuracy and entropy say of each other, in a sentence or two, if anything."""
+    found = exchanges(metrics)
+    if not found:
+        return ""
+    known, entropies, accuracies = zip(*found, strict=True)
+    said = []
+    if (fit := fit_entropy(entropies, accuracies)) is not None:
+        said.append(
+            f"Accuracy follows {-fit.a:+.2f} e^H {fit.b:+.2f} (r\u00b2 {fit.r2:.2f}): "
+            f"{fit.ceiling:.2f} where no entropy is left."
+        )
+    warning = judge_warning(entropies)
+    if warning.collapsed is not None:
+        early = f", announced {warning.lead} steps ahead" if warning.is_timely else ""
+        step = known[warning.collapsed]
+        said.append(f"Entropy was down to {COLLAPSED:.0%} of its start at step {step}{early}.")
+    return " ".join(said)

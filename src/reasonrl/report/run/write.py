@@ -1,0 +1,51 @@
+"""Write a run's page, its picture and its entropy profile into the run's directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from reasonrl.atomic import write_atomic
+from reasonrl.recipe import Recipe
+from reasonrl.report.run.curves import charts_svg
+from reasonrl.report.run.page import render_page
+from reasonrl.report.run.profile import EntropyProfile, read_profile
+from reasonrl.report.run.samples import read_samples
+from reasonrl.run.layout import PAGE, PICTURE, PROFILE, SUMMARY
+from reasonrl.run.record import RunRecorder
+
+
+def write_profile(directory: Path, word_of: Callable[[int], str]) -> None:
+    """Write where the entropy of the run's rollouts sits, if there are any."""
+    profile = read_profile(directory, word_of)
+    if profile is not None:
+        write_atomic(directory / PROFILE, profile.model_dump_json(indent=1) + "\n")
+
+
+def write_page(directory: Path, recipe: Recipe, recorder: RunRecorder) -> None:
+    """Write the run's page and its picture, as far as the run has come."""
+    metrics, evaluations = recorder.metrics(), recorder.evaluations()
+    page = render_page(
+        title=recipe.name,
+        metrics=metrics,
+        evaluations=evaluations,
+        summary=_read_summary(directory / SUMMARY),
+        samples=read_samples(directory),
+        profile=_read_profile(directory / PROFILE),
+    )
+    write_atomic(directory / PAGE, page)
+    write_atomic(directory / PICTURE, charts_svg(metrics, evaluations))
+
+
+def _read_profile(path: Path) -> EntropyProfile | None:
+    if not path.exists():
+        return None
+    return EntropyProfile.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _read_summary(path: Path) -> Mapping[str, object] | None:
+    if not path.exists():
+        return None
+    summary: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return summary

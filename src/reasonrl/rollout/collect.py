@@ -1,0 +1,110 @@
+"""From problems to verified groups: encode once, sample, judge.
+
+Knows an engine, a tokenizer and a verifier only by what they do. Called by the trainer and by
+`evaluate`; filters nothing and records nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reasonrl.engines.protocols import Progress, RolloutEngine
+from reasonrl.errors import EngineError, VerifierError
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer
+from reasonrl.seeds import derive_seed
+from reasonrl.types import Completion, Group, Prompt, Rollout, Sampling, StopReason, Task, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Hold what a judge needs about one rollout."""
+
+    task: Task
+    text: str
+    stop: StopReason
+
+
+class Judge(Protocol):
+    """Return a verdict for each answer, in order; one bad answer never touches another."""
+
+    def __call__(self, answers: Sequence[Answer], /) -> list[Verdict]: ...
+
+
+def collect(
+    engine: RolloutEngine,
+    tokenizer: Tokenizer,
+    judge: Judge,
+    encoded: Sequence[EncodedProblem],
+    sampling: Sampling,
+    *,
+    seed_parts: tuple[int | str, ...],
+    progress: Progress | None = None,
+) -> list[Group]:
+    """Sample and judge one group for each problem, in order.
+
+    A rollout's randomness comes from `seed_parts` and its problem's id, so it does not depend on
+    which other problems share the batch.
+    """
+    prompts = [
+        Prompt(tokens=item.tokens, seed=derive_seed(*seed_parts, item.problem.id))
+        for item in encoded
+    ]
+
+    def count(_place: int, _index: int, _completion: Completion) -> None:
+        if progress:
+            progress(1)
+
+    completions = engine.generate(prompts, sampling, on_finished=count)
+    if [len(group) for group in completions] != [sampling.group_size] * len(prompts):
+        raise EngineError("an engine returned incomplete groups", expected="all rollouts of each")
+    label = "-".join(str(part) for part in seed_parts[1:])
+    drafts = [
+        (item, index, completion, tokenizer.decode(completion.tokens))
+        for item, group in zip(encoded, completions, strict=True)
+        for index, completion in enumerate(group)
+    ]
+    verdicts = judge(
+        [
+            Answer(task=item.problem.task, text=text, stop=completion.stop)
+            for item, _, completion, text in drafts
+        ]
+    )
+    rollouts = [
+        Rollout(
+            id=f"{label}/{item.problem.id}/{index}",
+            index=index,
+            completion=completion,
+            text=text,
+            verdict=verdict,
+        )
+        for (item, index, completion, text), verdict in zip(drafts, verdicts, strict=True)
+    ]
+    size = sampling.group_size
+    return [
+        Group(
+            problem=item.problem,
+            prompt=item.tokens,
+            rollouts=tuple(rollouts[number * size : (number + 1) * size]),
+        )
+        for number, item in enumerate(encoded)
+    ]
+
+
+def check_failures(
+    verdicts: Sequence[Verdict], *, max_share: float, what: str, where: str, remedy: str
+) -> None:
+    """Raise VerifierError when more than a share of the verdicts are failures of the verifier.
+
+    Failures are masked, so a broken verifier would otherwise train on ever fewer rollouts.
+    """
+    failed = [verdict for verdict in verdicts if verdict.is_failed]
+    if len(failed) > max_share * len(verdicts):
+        raise VerifierError(
+            f"{len(failed)} of {len(verdicts)} {what}; "
+            f"the first: {failed[0].status} {failed[0].reason}",
+            where=where,
+            expected=f"at most {max_share:.0%} (verify.max_failed_share)",
+            remedy=remedy,
+        )

@@ -1,0 +1,145 @@
+"""Points that a run can be resumed from: written whole or not at all, checked when read.
+
+A checkpoint is a directory with the learner's safetensors files (weights and moments) and
+`state.json` (all else that decides the next step, and the files' hashes). It is written under a
+temporary name, flushed to disk and renamed. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from reasonrl.errors import CheckpointError, StorageError
+from reasonrl.run.layout import checkpoint_paths
+
+_STATE = "state.json"
+_FORMAT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Hold the place of a checkpoint whose files are what was written, and the trainer's state."""
+
+    path: Path
+    state: Mapping[str, object]
+
+
+def save(
+    directory: Path,
+    *,
+    step: int,
+    state: Mapping[str, object],
+    write_tensors: Callable[[Path], None],
+    keep: int,
+) -> Path:
+    """Write a checkpoint for `step` and delete all but the newest `keep`.
+
+    `write_tensors` puts the learner's files in a directory. Raises StorageError when the disk is
+    full; older checkpoints are then untouched.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.glob(".writing-*"):
+        shutil.rmtree(leftover)
+    scratch = directory / f".writing-{step:06d}"
+    target = directory / f"step-{step:06d}"
+    try:
+        scratch.mkdir()
+        write_tensors(scratch)
+        digests = _digests(scratch)
+        if not digests:
+            raise StorageError("the learner wrote no tensors", where=str(scratch))
+        document = {"format": _FORMAT, "blake2b": digests, "state": dict(state)}
+        (scratch / _STATE).write_text(json.dumps(document), encoding="utf-8")
+        for path in scratch.iterdir():
+            sync(path)
+        sync(scratch)
+        if target.exists():  # the same step again, after a resume from an earlier one
+            shutil.rmtree(target)
+        scratch.rename(target)
+        sync(directory)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise StorageError(
+            f"could not write a checkpoint: {error}",
+            where=str(target),
+            remedy="free space there; the run can be resumed from the checkpoint before",
+        ) from error
+    for old in checkpoint_paths(directory)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def load_latest(directory: Path) -> Checkpoint | None:
+    """Return the newest checkpoint, or None when there is none yet."""
+    found = checkpoint_paths(directory)
+    return load(found[-1]) if found else None
+
+
+def load(path: Path) -> Checkpoint:
+    """Return a checkpoint; raise CheckpointError when it is not what was written."""
+    document = _read_document(path)
+    try:
+        if _digests(path) != document["blake2b"]:
+            raise _unreadable(path, "the tensors are not the ones that were written")
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error}") from error
+    return Checkpoint(path=path, state=document["state"])
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    """Return the hash of every tensor file."""
+    files = sorted(directory.glob("*.safetensors"))
+    with ThreadPoolExecutor() as pool:
+        return dict(zip((file.name for file in files), pool.map(digest, files), strict=True))
+
+
+def read_state(path: Path) -> Mapping[str, object]:
+    """Return a checkpoint's state alone; raise CheckpointError when it cannot be read."""
+    state: Mapping[str, object] = _read_document(path)["state"]
+    return state
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        found = document["format"]
+        if found == 1:  # one file, and its hash alone
+            document |= {"format": _FORMAT, "blake2b": {"engine.safetensors": document["blake2b"]}}
+            found = _FORMAT
+        if found != _FORMAT or not {"blake2b", "state"} <= document.keys():
+            raise CheckpointError(f"format {found}", where=str(path), expected=f"format {_FORMAT}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise _unreadable(path, f"cannot be read: {error}") from error
+    return document
+
+
+def _unreadable(path: Path, what: str) -> CheckpointError:
+    remedy = f"delete {path} to resume from the checkpoint before it"
+    return CheckpointError(what, where=str(path), remedy=remedy)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a directory entry to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def digest(path: Path, algorithm: str = "blake2b") -> str:
+    """Return a file's hash in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

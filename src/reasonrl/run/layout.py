@@ -1,0 +1,42 @@
+"""The names of the files in one run directory; who reads or writes a file asks here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIG = "config.toml"
+"""The recipe, resolved."""
+
+DATA = "data.json"
+"""The hashes of the run's problems."""
+
+METRICS, EVALUATIONS, ROLLOUTS = "metrics.jsonl", "evaluations.jsonl", "rollouts"
+RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS)
+"""What the recorder appends to, and rewinds on resume."""
+
+CHECKPOINTS = "checkpoints"
+MODEL = "model"
+"""The final model, a Hugging Face directory."""
+
+SUMMARY, PAGE, PICTURE, PROFILE = "summary.json", "report.html", "curves.svg", "entropy.json"
+HEARTBEAT, EVENTS, LOGS = "heartbeat.json", "events.jsonl", "logs"
+LOCK = ".lock"
+TRACKER_ID = "tracker-id"
+
+BEAT_S = 5.0
+"""Seconds between two heartbeats of a living run."""
+
+
+def checkpoint_paths(checkpoints: Path) -> list[Path]:
+    """Return the finished checkpoints of a `checkpoints` directory, oldest first."""
+    return sorted(checkpoints.glob("step-[0-9]*"))
+
+
+def rollouts_paths(run: Path) -> list[Path]:
+    """Return the files of all steps' rollouts, first step first."""
+    return sorted((run / ROLLOUTS).glob("step-*.parquet"))
+
+
+def rollouts_path(run: Path, step: int) -> Path:
+    """Return the file that holds all rollouts of a step."""
+    return run / ROLLOUTS / f"step-{step:06d}.parquet"

@@ -1,0 +1,59 @@
+"""One process a directory, and a way for a person to stop it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from reasonrl.errors import ConfigError
+from reasonrl.run.layout import EVENTS, LOCK
+from reasonrl.terminal import Console
+
+
+def note_event(directory: Path, console: Console, text: str) -> None:
+    """Tell the person and the run's `events.jsonl` what happened to a process of it."""
+    console.note(text)
+    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": text})
+    with (directory / EVENTS).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+@contextmanager
+def only_process(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock; two processes would write over each other."""
+    with (directory / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                "another process works in this directory",
+                where=str(directory),
+                remedy="wait for it, or choose another directory",
+            ) from error
+        yield
+
+
+@contextmanager
+def stop_on_signal(console: Console) -> Iterator[Event]:
+    """End after the current step on the first Ctrl-C or SIGTERM, at once on the second."""
+    stopper = Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stopper.is_set():
+            raise KeyboardInterrupt
+        stopper.set()
+        console.note("stopping after this step or evaluation; again to stop at once")
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopper
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

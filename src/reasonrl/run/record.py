@@ -1,0 +1,134 @@
+"""The files of a run: metrics, every rollout, evaluations, summary.
+
+Appends as the run goes and rewinds to a step on resume, so that a resumed run leaves the same files
+as one that was never interrupted. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+
+from reasonrl.algo.select import SelectedGroup
+from reasonrl.atomic import write_atomic
+from reasonrl.evaluation.score import SuiteResult
+from reasonrl.run.layout import RUN_FILES, rollouts_path, rollouts_paths
+from reasonrl.types import Row
+
+_ROLLOUTS = pa.schema(
+    [
+        ("step", pa.int32()), ("stage", pa.string()),
+        ("rollout_id", pa.string()), ("problem_id", pa.string()), ("index", pa.int32()),
+        ("prompt", pa.string()), ("text", pa.string()), ("answer", pa.string()),
+        ("tokens", pa.list_(pa.int32())), ("logprobs", pa.list_(pa.float32())),
+        ("stop", pa.string()), ("version", pa.int32()),
+        ("updates", pa.list_(pa.int32())),  # first token and version of each change, in turn
+        ("reward", pa.float64()), ("status", pa.string()), ("reason", pa.string()),
+        ("extracted", pa.string()), ("verify_wall_s", pa.float64()),
+        ("advantage", pa.float64()), ("signal", pa.string()), ("masked", pa.bool_()),
+    ]
+)  # fmt: skip
+
+
+_RESULT = TypeAdapter(SuiteResult)
+
+
+class RunRecorder:
+    """Write below one run directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._metrics, self._evaluations, self._rollouts = (directory / name for name in RUN_FILES)
+
+    def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
+        """Write all rollouts of a step, before anything is learned from them."""
+        self._rollouts.mkdir(exist_ok=True)
+        rows = [row for item in selected for row in _rollout_rows(item, step, stage)]
+        path = rollouts_path(self.directory, step)
+        pq.write_table(pa.Table.from_pylist(rows, schema=_ROLLOUTS), path, compression="zstd")
+
+    def step(self, metrics: Row) -> None:
+        _append(self._metrics, metrics)
+
+    def evaluation(self, result: SuiteResult) -> None:
+        _append(self._evaluations, asdict(result))
+
+    def evaluations(self) -> list[SuiteResult]:
+        """Return what was evaluated so far, in order."""
+        return [_RESULT.validate_python(row) for row in _read(self._evaluations)]
+
+    def metrics(self) -> list[Row]:
+        return [cast(Row, row) for row in _read(self._metrics)]
+
+    def rewind(self, step: int) -> None:
+        """Drop what was written after a step: it will be done again."""
+        for path in (self._metrics, self._evaluations):
+            rows = _read(path)
+            kept = [row for row in rows if cast(int, row["step"]) <= step]
+            write_atomic(path, "".join(_line(row) for row in kept))
+        for path in rollouts_paths(self.directory):
+            if int(path.stem.removeprefix("step-")) > step:
+                path.unlink()
+
+
+def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:
+    fates = {
+        rollout.id: (advantage, is_masked)
+        for rollout, advantage, is_masked in zip(
+            item.rollouts, item.advantages, item.masked, strict=True
+        )
+    }
+    rows: list[dict[str, object]] = []
+    for rollout in item.group.rollouts:
+        advantage, masked = fates.get(rollout.id, (None, False))
+        completion, verdict = rollout.completion, rollout.verdict
+        rows.append(
+            {
+                "step": step,
+                "stage": stage,
+                "rollout_id": rollout.id,
+                "problem_id": item.group.problem.id,
+                "index": rollout.index,
+                "prompt": "\n".join(turn.content for turn in item.group.problem.prompt),
+                "text": rollout.text,
+                "answer": item.group.problem.answer,
+                "tokens": completion.tokens,
+                "logprobs": completion.logprobs,
+                "stop": str(completion.stop),
+                "version": completion.version,
+                "updates": [number for one in completion.updates for number in one],
+                "reward": verdict.reward,
+                "status": str(verdict.status),
+                "reason": verdict.reason,
+                "extracted": verdict.extracted,
+                "verify_wall_s": verdict.wall_s,
+                "advantage": advantage,
+                "signal": str(item.signal),
+                "masked": masked,
+            }
+        )
+    return rows
+
+
+def _append(path: Path, row: Mapping[str, object]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(_line(row))
+
+
+def _line(row: Mapping[str, object]) -> str:
+    return json.dumps(row) + "\n"
+
+
+def _read(path: Path) -> list[dict[str, object]]:
+    """Return the rows of a JSONL file; a last line that a crash tore is not a row."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]

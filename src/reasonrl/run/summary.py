@@ -1,0 +1,56 @@
+"""What a run leaves when it ends: summary.json, with the final model's facts.
+
+Called by `launch`. The presence of summary.json marks a finished run.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from reasonrl import __version__
+from reasonrl.atomic import write_atomic
+from reasonrl.evaluation.score import SuiteResult, by_suite
+from reasonrl.recipe import Recipe
+from reasonrl.run import checkpoint
+from reasonrl.run.layout import MODEL, SUMMARY
+from reasonrl.run.record import RunRecorder
+
+
+def write_summary(
+    directory: Path,
+    recipe: Recipe,
+    recorder: RunRecorder,
+    *,
+    steps: int,
+    train_wall_s: float,
+    threads: int,
+) -> None:
+    """Write summary.json from the record and the final model's file."""
+    suites = {
+        name: {"before": _suite_row(results[0]), "after": _suite_row(results[-1])}
+        for name, results in by_suite(recorder.evaluations()).items()
+    }
+    summary = {
+        "name": recipe.name,
+        "seed": recipe.seed,
+        "model": recipe.model.name,
+        "steps": steps,
+        "train_wall_s": round(train_wall_s, 3),
+        "eval": suites[recipe.suite[0].name] if recipe.suite else {},
+        "suites": suites,
+        "weights_sha256": checkpoint.digest(directory / MODEL / "model.safetensors", "sha256"),
+        "threads": threads,
+        "reasonrl": __version__,
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    write_atomic(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def _suite_row(result: SuiteResult) -> dict[str, object]:
+    full = asdict(result)
+    full.pop("problems")
+    accuracy = full.pop("accuracy")
+    return {"value": accuracy["value"], "ci95": accuracy["ci95"], **full}

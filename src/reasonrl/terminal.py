@@ -1,0 +1,84 @@
+"""What a person sees of a run: bars with phases on a terminal, one line a step elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+_SHOWN = (
+    ("acc", "accuracy/all", "{:.3f}"),
+    ("fin", "accuracy/finished", "{:.3f}"),
+    ("trunc", "rollout/truncated_share", "{:.3f}"),
+    ("len", "rollout/mean_tokens", "{:.1f}"),
+    ("entropy", "entropy/nats", "{:.3f}"),
+    ("alpha", "entropy/coefficient", "{:.1e}"),
+    ("kept", "groups/kept", "{}"),
+    ("grad", "update/gradient_norm", "{:.2f}"),
+    ("s", "time/step_s", "{:.1f}"),
+)
+
+_FILE_WIDTH = 160  # of tables that go to a file or a pipe
+_QUIET_S = 30.0  # a phase says nothing for so long
+
+
+_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
+
+
+class Console:
+    """Print notes, phases and steps. On a terminal the phases are bars that vanish when done."""
+
+    def __init__(self) -> None:
+        rich = RichConsole(highlight=False, soft_wrap=True)
+        self._rich = rich if rich.is_terminal else RichConsole(highlight=False, width=_FILE_WIDTH)
+
+    def note(self, text: str) -> None:
+        """Print a text without the control characters that data may hold for the terminal."""
+        self._rich.print(text.translate(_CONTROLS), markup=False, soft_wrap=True)
+
+    def step(self, metrics: Mapping[str, float | int | str | bool | None], *, total: int) -> None:
+        """Print one greppable line: `step=12/30 stage=short acc=0.412 ...`."""
+        parts = [f"step={metrics['step']}/{total}", f"stage={metrics['stage']}"]
+        for label, key, form in _SHOWN:
+            value = metrics.get(key)
+            parts.append(f"{label}={'-' if value is None else form.format(value)}")
+        self.note(" ".join(parts))
+
+    def print(self, table: Table) -> None:
+        self._rich.print(table)
+
+    @contextmanager
+    def phase(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a phase of `total` items and yield the function that counts finished ones.
+
+        Without a terminal a long phase prints a line every half minute.
+        """
+        if not (self._rich.is_terminal and sys.stdout.isatty()):
+            yield self._counter(name, total)
+            return
+        columns = (
+            TextColumn("{task.description:>10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._rich, transient=True) as progress:
+            task = progress.add_task(name, total=total)
+            yield lambda done: progress.advance(task, done)
+
+    def _counter(self, name: str, total: int) -> Callable[[int], None]:
+        done, last = 0, time.monotonic()
+
+        def count(n: int) -> None:
+            nonlocal done, last
+            done += n
+            if time.monotonic() - last > _QUIET_S:
+                last = time.monotonic()
+                self.note(f"{name} {done}/{total}")
+
+        return count
