@@ -24,8 +24,8 @@ from reasonrl.engines.remote import Seat
 from reasonrl.engines.remote.cluster import connect, start
 from reasonrl.engines.remote.objects import store
 from reasonrl.engines.sync import FLOAT32, push_weights
-from reasonrl.launch.engines import Plan, model_for, open_engines
-from reasonrl.recipe import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
+from reasonrl.launch.engines import Workload, model_for, open_engines
+from reasonrl.recipe import LearnerRanks, OptimizerConfig, RayEngineConfig, RolloutReplicas
 from reasonrl.types import Message, Prompt, Sampling
 
 REPEATS = 5
@@ -60,30 +60,25 @@ def row(name: str, times: tuple[float, float, float], note: str = "") -> None:
     print(f"| {name} | {1e3 * middle:.2f} | {1e3 * least:.2f} to {1e3 * most:.2f} | {note} |")
 
 
-def plan_of(model: str, rollout: str) -> Plan:
-    return Plan(
-        engine=EngineConfig(
-            type="ray",
-            threads=1,
-            token_budget=1024,
-            rollout=RolloutReplicas(type=rollout),
-            learner=LearnerRanks(ranks=2),
-        ),
-        optimizer=OptimizerConfig(),
-        model=model,
-        seed=0,
-        context=512,
+def layout_of(model: str, rollout: str) -> tuple[RayEngineConfig, Workload]:
+    engine = RayEngineConfig(
+        threads=1,
+        token_budget=1024,
+        rollout=RolloutReplicas(type=rollout),
+        learner=LearnerRanks(ranks=2),
     )
+    workload = Workload(model=model, seed=0, optimizer=OptimizerConfig(), context_tokens=512)
+    return engine, workload
 
 
 def measure_sync(model: str, name: str) -> float:
     """Time the parts of a sync with two FSDP2 ranks and one vLLM replica; return bytes a second."""
-    plan = plan_of(model, "vllm")
-    outline = model_for(plan.engine, model, seed=0)
+    engine, workload = layout_of(model, "vllm")
+    outline = model_for(engine, model, seed=0)
     n_bytes = 4 * sum(one.numel() for one in outline.module.state_dict().values())
     with (
         tempfile.TemporaryDirectory() as logs,
-        open_engines(plan, outline, logs=Path(logs), on_event=print) as engines,
+        open_engines(engine, workload, outline, logs=Path(logs), on_event=print) as engines,
     ):
         engines.rollout.load_weights(engines.learner.weights(), version=0)
         tokens = outline.tokenizer.encode_chat([Message(role="user", content="What is 3 + 4?")])

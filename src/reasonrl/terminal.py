@@ -17,7 +17,7 @@ _SHOWN = (
     ("trunc", "rollout/truncated_share", "{:.3f}"),
     ("len", "rollout/mean_tokens", "{:.1f}"),
     ("entropy", "entropy/nats", "{:.3f}"),
-    ("alpha", "entropy/coefficient", "{:.1e}"),
+    ("alpha", "entropy/alpha", "{:.1e}"),
     ("kept", "groups/kept", "{}"),
     ("grad", "update/gradient_norm", "{:.2f}"),
     ("s", "time/step_s", "{:.1f}"),

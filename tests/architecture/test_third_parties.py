@@ -18,7 +18,6 @@ HOME = {
     "vllm": ("engines/vllm.py",),
     "sympy": ("verify/math/worker.py",),
     "math_verify": ("verify/math/worker.py",),
-    "latex2sympy2_extended": ("verify/math/worker.py",),
     "typer": ("cli",),
     "rich": ("cli/show", "terminal.py"),
 }

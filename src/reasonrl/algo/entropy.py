@@ -2,7 +2,7 @@
 
 The report and the released code differ (docs/paper-vs-release.md); both are presets of one rule,
 named by `EntropyMode`. RELATIVE is ours (docs/LOG.md, "The lab"). Called by the trainer:
-`coefficient` before the update, `adapt` after it.
+`alpha` before the update, `adapt` after it.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class EntropyState:
     `start_nats` is the entropy of the first step that it saw.
     """
 
-    coefficient: float
+    c: float
     is_open: bool
     start_nats: float | None = None
 
 
 def initial_state(control: EntropyControl) -> EntropyState:
     """Return c_0 with an open gate, as the released code starts."""
-    return EntropyState(coefficient=control.initial, is_open=True)
+    return EntropyState(c=control.initial, is_open=True)
 
 
-def coefficient(control: EntropyControl, state: EntropyState, entropy_nats: float | None) -> float:
+def alpha(control: EntropyControl, state: EntropyState, entropy_nats: float | None) -> float:
     """Return alpha_k >= 0, the weight of the entropy term in this step.
 
     REPORT: c_k * 1{e_k <= target}, with e_k this step's entropy (needed: the estimate from
@@ -58,7 +58,7 @@ def coefficient(control: EntropyControl, state: EntropyState, entropy_nats: floa
     RELATIVE: c_k exp(4 (1 - e_k / target)), at most the maximum. A c_k carried over from a stage
     with other bounds is brought within these.
     """
-    bounded = min(max(state.coefficient, control.minimum), control.maximum)
+    bounded = min(max(state.c, control.minimum), control.maximum)
     match control.mode:
         case EntropyMode.NONE:
             return 0.0
@@ -97,19 +97,17 @@ def adapt(control: EntropyControl, state: EntropyState, entropy_nats: float) -> 
             is_open = entropy_nats < target
         case EntropyMode.RELATIVE:
             return _adapt_relative(control, state, entropy_nats)
-    moved = state.coefficient + direction * control.delta
-    return replace(
-        state, coefficient=min(max(moved, control.minimum), control.maximum), is_open=is_open
-    )
+    moved = state.c + direction * control.delta
+    return replace(state, c=min(max(moved, control.minimum), control.maximum), is_open=is_open)
 
 
 def _adapt_relative(
     control: EntropyControl, state: EntropyState, entropy_nats: float
 ) -> EntropyState:
-    moved = state.coefficient * exp(control.delta * _below_target(control, state, entropy_nats))
+    moved = state.c * exp(control.delta * _below_target(control, state, entropy_nats))
     return replace(
         state,
-        coefficient=min(max(moved, control.minimum), control.maximum),
+        c=min(max(moved, control.minimum), control.maximum),
         start_nats=entropy_nats if state.start_nats is None else state.start_nats,
     )
 

@@ -17,7 +17,7 @@ from reasonrl.errors import EngineError, StorageError, VerifierError
 from reasonrl.run.layout import CONFIG, PAGE, SUMMARY
 
 if TYPE_CHECKING:
-    from reasonrl.launch.train import Outcome
+    from reasonrl.launch.train import TrainOutcome
     from reasonrl.terminal import Console
 
 
@@ -108,7 +108,7 @@ def _resumable(directory: Path) -> Iterator[None]:
         raise
 
 
-def _end(outcome: Outcome, console: Console) -> None:
+def _end(outcome: TrainOutcome, console: Console) -> None:
     """Say how it ended; leave with 130 when a person stopped it."""
     if outcome.is_finished:
         console.note(f"done: {outcome.directory / SUMMARY}, {outcome.directory / PAGE}")

@@ -16,6 +16,7 @@ from reasonrl.recipe import (
     EngineConfig,
     FileSource,
     LiveCodeBench,
+    LocalEngineConfig,
     MathBenchmark,
     Strict,
     VerifyConfig,
@@ -120,7 +121,7 @@ class DifficultyConfig(Strict):
     lowest: int = Field(default=1, ge=0, le=16)
     highest: int = Field(default=15, ge=0, le=16)
     early: bool = True
-    engine: EngineConfig = EngineConfig()
+    engine: EngineConfig = LocalEngineConfig()
     verify: VerifyConfig = VerifyConfig()
 
     @model_validator(mode="after")

@@ -1,12 +1,12 @@
 """Start the engines that a recipe asks for: one module in this process, or actors on a cluster.
 
-The only module that names a concrete engine. What is built elsewhere is described here and built
-there, by the functions at the end.
+A recipe's `[engine]` table is asked here for its type. The functions at the end build the engines
+of a cluster; they run in the actors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,13 @@ from reasonrl.engines.sync import BFLOAT16, FLOAT32, Audit
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.errors import ConfigError
 from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_model
-from reasonrl.recipe import EngineConfig, OptimizerConfig
+from reasonrl.recipe import (
+    EngineBase,
+    EngineConfig,
+    LocalEngineConfig,
+    OptimizerConfig,
+    RayEngineConfig,
+)
 from reasonrl.run.heartbeat import Describe
 
 if TYPE_CHECKING:
@@ -31,9 +37,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """Hold who samples and who learns, and how far they may be apart after a sync.
+    """The engines of a run: a sampler, a learner, and the bound on their distance after a sync.
 
-    `describe` tells of the processes that they are made of.
+    `audit` is None where both are one module. `describe` returns facts about their processes.
     """
 
     rollout: RolloutEngine
@@ -43,54 +49,86 @@ class Engines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Say what engines to start. `context` is the longest prompt and completion of the run."""
+class Workload:
+    """What engines must serve: a model, the optimizer, and the longest prompt and completion.
 
-    engine: EngineConfig
-    optimizer: OptimizerConfig
+    `context_tokens` counts the prompt and the completion together.
+    """
+
     model: str
     seed: int
-    context: int
+    optimizer: OptimizerConfig
+    context_tokens: int
     keep_reference: bool = False
 
 
 def model_for(engine: EngineConfig, name: str, *, seed: int) -> LanguageModel:
-    """Load a model where it will work, or only its outline when that is elsewhere."""
-    if engine.type == "local":
-        return load_model(name, seed=seed, device=engine.device)
-    return outline_model(name)
+    """Load a model into this process, or only its outline when actors load it."""
+    match engine:
+        case LocalEngineConfig():
+            return load_model(name, seed=seed, device=engine.device)
+        case RayEngineConfig():
+            return outline_model(name)
+
+
+def is_on_cluster(engine: EngineConfig) -> bool:
+    """Return whether the engines are actors of a cluster."""
+    return isinstance(engine, RayEngineConfig)
+
+
+def restarts_of(engine: EngineConfig) -> int:
+    """Return how often a run may start again after an engine was lost."""
+    return engine.restarts if isinstance(engine, RayEngineConfig) else 0
+
+
+def ranks_of(engine: EngineConfig) -> int:
+    """Return the processes that share the training state."""
+    return engine.learner.ranks if isinstance(engine, RayEngineConfig) else 1
 
 
 @contextmanager
 def open_engines(
-    plan: Plan, model: LanguageModel, *, logs: Path, on_event: Callable[[str], None]
+    engine: EngineConfig,
+    workload: Workload,
+    model: LanguageModel,
+    *,
+    logs: Path,
+    on_event: Callable[[str], None],
 ) -> Iterator[Engines]:
     """Start the engines; they end with the context. On a cluster, inside `open_cluster`."""
-    if plan.engine.type == "local":
-        with local_engine(
-            model, plan.engine, plan.optimizer, keep_reference=plan.keep_reference
-        ) as engine:
-            yield Engines(rollout=engine, learner=engine, audit=None, describe=lambda: ())
-        return
-    with ExitStack() as stack:
-        yield _open_remote(plan, logs.resolve(), on_event, stack)
+    match engine:
+        case LocalEngineConfig():
+            with local_engine(
+                model, engine, workload.optimizer, keep_reference=workload.keep_reference
+            ) as local:
+                yield Engines(rollout=local, learner=local, audit=None, describe=lambda: ())
+        case RayEngineConfig():
+            with ExitStack() as stack:
+                yield _open_remote(engine, workload, logs.resolve(), on_event, stack)
 
 
 @contextmanager
 def open_cluster(engine: EngineConfig, address: str | None) -> Iterator[None]:
     """Connect to Ray when the recipe asks for it.
 
-    Raises ConfigError when Ray is missing, or an address was given that nobody would use.
+    Raises ConfigError when Ray is missing, or an address was given that no engine would use.
     """
-    if engine.type == "local":
-        if address is not None:
-            raise ConfigError(
-                "this recipe runs in one process",
-                where=f"--address {address}",
-                remedy='set engine.type = "ray" to use a cluster',
-            )
-        yield
-        return
+    match engine:
+        case LocalEngineConfig():
+            if address is not None:
+                raise ConfigError(
+                    "this recipe runs in one process",
+                    where=f"--address {address}",
+                    remedy='set engine.type = "ray" to use a cluster',
+                )
+            yield
+        case RayEngineConfig():
+            with _connected(engine, address):
+                yield
+
+
+@contextmanager
+def _connected(engine: RayEngineConfig, address: str | None) -> Iterator[None]:
     try:
         from reasonrl.engines.remote import check_room, connect
     except ImportError as error:
@@ -110,9 +148,20 @@ def open_cluster(engine: EngineConfig, address: str | None) -> Iterator[None]:
         yield
 
 
+def judge_seats(engine: EngineConfig) -> Sequence[Seat]:
+    """Return a seat on each node of the cluster that is open, none without a cluster."""
+    match engine:
+        case LocalEngineConfig():
+            return ()
+        case RayEngineConfig():
+            from reasonrl.engines.remote import node_seats
+
+            return node_seats()
+
+
 def local_engine(
     model: LanguageModel,
-    engine: EngineConfig,
+    engine: EngineBase,
     optimizer: OptimizerConfig,
     *,
     keep_reference: bool = False,
@@ -129,18 +178,41 @@ def local_engine(
     )
 
 
+@contextmanager
+def open_sampler(
+    engine: EngineConfig,
+    workload: Workload,
+    holder: LocalEngine,
+    *,
+    logs: Path,
+    on_event: Callable[[str], None],
+) -> Iterator[RolloutEngine]:
+    """Give the weights that `holder` has to what samples: `holder` itself, or replicas of it."""
+    match engine:
+        case LocalEngineConfig():
+            yield holder
+        case RayEngineConfig():
+            with open_replicas(engine, workload, logs=logs, on_event=on_event) as replicas:
+                replicas.load_weights(holder.weights(), version=0)
+                yield replicas
+
+
 def open_replicas(
-    plan: Plan, *, logs: Path, on_event: Callable[[str], None], seats: list[Seat] | None = None
+    engine: RayEngineConfig,
+    workload: Workload,
+    *,
+    logs: Path,
+    on_event: Callable[[str], None],
+    seats: list[Seat] | None = None,
 ) -> RemoteRollout:
     """Start the replicas of a cluster, each on GPUs of its own if no seats are given."""
     from reasonrl.engines.remote import RemoteRollout, Seat
 
-    engine = plan.engine
     if seats is None:
         gpus = 0 if engine.device == "cpu" else engine.rollout.tensor_parallel
         seats = [Seat(gpus=gpus)] * engine.rollout.replicas
     return RemoteRollout(
-        partial(build_replica, plan),
+        partial(build_replica, engine, workload),
         seats,
         max_rows=engine.max_rows,
         timeout_s=engine.rollout.timeout_s,
@@ -150,23 +222,29 @@ def open_replicas(
 
 
 def _open_remote(
-    plan: Plan, logs: Path, on_event: Callable[[str], None], stack: ExitStack
+    engine: RayEngineConfig,
+    workload: Workload,
+    logs: Path,
+    on_event: Callable[[str], None],
+    stack: ExitStack,
 ) -> Engines:
     from reasonrl.engines.remote import LearnerInTurn, RolloutInTurn, Turns
 
-    audit = FLOAT32 if plan.engine.compute == "float32" else BFLOAT16
-    if plan.engine.placement == "separate":  # larger pieces first, while nodes are whole
-        rollout = stack.enter_context(open_replicas(plan, logs=logs, on_event=on_event))
-        learner = stack.enter_context(open_ranks(plan, logs))
+    audit = FLOAT32 if engine.compute == "float32" else BFLOAT16
+    open_rollout = partial(open_replicas, engine, workload, logs=logs, on_event=on_event)
+    if engine.placement == "separate":
+        # Replicas first: they need several GPUs of one node, and nodes are still whole.
+        rollout = stack.enter_context(open_rollout())
+        learner = stack.enter_context(open_ranks(engine, workload, logs))
         return Engines(
             rollout=rollout,
             learner=learner,
             audit=audit,
             describe=lambda: [*rollout.describe(), *learner.describe()],
         )
-    learner = stack.enter_context(open_ranks(plan, logs))
-    seats = seats_beside(learner.seats(), plan.engine)
-    turns = Turns(learner, lambda: open_replicas(plan, logs=logs, on_event=on_event, seats=seats))
+    learner = stack.enter_context(open_ranks(engine, workload, logs))
+    seats = seats_beside(learner.seats(), engine)
+    turns = Turns(learner, lambda: open_rollout(seats=seats))
     return Engines(
         rollout=stack.enter_context(RolloutInTurn(turns)),
         learner=stack.enter_context(LearnerInTurn(turns)),
@@ -175,20 +253,20 @@ def _open_remote(
     )
 
 
-def open_ranks(plan: Plan, logs: Path) -> RemoteLearner:
+def open_ranks(engine: RayEngineConfig, workload: Workload, logs: Path) -> RemoteLearner:
     """Start the learner's ranks on a cluster, each on a GPU of its own."""
     from reasonrl.engines.remote import RemoteLearner, Seat
 
-    seat = Seat(gpus=0 if plan.engine.device == "cpu" else 1)
+    seat = Seat(gpus=0 if engine.device == "cpu" else 1)
     return RemoteLearner(
-        partial(build_rank, plan),
-        [seat] * plan.engine.learner.ranks,
-        timeout_s=plan.engine.learner.timeout_s,
+        partial(build_rank, engine, workload),
+        [seat] * engine.learner.ranks,
+        timeout_s=engine.learner.timeout_s,
         logs=logs,
     )
 
 
-def seats_beside(ranks: list[tuple[str, list[str]]], engine: EngineConfig) -> list[Seat]:
+def seats_beside(ranks: list[tuple[str, list[str]]], engine: RayEngineConfig) -> list[Seat]:
     """Return a seat for each replica on the GPUs of as many ranks of one node as it needs.
 
     `ranks` are nodes and GPUs. Raises ConfigError when the nodes have too few.
@@ -225,15 +303,14 @@ def _settings(optimizer: OptimizerConfig) -> OptimizerSettings:
     )
 
 
-# what runs in the actors
+# Everything below runs in the actors.
 
 
-def build_replica(plan: Plan) -> SteppingEngine:
+def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine:
     """Make an engine that samples, in the process that it will work in."""
-    engine = plan.engine
     use_threads(engine.threads)
     if engine.rollout.type == "local":
-        model = load_model(plan.model, seed=plan.seed, device=_own_device(engine))
+        model = load_model(workload.model, seed=workload.seed, device=_own_device(engine))
         return LocalSampler(
             model,
             compute=engine.compute,
@@ -242,19 +319,20 @@ def build_replica(plan: Plan) -> SteppingEngine:
         )
     from reasonrl.engines.vllm import VllmEngine
 
-    return VllmEngine(vllm_settings(plan))
+    return VllmEngine(vllm_settings(engine, workload))
 
 
-def vllm_settings(plan: Plan) -> VllmSettings:
-    """Translate a plan into vLLM's terms."""
+def vllm_settings(engine: RayEngineConfig, workload: Workload) -> VllmSettings:
+    """Translate a recipe's engine into vLLM's terms."""
     from reasonrl.engines.vllm import VllmSettings
 
-    engine, model = plan.engine, outline_model(plan.model)
+    model = outline_model(workload.model)
     return VllmSettings(
-        model=as_directory(plan.model),
+        model=as_directory(workload.model),
         weight_names=frozenset(model.module.state_dict()),
         eos_ids=tuple(sorted(model.eos_ids)),
-        max_tokens=min(plan.context + 1, model.context),
+        # vLLM refuses a prompt that fills its context: scoring needs one token more.
+        max_tokens=min(workload.context_tokens + 1, model.context),
         compute=engine.compute,
         max_rows=engine.max_rows,
         tensor_parallel=engine.rollout.tensor_parallel,
@@ -264,11 +342,10 @@ def vllm_settings(plan: Plan) -> VllmSettings:
     )
 
 
-def build_rank(plan: Plan, rank: int, address: str) -> RankEngine:
+def build_rank(engine: RayEngineConfig, workload: Workload, rank: int, address: str) -> RankEngine:
     """Make one rank of the learner, in the process that it will work in."""
     from reasonrl.engines.fsdp import FsdpLearner, join
 
-    engine = plan.engine
     use_threads(engine.threads)
     ranks = join(
         rank=rank,
@@ -279,17 +356,17 @@ def build_rank(plan: Plan, rank: int, address: str) -> RankEngine:
         timeout_s=engine.learner.timeout_s,
     )
     return FsdpLearner(
-        partial(outline_model, plan.model),
-        partial(load_model, plan.model, seed=plan.seed),
+        partial(outline_model, workload.model),
+        partial(load_model, workload.model, seed=workload.seed),
         ranks,
-        _settings(plan.optimizer),
+        _settings(workload.optimizer),
         token_budget=engine.token_budget,
         compute=engine.compute,
         recompute=engine.recompute,
-        keep_reference=plan.keep_reference,
+        keep_reference=workload.keep_reference,
     )
 
 
-def _own_device(engine: EngineConfig) -> str:
-    """Return the device as an actor sees it: Ray shows it only its own GPUs."""
+def _own_device(engine: RayEngineConfig) -> str:
+    """Return the device as an actor sees it: Ray shows an actor only its own GPUs."""
     return "cpu" if engine.device == "cpu" else "cuda:0"

@@ -113,7 +113,7 @@ def _evaluate_model(
         directory,
         console,
         seed=recipe.seed,
-        context=longest_in_suites(recipe.suite, pools),
+        context_tokens=longest_in_suites(recipe.suite, pools),
     ) as subject:
         for suite in recipe.suite:
             _evaluate_on(suite, subject, pools[suite.name], recipe, directory, console)

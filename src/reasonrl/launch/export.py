@@ -25,6 +25,7 @@ from reasonrl.launch.engines import local_engine
 from reasonrl.launch.judges import judge_with, make_verifier
 from reasonrl.launch.models import Place, find_model, open_model, take_over
 from reasonrl.launch.request import BENCHMARKS
+from reasonrl.loop.state import read_state
 from reasonrl.models import fetch
 from reasonrl.models.hf import TINY, LanguageModel
 from reasonrl.models.plain import score_plainly
@@ -237,7 +238,8 @@ def _state_of(place: Place) -> Mapping[str, Any]:
     """Return the steps and the training time of what is exported."""
     assert place.run is not None  # noqa: S101  (a run is what is exported)
     if place.checkpoint is not None:
-        return checkpoint.read_state(place.checkpoint)
+        state = read_state(checkpoint.read_state(place.checkpoint), where=str(place.checkpoint))
+        return {"step": state.step, "train_wall_s": state.train_wall_s}
     summary = json.loads((place.run / SUMMARY).read_text(encoding="utf-8"))
     return {"step": summary["steps"], "train_wall_s": summary["train_wall_s"]}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reasonrl.recipe import CodeConfig, VerifyConfig
 from reasonrl.rollout.collect import Answer, Judge
@@ -15,7 +16,11 @@ from reasonrl.terminal import Console
 from reasonrl.types import Verdict
 from reasonrl.verify import CodeOptions, Isolation, Verifier, VerifyItem
 
-_PART = 64  # answers that a node is asked for at once
+if TYPE_CHECKING:
+    from reasonrl.engines.remote import Seat
+
+_PART = 64
+"""Answers that a node is asked for in one call."""
 
 
 def make_verifier(config: VerifyConfig) -> Verifier:
@@ -47,30 +52,31 @@ def open_judge(
     config: VerifyConfig,
     problems: Iterable[Sequence[EncodedProblem]],
     *,
-    is_on_cluster: bool,
+    seats: Sequence[Seat],
     logs: Path,
     on_event: Callable[[str], None],
     console: Console,
 ) -> Iterator[Judge]:
-    """Start the verifier, `workers` processes of it on each node when there are several nodes."""
+    """Start the verifier: in this process, or on every seat when there are several.
+
+    Each verifier has `config.workers` processes for algebra.
+    """
     with make_verifier(config) as verifier:
         if has_programs(problems):
             console.note(f"programs run in a sandbox: {verifier.describe_sandbox()}")
-        if is_on_cluster:
-            from reasonrl.engines.remote import Crew, node_seats
+        if len(seats) < 2:
+            yield judge_with(verifier)
+            return
+        from reasonrl.engines.remote import Crew
 
-            seats = node_seats()
-            if len(seats) > 1:
-                with Crew(
-                    partial(_build_judge, config),
-                    seats,
-                    logs=logs.resolve(),
-                    part_size=_PART,
-                    on_event=on_event,
-                ) as crew:
-                    yield crew
-                return
-        yield judge_with(verifier)
+        with Crew(
+            partial(_build_judge, config),
+            seats,
+            logs=logs.resolve(),
+            part_size=_PART,
+            on_event=on_event,
+        ) as crew:
+            yield crew
 
 
 def _build_judge(config: VerifyConfig) -> Judge:
@@ -78,5 +84,4 @@ def _build_judge(config: VerifyConfig) -> Judge:
 
 
 def _code_options(config: CodeConfig) -> CodeOptions:
-    settings = config.model_dump()
-    return CodeOptions(**settings | {"isolation": Isolation(config.isolation)})
+    return CodeOptions(**dict(config) | {"isolation": Isolation(config.isolation)})

@@ -109,7 +109,14 @@ def open_meter(
     with (
         open_cluster(config.engine, None),
         open_subject(
-            place, config.engine, config.verify, [], directory, console, seed=seed, context=context
+            place,
+            config.engine,
+            config.verify,
+            [],
+            directory,
+            console,
+            seed=seed,
+            context_tokens=context,
         ) as subject,
     ):
         yield ModelMeter(subject, config, seed=seed, room=room)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from reasonrl.engines.protocols import RolloutEngine
-from reasonrl.launch.engines import Plan, local_engine, open_replicas
+from reasonrl.launch.engines import Workload, is_on_cluster, judge_seats, local_engine, open_sampler
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import Place, open_model, take_over
 from reasonrl.models.hf import LanguageModel
@@ -42,35 +42,29 @@ def open_subject(
     console: Console,
     *,
     seed: int,
-    context: int,
+    context_tokens: int,
 ) -> Iterator[Subject]:
     """Load a model in this process, or start replicas of it on the cluster that is open.
 
-    `context` is the longest prompt and completion together.
+    `context_tokens` are those of the longest prompt and completion together.
     """
     console.note(f"loading {place.name}")
-    is_here = engine.type == "local"
     note, logs = partial(note_event, directory, console), directory / LOGS
-    model = open_model(place, device=engine.device if is_here else "cpu")
+    model = open_model(place, device="cpu" if is_on_cluster(engine) else engine.device)
+    workload = Workload(
+        model=place.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
+    )
     with ExitStack() as stack:
-        holder = stack.enter_context(local_engine(model, engine, OptimizerConfig()))
+        holder = stack.enter_context(local_engine(model, engine, workload.optimizer))
         take_over(place, holder)
-        sampler: RolloutEngine = holder
-        if not is_here:
-            plan = Plan(
-                engine=engine,
-                optimizer=OptimizerConfig(),
-                model=place.base,
-                seed=seed,
-                context=context,
-            )
-            sampler = stack.enter_context(open_replicas(plan, logs=logs, on_event=note))
-            sampler.load_weights(holder.weights(), version=0)
+        sampler = stack.enter_context(
+            open_sampler(engine, workload, holder, logs=logs, on_event=note)
+        )
         judge = stack.enter_context(
             open_judge(
                 verify,
                 problems,
-                is_on_cluster=not is_here,
+                seats=judge_seats(engine),
                 logs=logs,
                 on_event=note,
                 console=console,

@@ -1,7 +1,7 @@
 """From selected groups to the batches of one step's updates.
 
-Called by the trainer after selection. Whole groups only; the order of tokens in a batch is group by
-group, rollout by rollout, and every flat array follows it.
+Whole groups only. The order of tokens is group by group, rollout by rollout; every flat array
+(axis N) follows it.
 """
 
 from __future__ import annotations
@@ -57,15 +57,13 @@ def split_minibatches(batch: TrainBatch, n: int) -> list[TrainBatch]:
     ]
 
 
-def sampled_entropy(batch: TrainBatch) -> float | None:
+def sampled_entropy(old_logprobs_N: Logprobs) -> float:
     """Return e_k = -mean(old_logprobs) over the kept rollouts' tokens, in nats; section 3.2.5.
 
     A Monte-Carlo estimate at the sampling temperature, like the released code's, but over all
     tokens of the step and not those of one rank.
     """
-    if batch.old_logprobs_N is None:
-        return None
-    return -float(batch.old_logprobs_N.mean(dtype="float64"))
+    return -float(old_logprobs_N.mean(dtype="float64"))
 
 
 def _cut(values_N: Logprobs | None, start: int, end: int) -> Logprobs | None:

@@ -1,6 +1,7 @@
-"""The second half of a step: updates on the groups with a signal, and the entropy controller.
+"""The half of a step that learns: what the updates are given, and the updates.
 
-Section 3.1 of the report, from eq. 3.1 to eq. 3.2, for whichever loop sampled the groups.
+Section 3.1 of the report, for whichever loop sampled the groups. The batch is built once, before
+the first update; afterwards only GSPO's ratios change.
 """
 
 from __future__ import annotations
@@ -8,130 +9,124 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reasonrl.algo import entropy
 from reasonrl.algo.correction import importance_weights
-from reasonrl.algo.entropy import EntropyState
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup
-from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
-from reasonrl.engines.sync import Audit, push_weights
+from reasonrl.engines.protocols import LearnerEngine, TrainBatch, UpdateStats
 from reasonrl.loop.batch import build_batch, sampled_entropy, split_minibatches
-from reasonrl.loop.state import TrainState, entropy_control
-from reasonrl.loop.variants import for_update, needs_old_logprobs, with_focus
+from reasonrl.loop.variants import (
+    choose_tokens,
+    needs_old_logprobs,
+    times,
+    with_denominator,
+    with_rollout_ratios,
+)
 from reasonrl.recipe import PipelineConfig, Stage
-from reasonrl.types import EntropyMode, Phase, Row
+from reasonrl.types import EntropyMode, Logprobs, Phase, Surrogate
 
 _GATED_NOW = (EntropyMode.REPORT, EntropyMode.RELATIVE)
-"""Modes whose weight depends on this step's entropy."""
+"""Modes whose weight depends on this step's entropy, before the update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Learned:
-    """Hold a step's batch as it was trained on, what its updates did, and the controller's row."""
+    """What a step's updates did. `old_logprobs_N` are the policy's before the first of them."""
 
     batch: TrainBatch
     updates: list[UpdateStats]
-    control: Row
+    old_logprobs_N: Logprobs
+
+    @property
+    def entropy_nats(self) -> float:
+        """Return e_k, the entropy of the policy that the updates found."""
+        return sampled_entropy(self.old_logprobs_N)
 
 
-def learn(
-    engine: RolloutEngine,
+def prepare(
+    kept: Sequence[SelectedGroup],
     learner: LearnerEngine,
     stage: Stage,
-    state: TrainState,
-    kept: Sequence[SelectedGroup],
     *,
-    seed: int,
     pipeline: PipelineConfig | None,
-    audit: Audit | None,
-    phase: Phase,
-) -> Learned:
-    """Run the step's N_SGD updates and the entropy controller; nothing without a signal.
-
-    Changes `state`: controller and version. `pipeline` asks for importance correction; `seed`
-    draws what a choice among tokens leaves to chance.
-    """
-    control = entropy_control(stage.entropy)
-    before = state.entropy
-    batch = build_batch(kept)
-    if not kept:
-        return Learned(batch=batch, updates=[], control=_row(None, None, before, None))
-    batch = _with_logprobs(batch, learner, stage, pipeline)
-    batch = with_focus(
-        batch, stage.update, learner, temperature=stage.rollout.temperature, seed=seed
-    )
-    alpha = entropy.coefficient(control, before, sampled_entropy(batch))
-    updates = _update(batch, learner, stage, alpha, phase)
-    if batch.old_logprobs_N is None:  # on-policy: the update's own forward pass
-        batch = replace(batch, old_logprobs_N=updates[0].logprobs_N)
-    entropy_nats = sampled_entropy(batch)
-    assert entropy_nats is not None  # noqa: S101  (old_logprobs are known by now)
-    after = entropy.adapt(control, before, entropy_nats)
-    state.entropy = after
-    state.version += len(updates)
-    gap_nats = push_weights(engine, learner, version=state.version, batch=batch, audit=audit)
-    row = _row(entropy_nats, alpha, after, gap_nats)
-    return Learned(batch=batch, updates=updates, control=row)
-
-
-def _with_logprobs(
-    batch: TrainBatch, learner: LearnerEngine, stage: Stage, pipeline: PipelineConfig | None
+    seed: int,
 ) -> TrainBatch:
-    """Add what must be known before the first update: reference, old log-probabilities, weights."""
-    temperature, update = stage.rollout.temperature, stage.update
+    """Return a step's batch with all that must be known before the first update.
+
+    `old_logprobs_N` stay None on-policy, where the update's own forward pass gives them and the
+    ratio is exactly 1. `pipeline` asks for importance weights; `seed` draws what a choice among
+    tokens leaves to chance.
+    """
+    update, temperature = stage.update, stage.rollout.temperature
+    batch = build_batch(kept)
+    ref_N = old_N = weights_N = None
     if update.kl_coefficient:
-        reference = learner.reference_logprobs(batch, temperature=temperature)
-        batch = replace(batch, ref_logprobs_N=reference)
-    is_on_policy = update.minibatches * update.reuse == 1 and pipeline is None
-    is_asked_for = stage.entropy.mode in _GATED_NOW or needs_old_logprobs(update)
-    if is_asked_for or not is_on_policy:
-        old = learner.logprobs(batch, temperature=temperature)
-        batch = replace(batch, old_logprobs_N=old)
-    if pipeline is not None:
-        assert batch.old_logprobs_N is not None  # noqa: S101
-        weights = importance_weights(
+        ref_N = learner.reference_logprobs(batch, temperature=temperature)
+    if _asks_for_old_logprobs(stage) or not _is_on_policy(stage, pipeline):
+        old_N = learner.logprobs(batch, temperature=temperature)
+    if pipeline is not None and old_N is not None:
+        weights_N = importance_weights(
             pipeline.correction,
-            old_logprobs_N=batch.old_logprobs_N,
+            old_logprobs_N=old_N,
             rollout_logprobs_N=batch.rollout_logprobs_N,
             lengths=batch.lengths,
             cap=pipeline.cap,
         )
-        batch = replace(batch, weights_N=weights)
-    return batch
+    choice = choose_tokens(update.focus, batch, old_N, learner, temperature=temperature, seed=seed)
+    return replace(
+        batch,
+        old_logprobs_N=old_N,
+        ref_logprobs_N=ref_N,
+        weights_N=times(choice.weights_N, weights_N),
+        anchors_N=choice.anchors_N,
+    )
 
 
-def _update(
-    batch: TrainBatch, learner: LearnerEngine, stage: Stage, alpha: float, phase: Phase
-) -> list[UpdateStats]:
-    update = stage.update
+def known_entropy(batch: TrainBatch) -> float | None:
+    """Return e_k where it is known before the updates, in nats; None on-policy."""
+    return None if batch.old_logprobs_N is None else sampled_entropy(batch.old_logprobs_N)
+
+
+def learn(
+    batch: TrainBatch, learner: LearnerEngine, stage: Stage, *, alpha: float, phase: Phase
+) -> Learned:
+    """Run the step's N_SGD = minibatches * reuse updates on its batch."""
+    update, temperature = stage.update, stage.rollout.temperature
     objective = Objective(
         clip_low=update.clip_low,
         clip_high=update.clip_high,
         entropy_coefficient=alpha,
         kl_coefficient=update.kl_coefficient,
-        temperature=stage.rollout.temperature,
+        temperature=temperature,
         surrogate=update.surrogate,
     )
-    minibatches = split_minibatches(batch, update.minibatches)
+    minibatches = [
+        with_denominator(minibatch, update, stage.rollout)
+        for minibatch in split_minibatches(batch, update.minibatches)
+    ]
+    updates = []
     with phase("update", batch.n_rollouts * update.reuse) as progress:
-        return [
-            learner.update(
-                for_update(minibatch, update, stage.rollout, learner, is_first=number == 0),
-                objective,
-                learning_rate=update.learning_rate,
-                progress=progress,
+        for number, minibatch in enumerate(minibatches * update.reuse):
+            if update.surrogate is Surrogate.GSPO:
+                minibatch = with_rollout_ratios(
+                    minibatch, learner, temperature=temperature, is_first=number == 0
+                )
+            updates.append(
+                learner.update(
+                    minibatch, objective, learning_rate=update.learning_rate, progress=progress
+                )
             )
-            for number, minibatch in enumerate(minibatches * update.reuse)
-        ]
+    old_N = batch.old_logprobs_N
+    return Learned(
+        batch=batch,
+        updates=updates,
+        old_logprobs_N=updates[0].logprobs_N if old_N is None else old_N,
+    )
 
 
-def _row(
-    entropy_nats: float | None, alpha: float | None, after: EntropyState, gap_nats: float | None
-) -> Row:
-    return {
-        "entropy/nats": entropy_nats,
-        "entropy/coefficient": alpha,
-        "entropy/controller": after.coefficient,
-        "entropy/gate_open": after.is_open,
-        "sync/gap_nats": gap_nats,
-    }
+def _is_on_policy(stage: Stage, pipeline: PipelineConfig | None) -> bool:
+    """Return whether the step's only update finds the policy that sampled."""
+    return stage.update.minibatches * stage.update.reuse == 1 and pipeline is None
+
+
+def _asks_for_old_logprobs(stage: Stage) -> bool:
+    return stage.entropy.mode in _GATED_NOW or needs_old_logprobs(stage.update.focus)

@@ -12,8 +12,9 @@ from math import fsum
 
 import numpy as np
 
+from reasonrl.algo.entropy import EntropyState
 from reasonrl.algo.select import SelectedGroup, Signal
-from reasonrl.engines.protocols import TrainBatch, UpdateStats
+from reasonrl.loop.learn import Learned
 from reasonrl.types import Group, Row
 
 
@@ -49,15 +50,17 @@ def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
     }
 
 
-def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
+def update_metrics(learned: Learned | None) -> Row:
     """Describe what the updates of a step did; None where a step had none."""
+    if learned is None:
+        return _NO_UPDATES
+    batch, updates = learned.batch, learned.updates
     tokens = sum(stats.n_tokens for stats in updates)
-    old_N = batch.old_logprobs_N if updates else None
-    gap_N = None if old_N is None else np.abs(batch.rollout_logprobs_N - old_N)
+    gap_N = np.abs(batch.rollout_logprobs_N - learned.old_logprobs_N)
     weights_N = batch.weights_N
 
-    def per_token(sums: Iterable[float]) -> float | None:
-        return fsum(sums) / tokens if tokens else None
+    def per_token(sums: Iterable[float]) -> float:
+        return fsum(sums) / tokens
 
     return {
         "entropy/full_nats": per_token(s.entropy_sum_nats for s in updates),
@@ -66,22 +69,48 @@ def update_metrics(batch: TrainBatch, updates: Sequence[UpdateStats]) -> Row:
         "update/ratio_mean": per_token(s.ratio_sum for s in updates),
         "update/clipped_share": per_token(s.clipped_sum for s in updates),
         "update/gradient_norm": _mean([s.gradient_norm for s in updates]),
-        "update/gap_mean": None if gap_N is None else float(gap_N.mean(dtype=np.float64)),
-        "update/gap_max": None if gap_N is None else float(gap_N.max()),
+        "update/gap_mean": float(gap_N.mean(dtype=np.float64)),
+        "update/gap_max": float(gap_N.max()),
         "update/weight_mean": None if weights_N is None else float(weights_N.mean()),
-        "update/tokens": batch.n_tokens or None,
-        "update/microbatches": sum(s.n_microbatches for s in updates) or None,
+        "update/tokens": batch.n_tokens,
+        "update/microbatches": sum(s.n_microbatches for s in updates),
         "update/n": len(updates),
     }
 
 
+_NO_UPDATES: Row = {
+    "entropy/full_nats": None,
+    "update/policy": None,
+    "update/kl": None,
+    "update/ratio_mean": None,
+    "update/clipped_share": None,
+    "update/gradient_norm": None,
+    "update/gap_mean": None,
+    "update/gap_max": None,
+    "update/weight_mean": None,
+    "update/tokens": None,
+    "update/microbatches": None,
+    "update/n": 0,
+}
+
+
+def control_metrics(learned: Learned | None, alpha: float | None, state: EntropyState) -> Row:
+    """Describe the entropy controller: alpha_k was this step's weight, c_k is the next step's."""
+    return {
+        "entropy/nats": None if learned is None else learned.entropy_nats,
+        "entropy/alpha": alpha,
+        "entropy/c": state.c,
+        "entropy/gate_open": state.is_open,
+    }
+
+
 def staleness_metrics(kept: Sequence[SelectedGroup], version: int) -> Row:
-    """Say how many updates behind the policy at `version` the trained tokens were sampled."""
+    """Count the updates between the policy that sampled each trained token and `version`."""
     completions = [rollout.completion for item in kept for rollout in item.rollouts]
-    behind = [np.asarray(version) - one.versions() for one in completions]
+    behind = [np.asarray(version) - completion.versions() for completion in completions]
     return {
         "stale/mean_updates": float(np.concatenate(behind).mean()) if behind else None,
-        "stale/max_updates": max((int(one.max()) for one in behind), default=None),
+        "stale/max_updates": max((int(updates.max()) for updates in behind), default=None),
     }
 
 

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 
 from reasonrl.errors import EngineError
 from reasonrl.loop.clock import StepClock
+from reasonrl.loop.stages import OpenStage
 from reasonrl.loop.trainer import Sampled, Trainer
-from reasonrl.recipe import PipelineConfig, Stage
+from reasonrl.recipe import PipelineConfig
 
 Sample = Callable[[int], Sampled]
 """Sample the groups of a step, by its number."""
@@ -41,35 +42,35 @@ class PipelinedTrainer:
         finally:
             self._close()
 
-    def _step(self, stage: Stage) -> None:
-        trainer, state = self.trainer, self.trainer.state
+    def _step(self, stage: OpenStage) -> None:
+        trainer = self.trainer
         clock = StepClock()
         if self._ahead is None:
             self._ahead = self._open(stage)
         sampled = self._ahead.take()
-        clock.lap("time/rollout_s")  # what was left to wait for
+        # Only the wait counts: the rest of the sampling ran beside the last updates.
+        clock.lap("time/rollout_s")
         self._check_staleness(sampled, stage)
-        place = state.stage
         trainer.learn_from(stage, sampled, clock, pipeline=self._pipeline)
         self._ahead.step_done()
-        if state.stage != place:  # the next stage samples otherwise
+        if trainer.open is not stage:
+            # The next stage has other problems and other settings for sampling.
             self._close()
 
-    def _open(self, stage: Stage) -> Ahead:
+    def _open(self, stage: OpenStage) -> Ahead:
         trainer = self.trainer
-        sampler, place = trainer.sampler, trainer.state.stage  # this stage's: the next has another
 
         def sample(step: int) -> Sampled:
-            return trainer.sample(stage, step, sampler, phase=_unseen)
+            return trainer.sample(stage, step, phase=_unseen)
 
         first = trainer.state.step + 1
-        last = first + stage.steps - trainer.state.stage_step - 1
+        last = first + stage.settings.steps - trainer.state.stage.step - 1
         return Ahead(
             sample,
             first=first,
             last=last,
             staleness=self._pipeline.staleness,
-            name=f"stage {place}",
+            name=f"stage {stage.settings.name}",
         )
 
     def _close(self) -> None:
@@ -77,8 +78,9 @@ class PipelinedTrainer:
         if ahead is not None:
             ahead.close()
 
-    def _check_staleness(self, sampled: Sampled, stage: Stage) -> None:
-        bound = self._pipeline.staleness * stage.update.minibatches * stage.update.reuse
+    def _check_staleness(self, sampled: Sampled, stage: OpenStage) -> None:
+        update = stage.settings.update
+        bound = self._pipeline.staleness * update.minibatches * update.reuse
         oldest = min(
             rollout.completion.version for group in sampled.groups for rollout in group.rollouts
         )

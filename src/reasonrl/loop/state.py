@@ -1,80 +1,110 @@
-"""What decides the next step besides the engine's tensors, and two rules that read it.
-
-All of it is JSON data and part of every checkpoint. Called by `trainer` and `launch`.
-"""
+"""What decides the next step besides the engine's tensors. All of it is in every checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.algo import entropy
-from reasonrl.algo.entropy import EntropyControl, EntropyState
-from reasonrl.recipe import EntropyConfig, Recipe, Stage
+from reasonrl.algo.entropy import EntropyState
+from reasonrl.data.sampler import SamplerState
+from reasonrl.errors import CheckpointError, DataError
+from reasonrl.recipe import Recipe
+
+
+@dataclass(slots=True, kw_only=True)
+class StageState:
+    """How far the current stage has come.
+
+    `number` counts the recipe's stages from 0; it equals their number when the run is finished.
+    `sampler` is None before the stage's first step. `accuracies` has one value for each step of
+    the stage, `last_scores` each problem's share of right answers at its last visit in the stage,
+    and `dropped` the problems that were left out when the stage began.
+    """
+
+    number: int = 0
+    step: int = 0
+    sampler: SamplerState | None = None
+    accuracies: list[float] = field(default_factory=list)
+    last_scores: dict[str, float] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+
+    def solved(self) -> list[str]:
+        """Return the problems that were solved in every rollout of their last visit."""
+        return [problem for problem, score in self.last_scores.items() if score == 1.0]
 
 
 @dataclass(slots=True, kw_only=True)
 class TrainState:
-    """Hold all that decides the next step besides the engine's tensors. JSON data throughout.
-
-    `accuracies` are this stage's, one a step; `last_scores` each problem's share of right answers
-    at its last visit in this stage; `dropped` the problems taken out at the stage's start.
-    """
+    """How far the run has come. `version` counts the updates of the weights."""
 
     step: int = 0
-    stage: int = 0
-    stage_step: int = 0
     version: int = 0
-    coefficient: float = 0.0
-    gate_open: bool = True
-    start_nats: float | None = None
-    sampler: str = ""
-    accuracies: list[float] = field(default_factory=list)
-    last_scores: dict[str, float] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
+    entropy: EntropyState
+    stage: StageState = field(default_factory=StageState)
     train_wall_s: float = 0.0
 
-    @property
-    def entropy(self) -> EntropyState:
-        """Return the controller's part of the state."""
-        return EntropyState(
-            coefficient=self.coefficient, is_open=self.gate_open, start_nats=self.start_nats
-        )
 
-    @entropy.setter
-    def entropy(self, state: EntropyState) -> None:
-        self.coefficient, self.gate_open = state.coefficient, state.is_open
-        self.start_nats = state.start_nats
-
-    def to_json(self) -> dict[str, object]:
-        return asdict(self)
+_STATE = TypeAdapter(TrainState)
 
 
 def initial_state(recipe: Recipe) -> TrainState:
     """Return the state before the first step."""
-    state = TrainState()
-    state.entropy = entropy.initial_state(entropy_control(recipe.stage[0].entropy))
-    return state
+    return TrainState(entropy=entropy.initial_state(recipe.stage[0].entropy.control))
 
 
-def entropy_control(config: EntropyConfig) -> EntropyControl:
-    """Translate the recipe's table."""
-    return EntropyControl(
-        mode=config.mode,
-        target_nats=config.target_nats,
-        target_share=config.target_share,
-        delta=config.delta,
-        minimum=config.minimum,
-        maximum=config.maximum,
-        initial=config.initial,
-    )
+def write_state(state: TrainState) -> dict[str, Any]:
+    """Return the state as JSON data for a checkpoint."""
+    written: dict[str, Any] = _STATE.dump_python(state, mode="json")
+    return written
 
 
-def has_plateaued(accuracies: Sequence[float], stage: Stage) -> bool:
-    """Say whether the last window of steps gained less than asked on the window before it."""
-    if stage.plateau is None or len(accuracies) < 2 * stage.plateau.window:
-        return False
-    window = stage.plateau.window
-    last = sum(accuracies[-window:]) / window
-    previous = sum(accuracies[-2 * window : -window]) / window
-    return last - previous < stage.plateau.min_gain
+def read_state(data: Mapping[str, Any], *, where: str) -> TrainState:
+    """Return the state that `write_state` wrote; CheckpointError for other data.
+
+    A state of format 2 (release 0.1.0) is flat, and holds the sampler as JSON text.
+    """
+    try:
+        nested = _nested(data, where) if "stage_step" in data else data
+        return _STATE.validate_python(nested)
+    except (ValidationError, KeyError, DataError) as error:
+        raise CheckpointError(
+            f"the state cannot be read: {error}",
+            where=where,
+            remedy="resume with the version of reasonrl that wrote the checkpoint",
+        ) from error
+
+
+def _nested(flat: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a state of format 2 in today's form."""
+    known = {
+        "step", "stage", "stage_step", "version", "coefficient", "gate_open", "start_nats",
+        "sampler", "accuracies", "last_scores", "dropped", "train_wall_s",
+    }  # fmt: skip
+    if unknown := flat.keys() - known:
+        raise CheckpointError(
+            f"the state has unknown fields: {sorted(unknown)}",
+            where=where,
+            remedy="resume with the version of reasonrl that wrote the checkpoint",
+        )
+    return {
+        "step": flat["step"],
+        "version": flat["version"],
+        "train_wall_s": flat["train_wall_s"],
+        "entropy": {
+            "c": flat["coefficient"],
+            "is_open": flat["gate_open"],
+            "start_nats": flat.get("start_nats"),
+        },
+        "stage": {
+            "number": flat["stage"],
+            "step": flat["stage_step"],
+            "sampler": SamplerState.from_json(flat["sampler"]) if flat["sampler"] else None,
+            "accuracies": flat["accuracies"],
+            "last_scores": flat["last_scores"],
+            "dropped": flat["dropped"],
+        },
+    }

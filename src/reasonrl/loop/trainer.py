@@ -1,38 +1,40 @@
-"""MAGIC, as a loop: sample groups, judge them, keep those with a signal, learn, adapt, go on.
+"""MAGIC, as a loop: sample groups, judge them, keep those with a signal, learn, adapt, repeat.
 
 Reads like section 3.1 of the report. Knows engines, judge and recorder only by their protocols;
-holds no device, file format or library detail. `launch` builds one and runs it.
+holds no device, file format or library detail. `launch` builds a trainer and runs it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from reasonrl.algo import entropy
 from reasonrl.algo.select import SelectedGroup, Signal, select_group
-from reasonrl.data.sampler import ProblemSampler, SamplerState
+from reasonrl.data.sampler import SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
-from reasonrl.engines.sync import Audit
+from reasonrl.engines.sync import Audit, push_weights
 from reasonrl.evaluation.score import SuiteResult, describe
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.loop.clock import StepClock
-from reasonrl.loop.learn import learn
+from reasonrl.loop.learn import Learned, known_entropy, learn, prepare
 from reasonrl.loop.metrics import (
+    control_metrics,
     rollout_metrics,
     selection_metrics,
     staleness_metrics,
     update_metrics,
 )
-from reasonrl.loop.state import TrainState, entropy_control, has_plateaued
-from reasonrl.recipe import PipelineConfig, Recipe, Stage, Suite
+from reasonrl.loop.stages import OpenStage, next_stage, open_stage, reason_to_end
+from reasonrl.loop.state import TrainState
+from reasonrl.recipe import PipelineConfig, Recipe, Suite
 from reasonrl.rollout.collect import Judge, check_failures, collect
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
-from reasonrl.types import Group, Phase, Row, Sampling
+from reasonrl.types import Group, Phase, Row
 
 
 class Recorder(Protocol):
@@ -45,7 +47,7 @@ class Recorder(Protocol):
 
 
 class Display(Protocol):
-    """Show a person what goes on."""
+    """Show a person how the run is going."""
 
     def note(self, text: str) -> None: ...
     def step(self, metrics: Row, *, total: int) -> None: ...
@@ -54,21 +56,26 @@ class Display(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sampled:
-    """Hold what was sampled for one step, with its selection, and where the sampler then stood."""
+    """The groups of one step with their selection, and the sampler's state after them."""
 
     groups: list[Group]
     selected: list[SelectedGroup]
     sampler: SamplerState
 
+    @property
+    def kept(self) -> list[SelectedGroup]:
+        """Return the groups that have a signal."""
+        return [group for group in self.selected if group.signal is Signal.KEPT]
+
 
 @dataclass(slots=True, kw_only=True)
 class Trainer:
-    """Hold the collaborators of a run and its state.
+    """The collaborators of a run, and its state.
 
-    `pools` holds each stage's encoded problems, `suites` each suite's. `save` writes a checkpoint,
-    `should_stop` says whether a person asked to end after this step; `audit` bounds how far the
-    samplers may score from the learner after a sync, None where both are one. `sampler` draws the
-    problems of the current stage.
+    `pools` holds each stage's encoded problems, `suites` each suite's. `save` writes a checkpoint.
+    `should_stop` returns whether a person asked to end after this step. `audit` bounds the distance
+    between samplers and learner after a sync; it is None where both are one module. `open` is the
+    current stage, None when the run is finished.
     """
 
     recipe: Recipe
@@ -84,186 +91,179 @@ class Trainer:
     should_stop: Callable[[], bool]
     state: TrainState
     audit: Audit | None = None
-    _encoded: dict[str, EncodedProblem] = field(init=False)
-    sampler: ProblemSampler = field(init=False)
+    open: OpenStage | None = field(init=False, default=None)
 
-    def run(self, step: Callable[[Stage], None] | None = None) -> bool:
+    def run(self, take_step: Callable[[OpenStage], None] | None = None) -> bool:
         """Train to the end and make every evaluation; return False when stopped before that.
 
-        `step` takes a step in another way than this loop's own.
+        `take_step` replaces this loop's own way to take a step.
         """
-        step = step or self._step
-        self._open_stage()
-        saved_step = self.state.step
+        take_step = take_step or self.step
+        if not self._is_finished:
+            self.open = open_stage(self.recipe, self.pools, self.state.stage)
+        saved = self.state.step
         while True:
             is_evaluated = self._evaluate_due()
-            if self._is_finished or self.should_stop():
-                if self.state.step != saved_step:
+            if self.open is None or self.should_stop():
+                if self.state.step != saved:
                     self.save(self.state)
                 return self._is_finished and is_evaluated
-            started = time.perf_counter()
-            step(self.recipe.stage[self.state.stage])
-            self.state.train_wall_s += time.perf_counter() - started
+            with self._timed():
+                take_step(self.open)
             if self._is_finished or self.state.step % self.recipe.checkpoint.every == 0:
-                started = time.perf_counter()
-                self.save(self.state)
-                self.state.train_wall_s += time.perf_counter() - started
-                saved_step = self.state.step
-
-    @property
-    def _is_finished(self) -> bool:
-        return self.state.stage == len(self.recipe.stage)
+                with self._timed():
+                    self.save(self.state)
+                saved = self.state.step
 
     # one step
 
-    def _step(self, stage: Stage) -> None:
+    def step(self, stage: OpenStage) -> None:
         """Take one step of eq. 3.1: rollout, selection, updates, entropy control."""
         clock = StepClock()
-        sampled = self.sample(stage, self.state.step + 1, self.sampler, phase=self.display.phase)
+        sampled = self.sample(stage, self.state.step + 1, phase=self.display.phase)
         clock.lap("time/rollout_s")
-        self.learn_from(stage, sampled, clock, pipeline=None)
+        self.learn_from(stage, sampled, clock)
 
-    def sample(self, stage: Stage, step: int, sampler: ProblemSampler, *, phase: Phase) -> Sampled:
-        """Return a step's groups and the selection; sample on for missing ones if allowed."""
-        rollout = stage.rollout
+    def sample(self, stage: OpenStage, step: int, *, phase: Phase) -> Sampled:
+        """Return a step's groups and their selection.
+
+        With `refill_rounds`, groups without a signal are replaced by sampling more problems.
+        """
+        rollout, update = stage.settings.rollout, stage.settings.update
         groups: list[Group] = []
         selected: list[SelectedGroup] = []
         for attempt in range(1 + rollout.refill_rounds):
-            n_kept = sum(item.signal is Signal.KEPT for item in selected)
+            n_kept = sum(group.signal is Signal.KEPT for group in selected)
             missing = rollout.prompts_per_step - n_kept
             if missing == 0:
                 break
-            problems = [self._encoded[problem.id] for problem in sampler.take(missing)]
             with phase("rollout", missing * rollout.group_size) as progress:
                 fresh = collect(
                     self.engine,
                     self.tokenizer,
                     self.judge,
-                    problems,
-                    Sampling(
-                        max_new_tokens=rollout.max_new_tokens,
-                        temperature=rollout.temperature,
-                        group_size=rollout.group_size,
-                    ),
+                    stage.take(missing),
+                    rollout.sampling,
                     seed_parts=(self.recipe.seed, "train", step, attempt),
                     progress=progress,
                 )
             groups += fresh
-            update = stage.update
             selected += [
                 select_group(group, update.truncation, is_scaled=update.scale_advantages)
                 for group in fresh
             ]
-        return Sampled(groups=groups, selected=selected, sampler=sampler.state())
+        return Sampled(groups=groups, selected=selected, sampler=stage.sampler.state())
 
     def learn_from(
-        self, stage: Stage, sampled: Sampled, clock: StepClock, *, pipeline: PipelineConfig | None
+        self,
+        stage: OpenStage,
+        sampled: Sampled,
+        clock: StepClock,
+        *,
+        pipeline: PipelineConfig | None = None,
     ) -> None:
-        """Take the rest of a step: record what was sampled, learn, record what that did."""
-        groups, selected, state = sampled.groups, sampled.selected, self.state
-        self.recorder.rollouts(state.step + 1, stage.name, selected)
-        check_failures(
-            [rollout.verdict for group in groups for rollout in group.rollouts],
-            max_share=self.recipe.verify.max_failed_share,
-            what="verifications failed in one step",
-            where="verify.max_failed_share",
-            remedy="look at the newest file in the run's rollouts/; then `reasonrl resume`",
-        )
-        kept = [item for item in selected if item.signal is Signal.KEPT]
-        stale = staleness_metrics(kept, state.version)
-        learned = learn(
-            self.engine,
-            self.learner,
-            stage,
-            state,
-            kept,
-            seed=derive_seed(self.recipe.seed, "focus", state.step + 1),
-            pipeline=pipeline,
-            audit=self.audit,
-            phase=self.display.phase,
-        )
+        """Take the rest of a step: record its groups, learn from them, record what that did."""
+        state = self.state
+        self.recorder.rollouts(state.step + 1, stage.settings.name, sampled.selected)
+        self._check_judged(sampled.groups)
+        stale = staleness_metrics(sampled.kept, state.version)
+        learned = alpha = gap_nats = None
+        if sampled.kept:
+            learned, alpha = self._learn(stage, sampled.kept, pipeline)
+            gap_nats = self._adapt(stage, learned)
         clock.lap("time/update_s")
         state.step += 1
-        state.stage_step += 1
+        state.stage.step += 1
         metrics: Row = {
             "step": state.step,
-            "stage": stage.name,
+            "stage": stage.settings.name,
             "version": state.version,
-            **rollout_metrics(groups),
-            **selection_metrics(selected),
-            **update_metrics(learned.batch, learned.updates),
+            **rollout_metrics(sampled.groups),
+            **selection_metrics(sampled.selected),
+            **update_metrics(learned),
             **stale,
-            **learned.control,
+            **control_metrics(learned, alpha, state.entropy),
+            "sync/gap_nats": gap_nats,
             "data/epoch": sampled.sampler.epoch,
         }
         self._remember(sampled, metrics)
         metrics |= clock.finish()
         self.recorder.step(metrics)
-        self.display.step(metrics, total=sum(one.steps for one in self.recipe.stage))
-        self._close_stage_if_over(stage)
+        self.display.step(metrics, total=sum(item.steps for item in self.recipe.stage))
+        self._end_stage_if_over(stage)
+
+    def _learn(
+        self,
+        stage: OpenStage,
+        kept: Sequence[SelectedGroup],
+        pipeline: PipelineConfig | None,
+    ) -> tuple[Learned, float]:
+        """Run the step's updates; return what they did, and alpha_k, their entropy weight."""
+        settings = stage.settings
+        seed = derive_seed(self.recipe.seed, "focus", self.state.step + 1)
+        batch = prepare(kept, self.learner, settings, pipeline=pipeline, seed=seed)
+        alpha = entropy.alpha(settings.entropy.control, self.state.entropy, known_entropy(batch))
+        learned = learn(batch, self.learner, settings, alpha=alpha, phase=self.display.phase)
+        return learned, alpha
+
+    def _adapt(self, stage: OpenStage, learned: Learned) -> float | None:
+        """Adapt the entropy controller (eq. 3.2) and give the samplers the new weights.
+
+        Returns the audit's distance in nats, None without an audit.
+        """
+        state, control = self.state, stage.settings.entropy.control
+        state.entropy = entropy.adapt(control, state.entropy, learned.entropy_nats)
+        state.version += len(learned.updates)
+        return push_weights(
+            self.engine,
+            self.learner,
+            version=state.version,
+            batch=learned.batch,
+            audit=self.audit,
+        )
+
+    def _check_judged(self, groups: Sequence[Group]) -> None:
+        check_failures(
+            [rollout.verdict for group in groups for rollout in group.rollouts],
+            max_share=self.recipe.verify.max_failed_share,
+            what="verifications failed in one step",
+            where="verify.max_failed_share",
+            remedy="read the newest file in the run's rollouts/, mend the cause, then rerun "
+            "`reasonrl resume`",
+        )
 
     def _remember(self, sampled: Sampled, metrics: Row) -> None:
-        """Keep what the plateau rule and the between-stage filter will ask for."""
+        """Keep what the plateau rule, the between-stage filter and a resume will ask for."""
+        stage = self.state.stage
         accuracy = metrics["accuracy/all"]
         if isinstance(accuracy, float):
-            self.state.accuracies.append(accuracy)
+            stage.accuracies.append(accuracy)
         for group in sampled.groups:
             if rewards := group.rewards:
                 share = sum(reward == 1.0 for reward in rewards) / len(rewards)
-                self.state.last_scores[group.problem.id] = share
-        self.state.sampler = sampled.sampler.to_json()
+                stage.last_scores[group.problem.id] = share
+        stage.sampler = sampled.sampler
 
-    # stages
+    def _end_stage_if_over(self, stage: OpenStage) -> None:
+        reason = reason_to_end(stage.settings, self.state.stage)
+        if not reason:
+            return
+        note = self.display.note
+        note(f"stage {stage.settings.name} ends at step {self.state.step} ({reason})")
+        next_stage(self.recipe, self.pools, self.state, self.learner, note)
+        is_left = not self._is_finished
+        self.open = open_stage(self.recipe, self.pools, self.state.stage) if is_left else None
 
-    def _open_stage(self) -> None:
-        """Make the sampler of the current stage, where the state left it."""
-        if self._is_finished:
-            return
-        dropped = set(self.state.dropped)
-        pool = self.pools[self.state.stage]
-        self._encoded = {item.problem.id: item for item in pool if item.problem.id not in dropped}
-        self.sampler = ProblemSampler(
-            [item.problem for item in self._encoded.values()],
-            seed=derive_seed(self.recipe.seed, "order", self.state.stage),
-        )
-        if self.state.sampler:
-            self.sampler.restore(SamplerState.from_json(self.state.sampler))
+    @property
+    def _is_finished(self) -> bool:
+        return self.state.stage.number == len(self.recipe.stage)
 
-    def _close_stage_if_over(self, stage: Stage) -> None:
-        """Go to the next stage when this one has had its steps or has stopped gaining."""
-        state = self.state
-        is_flat = has_plateaued(state.accuracies, stage)
-        if state.stage_step < stage.steps and not is_flat:
-            return
-        reason = "plateau" if is_flat else f"{stage.steps} steps"
-        self.display.note(f"stage {stage.name} ends at step {state.step} ({reason})")
-        state.stage += 1
-        state.stage_step, state.sampler = 0, ""
-        solved = [name for name, score in state.last_scores.items() if score == 1.0]
-        state.accuracies, state.last_scores, state.dropped = [], {}, []
-        if self._is_finished:
-            return
-        following = self.recipe.stage[state.stage]
-        if following.drop_solved:
-            self._drop_solved(following, solved)
-        if following.optimizer_state == "reset":
-            self.learner.reset_optimizer()
-        if following.entropy_state == "reset":
-            state.entropy = entropy.initial_state(entropy_control(following.entropy))
-        self._open_stage()
-
-    def _drop_solved(self, stage: Stage, solved: Sequence[str]) -> None:
-        """Take out what the last stage solved, unless too little would be left to fill a step."""
-        pool = {item.problem.id for item in self.pools[self.state.stage]}
-        left = len(pool.difference(solved))
-        if left < stage.rollout.prompts_per_step:
-            self.display.note(
-                f"stage {stage.name}: drop_solved would leave {left} problems for steps of "
-                f"{stage.rollout.prompts_per_step}; all are kept"
-            )
-            return
-        self.state.dropped = sorted(pool.intersection(solved))
-        self.display.note(f"stage {stage.name}: {len(self.state.dropped)} solved problems dropped")
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Count the time of a step or a checkpoint as training time."""
+        started = time.perf_counter()
+        yield
+        self.state.train_wall_s += time.perf_counter() - started
 
     # evaluation
 
@@ -272,17 +272,12 @@ class Trainer:
 
         Return False when a person's wish to stop left some of them out.
         """
-        step = self.state.step
-        due = [
-            suite
-            for suite in self.recipe.suite
-            if step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
-        ]
+        due = [suite for suite in self.recipe.suite if self._is_due(suite)]
         if not due:
             return True
         done = {(result.suite, result.step) for result in self.recorder.evaluations()}
         for suite in due:
-            if (suite.name, step) in done:
+            if (suite.name, self.state.step) in done:
                 continue
             if self.should_stop():
                 return False
@@ -290,6 +285,10 @@ class Trainer:
             self.recorder.evaluation(result)
             self.display.note(describe(result))
         return True
+
+    def _is_due(self, suite: Suite) -> bool:
+        step = self.state.step
+        return step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
 
     def _evaluate(self, suite: Suite) -> SuiteResult:
         return evaluate_suite(

@@ -17,9 +17,9 @@ from reasonrl.planning.shapes import SHAPES
 from reasonrl.planning.timing import REPORT_SYSTEM, Calibration, StepTime, step_time
 from reasonrl.recipe import (
     DataConfig,
-    EngineConfig,
     FunctionsSource,
     LearnerRanks,
+    RayEngineConfig,
     RolloutConfig,
     RolloutReplicas,
     Settings,
@@ -71,7 +71,7 @@ class Setup:
     """Hold a step that the report timed: model, layout and stage."""
 
     model: str
-    engine: EngineConfig
+    engine: RayEngineConfig
     stage: Settings
 
     def time(self, calibration: Calibration) -> StepTime:
@@ -144,9 +144,9 @@ def _phases(time: StepTime) -> dict[str, float]:
     }
 
 
-def _colocated(gpus: int, tensor_parallel: int) -> EngineConfig:
+def _colocated(gpus: int, tensor_parallel: int) -> RayEngineConfig:
     """Return the report's layout: sampler and learner take turns on all GPUs."""
-    return EngineConfig(
+    return RayEngineConfig(
         type="ray",
         device="cuda",
         compute="bfloat16",

@@ -1,21 +1,28 @@
 """The recipe: a strict, frozen tree whose defaults are the report's values; TOML in `toml`.
 
-Read top-down: run (a whole run, an evaluation), stages (what a stage may change), sources (where
-problems come from), toml (files, `extends`, `--set`). Imports neither torch nor any engine.
+Read top-down: run (a whole run, an evaluation), stages (what a stage may change), engine (where it
+computes), sources (where problems come from), toml (files, `extends`, `--set`). Imports neither
+torch nor any engine.
 """
 
+from reasonrl.recipe.engine import (
+    EngineBase,
+    EngineConfig,
+    LearnerRanks,
+    LocalEngineConfig,
+    OwnModule,
+    RayEngineConfig,
+    RolloutReplicas,
+)
 from reasonrl.recipe.run import (
     NAME,
     CheckpointConfig,
     CodeConfig,
-    EngineConfig,
     EvalRecipe,
-    LearnerRanks,
     ModelConfig,
     OptimizerConfig,
     PipelineConfig,
     Recipe,
-    RolloutReplicas,
     Suite,
     VerifyConfig,
     eval_recipe_of,
@@ -57,6 +64,7 @@ __all__ = [
     "CodeConfig",
     "DataConfig",
     "DifficultyFilter",
+    "EngineBase",
     "EngineConfig",
     "EntropyConfig",
     "EvalRecipe",
@@ -68,11 +76,14 @@ __all__ = [
     "KlCov",
     "LearnerRanks",
     "LiveCodeBench",
+    "LocalEngineConfig",
     "MathBenchmark",
     "ModelConfig",
     "OptimizerConfig",
+    "OwnModule",
     "PipelineConfig",
     "Plateau",
+    "RayEngineConfig",
     "Recipe",
     "RolloutConfig",
     "RolloutReplicas",

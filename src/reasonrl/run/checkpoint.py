@@ -23,7 +23,9 @@ from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.run.layout import checkpoint_paths
 
 _STATE = "state.json"
-_FORMAT = 2
+_FORMAT = 3
+_LAST_FORMAT = 2
+"""Format 2 (release 0.1.0) differs in the state alone, which `loop.state` reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +114,15 @@ def read_state(path: Path) -> Mapping[str, object]:
 def _read_document(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf-8"))
-        found = document["format"]
-        if found == 1:  # one file, and its hash alone
-            document |= {"format": _FORMAT, "blake2b": {"engine.safetensors": document["blake2b"]}}
-            found = _FORMAT
-        if found != _FORMAT or not {"blake2b", "state"} <= document.keys():
-            raise CheckpointError(f"format {found}", where=str(path), expected=f"format {_FORMAT}")
+        number = document["format"]
+        is_known = number in (_FORMAT, _LAST_FORMAT)
+        if not is_known or not {"blake2b", "state"} <= document.keys():
+            raise CheckpointError(
+                f"format {number}",
+                where=str(path),
+                expected=f"format {_FORMAT} or {_LAST_FORMAT}",
+                remedy="resume with the version of reasonrl that wrote the checkpoint",
+            )
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, CheckpointError):
             raise

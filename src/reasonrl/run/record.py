@@ -39,6 +39,9 @@ _ROLLOUTS = pa.schema(
 
 _RESULT = TypeAdapter(SuiteResult)
 
+_OLD_NAMES = {"entropy/coefficient": "entropy/alpha", "entropy/controller": "entropy/c"}
+"""Names of metrics in runs of release 0.1.0, which are still read."""
+
 
 class RunRecorder:
     """Write below one run directory."""
@@ -65,17 +68,25 @@ class RunRecorder:
         return [_RESULT.validate_python(row) for row in _read(self._evaluations)]
 
     def metrics(self) -> list[Row]:
-        return [cast(Row, row) for row in _read(self._metrics)]
+        """Return the metrics of every step, in order."""
+        return [_renamed(cast(Row, row)) for row in _read(self._metrics)]
 
     def rewind(self, step: int) -> None:
         """Drop what was written after a step: it will be done again."""
-        for path in (self._metrics, self._evaluations):
-            rows = _read(path)
+        for path, rows in (
+            (self._metrics, self.metrics()),
+            (self._evaluations, _read(self._evaluations)),
+        ):
             kept = [row for row in rows if cast(int, row["step"]) <= step]
             write_atomic(path, "".join(_line(row) for row in kept))
         for path in rollouts_paths(self.directory):
             if int(path.stem.removeprefix("step-")) > step:
                 path.unlink()
+
+
+def _renamed(row: Row) -> Row:
+    """Return a row under today's names of metrics."""
+    return {_OLD_NAMES.get(name, name): value for name, value in row.items()}
 
 
 def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:

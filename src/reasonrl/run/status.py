@@ -17,13 +17,11 @@ from typing import Any
 import psutil
 
 from reasonrl.algo.collapse import COLLAPSED, is_collapsed, is_falling
-from reasonrl.errors import ConfigError
-from reasonrl.recipe import Recipe
-from reasonrl.recipe.toml import load_recipe
+from reasonrl.recipe import LocalEngineConfig, Recipe
+from reasonrl.run.config import read_config
 from reasonrl.run.layout import (
     BEAT_S,
     CHECKPOINTS,
-    CONFIG,
     EVENTS,
     HEARTBEAT,
     LOGS,
@@ -71,14 +69,8 @@ class RunStatus:
 
 
 def read_status(directory: Path) -> RunStatus:
-    """Read a run's state; ConfigError when there is no run."""
-    if not (directory / CONFIG).exists():
-        raise ConfigError(
-            "no run here",
-            where=str(directory),
-            expected=f"a directory with {CONFIG}, as `reasonrl train` makes it",
-        )
-    recipe = load_recipe(directory / CONFIG)
+    """Read a run's state; CheckpointError when there is no run."""
+    recipe = read_config(directory)
     recorder = RunRecorder(directory)
     rows = recorder.metrics()
     beat = _read_json(directory / HEARTBEAT)
@@ -167,7 +159,7 @@ def _warnings(
             found.append("no group had a signal in the last steps: nothing is learned")
         if phase == "running":
             found += _entropy_warnings(rows)
-    if recipe.engine.type == "local" and phase == "running" and not rows:
+    if isinstance(recipe.engine, LocalEngineConfig) and phase == "running" and not rows:
         found.append("no step has ended yet")
     return found
 

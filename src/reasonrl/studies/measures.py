@@ -122,7 +122,7 @@ def _entropy_swing(run: RunRecord) -> float:
 
 def _coefficient_swing(run: RunRecord) -> float:
     """Return how far the entropy term's weight jumps from step to step, relative to its mean."""
-    found = run.column("entropy/coefficient")
+    found = run.column("entropy/alpha")
     second = np.array(found[len(found) // 2 :])
     if len(second) < 2 or second.mean() == 0:
         return nan

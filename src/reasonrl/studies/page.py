@@ -163,7 +163,7 @@ def _early_warning(records: Iterable[RunRecord]) -> str:
     free: list[CollapseWarning] = []
     held: list[CollapseWarning] = []
     for run in records:
-        weights = run.column("entropy/coefficient")
+        weights = run.column("entropy/alpha")
         (held if any(weights) else free).append(judge_warning(run.column("entropy/nats")))
     rows = []
     for what, judged in (("without an entropy term", free), ("with one", held)):

@@ -9,9 +9,9 @@ from reasonrl.algo.select import Signal
 from reasonrl.data.sources import arithmetic_problems
 from reasonrl.errors import VerifierError
 from reasonrl.evaluation.score import SuiteResult
-from reasonrl.loop.state import has_plateaued, initial_state
+from reasonrl.loop.state import initial_state
 from reasonrl.loop.trainer import Trainer
-from reasonrl.recipe import Plateau, Stage
+from reasonrl.recipe import Plateau
 from reasonrl.recipe.toml import load_recipe
 from reasonrl.rollout.problems import encode_problems
 from reasonrl.types import Status, Verdict
@@ -99,7 +99,7 @@ def test_a_step_without_signal_takes_no_update_and_leaves_the_controller_alone(m
     assert [row["groups/solved"] for row in trainer.recorder.rows] == [6] * 4
     assert trainer.state.version == 0
     assert all((before[n] == v).all() for n, v in trainer.learner.state_dict().items())
-    assert trainer.state.coefficient == initial_state(trainer.recipe).coefficient
+    assert trainer.state.entropy == initial_state(trainer.recipe).entropy
 
 
 def test_a_failed_verification_is_left_out_of_its_groups_statistics(make_trainer):
@@ -150,7 +150,7 @@ def test_the_next_stage_drops_what_was_solved_at_its_last_visit(make_trainer):
     trainer = make_trainer(sixes_are_solved, "stage.2.drop_solved=true", "stage.1.steps=4")
     trainer.run()
     visited = {item.group.problem.answer for step in trainer.recorder.selected[4:] for item in step}
-    assert trainer.state.stage == 2
+    assert trainer.state.stage.number == 2
     assert "6" not in visited
     assert any("solved problems dropped" in note for note in trainer.display.notes)
 
@@ -186,16 +186,15 @@ def test_the_controller_opens_below_its_target(make_trainer, mode):
         alternate, f'entropy.mode="{mode}"', "entropy.target_nats=99", "entropy.delta=1e-3"
     )
     trainer.run()
-    coefficients = [row["entropy/coefficient"] for row in trainer.recorder.rows]
+    coefficients = [row["entropy/alpha"] for row in trainer.recorder.rows]
     assert coefficients == pytest.approx([0.0, 1e-3, 2e-3, 3e-3])
 
 
 def test_a_stage_ends_when_a_window_gains_too_little():
-    stage = Stage.model_construct(plateau=Plateau(window=2, min_gain=0.1))
-    assert not has_plateaued([0.5, 0.5, 0.5], stage)  # less than two windows
-    assert has_plateaued([0.1, 0.5, 0.5, 0.5, 0.5], stage)
-    assert not has_plateaued([0.1, 0.1, 0.3, 0.3], stage)
-    assert not has_plateaued([0.5] * 9, Stage.model_construct(plateau=None))
+    plateau = Plateau(window=2, min_gain=0.1)
+    assert not plateau.is_reached([0.5, 0.5, 0.5])  # less than two windows
+    assert plateau.is_reached([0.1, 0.5, 0.5, 0.5, 0.5])
+    assert not plateau.is_reached([0.1, 0.1, 0.3, 0.3])
 
 
 def test_a_stop_during_the_last_evaluations_is_not_the_end(make_trainer):

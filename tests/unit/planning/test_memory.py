@@ -6,7 +6,7 @@ from reasonrl.planning.fitting import differences, largest_token_budget, remedy
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.memory import HEAD_TOKENS, learner_memory, stage_memory
 from reasonrl.planning.shapes import SHAPES
-from reasonrl.recipe import EngineConfig
+from reasonrl.recipe import RayEngineConfig
 from reasonrl.recipe.toml import load_recipe
 from tests.e2e.support import RECIPES
 
@@ -117,7 +117,7 @@ def test_turns_on_shared_gpus_need_the_larger_of_both_and_a_host_that_keeps_the_
 
 
 def test_a_replica_without_room_for_one_whole_rollout_does_not_fit():
-    engine = EngineConfig.model_validate(
+    engine = RayEngineConfig.model_validate(
         {"type": "ray", "device": "cuda", "compute": "bfloat16", "recompute": True,
          "rollout": {"replicas": 8}, "learner": {"ranks": 256, "sequence_parallel": 8}},
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reasonrl.recipe import Recipe
+from reasonrl.recipe import RayEngineConfig, Recipe
 from reasonrl.terminal import Console
 
 
@@ -22,12 +22,11 @@ def show_recipe(console: Console, recipe: Recipe) -> None:
             f"({'off' if n_sgd > 1 else 'on'}-policy), learning rate {update.learning_rate:g}, "
             f"entropy {stage.entropy.mode} target {stage.entropy.target_nats:g}"
         )
-    if recipe.engine.type == "ray":
-        console.note(f"  on a cluster: {_layout(recipe)}")
+    if isinstance(recipe.engine, RayEngineConfig):
+        console.note(f"  on a cluster: {_layout(recipe, recipe.engine)}")
 
 
-def _layout(recipe: Recipe) -> str:
-    engine = recipe.engine
+def _layout(recipe: Recipe, engine: RayEngineConfig) -> str:
     rollout, learner = engine.rollout, engine.learner
     device = "CPUs" if engine.device == "cpu" else f"{engine.gpus} GPUs"
     parts = [

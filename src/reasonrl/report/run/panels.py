@@ -64,7 +64,7 @@ _PANELS = {
     ),
     "entropy": _Panel("Entropy", "nats per token", (_Line("entropy/nats", "sampled", Color.BLUE),)),
     "coefficient": _Panel(
-        "Entropy coefficient", "", (_Line("entropy/coefficient", "applied", Color.PURPLE),)
+        "Entropy coefficient", "", (_Line("entropy/alpha", "applied", Color.PURPLE),)
     ),
     "length": _Panel(
         "Length",

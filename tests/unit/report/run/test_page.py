@@ -36,7 +36,7 @@ NUMBERS: Mapping[str, float] = {
     "accuracy/all": 0.5, "accuracy/finished": 0.75, "rollout/truncated_share": 0.25,
     "rollout/mean_tokens": 8.5, "rollout/max_tokens": 16, "groups/kept": 5, "groups/solved": 2,
     "groups/unsolved": 1, "groups/flat": 0, "groups/failed": 0, "entropy/nats": 0.4,
-    "entropy/coefficient": 1e-3, "update/gradient_norm": 8.0, "update/gap_mean": 1e-6,
+    "entropy/alpha": 1e-3, "update/gradient_norm": 8.0, "update/gap_mean": 1e-6,
     "update/gap_max": 1e-5, "time/rollout_s": 4.0, "time/update_s": 3.0, "time/other_s": 0.1,
 }  # fmt: skip
 

@@ -1,0 +1,63 @@
+"""Load and check all that a training run needs; nothing is written yet."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from reasonrl.launch.engines import model_for, ranks_of
+from reasonrl.models.fetch import is_at_hand
+from reasonrl.models.hf import LanguageModel
+from reasonrl.recipe import Recipe
+from reasonrl.rollout.pools import Pools, encode_pools, load_problem_lists, sources_of
+from reasonrl.run.trackers import Tracker, open_tracker, require_package
+from reasonrl.terminal import Console
+
+
+def prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
+    """Return the model and the encoded problems of a run; raise for anything that cannot work."""
+    for name in recipe.trackers:
+        require_package(name)
+    lists = load_problem_lists(sources_of(recipe))
+    how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
+    console.note(f"loading {recipe.model.name}{how}")
+    model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)
+    pools = encode_pools(recipe, lists, model.tokenizer, model.context)
+    console.note(_describe_memory(model, recipe))
+    return model, pools
+
+
+def keeps_reference(recipe: Recipe) -> bool:
+    """Return whether any stage measures its distance from the starting policy."""
+    return any(stage.update.kl_coefficient > 0 for stage in recipe.stage)
+
+
+def open_trackers(
+    recipe: Recipe, directory: Path, after_step: int, stack: ExitStack
+) -> list[Tracker]:
+    """Open the recipe's trackers; they close with the stack."""
+    config = recipe.model_dump(mode="json")
+    return [
+        stack.enter_context(
+            closing(
+                open_tracker(
+                    name,
+                    run_name=directory.name,
+                    directory=directory,
+                    config=config,
+                    after_step=after_step,
+                )
+            )
+        )
+        for name in recipe.trackers
+    ]
+
+
+def _describe_memory(model: LanguageModel, recipe: Recipe) -> str:
+    """Return one line on what the weights will need; activations and the cache come on top."""
+    n = sum(parameter.numel() for parameter in model.module.parameters())
+    copies = 5 if keeps_reference(recipe) else 4  # weights, gradient, two moments, reference
+    ranks = ranks_of(recipe.engine)
+    share = f" over {ranks} ranks" if ranks > 1 else ""
+    size = copies * 4 * n / 1e9
+    return f"{n / 1e6:.1f}M parameters; float32 training state {size:.2f} GB{share}"

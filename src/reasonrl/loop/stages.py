@@ -1,0 +1,95 @@
+"""From one stage to the next: when a stage is over, what the next one keeps, what it leaves out.
+
+Called by the trainer after each step. Section 3.2.2 of the report has the stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reasonrl.algo import entropy
+from reasonrl.data.sampler import ProblemSampler
+from reasonrl.engines.protocols import LearnerEngine
+from reasonrl.loop.state import StageState, TrainState
+from reasonrl.recipe import Recipe, Stage
+from reasonrl.rollout.problems import EncodedProblem
+from reasonrl.seeds import derive_seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpenStage:
+    """A stage that steps are taken in: its settings, its problems, and the sampler of these."""
+
+    settings: Stage
+    encoded: Mapping[str, EncodedProblem]
+    sampler: ProblemSampler
+
+    def take(self, n: int) -> list[EncodedProblem]:
+        """Return the next n problems."""
+        return [self.encoded[problem.id] for problem in self.sampler.take(n)]
+
+
+def open_stage(
+    recipe: Recipe, pools: Sequence[Sequence[EncodedProblem]], state: StageState
+) -> OpenStage:
+    """Return the current stage, with its sampler where the state left it."""
+    dropped = set(state.dropped)
+    encoded = {
+        item.problem.id: item for item in pools[state.number] if item.problem.id not in dropped
+    }
+    sampler = ProblemSampler(
+        [item.problem for item in encoded.values()],
+        seed=derive_seed(recipe.seed, "order", state.number),
+    )
+    if state.sampler is not None:
+        sampler.restore(state.sampler)
+    return OpenStage(settings=recipe.stage[state.number], encoded=encoded, sampler=sampler)
+
+
+def reason_to_end(stage: Stage, state: StageState) -> str:
+    """Return why a stage is over after the step just taken; empty when it is not."""
+    if stage.plateau is not None and stage.plateau.is_reached(state.accuracies):
+        return "plateau"
+    return f"{stage.steps} steps" if state.step >= stage.steps else ""
+
+
+def next_stage(
+    recipe: Recipe,
+    pools: Sequence[Sequence[EncodedProblem]],
+    state: TrainState,
+    learner: LearnerEngine,
+    note: Callable[[str], None],
+) -> None:
+    """Change `state` and the optimizer to what the next stage starts from."""
+    solved = state.stage.solved()
+    state.stage = StageState(number=state.stage.number + 1)
+    if state.stage.number == len(recipe.stage):
+        return
+    stage = recipe.stage[state.stage.number]
+    if stage.drop_solved:
+        state.stage.dropped = _droppable(stage, pools[state.stage.number], solved, note)
+    if stage.optimizer_state == "reset":
+        learner.reset_optimizer()
+    if stage.entropy_state == "reset":
+        state.entropy = entropy.initial_state(stage.entropy.control)
+
+
+def _droppable(
+    stage: Stage,
+    pool: Sequence[EncodedProblem],
+    solved: Sequence[str],
+    note: Callable[[str], None],
+) -> list[str]:
+    """Return the solved problems of a pool, or none when too few would be left for a step."""
+    ids = {item.problem.id for item in pool}
+    left = len(ids.difference(solved))
+    if left < stage.rollout.prompts_per_step:
+        note(
+            f"stage {stage.name}: drop_solved would leave {left} problems for steps of "
+            f"{stage.rollout.prompts_per_step}; all are kept"
+        )
+        return []
+    dropped = sorted(ids.intersection(solved))
+    note(f"stage {stage.name}: {len(dropped)} solved problems dropped")
+    return dropped

@@ -1,0 +1,120 @@
+"""Where a run computes: everything in this process, or actors on a Ray cluster.
+
+`EngineConfig` is a tagged union: `type` names the member, `local` if it is left out. A value that
+only one member has (`placement`, `learner`, ...) cannot be set on the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from reasonrl.recipe.sources import Strict
+
+
+class EngineBase(Strict):
+    """The settings that every engine has."""
+
+    device: str = "cpu"
+    """The device of the models: `cpu`, `cuda`, or `cuda:N`."""
+    threads: int = Field(default=0, ge=0)
+    """Threads of each process; 0 takes all cores."""
+    compute: Literal["float32", "bfloat16"] = "float32"
+    """The type that layers compute in. Weights, gradients, head and optimizer stay float32."""
+    recompute: bool = False
+    """Keep one tensor a layer for the backward pass and compute the others again: less memory."""
+    token_budget: int = Field(default=4096, ge=1)
+    """The most tokens of a microbatch on one rank."""
+    max_rows: int = Field(default=128, ge=1)
+    """The most rollouts that one engine samples side by side."""
+
+
+class OwnModule(Strict):
+    """Sample with the learner's own module. Other samplers beside a local learner come here."""
+
+    type: Literal["module"] = "module"
+    """The kind of sampler."""
+
+
+class LocalEngineConfig(EngineBase):
+    """One process that samples and learns on one module, on a CPU or one GPU."""
+
+    type: Literal["local"] = "local"
+    """The kind of engine."""
+    rollout: OwnModule = OwnModule()
+    """The sampler."""
+
+    @property
+    def gpus(self) -> int:
+        """Return the GPUs that the engine takes when `device` is a GPU."""
+        return 1
+
+
+class RolloutReplicas(Strict):
+    """The samplers of a cluster."""
+
+    type: Literal["vllm", "local"] = "vllm"
+    """The engine of each replica."""
+    replicas: int = Field(default=1, ge=1)
+    """The number of replicas."""
+    tensor_parallel: int = Field(default=1, ge=1)
+    """GPUs of each replica."""
+    memory_share: float = Field(default=0.85, gt=0, lt=1)
+    """The share of a GPU's memory that a vLLM replica takes."""
+    timeout_s: float = Field(default=600.0, gt=0)
+    """Seconds without a sign of life after which a replica is replaced."""
+
+
+class LearnerRanks(Strict):
+    """The learners of a cluster: FSDP2 ranks."""
+
+    ranks: int = Field(default=1, ge=1)
+    """The number of ranks, one on each GPU."""
+    sequence_parallel: int = Field(default=1, ge=1)
+    """Ranks that share each row of tokens."""
+    timeout_s: float = Field(default=3_600.0, gt=0)
+    """Seconds without a sign of life after which the ranks are given up."""
+
+
+class RayEngineConfig(EngineBase):
+    """Actors of a Ray cluster: replicas that sample, and ranks that learn."""
+
+    type: Literal["ray"] = "ray"
+    """The kind of engine."""
+    placement: Literal["separate", "shared"] = "separate"
+    """With `shared`, replicas and ranks take turns on the same GPUs."""
+    restarts: int = Field(default=3, ge=0)
+    """How often a run that lost a rank starts again from its last checkpoint."""
+    rollout: RolloutReplicas = RolloutReplicas()
+    """The samplers."""
+    learner: LearnerRanks = LearnerRanks()
+    """The learners."""
+
+    @model_validator(mode="after")
+    def _check_ranks(self) -> RayEngineConfig:
+        if self.learner.ranks % self.learner.sequence_parallel:
+            raise ValueError("learner.ranks must be a multiple of learner.sequence_parallel")
+        return self
+
+    @property
+    def gpus(self) -> int:
+        """Return the GPUs that the layout takes when `device` is a GPU."""
+        sampling = self.rollout.replicas * self.rollout.tensor_parallel
+        if self.placement == "shared":
+            return max(sampling, self.learner.ranks)
+        return sampling + self.learner.ranks
+
+
+def _type_of(engine: Any) -> str:
+    """Return the tag of an engine table, `local` where the table does not say."""
+    if isinstance(engine, Mapping):
+        return str(engine.get("type", "local"))
+    return str(getattr(engine, "type", "local"))
+
+
+EngineConfig = Annotated[
+    Annotated[LocalEngineConfig, Tag("local")] | Annotated[RayEngineConfig, Tag("ray")],
+    Discriminator(_type_of),
+]

@@ -1,0 +1,37 @@
+"""A run's config.toml: its recipe, resolved, with the format of the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reasonrl.atomic import write_atomic
+from reasonrl.errors import CheckpointError
+from reasonrl.recipe import Recipe
+from reasonrl.recipe.toml import FORMAT, dump_recipe, load_recipe
+from reasonrl.run.layout import CONFIG
+
+
+def is_run(directory: Path) -> bool:
+    """Return whether a directory holds a run."""
+    return (directory / CONFIG).is_file()
+
+
+def read_config(directory: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Return a run's recipe; CheckpointError when the directory holds no run."""
+    if not is_run(directory):
+        raise CheckpointError(
+            "no run here",
+            where=str(directory),
+            expected=f"a directory with {CONFIG}, as `reasonrl train` makes it",
+            remedy="check the path, or list the runs with `ls runs`",
+        )
+    return load_recipe(directory / CONFIG, overrides)
+
+
+def write_config(directory: Path, recipe: Recipe) -> None:
+    """Write config.toml in today's format, unless it holds just that already."""
+    text = f"format = {FORMAT}\n{dump_recipe(recipe)}"
+    path = directory / CONFIG
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_atomic(path, text)
