@@ -7,10 +7,12 @@
     ├── CheckpointError  (ValueError)     a checkpoint or run directory that cannot be trusted
     ├── StorageError     (OSError)        a disk that is full or not writable
     ├── VerifierError    (RuntimeError)   the verifier cannot do its work (not: an answer is wrong)
-    └── EngineError      (RuntimeError)   an engine broke its contract
-        └── EngineLost                    its process died or is stuck; a new one can go on
+    ├── EngineError      (RuntimeError)   an engine broke its contract
+    │   └── EngineLost                    its process died or is stuck; a new one can take over
+    └── RefusedError     (RuntimeError)   a check said no: the work was not done
 
-The command line prints these without a traceback and leaves with code 2. Anything else is a bug.
+The command line prints these without a traceback and exits with 2, with 1 for a RefusedError.
+Anything else is a bug: it exits with 70 and the traceback.
 """
 
 
@@ -59,4 +61,8 @@ class EngineError(ReasonRLError, RuntimeError):
 
 
 class EngineLost(EngineError):
-    """Report an engine whose process died or answers no more; a new one can take its place."""
+    """Report an engine whose process died or does not answer; a new engine can take its place."""
+
+
+class RefusedError(ReasonRLError, RuntimeError):
+    """Report a check that said no, so that nothing was written."""

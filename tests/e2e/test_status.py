@@ -90,7 +90,7 @@ def test_falling_entropy_is_warned_of(unfinished):
     beat(unfinished)
     row = json.loads((unfinished / "metrics.jsonl").read_text().splitlines()[0])
     falling = [{**row, "step": n, "entropy/nats": 0.97**n} for n in range(1, 60)]
-    for n, said in ((20, None), (40, "falls towards 25%"), (59, "is under 25%")):
+    for n, said in ((20, None), (40, "falls towards 25%"), (59, "is below 25%")):
         text = "".join(json.dumps(one) + "\n" for one in falling[:n])
         (unfinished / "metrics.jsonl").write_text(text)
         warnings = [one for one in read_status(unfinished).warnings if "entropy" in one]

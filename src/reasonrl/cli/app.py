@@ -1,18 +1,23 @@
 """The command `reasonrl`. Parses, prints errors, sets exit codes; the work is done elsewhere.
 
 Heavy imports happen inside the commands, so that `--help` and `show-config` are quick.
-Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 stopped by a person.
+`cli.endings` has the exit codes.
 """
 
 from __future__ import annotations
 
 import errno
 import sys
+import traceback
+from typing import NoReturn
 
 import typer
 
 from reasonrl.cli import data, evaluate, plan, study, train, verify
-from reasonrl.errors import ReasonRLError
+from reasonrl.cli.endings import ExitCode
+from reasonrl.errors import ReasonRLError, RefusedError
+
+_MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 app = typer.Typer(
     name="reasonrl",
@@ -37,17 +42,21 @@ app.add_typer(verify.sandbox_app, name="sandbox")
 
 
 def main() -> None:
-    """Run the command line; errors a user can mend are printed without a traceback."""
+    """Run the command line. Errors that a user can mend are printed without a traceback."""
     try:
         app()
+    except RefusedError as error:
+        _fail(str(error), ExitCode.NO)
     except ReasonRLError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        _fail(f"{error.filename or 'disk'}: {error.strerror}; free space or choose another place")
+        _fail(str(error), ExitCode.MENDABLE)
+    except Exception as error:  # noqa: BLE001  (the boundary: everything else is a bug)
+        if isinstance(error, OSError) and error.errno in _MENDABLE:
+            where = error.filename or "disk"
+            _fail(f"{where}: {error.strerror}; free its space or use another", ExitCode.MENDABLE)
+        traceback.print_exc()
+        _fail("this is a bug of reasonrl; please report it with the lines above", ExitCode.BUG)
 
 
-def _fail(text: str) -> None:
+def _fail(text: str, code: ExitCode) -> NoReturn:
     typer.secho(f"error: {text}", fg="red", err=True)
-    sys.exit(2)
+    sys.exit(code)

@@ -1,4 +1,4 @@
-"""What several commands take from the command line, and what they say when they are stopped."""
+"""Arguments that several commands take."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ Overrides = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(help="A Ray cluster's, or `auto` on one of its nodes; else this machine alone."),
+    typer.Option(help="Ray cluster: an address, or `auto` on one of its nodes. Default: none."),
 ]
-RunDirectory = Annotated[Path, typer.Argument(help="The directory of a run.", metavar="RUN")]
+RunDirectory = Annotated[Path, typer.Argument(help="Directory of a run.", metavar="RUN")]

@@ -1,4 +1,4 @@
-"""The commands `reasonrl data ...`. Registered by `cli`, which says the rest.
+"""The commands `reasonrl data ...`. Registered by `cli.app`.
 
 Heavy imports happen inside the commands, after what was typed has been understood.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from reasonrl.errors import EngineError, StorageError
+from reasonrl.cli.endings import ExitCode, continuable
 
 data_app = typer.Typer(
     help="From raw problems to a training set with a card.", no_args_is_help=True
@@ -20,16 +20,16 @@ RecipePath = Annotated[
     Path,
     typer.Argument(help="A data recipe in TOML, e.g. recipes/data/gsm8k.toml.", metavar="RECIPE"),
 ]
-Built = Annotated[Path, typer.Argument(help="The directory of a build.", metavar="DIR")]
+Built = Annotated[Path, typer.Argument(help="Directory of a build.", metavar="DIR")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Change one value, e.g. --set dedup.near=0.8.")
 ]
-Out = Annotated[Path | None, typer.Option(help="Where it is built; datasets/NAME if left out.")]
+Out = Annotated[Path | None, typer.Option(help="Directory of the build. Default: datasets/NAME.")]
 
 
 @data_app.command("build")
 def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
-    """Read, clean, compare with solutions, deduplicate, decontaminate and publish; resumable."""
+    """Make a training set from raw sources. Rerun the command to continue a stopped build."""
     from reasonrl.curation.recipe import DataRecipe
     from reasonrl.recipe.toml import anchor_paths, apply_override, parse, read_tables
 
@@ -46,19 +46,14 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
 
     console = Console()
     try:
-        manifest = curate(parsed, directory, console)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here")
-        raise typer.Exit(130) from None
+        with continuable():
+            manifest = curate(parsed, directory, console)
     except BudgetSpent:
-        typer.echo("quality.budget is spent; the same command goes on with another")
-        raise typer.Exit(1) from None
-    except (StorageError, EngineError, OSError):
-        typer.echo("once what follows is mended, the same command goes on from here", err=True)
-        raise
+        typer.echo("quality.budget is spent; rerun the same command to spend it again", err=True)
+        raise typer.Exit(ExitCode.MENDABLE) from None
     if not manifest.files:
-        typer.echo(f"no row is left; `reasonrl data show {directory}` says why", err=True)
-        raise typer.Exit(1)
+        typer.echo(f"no row is left; run `reasonrl data show {directory}` to see why", err=True)
+        raise typer.Exit(ExitCode.NO)
     for file in manifest.files:
         console.note(f"{file.rows:,} rows in {directory}/data/{file.file}")
     console.note(f"done: {directory}/card.html, {directory}/manifest.json ({manifest.hash[:16]})")
@@ -68,14 +63,14 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
 def show(
     directory: Built,
     uid: Annotated[
-        str | None, typer.Argument(help="One problem, by its uid.", metavar="[UID]")
+        str | None, typer.Argument(help="Show one problem, by its uid.", metavar="[UID]")
     ] = None,
-    step: Annotated[str | None, typer.Option(help="Rows that this step dropped.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Rows dropped for this reason.")] = None,
-    source: Annotated[str | None, typer.Option(help="Rows of this data_source.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    step: Annotated[str | None, typer.Option(help="Show rows that this step dropped.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Show rows dropped for this reason.")] = None,
+    source: Annotated[str | None, typer.Option(help="Show rows of this data_source.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many rows.")] = 20,
 ) -> None:
-    """Show a build's funnel; one problem with its cluster; or dropped rows beside their likes."""
+    """Show a build's funnel, one problem with its duplicates, or dropped rows with reasons."""
     from reasonrl.cli.show.data import show_dropped, show_fate, show_funnel
     from reasonrl.curation.lookup import dropped_rows, fate_of, finished_counts
     from reasonrl.terminal import Console
@@ -84,15 +79,15 @@ def show(
     if uid is not None:
         show_fate(console, fate_of(directory, uid))
     elif step or reason or source:
-        found = dropped_rows(directory, step=step, reason=reason, source=source, limit=limit)
-        show_dropped(console, found)
+        rows = dropped_rows(directory, step=step, reason=reason, source=source, limit=limit)
+        show_dropped(console, rows)
     else:
         show_funnel(console, finished_counts(directory))
 
 
 @data_app.command("card")
 def card(directory: Built) -> None:
-    """Write the data card of a finished build anew: README.md, funnel.svg, card.html."""
+    """Write the data card of a finished build again: README.md, funnel.svg, card.html."""
     from reasonrl.launch.curate import write_card
 
     write_card(directory)
@@ -102,11 +97,11 @@ def card(directory: Built) -> None:
 @data_app.command("sheet")
 def sheet(
     directory: Built,
-    n: Annotated[int, typer.Option(min=1, help="Problems on it.")] = 300,
+    n: Annotated[int, typer.Option(min=1, help="Problems on the sheet.")] = 300,
 ) -> None:
     """Draw problems for people to read: sheet.html, and sheet.csv for their answers."""
     from reasonrl.launch.curate import write_sheet
 
     drawn = write_sheet(directory, n)
     typer.echo(f"done: {drawn} problems in {directory}/sheet.html; fill {directory}/sheet.csv,")
-    typer.echo(f"then `reasonrl data card {directory}` counts the answers")
+    typer.echo(f"then run `reasonrl data card {directory}` to count the answers")

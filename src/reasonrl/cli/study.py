@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reasonrl.cli.endings import ExitCode
 from reasonrl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def study(
     with only_process(out):
         needed = [] if recipe else sorted({job.seed for job in jobs})
         if not build_miniatures(spec, needed, console, out=out, workers=n_workers):
-            raise typer.Exit(130)
+            raise typer.Exit(ExitCode.STOPPED)
         ending = run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
         judged = finished_jobs(arms_known.values(), base, out, first_seed=first_seed)
         results = results_of(catalog.values(), judged)
@@ -120,9 +121,9 @@ def _end(console: Console, results: Sequence[StudyResult], ending: Ending, page:
     if ending.left:
         console.note(f"{ending.left} runs are not finished; the same command goes on with them")
     if ending.is_stopped:
-        raise typer.Exit(130)
+        raise typer.Exit(ExitCode.STOPPED)
     if ending.failures:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.MENDABLE)
 
 
 @lab_app.command("build")
@@ -145,7 +146,7 @@ def build(
     differing = differing_files(Spec(), seed, console)
     if differing:
         console.note(f"built again, these files differ: {', '.join(differing)}")
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NO)
     console.note("built again: every file is the same to the bit")
 
 

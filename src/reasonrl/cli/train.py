@@ -5,16 +5,16 @@ Heavy imports happen inside the commands, so that `--help` and `show-config` are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reasonrl.cli.arguments import Address, Overrides, RecipePath, RunDirectory
-from reasonrl.errors import EngineError, StorageError, VerifierError
-from reasonrl.run.layout import CONFIG, PAGE, SUMMARY
+from reasonrl.cli.endings import ExitCode, continuable
+from reasonrl.run.config import is_run
+from reasonrl.run.layout import PAGE, SUMMARY
 
 if TYPE_CHECKING:
     from reasonrl.launch.train import TrainOutcome
@@ -43,7 +43,7 @@ def train(
 
     console = Console()
     show_recipe(console, parsed)
-    with _resumable(directory):
+    with continuable(partial(_how_to_continue, directory)):
         _end(launch(parsed, directory, console, address=address), console)
 
 
@@ -52,30 +52,28 @@ def resume(
     address: Address = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Run elsewhere from here on, e.g. --set engine.learner.ranks=4"),
+        typer.Option("--set", help="Compute elsewhere from now on, e.g. --set engine.threads=4."),
     ] = None,
 ) -> None:
-    """Go on with a run that was stopped, from its newest checkpoint."""
+    """Continue a run that was stopped, from its newest checkpoint."""
     from reasonrl.launch.train import resume as launch
     from reasonrl.terminal import Console
 
     console = Console()
-    with _resumable(run):
+    with continuable(partial(_how_to_continue, run)):
         _end(launch(run, console, address=address, overrides=overrides or ()), console)
 
 
-def status(
-    run: RunDirectory,
-) -> None:
-    """Say how a run is: alive or not, how far, its processes. Leave with 1 if it is silent."""
+def status(run: RunDirectory) -> None:
+    """Show a run: alive or not, how far, its processes. Exits with 1 if it is silent."""
     from reasonrl.cli.show.status import show_status
     from reasonrl.run.status import read_status
     from reasonrl.terminal import Console
 
-    found = read_status(run)
-    show_status(Console(), found)
-    if found.phase == "silent":
-        raise typer.Exit(1)
+    state = read_status(run)
+    show_status(Console(), state)
+    if state.phase == "silent":
+        raise typer.Exit(ExitCode.NO)
 
 
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
@@ -92,28 +90,15 @@ def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
     show_recipe(Console(), parsed)
 
 
-@contextmanager
-def _resumable(directory: Path) -> Iterator[None]:
-    """Say how to go on when something outside the recipe ends a run."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        has_run = (directory / CONFIG).exists()
-        then = f"go on with: reasonrl resume {directory}" if has_run else "nothing was started yet"
-        typer.echo(f"stopped at once; {then}")
-        raise typer.Exit(130) from None
-    except (StorageError, EngineError, VerifierError, OSError):
-        if (directory / CONFIG).exists():
-            typer.echo(f"once that is mended, go on with: reasonrl resume {directory}", err=True)
-        raise
+def _how_to_continue(directory: Path) -> str:
+    """Return how a run is continued, nothing where no run has been made."""
+    return f"continue with: reasonrl resume {directory}" if is_run(directory) else ""
 
 
 def _end(outcome: TrainOutcome, console: Console) -> None:
-    """Say how it ended; leave with 130 when a person stopped it."""
+    """Say how a run ended; leave with STOPPED when a person stopped it."""
     if outcome.is_finished:
         console.note(f"done: {outcome.directory / SUMMARY}, {outcome.directory / PAGE}")
         return
-    console.note(
-        f"stopped after step {outcome.step}; go on with: reasonrl resume {outcome.directory}"
-    )
-    raise typer.Exit(130)
+    console.note(f"stopped after step {outcome.step}; {_how_to_continue(outcome.directory)}")
+    raise typer.Exit(ExitCode.STOPPED)

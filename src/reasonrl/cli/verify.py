@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reasonrl.cli.endings import ExitCode
 from reasonrl.errors import VerifierError
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
 def verify(
     input: Annotated[
-        Path | None, typer.Option(help="One JSON object a line: id, kind, response, gold or tests.")
+        Path | None, typer.Option(help="JSON Lines with id, kind, response, and gold or tests.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Where the verdicts go, one a line, in order.")
+        Path | None, typer.Option(help="File for the verdicts, one a line, in order.")
     ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes for algebra, and for programs.")
@@ -26,10 +27,11 @@ def verify(
     deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 0.8,
     unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
     cross_check: Annotated[
-        bool, typer.Option(help="Judge again by math-verify alone, and report disagreements.")
+        bool, typer.Option(help="Judge again with math-verify alone, and report disagreements.")
     ] = False,
     all_tests: Annotated[
-        bool, typer.Option(help="Run all tests of a program, not up to the first that fails.")
+        bool,
+        typer.Option(help="Run all tests of a program, also after one that fails."),
     ] = False,
     fraction: Annotated[
         bool, typer.Option(help="Reward a program with the share of its tests that pass.")
@@ -38,11 +40,11 @@ def verify(
         str, typer.Option(help="The weakest sandbox to accept: namespaces, landlock or none.")
     ] = "namespaces",
     explain: Annotated[
-        bool, typer.Option(help="Show how one verdict comes about: --gold and --answer.")
+        bool, typer.Option(help="Explain one verdict; pass --gold, and --answer or --response.")
     ] = False,
     gold: Annotated[str | None, typer.Option(help="With --explain: the right answer.")] = None,
     answer: Annotated[
-        str | None, typer.Option(help="With --explain: what stands in the box.")
+        str | None, typer.Option(help="With --explain: the answer in the box.")
     ] = None,
     response: Annotated[
         str | None, typer.Option(help="With --explain: a whole response, instead of --answer.")
@@ -61,7 +63,11 @@ def verify(
             show_explanation(console, explain_verdict(verifier, item))
         return
     if input is None or output is None:
-        raise VerifierError("nothing to verify", expected="--input and --output, or --explain")
+        raise VerifierError(
+            "nothing to verify",
+            expected="--input and --output, or --explain",
+            remedy="pass a file with --input and a place for the verdicts with --output",
+        )
     report = verify_file(
         input,
         output,
@@ -95,7 +101,7 @@ sandbox_app = typer.Typer(help="The sandbox that programs run in.", no_args_is_h
 
 @sandbox_app.command("check")
 def sandbox_check() -> None:
-    """Say what isolation this machine gives; leave with 1 if it is weaker than namespaces."""
+    """Show what isolation this machine gives. Exits with 1 if it is weaker than namespaces."""
     from reasonrl.cli.show.verification import show_machine
     from reasonrl.terminal import Console
     from reasonrl.verify import Isolation
@@ -104,7 +110,7 @@ def sandbox_check() -> None:
     machine = probe()
     show_machine(Console(), machine)
     if machine.level is not Isolation.NAMESPACES:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NO)
 
 
 def _one_item(gold: str | None, answer: str | None, response: str | None) -> VerifyItem:
@@ -112,6 +118,9 @@ def _one_item(gold: str | None, answer: str | None, response: str | None) -> Ver
     from reasonrl.verify import VerifyItem
 
     if gold is None or (answer is None) == (response is None):
-        raise VerifierError("not one pair", expected="--gold and one of --answer, --response")
+        raise VerifierError(
+            "--explain needs one key and one answer",
+            expected="--gold, and one of --answer and --response",
+        )
     text = f"\\boxed{{{answer}}}" if response is None else response
     return VerifyItem(task=Task(kind=Kind.MATH, answer=gold), response=text)

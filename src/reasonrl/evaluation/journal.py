@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.atomic import whole_lines, write_atomic
 from reasonrl.errors import CheckpointError, StorageError
-from reasonrl.evaluation.score import Sample
+from reasonrl.evaluation.score import JudgedSample
 from reasonrl.evaluation.suite import Draft, Key
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.types import Problem, Status, StopReason, Verdict
@@ -182,13 +182,13 @@ def write_samples(
 
 def read_samples(
     path: Path, encoded: Sequence[EncodedProblem], identity: Identity
-) -> dict[str, list[Sample]]:
+) -> dict[str, list[JudgedSample]]:
     """Return the samples of a finished suite, for scoring.
 
     Raises CheckpointError when the file is of another identity or no evaluation wrote it.
     """
     kinds = {item.problem.id: item.problem.kind for item in encoded}
-    samples: dict[str, list[Sample]] = {problem_id: [] for problem_id in kinds}
+    samples: dict[str, list[JudgedSample]] = {problem_id: [] for problem_id in kinds}
     try:
         metadata = pq.read_schema(path).metadata or {}
         plain = {key.decode(): value.decode() for key, value in metadata.items()}
@@ -199,7 +199,7 @@ def read_samples(
                 reward=row["reward"], status=Status(row["status"]), extracted=row["extracted"]
             )
             samples[row["problem_id"]].append(
-                Sample(
+                JudgedSample(
                     kind=kinds[row["problem_id"]],
                     n_tokens=row["n_tokens"],
                     is_truncated=row["stop"] == StopReason.LENGTH,

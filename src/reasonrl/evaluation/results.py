@@ -1,7 +1,4 @@
-"""What an evaluation leaves: `results.json`, with every model, suite, problem and comparison.
-
-Called by `launch`, which fills it, and by `report` and `export`, which show it.
-"""
+"""The results of an evaluation: `results.json`, with every model, suite, problem and comparison."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ RESULTS = "results.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelResults:
-    """Hold what was found of one model; `weights` is a hash of them."""
+    """The results of one model; `weights` is the hash of its weights."""
 
     name: str
     label: str
@@ -37,7 +34,7 @@ class ModelResults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Hold the gain in avg@k from one model to another on one suite, and its plain verdict."""
+    """The gain in avg@k from one model to another on one suite, and its verdict in words."""
 
     suite: str
     before: str
@@ -48,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalResults:
-    """Hold an evaluation: the recipe as a plain table, and what was found."""
+    """An evaluation: its recipe as a plain table, and its results."""
 
     reasonrl: str
     recipe: dict[str, Any]

@@ -1,7 +1,6 @@
 """From judged samples to results with intervals: avg@k, pass@k, cons@k, lengths; and comparisons.
 
-Pure. A sample that the verifier could not judge is in no mean of rewards; it is counted. Called by
-`evaluate` for each suite and by `launch` for comparisons.
+Pure. A sample that the verifier could not judge is left out of every mean of rewards, and counted.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from reasonrl.verify.consensus import number_answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """Hold what scoring needs of one judged completion."""
+class JudgedSample:
+    """One judged completion, as scoring needs it."""
 
     kind: Kind
     n_tokens: int
@@ -30,11 +29,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemResult:
-    """Hold the results of one problem over its samples.
+    """The results of one problem over its samples.
 
     `score` is the mean reward of the `judged` samples, None if there are none; `right` counts
-    those with reward 1. `consensus` is the chance that a most frequent answer is right, None for
-    programs.
+    the samples with reward 1. `consensus` is the chance that a most frequent answer is right, None
+    for programs.
     """
 
     id: str
@@ -48,10 +47,10 @@ class ProblemResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteResult:
-    """Hold the results of one suite and what is needed to understand them.
+    """The results of one suite, and the settings that they depend on.
 
-    `accuracy` is avg@k; `pass_at` holds pass@1, @2, @4, ... up to @k over the problems with that
-    many judged samples; `consensus` is cons@k, None for programs and for k = 1.
+    `accuracy` is avg@k; `pass_at` holds pass@1, @2, @4, ... up to @k over the problems with enough
+    judged samples; `consensus` is cons@k, None for programs and for k = 1.
     `accuracy_finished` is the mean reward of completions that ended by themselves. `statuses`
     counts the verdicts, `failed` the samples that the verifier could not judge.
     """
@@ -74,23 +73,27 @@ class SuiteResult:
 
 
 def score_suite(
-    name: str, samples: Mapping[str, Sequence[Sample]], sampling: Sampling, *, step: int
+    name: str, samples: Mapping[str, Sequence[JudgedSample]], sampling: Sampling, *, step: int
 ) -> SuiteResult:
-    """Return the result of a suite; `samples` holds those of each problem, by its id.
+    """Return the result of a suite; `samples` holds the samples of each problem, by its id.
 
     Raises DataError when no sample at all could be judged.
     """
     problems = tuple(_problem(name, group) for name, group in samples.items())
-    scores = [one.score for one in problems if one.score is not None]
+    scores = [problem.score for problem in problems if problem.score is not None]
     if not scores:
-        raise DataError("no sample could be judged", where=f"suite {name}")
+        raise DataError(
+            "no sample could be judged",
+            where=f"suite {name}",
+            remedy="check the verifier, e.g. with `reasonrl sandbox check`",
+        )
     flat = [sample for group in samples.values() for sample in group]
     finished = [
         sample.verdict.reward
         for sample in flat
         if not sample.is_truncated and sample.verdict.reward is not None
     ]
-    votes = [one.consensus for one in problems if one.score is not None]
+    votes = [problem.consensus for problem in problems if problem.score is not None]
     known_votes = [vote for vote in votes if vote is not None]
     has_votes = sampling.group_size > 1 and len(known_votes) == len(votes)
     return SuiteResult(
@@ -112,7 +115,7 @@ def score_suite(
     )
 
 
-def _problem(problem_id: str, group: Sequence[Sample]) -> ProblemResult:
+def _problem(problem_id: str, group: Sequence[JudgedSample]) -> ProblemResult:
     rewards = [s.verdict.reward for s in group if s.verdict.reward is not None]
     return ProblemResult(
         id=problem_id,
@@ -125,45 +128,50 @@ def _problem(problem_id: str, group: Sequence[Sample]) -> ProblemResult:
     )
 
 
-def _vote(group: Sequence[Sample]) -> float | None:
-    """Return the consensus of a problem's samples: right ones are one answer, by the verifier."""
+def _vote(group: Sequence[JudgedSample]) -> float | None:
+    """Return the consensus of a problem's samples; all right answers count as one answer."""
     if any(sample.kind is Kind.CODE for sample in group):
         return None
     judged = [sample.verdict for sample in group if not sample.verdict.is_failed]
-    numbers = number_answers(["" if one.reward == 1.0 else one.extracted for one in judged])
-    is_right = [one.reward == 1.0 for one in judged]
+    is_right = [verdict.reward == 1.0 for verdict in judged]
+    numbers = number_answers(
+        [
+            "" if right else verdict.extracted
+            for right, verdict in zip(is_right, judged, strict=True)
+        ]
+    )
     answers = [-1 if right else number for right, number in zip(is_right, numbers, strict=True)]
     return consensus(answers, frozenset({-1}))
 
 
 def _pass_at(problems: Sequence[ProblemResult], k: int) -> dict[int, Estimate]:
     powers = [2**power for power in range(k.bit_length()) if 2**power < k]
-    found = {}
+    estimates = {}
     for draws in (*powers, k):
         chances = [pass_at_k(p.judged, p.right, draws) for p in problems if p.judged >= draws]
         if chances:
-            found[draws] = mean_over_problems(chances)
-    return found
+            estimates[draws] = mean_over_problems(chances)
+    return estimates
 
 
 def compare_suites(before: SuiteResult, after: SuiteResult) -> Gain:
     """Return the paired gain in avg@k from one model to another on the same problems.
 
-    Problems that either could not be judged on are left out. Raises DataError when the two have
-    not the same problems.
+    A problem without a judged sample on either side is left out. Raises DataError when the two
+    evaluations have different problems.
     """
-    one = {problem.id: problem.score for problem in before.problems}
-    two = {problem.id: problem.score for problem in after.problems}
-    if one.keys() != two.keys():
+    old = {problem.id: problem.score for problem in before.problems}
+    new = {problem.id: problem.score for problem in after.problems}
+    if old.keys() != new.keys():
         raise DataError(
-            f"{len(one.keys() ^ two.keys())} problems are in one evaluation only",
+            f"{len(old.keys() ^ new.keys())} problems are in only one of the evaluations",
             where=f"suite {before.suite}",
             expected="the same problems on both sides",
         )
     pairs = [
-        (score, two[name])
-        for name, score in one.items()
-        if score is not None and two[name] is not None
+        (score, new[name])
+        for name, score in old.items()
+        if score is not None and new[name] is not None
     ]
     if not pairs:
         raise DataError("no problem was judged on both sides", where=f"suite {before.suite}")
@@ -212,8 +220,8 @@ def describe_gain(gain: Gain) -> str:
 
 
 def by_suite(results: Sequence[SuiteResult]) -> dict[str, list[SuiteResult]]:
-    """Return each suite's evaluations in order, suites in the order of their first one."""
-    found: dict[str, list[SuiteResult]] = {}
+    """Return each suite's evaluations in order, suites in the order of their first evaluation."""
+    suites: dict[str, list[SuiteResult]] = {}
     for result in results:
-        found.setdefault(result.suite, []).append(result)
-    return found
+        suites.setdefault(result.suite, []).append(result)
+    return suites

@@ -1,36 +1,33 @@
-"""Sample k completions of every problem, judge them, and say how good the model is.
+"""JudgedSample k completions of every problem, judge them, and score the model.
 
-The same function serves during training and in `reasonrl eval`. What is sampled and judged goes
-through a journal, so that an evaluation goes on where it was cut off, sample by sample. The engine
-and the judge are those of training; only problems, seeds and sampling differ.
+Training and `reasonrl eval` share this function. Samples and verdicts go through a journal, so that
+a stopped evaluation continues sample by sample. Engine and judge are those of training; only
+problems, seeds and sampling differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
-from reasonrl.evaluation.score import Sample, SuiteResult, score_suite
+from reasonrl.evaluation.score import JudgedSample, SuiteResult, score_suite
 from reasonrl.rollout.collect import Answer, Judge, check_failures
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
-from reasonrl.types import Completion, Prompt, Sampling, StopReason, Tokens, Verdict
+from reasonrl.types import Completion, Phase, Prompt, Sampling, StopReason, Tokens, Verdict
 
 Key: TypeAlias = tuple[str, int]
-"""A problem's id and the sample's place among its k."""
+"""A problem's id, and the index of a sample among its k."""
 
-Phase: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Show a phase of some length, and count what is done of it."""
-
-_JUDGED_AT_ONCE = 64  # samples between two writes of verdicts
+_JUDGED_AT_ONCE = 64
+"""Samples between two writes of verdicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Draft:
-    """Hold a completion that is still to be judged; `logprob` is that of all its tokens."""
+    """A completion that awaits its verdict; `logprob` is the sum over its tokens."""
 
     tokens: Tokens
     logprob: float
@@ -38,7 +35,7 @@ class Draft:
 
 
 class Journal(Protocol):
-    """Keep drafts and verdicts as they come, and give back those of an earlier session."""
+    """Keep drafts and verdicts as they come, and return those of an earlier session too."""
 
     def drafts(self) -> Mapping[Key, Draft]: ...
     def verdicts(self) -> Mapping[Key, Verdict]: ...
@@ -46,7 +43,7 @@ class Journal(Protocol):
     def add_verdicts(self, verdicts: Mapping[Key, Verdict]) -> None: ...
 
 
-class Memory:
+class MemoryJournal:
     """A journal that ends with the process: for evaluations during training."""
 
     def __init__(self) -> None:
@@ -86,7 +83,7 @@ def evaluate_suite(
     so their difference is less noisy than that of two independent evaluations. Raises VerifierError
     when more than a share of the samples could not be judged.
     """
-    journal = journal or Memory()
+    journal = journal or MemoryJournal()
     sample_and_judge(
         name, engine, tokenizer, judge, encoded, sampling, journal, run_seed=run_seed, phase=phase
     )
@@ -96,7 +93,7 @@ def evaluate_suite(
         max_share=max_failed_share,
         what="samples could not be judged",
         where=f"suite {name}",
-        remedy="mend what the reason names, then start again",
+        remedy="mend the cause that the reason names, then rerun the command",
     )
     return score_suite(name, samples, sampling, step=step)
 
@@ -120,12 +117,12 @@ def sample_and_judge(
 
 def collect_samples(
     encoded: Sequence[EncodedProblem], k: int, journal: Journal
-) -> dict[str, list[Sample]]:
+) -> dict[str, list[JudgedSample]]:
     """Return the judged samples of each problem, in order."""
     drafts, verdicts = journal.drafts(), journal.verdicts()
     return {
         item.problem.id: [
-            Sample(
+            JudgedSample(
                 kind=item.problem.kind,
                 n_tokens=len(drafts[item.problem.id, index].tokens),
                 is_truncated=drafts[item.problem.id, index].stop is StopReason.LENGTH,
@@ -147,7 +144,7 @@ def _sample_missing(
     run_seed: int,
     phase: Phase,
 ) -> None:
-    """Sample what the journal does not hold, and write each completion down as it ends."""
+    """JudgedSample what the journal lacks, and add each completion to it as it ends."""
     known = journal.drafts().keys()
     missing = [
         tuple(n for n in range(sampling.group_size) if (item.problem.id, n) not in known)
@@ -167,9 +164,9 @@ def _sample_missing(
     with phase(name, total) as progress:
         progress(total - sum(map(len, missing)))
 
-        def note(place: int, index: int, completion: Completion) -> None:
+        def note(prompt: int, index: int, completion: Completion) -> None:
             journal.add_draft(
-                (encoded[place].problem.id, index),
+                (encoded[prompt].problem.id, index),
                 Draft(
                     tokens=completion.tokens,
                     logprob=float(completion.logprobs.sum(dtype="float64")),
@@ -190,9 +187,9 @@ def _judge_missing(
     *,
     phase: Phase,
 ) -> None:
-    """Judge the drafts that have no verdict yet, or only the failure of a verifier.
+    """Judge the drafts without a verdict, and those whose verification failed before.
 
-    A journal may hold more problems than are asked for: theirs are left alone.
+    A journal may hold drafts of other problems; they are left alone.
     """
     tasks = {item.problem.id: item.problem.task for item in encoded}
     drafts, verdicts = journal.drafts(), journal.verdicts()
@@ -207,7 +204,7 @@ def _judge_missing(
         progress(len(drafts) - len(waiting))
         for start in range(0, len(waiting), _JUDGED_AT_ONCE):
             keys = waiting[start : start + _JUDGED_AT_ONCE]
-            found = judge(
+            judged = judge(
                 [
                     Answer(
                         task=tasks[key[0]],
@@ -217,5 +214,5 @@ def _judge_missing(
                     for key in keys
                 ]
             )
-            journal.add_verdicts(dict(zip(keys, found, strict=True)))
+            journal.add_verdicts(dict(zip(keys, judged, strict=True)))
             progress(len(keys))

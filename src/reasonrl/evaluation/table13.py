@@ -44,7 +44,7 @@ TABLE_13: tuple[tuple[str, tuple[float | None, ...]], ...] = (
 
 
 def rows_of(results: EvalResults) -> Iterator[tuple[str, list[Estimate | None]]]:
-    """Yield our rows: one for each model and way of asking, named by what makes it differ."""
+    """Yield our rows: one for each model and way of asking; the row's name tells them apart."""
     kinds = {
         suite["name"]: suite["sources"][0]
         for suite in results.recipe["suite"]
@@ -61,7 +61,7 @@ def rows_of(results: EvalResults) -> Iterator[tuple[str, list[Estimate | None]]]
 
 
 def _how(result: SuiteResult, source: Mapping[str, Any]) -> str:
-    """Say how a suite was asked, as far as it is not the report's way."""
+    """Describe how a suite was asked, as far as it differs from the report."""
     column = source["type"]
     parts = [f"temperature {result.temperature:g}", f"{result.max_new_tokens:,} tokens"]
     if result.k != usual_samples(column):
@@ -82,5 +82,5 @@ OTHER_SAMPLES = 4
 
 
 def usual_samples(benchmark: str) -> int:
-    """Return the report's k, or that of its LiveCodeBench for what it does not evaluate."""
+    """Return the report's k for a benchmark; 4, as for LiveCodeBench, for all others."""
     return _SAMPLES.get(benchmark, OTHER_SAMPLES)

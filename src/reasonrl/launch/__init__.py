@@ -1,1 +1,1 @@
-"""Put a command together and start it: the only room that names concrete engines and files."""
+"""Put a command together and start it: engines, judges, models and files meet here."""

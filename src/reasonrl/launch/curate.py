@@ -1,4 +1,4 @@
-"""Build a training set as a recipe says, in a directory of its own, resumable at any instant."""
+"""Build a training set as a recipe says, in its own directory; a stopped build can be continued."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SHEET = "sheet.csv"
 
 
 def curate(recipe: DataRecipe, directory: Path, console: Console) -> Manifest:
-    """Make the training set, and return what it is made of."""
+    """Build the training set and return its manifest."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"cannot be made: {error.strerror}", where=str(directory), remedy="choose another --out"
+            f"cannot be made: {error.strerror}", where=str(directory), remedy="pass another --out"
         ) from error
     with only_process(directory):
         build(
@@ -62,18 +62,18 @@ def write_card(directory: Path) -> Manifest:
 
 
 def write_sheet(directory: Path, n: int) -> int:
-    """Write sheet.html and sheet.csv with some kept problems, always the same; return how many.
+    """Write sheet.html and sheet.csv with n kept problems, always the same; return their number.
 
-    A CSV that is there already is not written over: somebody may have filled it.
+    An existing CSV is never replaced: a person may have filled it.
     """
     manifest, rows = read_manifest(directory), last_rows(directory)
     chosen = sorted(rows, key=lambda row: derive_seed("sheet", row.uid))[:n]
     table = directory / SHEET
     if table.exists():
         raise ConfigError(
-            "is there already, and may be filled",
+            "this sheet exists, and may be filled",
             where=str(table),
-            remedy="move it away to draw another sample",
+            remedy="move it away, then rerun the command",
         )
     write_atomic(directory / "sheet.html", render_sheet(manifest.name, chosen))
     write_atomic(table, render_table(chosen))
@@ -81,7 +81,7 @@ def write_sheet(directory: Path, n: int) -> int:
 
 
 def _people(directory: Path) -> dict[str, tuple[int, int]]:
-    """Return what people answered on the sheet, by question."""
+    """Return the answers of people on the sheet, by question: counts of yes and of all."""
     path = directory / SHEET
     if not path.exists():
         return {}

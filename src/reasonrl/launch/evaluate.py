@@ -1,7 +1,7 @@
 """Evaluate one model, or two beside each other, on the suites of an evaluation recipe.
 
-All of it goes on where it was cut off: a directory holds one recipe and any number of models; a
-suite that is finished stays as it is.
+A directory holds one recipe and any number of models. A stopped evaluation continues sample by
+sample, and a finished suite stays as it is.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from reasonrl.evaluation.results import (
 from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.launch.engines import open_cluster
-from reasonrl.launch.models import Place, find_model
-from reasonrl.launch.request import Request
+from reasonrl.launch.models import NamedModel, find_model
+from reasonrl.launch.request import EvalRequest
 from reasonrl.launch.settle import settle_protocol
 from reasonrl.launch.subject import Subject, open_subject
 from reasonrl.recipe import EvalRecipe, Suite
@@ -45,8 +45,8 @@ SAMPLES, JOURNAL = "samples", "journal"
 
 
 def evaluate(
-    request: Request,
-    models: Sequence[str],
+    request: EvalRequest,
+    names: Sequence[str],
     directory: Path,
     console: Console,
     *,
@@ -56,9 +56,13 @@ def evaluate(
 
     `address` is a Ray cluster's, for a recipe that samples on one.
     """
-    places = [find_model(name) for name in models]
-    if len({place.name for place in places}) < len(places):
-        raise ConfigError("a model compared with itself", where=f"--compare {models[0]}")
+    models = [find_model(name) for name in names]
+    if len({model.name for model in models}) < len(models):
+        raise ConfigError(
+            "a model cannot be compared with itself",
+            where=f"--compare {names[0]}",
+            remedy="name another model",
+        )
     lists = load_problem_lists(suite.sources for suite in request.recipe.suite)
     use_threads(request.recipe.engine.threads)
     keep_freed_memory()
@@ -69,13 +73,14 @@ def evaluate(
             f"cannot be made: {error.strerror}", where=str(directory), remedy="choose another --out"
         ) from error
     with open_cluster(request.recipe.engine, address), only_process(directory):
-        recipe, pools = settle_protocol(request, places, lists, directory, console)
-        for place in places:
-            _evaluate_model(place, recipe, pools[place.name], directory, console)
+        recipe, pools = settle_protocol(request, models, lists, directory, console)
+        for model in models:
+            _evaluate_model(model, recipe, pools[model.name], directory, console)
         results = read_results(directory)
-        assert results is not None  # noqa: S101  (every model has just written them)
-        if len(places) == 2:
-            results = _compared(results, *(place.name for place in places))
+        if results is None:
+            raise StorageError("the results just written are gone", where=str(directory))
+        if len(models) == 2:
+            results = _compared(results, *(model.name for model in models))
             write_results(directory, results)
         _write_page(directory, results)
     return results
@@ -103,10 +108,10 @@ def _samples_path(directory: Path, label: str, suite: str) -> Path:
 
 
 def _evaluate_model(
-    place: Place, recipe: EvalRecipe, pools: SuitePools, directory: Path, console: Console
+    named: NamedModel, recipe: EvalRecipe, pools: SuitePools, directory: Path, console: Console
 ) -> None:
     with open_subject(
-        place,
+        named,
         recipe.engine,
         recipe.verify,
         list(pools.values()),
@@ -127,29 +132,30 @@ def _evaluate_on(
     directory: Path,
     console: Console,
 ) -> None:
-    """Sample and judge what is missing of one suite, and write its result down.
+    """JudgedSample and judge the missing part of one suite, and write its result.
 
-    A suite whose samples are whole is scored anew from them: results are never older than the code.
+    The result of a finished suite is computed again from its samples, so that results are never
+    older than the code.
     """
-    place = subject.place
+    named = subject.named
     identity = Identity(
         weights=subject.weights,
         problems=problems_digest(encoded),
         prompts=prompts_digest(encoded),
     )
-    path = _samples_path(directory, place.label, suite.name)
-    workplace = directory / JOURNAL / place.label / suite.name
+    path = _samples_path(directory, named.label, suite.name)
+    scratch = directory / JOURNAL / named.label / suite.name
     if path.exists():
         samples = read_samples(path, encoded, identity)
-        console.note(f"{suite.name}: {place.name} is evaluated already")
+        console.note(f"{suite.name}: {named.name} has been evaluated")
         result = score_suite(suite.name, samples, suite.sampling, step=0)
     else:
-        journal = FileJournal(workplace, identity)
+        journal = FileJournal(scratch, identity)
         try:
             result = _sample(suite, subject, encoded, recipe, journal, console)
             write_samples(
                 path,
-                model=place.name,
+                model=named.name,
                 suite=suite.name,
                 encoded=encoded,
                 k=suite.k,
@@ -158,7 +164,8 @@ def _evaluate_on(
             )
         finally:
             journal.close()
-    shutil.rmtree(workplace, ignore_errors=True)  # the samples are in their file by now
+    # The samples are in their file by now.
+    shutil.rmtree(scratch, ignore_errors=True)
     _keep_result(directory, recipe, subject, result)
 
 
@@ -172,7 +179,7 @@ def _sample(
 ) -> SuiteResult:
     if journal.drafts():
         total = len(encoded) * suite.k
-        console.note(f"{suite.name}: going on with {len(journal.drafts())} of {total} samples")
+        console.note(f"{suite.name}: continuing with {len(journal.drafts())} of {total} samples")
     return evaluate_suite(
         suite.name,
         subject.engine,
@@ -191,38 +198,39 @@ def _sample(
 def _keep_result(
     directory: Path, recipe: EvalRecipe, subject: Subject, result: SuiteResult
 ) -> None:
-    """Write results.json with this result in place of an older one of the same."""
+    """Write results.json; this result replaces an older result of the same suite and model."""
     results = read_results(directory) or EvalResults(
         reasonrl=__version__, recipe=dump_table(recipe)
     )
-    place = subject.place
-    known = results.model(place.name) or ModelResults(
-        name=place.name, label=place.label, weights=subject.weights
+    named = subject.named
+    known = results.model(named.name) or ModelResults(
+        name=named.name, label=named.label, weights=subject.weights
     )
-    kept = tuple(one for one in known.suites if one.suite != result.suite)
+    kept = tuple(other for other in known.suites if other.suite != result.suite)
     changed = replace(known, weights=subject.weights, suites=(*kept, result))
-    others = tuple(one for one in results.models if one.name != place.name)
+    others = tuple(other for other in results.models if other.name != named.name)
     write_results(directory, replace(results, models=(*others, changed)))
 
 
 def _compared(results: EvalResults, before: str, after: str) -> EvalResults:
-    one, two = results.model(before), results.model(after)
-    assert one is not None  # noqa: S101  (both were evaluated)
-    assert two is not None  # noqa: S101
-    found = []
-    for first in one.suites:
-        second = two.suite(first.suite)
-        if second is None:
-            continue
-        gain = compare_suites(first, second)
-        found.append(
-            Comparison(
-                suite=first.suite,
-                before=before,
-                after=after,
-                gain=gain,
-                verdict=describe_gain(gain),
-            )
+    """Return the results with a comparison of two models on every suite that both have."""
+    old, new = results.model(before), results.model(after)
+    pairs = [
+        (first, second)
+        for first in (old.suites if old else ())
+        if new is not None and (second := new.suite(first.suite)) is not None
+    ]
+    comparisons = [
+        Comparison(
+            suite=first.suite,
+            before=before,
+            after=after,
+            gain=(gain := compare_suites(first, second)),
+            verdict=describe_gain(gain),
         )
-    kept = tuple(one for one in results.comparisons if (one.before, one.after) != (before, after))
-    return replace(results, comparisons=(*kept, *found))
+        for first, second in pairs
+    ]
+    kept = tuple(
+        other for other in results.comparisons if (other.before, other.after) != (before, after)
+    )
+    return replace(results, comparisons=(*kept, *comparisons))

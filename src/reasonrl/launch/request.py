@@ -1,15 +1,13 @@
-"""From what stands on the command line of `reasonrl eval` to an evaluation recipe.
+"""From the command line of `reasonrl eval` to an evaluation recipe.
 
-A suite is one of the recipe's, a benchmark's name or a file of problems; options lay themselves
-over it. Called by `cli`.
+A suite is a suite of the recipe, a benchmark's name, or a file of problems. Options replace the
+suite's own values.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +16,16 @@ from typing import Any, get_args
 
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.table13 import OTHER_SAMPLES, usual_samples
+from reasonrl.launch.models import run_of, short_hash, slug
 from reasonrl.recipe import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark, Strict
 from reasonrl.recipe.toml import (
     anchor_paths,
     apply_override,
     dump_table,
     load_eval_recipe,
-    load_recipe,
     parse,
 )
-from reasonrl.run.layout import CHECKPOINTS, CONFIG
+from reasonrl.run.layout import CONFIG
 
 REPORT_TOKENS = 32_768
 """The longest completion of the report's evaluations."""
@@ -46,9 +44,9 @@ BENCHMARKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalOptions:
-    """Hold the options that were given; None and empty stand for not given.
+    """The options of the command line; None and empty mean that an option was not given.
 
-    `data` is where benchmarks are looked for, instead of on the hub.
+    `data` is the directory of benchmark files, in place of the hub.
     """
 
     suites: Sequence[str] = ()
@@ -65,17 +63,17 @@ class EvalOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """Hold a recipe, and the suites whose completions may fill what the model's context leaves."""
+class EvalRequest:
+    """A recipe, and the suites whose completions may take what the context leaves."""
 
     recipe: EvalRecipe
     open_ended: frozenset[str]
 
 
 def load_base(path: Path | None, model: str, suites: Sequence[str]) -> EvalRecipe | None:
-    """Return the recipe to start from: the given one; else that of MODEL, where it is a run.
+    """Return the recipe to start from: the given recipe, or the recipe of MODEL if it is a run.
 
-    A run's recipe is left aside when only suites are asked for that it does not have.
+    A run's recipe is not used when none of the suites that are asked for is in it.
     """
     if path is not None:
         return load_eval_recipe(path)
@@ -87,76 +85,27 @@ def load_base(path: Path | None, model: str, suites: Sequence[str]) -> EvalRecip
     return None
 
 
-def tidy(model: str) -> str:
-    """Return the one way to write a directory's name; a model's name elsewhere stays as it is.
-
-    Raises ConfigError for a path that leads nowhere: one in a folder of runs cannot be a hub id.
-    """
-    path = Path(model)
-    if path.is_dir() or path.parent.name == CHECKPOINTS:
-        return os.path.normpath(model)
-    beside = list(path.parent.iterdir()) if path.parent.is_dir() else []
-    is_beside_runs = path.parent != Path() and any((one / CONFIG).is_file() for one in beside)
-    if is_beside_runs or model.startswith(("/", ".", "~")):
-        near = difflib.get_close_matches(path.name, [one.name for one in beside], n=1)
-        raise ConfigError(
-            "no such directory",
-            where=model,
-            expected="a model, a run, RUN/checkpoints/step-N or a hub id",
-            remedy=f"did you mean {path.parent / near[0]}?" if near else "",
-        )
-    return model
-
-
-def unused_settings(model: str) -> str:
-    """Say what a run was trained with that an evaluation without its recipe leaves out."""
-    run = run_of(model)
-    if run is None:
-        return ""
-    own = load_recipe(run / CONFIG)
-    prompt, unboxed = own.model.system_prompt, own.verify.unboxed
-    parts = [f"--system-prompt {prompt!r}"] * (prompt is not None) + ["--unboxed"] * unboxed
-    return f"{model} was trained as with {' '.join(parts)}; not so here" if parts else ""
-
-
-def run_of(model: str) -> Path | None:
-    """Return the run that a name stands for or is a checkpoint of, RUN/checkpoints/step-N."""
-    path = Path(model)
-    if path.parent.name == CHECKPOINTS and (path.parent.parent / CONFIG).is_file():
-        return path.parent.parent
-    return path if (path / CONFIG).is_file() else None
-
-
-def named_directory(request: Request, model: str) -> Path:
-    """Return where an evaluation is kept by default: the same for the same question."""
+def named_directory(request: EvalRequest, model: str) -> Path:
+    """Return the default directory of an evaluation: the same for the same question."""
     suites = "-".join(suite.name for suite in request.recipe.suite)[:60]
     asked = json.dumps(question(request.recipe), sort_keys=True)
     return Path("evals") / f"{slug(model)[-40:]}-{suites}-{short_hash(asked)}"
 
 
-def slug(name: str) -> str:
-    """Return a name in the letters that a file may have."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
-
-
-def short_hash(text: str) -> str:
-    """Return six digits that tell names apart which look alike."""
-    return hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
-
-
 def question(recipe: EvalRecipe) -> dict[str, Any]:
-    """Return what a recipe asks, without what only says where and how fast it is answered."""
+    """Return a recipe's question as a table: without the keys that only say where and how fast."""
     table = dump_table(recipe)
     del table["name"], table["verify"]["workers"]
-    table["engine"] = {"compute": recipe.engine.compute}  # the rest changes rounding only
+    # The other keys of [engine] change rounding at most.
+    table["engine"] = {"compute": recipe.engine.compute}
     for suite in table["suite"]:
         for source in suite["sources"]:
             source.pop("path", None)
     return table
 
 
-def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
-    """Return the recipe that is meant.
+def settle(base: EvalRecipe | None, options: EvalOptions) -> EvalRequest:
+    """Return the recipe that the options ask for.
 
     Raises ConfigError for a suite that is neither in the recipe nor a benchmark nor a file.
     """
@@ -166,6 +115,7 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
         raise ConfigError(
             "no suite to evaluate on",
             expected=f"--suite with one of {', '.join(BENCHMARKS)}, or a file of problems",
+            remedy="pass --suite",
         )
     suites = [_suite(name, known, options) for name in names]
     _check_style(options.style, suites)
@@ -184,7 +134,7 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> Request:
         apply_override(table, override)
     anchor_paths(table, Path.cwd())
     recipe = parse(EvalRecipe, table, where="reasonrl eval")
-    return Request(recipe=recipe, open_ended=frozenset(open_ended))
+    return EvalRequest(recipe=recipe, open_ended=frozenset(open_ended))
 
 
 def _check_style(style: str | None, suites: Sequence[Mapping[str, Any]]) -> None:
@@ -199,23 +149,23 @@ def _check_style(style: str | None, suites: Sequence[Mapping[str, Any]]) -> None
 
 
 def _named(names: Sequence[str], known: Mapping[str, object]) -> list[str]:
-    """Let the name of a suite with several temperatures stand for all of them."""
-    found = []
+    """Replace the name of a suite with several temperatures by the names of all its parts."""
+    suites = []
     for name in names:
-        parts = [one for one in known if name not in known and one.startswith(f"{name}-t")]
-        found += parts or [name]
-    return found
+        parts = [suite for suite in known if name not in known and suite.startswith(f"{name}-t")]
+        suites += parts or [name]
+    return suites
 
 
 def _suite(name: str, known: Mapping[str, dict[str, Any]], options: EvalOptions) -> dict[str, Any]:
-    """Return the table of one suite, with the options over it."""
+    """Return the table of one suite, with the options in place of its own values."""
     if name in known:
         suite = dict(known[name])
         if options.temperature is not None and name.endswith(f"-t{suite['temperature']}"):
             raise ConfigError(
-                "this suite is named after its own temperature",
+                "this suite's name holds its own temperature",
                 where=f"--temperature {options.temperature:g}, suite {name}",
-                remedy="choose among the recipe's with --suite, or change the recipe",
+                remedy="choose another suite of the recipe with --suite, or change the recipe",
             )
     elif name in BENCHMARKS:
         suite = {"name": name, "sources": [{"type": name}]}

@@ -1,8 +1,7 @@
-"""Settle what is asked, once for a directory: the recipe with every limit of tokens as a number.
+"""Settle the question of an evaluation, once for a directory: the recipe with every token limit.
 
-A directory that holds an evaluation already is held to its question; whatever differs is named.
-Everything that cannot work for one of the models is found before the first sample. Called by
-`evaluate`.
+A directory that holds an evaluation keeps its question; an error names every difference. Anything
+that cannot work for one of the models is found before the first sample.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from typing import Any
 
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import ConfigError
-from reasonrl.launch.models import Place, open_tokenizer
-from reasonrl.launch.request import REPORT_TOKENS, Request, question
+from reasonrl.launch.models import NamedModel, open_tokenizer
+from reasonrl.launch.request import REPORT_TOKENS, EvalRequest, question
 from reasonrl.recipe import EvalRecipe
 from reasonrl.recipe.toml import dump_recipe, load_eval_recipe
 from reasonrl.rollout.pools import ProblemLists, SuitePools, encode_suites
@@ -25,13 +24,13 @@ RECIPE = "recipe.toml"
 
 
 def settle_protocol(
-    request: Request,
-    places: Sequence[Place],
+    request: EvalRequest,
+    models: Sequence[NamedModel],
     lists: ProblemLists,
     directory: Path,
     console: Console,
 ) -> tuple[EvalRecipe, dict[str, SuitePools]]:
-    """Return the recipe that all models are asked, kept in the directory, and each one's prompts.
+    """Return the recipe for all models, which the directory keeps, and each model's prompts.
 
     An open-ended suite gets the limit that the directory has for it, or the longest that the
     report's and every model's context allow. Raises ConfigError where the directory asked something
@@ -39,26 +38,26 @@ def settle_protocol(
     """
     path = directory / RECIPE
     stored = load_eval_recipe(path) if path.exists() else None
-    if stored is None and any(one.name != LOCK for one in directory.iterdir()):
+    if stored is None and any(path.name != LOCK for path in directory.iterdir()):
         raise ConfigError(
-            "the directory holds something else than an evaluation",
+            "the directory holds files, but no evaluation",
             where=str(directory),
-            remedy="choose another --out",
+            remedy="pass another --out",
         )
     limits = dict.fromkeys(request.open_ended, 1)
     if stored is not None:
         limits = {s.name: s.max_new_tokens for s in stored.suite if s.name in request.open_ended}
         for name, limit in limits.items():
             if limit < REPORT_TOKENS:
-                console.note(f"suite {name}: up to {limit} new tokens, as {directory} has it")
+                console.note(f"suite {name}: up to {limit} new tokens, as in {directory}")
         _check_same(_with_tokens(request.recipe, limits), stored, directory)
     recipe = _with_tokens(request.recipe, limits)
     pools, room = {}, dict.fromkeys(request.open_ended, REPORT_TOKENS)
-    for place in places:
-        tokenizer, context = open_tokenizer(place)
-        pools[place.name] = encode_suites(recipe, lists, tokenizer, context)
+    for model in models:
+        tokenizer, context = open_tokenizer(model)
+        pools[model.name] = encode_suites(recipe, lists, tokenizer, context)
         if stored is None:
-            _narrow(room, pools[place.name], place, context, console)
+            _narrow(room, pools[model.name], model, context, console)
     if stored is None:
         recipe = _with_tokens(recipe, room)
         write_atomic(path, dump_recipe(recipe))
@@ -66,7 +65,7 @@ def settle_protocol(
 
 
 def _narrow(
-    room: dict[str, int], pools: SuitePools, place: Place, context: int, console: Console
+    room: dict[str, int], pools: SuitePools, model: NamedModel, context: int, console: Console
 ) -> None:
     """Lower the limits of open-ended suites to what a model's context leaves, and say so."""
     for name in room:
@@ -75,7 +74,7 @@ def _narrow(
             room[name] = left
             console.note(
                 f"suite {name}: {REPORT_TOKENS} new tokens do not fit the context of "
-                f"{place.name}, {context}; up to {left}"
+                f"{model.name}, {context}; evaluating with up to {left}"
             )
 
 
@@ -92,14 +91,14 @@ def _with_tokens(recipe: EvalRecipe, limits: Mapping[str, int]) -> EvalRecipe:
 def _check_same(asked: EvalRecipe, stored: EvalRecipe, directory: Path) -> None:
     """Raise ConfigError where the directory holds an evaluation that asked something else."""
     differing = [
-        f"{key} = {_short(one)}, there {_short(other)}"
-        for key, one, other in _differences(question(asked), question(stored), "")
+        f"{key} = {_short(ours)}, there {_short(theirs)}"
+        for key, ours, theirs in _differences(question(asked), question(stored), "")
     ]
     if differing:
         raise ConfigError(
-            f"it holds an evaluation that differs: {'; '.join(differing[:3])}",
+            f"the directory holds an evaluation of another question: {'; '.join(differing[:3])}",
             where=str(directory),
-            remedy="choose another --out, or ask the same",
+            remedy="pass another --out, or ask the same question",
         )
 
 
@@ -109,15 +108,19 @@ def _short(value: Any) -> str:
     return repr(value)[:60]
 
 
-def _differences(one: Any, other: Any, at: str) -> list[tuple[str, Any, Any]]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = sorted(one.keys() | other.keys())
+def _differences(ours: Any, theirs: Any, at: str) -> list[tuple[str, Any, Any]]:
+    """Return the dotted keys at which two tables differ, with both values."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = sorted(ours.keys() | theirs.keys())
         return [
-            found
+            difference
             for key in keys
-            for found in _differences(one.get(key), other.get(key), f"{at}.{key}".lstrip("."))
+            for difference in _differences(
+                ours.get(key), theirs.get(key), f"{at}.{key}".lstrip(".")
+            )
         ]
-    if isinstance(one, tuple | list) and isinstance(other, tuple | list) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True), start=1)
-        return [found for n, (a, b) in pairs for found in _differences(a, b, f"{at}.{n}")]
-    return [] if one == other else [(at, one, other)]
+    are_lists = isinstance(ours, tuple | list) and isinstance(theirs, tuple | list)
+    if are_lists and len(ours) == len(theirs):
+        pairs = enumerate(zip(ours, theirs, strict=True), start=1)
+        return [pair for n, (a, b) in pairs for pair in _differences(a, b, f"{at}.{n}")]
+    return [] if ours == theirs else [(at, ours, theirs)]

@@ -1,4 +1,4 @@
-"""A loaded model with what samples from it and judges it: for evaluations and for difficulty."""
+"""A loaded model with its sampler and its judge: for evaluations and for difficulty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.launch.engines import Workload, is_on_cluster, judge_seats, local_engine, open_sampler
 from reasonrl.launch.judges import open_judge
-from reasonrl.launch.models import Place, open_model, take_over
+from reasonrl.launch.models import NamedModel, open_model, take_over
 from reasonrl.models.hf import LanguageModel
 from reasonrl.recipe import EngineConfig, OptimizerConfig, VerifyConfig
 from reasonrl.rollout.collect import Judge
@@ -23,9 +23,9 @@ from reasonrl.terminal import Console
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Hold a loaded model with what samples and judges; `weights` is their hash."""
+    """A loaded model with its sampler and its judge; `weights` is the hash of the weights."""
 
-    place: Place
+    named: NamedModel
     model: LanguageModel
     engine: RolloutEngine
     judge: Judge
@@ -34,7 +34,7 @@ class Subject:
 
 @contextmanager
 def open_subject(
-    place: Place,
+    named: NamedModel,
     engine: EngineConfig,
     verify: VerifyConfig,
     problems: Sequence[Sequence[EncodedProblem]],
@@ -48,15 +48,15 @@ def open_subject(
 
     `context_tokens` are those of the longest prompt and completion together.
     """
-    console.note(f"loading {place.name}")
+    console.note(f"loading {named.name}")
     note, logs = partial(note_event, directory, console), directory / LOGS
-    model = open_model(place, device="cpu" if is_on_cluster(engine) else engine.device)
+    model = open_model(named, device="cpu" if is_on_cluster(engine) else engine.device)
     workload = Workload(
-        model=place.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
+        model=named.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
     )
     with ExitStack() as stack:
         holder = stack.enter_context(local_engine(model, engine, workload.optimizer))
-        take_over(place, holder)
+        take_over(named, holder)
         sampler = stack.enter_context(
             open_sampler(engine, workload, holder, logs=logs, on_event=note)
         )
@@ -70,4 +70,4 @@ def open_subject(
                 console=console,
             )
         )
-        yield Subject(place=place, model=model, engine=sampler, judge=judge, weights=model.digest())
+        yield Subject(named=named, model=model, engine=sampler, judge=judge, weights=model.digest())

@@ -24,6 +24,7 @@ from reasonrl.launch.engines import (
     restarts_of,
 )
 from reasonrl.launch.judges import open_judge
+from reasonrl.launch.models import starting_model
 from reasonrl.launch.prepare import keeps_reference, open_trackers, prepare
 from reasonrl.loop.pipelined import PipelinedTrainer
 from reasonrl.loop.state import TrainState, initial_state, read_state, write_state
@@ -80,7 +81,13 @@ def train(
             where=str(directory),
             remedy=f"continue it with `reasonrl resume {directory}`, or pass another --run-dir",
         )
-    return _run(recipe, directory, console, address, is_new=True)
+    return _run(_with_directory(recipe), directory, console, address, is_new=True)
+
+
+def _with_directory(recipe: Recipe) -> Recipe:
+    """Return a recipe whose model is not a run but the final model of the run."""
+    model = recipe.model.model_copy(update={"name": starting_model(recipe.model.name)})
+    return recipe.model_copy(update={"model": model})
 
 
 def resume(

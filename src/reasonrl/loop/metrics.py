@@ -1,7 +1,7 @@
 """The numbers of one step, as declared in docs/metrics.md. Pure: groups and stats in, a row out.
 
-Everything about rollouts is taken before any filter; everything about tokens is a sum over the
-whole step divided once, so no layout of microbatches or minibatches shows in a number.
+Numbers about rollouts are taken before any filter. Numbers about tokens are sums over the whole
+step, divided once, so they do not depend on the layout of microbatches or minibatches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reasonrl.types import Group, Row
 
 
 def rollout_metrics(groups: Sequence[Group]) -> Row:
-    """Describe all sampled rollouts of a step."""
+    """Return the metrics of all sampled rollouts of a step."""
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     judged = [r for r in rollouts if r.verdict.reward is not None]
     finished = [r for r in judged if not r.completion.is_truncated]
@@ -37,7 +37,7 @@ def rollout_metrics(groups: Sequence[Group]) -> Row:
 
 
 def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
-    """Count groups by signal and rollouts by fate: sampled = trained + masked + zero + failed."""
+    """Count groups by signal, and rollouts: sampled = trained + masked + zero-signal + failed."""
     groups = Counter(item.signal for item in selected)
     kept = [item for item in selected if item.signal is Signal.KEPT]
     dropped = [item for item in selected if item.signal is not Signal.KEPT]
@@ -51,7 +51,7 @@ def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
 
 
 def update_metrics(learned: Learned | None) -> Row:
-    """Describe what the updates of a step did; None where a step had none."""
+    """Return the metrics of a step's updates; all None when the step had no update."""
     if learned is None:
         return _NO_UPDATES
     batch, updates = learned.batch, learned.updates
@@ -95,7 +95,7 @@ _NO_UPDATES: Row = {
 
 
 def control_metrics(learned: Learned | None, alpha: float | None, state: EntropyState) -> Row:
-    """Describe the entropy controller: alpha_k was this step's weight, c_k is the next step's."""
+    """Return the entropy controller's metrics: alpha_k of this step, c_k for the next step."""
     return {
         "entropy/nats": None if learned is None else learned.entropy_nats,
         "entropy/alpha": alpha,

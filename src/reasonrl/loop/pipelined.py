@@ -1,13 +1,13 @@
-"""The pipelined loop: the next groups are sampled while the policy learns from the last ones.
+"""The pipelined loop: the next groups are sampled while the policy learns from the last groups.
 
-Beside `trainer`, whose steps it takes with one difference: where groups come from. A thread samples
-ahead, at most `staleness` steps; every sync reaches it in the middle of what it samples, so a
-completion may hold tokens of several versions. Old log-probabilities are always the learner's own
-and importance weights make up for the rest (algo.correction).
+It takes the steps of `trainer`, with one difference: a thread samples ahead, at most `staleness`
+steps. Every sync reaches the samplers in the middle of their work, so a completion may hold tokens
+of several versions. Old log-probabilities are always the learner's own, and importance weights
+correct the rest (algo.correction).
 
 Groups that were sampled ahead are not part of a checkpoint: a resumed run samples the same problems
-anew, with the checkpoint's policy. So its numbers differ from an uninterrupted run's, which
-depend on timing in any case; what was counted stays counted, once.
+again, with the checkpoint's policy. So its numbers differ from those of an uninterrupted run, which
+depend on timing in any case; every step is still counted once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from reasonrl.loop.trainer import Sampled, Trainer
 from reasonrl.recipe import PipelineConfig
 
 Sample = Callable[[int], Sampled]
-"""Sample the groups of a step, by its number."""
+"""Sample the groups of the step with this number."""
 
 
 class PipelinedTrainer:
-    """Run a trainer's steps on groups that were sampled ahead."""
+    """A trainer whose steps learn from groups that were sampled ahead."""
 
     def __init__(self, trainer: Trainer, pipeline: PipelineConfig) -> None:
         self.trainer = trainer
@@ -93,16 +93,16 @@ class PipelinedTrainer:
 
 
 class Ahead:
-    """Sample steps on a thread, none more than `staleness` steps before it is learned from.
+    """A thread that samples steps, at most `staleness` steps before the policy learns from them.
 
-    What goes wrong there is raised by `take`.
+    `take` raises the errors of the thread.
     """
 
     def __init__(self, sample: Sample, *, first: int, last: int, staleness: int, name: str) -> None:
         self._sample = sample
         self._steps = range(first, last + 1)
         self._staleness = staleness
-        self._done = first - 1  # the last step that was learned from
+        self._learned = first - 1
         self._ready: deque[Sampled | BaseException] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
@@ -110,22 +110,22 @@ class Ahead:
         self._thread.start()
 
     def take(self) -> Sampled:
-        """Return the next step's groups, when they are there."""
+        """Wait for the next step's groups and return them."""
         with self._changed:
             self._changed.wait_for(lambda: self._ready)
-            found = self._ready.popleft()
-        if isinstance(found, BaseException):
-            raise found
-        return found
+            sampled = self._ready.popleft()
+        if isinstance(sampled, BaseException):
+            raise sampled
+        return sampled
 
     def step_done(self) -> None:
-        """Say that the step last taken has been learned from and its weights are out."""
+        """Announce that the policy has learned from the last step and its weights are out."""
         with self._changed:
-            self._done += 1
+            self._learned += 1
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Begin nothing more. What is being sampled ends unseen, or with its engine."""
+        """Begin no further step. Groups that are being sampled are dropped when they end."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -136,20 +136,20 @@ class Ahead:
                 if not self._wait_for_turn(step):
                     return
                 self._deliver(self._sample(step))
-        except BaseException as error:  # noqa: BLE001  (raised where it is waited for)
+        except BaseException as error:  # noqa: BLE001  (`take` raises it in the main thread)
             self._deliver(error)
 
     def _wait_for_turn(self, step: int) -> bool:
-        """Wait until a step may be begun; return False when no more are wanted."""
+        """Wait until a step may begin; return False when the loop has been closed."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._is_closed or step - 1 - self._done <= self._staleness
+                lambda: self._is_closed or step - 1 - self._learned <= self._staleness
             )
             return not self._is_closed
 
-    def _deliver(self, found: Sampled | BaseException) -> None:
+    def _deliver(self, sampled: Sampled | BaseException) -> None:
         with self._changed:
-            self._ready.append(found)
+            self._ready.append(sampled)
             self._changed.notify_all()
 
 

@@ -1,7 +1,7 @@
 """Recipes as files: TOML with `extends`, `--set` overrides and `[[stage]]` tables.
 
-A stage's tables are laid over the recipe's own. Unknown keys are errors with the nearest known one;
-nothing is ever ignored. Called by `cli` and `launch`.
+A stage's tables replace values of the recipe's own tables. Unknown keys are errors; nothing is ever
+ignored.
 """
 
 from __future__ import annotations
@@ -60,13 +60,14 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         if not override.startswith("engine="):
             apply_override(data, override)
-    anchor_paths(data, Path.cwd())  # what the overrides named; the file's own are absolute by now
+    # Only paths of overrides are still relative: reading the file made its own paths absolute.
+    anchor_paths(data, Path.cwd())
     if "suite" in data and not {"stage", "data"} & data.keys():
         raise ConfigError(
             "this recipe trains nothing",
             where=path.name,
             expected="[data] and a [[stage]] table",
-            remedy=f"`reasonrl eval MODEL --recipe {path}` evaluates as it says",
+            remedy=f"evaluate with it: `reasonrl eval MODEL --recipe {path}`",
         )
     return parse(Recipe, data, where=path.name)
 
@@ -77,7 +78,7 @@ def engine_names(path: Path) -> list[str]:
 
 
 def choose_engine(data: dict[str, Any], *, where: str) -> None:
-    """Put the block of `[engines]` that `engine` names in its place; check all blocks."""
+    """Replace `engine`, the name of a block of `[engines]`, by that block; check all blocks."""
     blocks = data.pop("engines", None)
     name = data.get("engine")
     if blocks is None and not isinstance(name, str):
@@ -88,7 +89,7 @@ def choose_engine(data: dict[str, Any], *, where: str) -> None:
             f"engine = {name!r}",
             where=where,
             expected="the name of a table in [engines]: " + (", ".join(blocks) or "there is none"),
-            remedy="choose one with --set engine=NAME",
+            remedy="choose a table with --set engine=NAME",
         )
     for key, block in blocks.items():
         parse(_EngineBlock, {"engine": block}, where=f"{where}: engines.{key}")
@@ -96,7 +97,7 @@ def choose_engine(data: dict[str, Any], *, where: str) -> None:
 
 
 def is_eval_recipe(path: Path) -> bool:
-    """Say whether a file is a recipe that trains nothing: one with suites and without stages."""
+    """Return whether a recipe only evaluates: it has suites and no stages."""
     data = read_tables(path)
     return "stage" not in data and "suite" in data
 
@@ -113,7 +114,7 @@ def load_eval_recipe(path: Path) -> EvalRecipe:
             "this training recipe evaluates nothing",
             where=path.name,
             expected="a [[suite]] table",
-            remedy="add one, or name a suite with --suite",
+            remedy="add a [[suite]] table, or name a suite with --suite",
         )
     return eval_recipe_of(recipe)
 
@@ -145,7 +146,7 @@ def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settle
 
 
 def _with_whole_stages(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Lay each stage's tables over the recipe's own, and name the unnamed."""
+    """Complete each stage with the recipe's own tables, and name stages without a name."""
     stages = data.get("stage")
     if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
         return data
@@ -158,7 +159,7 @@ def _with_whole_stages(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _with_suites_apart(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Make of a suite with several temperatures one for each."""
+    """Split a suite with several temperatures into a suite for each."""
     suites = data.get("suite")
     if not isinstance(suites, list) or not all(isinstance(suite, dict) for suite in suites):
         return data
@@ -169,7 +170,7 @@ def _with_suites_apart(data: Mapping[str, Any]) -> Mapping[str, Any]:
             apart.append(suite)
             continue
         name = suite.get("name", "")
-        apart += [{**suite, "name": f"{name}-t{one}", "temperature": one} for one in given]
+        apart += [{**suite, "name": f"{name}-t{value}", "temperature": value} for value in given]
     return {**data, "suite": apart}
 
 
@@ -195,13 +196,18 @@ def _remedy(key: str) -> str:
 
 
 def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return a recipe's tables, those it `extends` below them, with absolute paths; not validated.
+    """Return a recipe's tables over those of the recipe it `extends`, with absolute paths.
 
-    Raises ConfigError for a file that is missing, no TOML, or extends itself.
+    The tables are not validated. Raises ConfigError for a file that is missing, is not TOML, or
+    extends itself.
     """
     path = path.resolve()
     if path in seen:
-        raise ConfigError("`extends` goes round in a circle", where=str(path))
+        raise ConfigError(
+            "this recipe extends itself, by way of others",
+            where=str(path),
+            remedy="take out one `extends`",
+        )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -212,7 +218,9 @@ def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
             remedy=f"did you mean {near[0]}.toml?" if near else "check the path",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise ConfigError(f"not TOML: {error}", where=str(path)) from error
+        raise ConfigError(
+            f"not TOML: {error}", where=str(path), remedy="mend the file at this line"
+        ) from error
     _check_format(data, path)
     anchor_paths(data, path.parent)
     base = data.pop("extends", None)
@@ -261,10 +269,10 @@ def anchor_paths(node: Any, directory: Path) -> None:
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay tables over tables; anything else, lists of tables included, replaces what was there.
+    """Merge tables into tables; any other value, a list of tables included, replaces the old value.
 
-    Another entropy `mode` brings its own numbers: those of the old one stay behind, but the target
-    belongs to every mode.
+    Another entropy `mode` brings its own numbers, and the old mode's are dropped. The target
+    belongs to every mode and stays.
     """
     out = dict(base)
     for key, value in over.items():
@@ -277,17 +285,21 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_presets(table: Mapping[str, Any], mode: object) -> dict[str, Any]:
-    """Return an entropy table without the numbers of its mode, if another mode comes."""
+    """Return an entropy table without the numbers of its mode, if `mode` is another mode."""
     if mode is None or table.get("mode", mode) == mode:
         return dict(table)
     return {name: table[name] for name in ("target_nats",) if name in table}
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one dotted key, in place; the value is TOML, or a bare string. Tables count from 1."""
+    """Set one dotted key, in place; the value is TOML or a bare string. Tables count from 1."""
     key, equals, raw = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"cannot read --set {override!r}", expected="key=value")
+        raise ConfigError(
+            f"cannot read --set {override!r}",
+            expected="key=value",
+            remedy="e.g. --set seed=2",
+        )
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
@@ -300,11 +312,17 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         elif isinstance(node.get(part), dict | list):
             node = node[part]
         elif part in node or parts[number + 1].isdigit():
-            raise ConfigError(f"--set {override}: {part!r} is not a table")
+            raise ConfigError(
+                f"--set {override}: {part!r} is not a table", remedy="check the key's spelling"
+            )
         else:
             node = node.setdefault(part, {})
     if isinstance(node, list):
-        raise ConfigError(f"--set {override}: cannot replace a whole table of a list")
+        raise ConfigError(
+            f"--set {override}: cannot replace a whole table of a list",
+            expected="a key of the table",
+            remedy="set its keys one by one",
+        )
     if parts == ["engine", "type"] and value != node.get("type", "local"):
         # The tables of a cluster mean nothing to one process, and the other way round.
         for name in _CLUSTER_DEFAULTS:

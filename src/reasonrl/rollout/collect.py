@@ -1,7 +1,6 @@
-"""From problems to verified groups: encode once, sample, judge.
+"""From encoded problems to judged groups: sample, decode, judge.
 
-Knows an engine, a tokenizer and a verifier only by what they do. Called by the trainer and by
-`evaluate`; filters nothing and records nothing.
+Knows engine, tokenizer and judge only by their protocols. Filters nothing and records nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Answer:
 
 
 class Judge(Protocol):
-    """Return a verdict for each answer, in order; one bad answer never touches another."""
+    """Return a verdict for each answer, in order; a bad answer never affects another answer."""
 
     def __call__(self, answers: Sequence[Answer], /) -> list[Verdict]: ...
 
@@ -52,13 +51,16 @@ def collect(
         for item in encoded
     ]
 
-    def count(_place: int, _index: int, _completion: Completion) -> None:
+    def count(_prompt: int, _index: int, _completion: Completion) -> None:
         if progress:
             progress(1)
 
     completions = engine.generate(prompts, sampling, on_finished=count)
     if [len(group) for group in completions] != [sampling.group_size] * len(prompts):
-        raise EngineError("an engine returned incomplete groups", expected="all rollouts of each")
+        raise EngineError(
+            "an engine returned incomplete groups",
+            expected=f"{sampling.group_size} rollouts of each prompt",
+        )
     label = "-".join(str(part) for part in seed_parts[1:])
     drafts = [
         (item, index, completion, tokenizer.decode(completion.tokens))

@@ -1,6 +1,7 @@
 """From a recipe's sources to the encoded problems of each stage and suite, checked.
 
-Called by `launch` before a run directory exists: everything wrong with the data is found here.
+Everything that is wrong with the data is found here, before a run directory exists. A new kind of
+source has its fields in `recipe.sources` and its line in `load_source`.
 """
 
 from __future__ import annotations
@@ -42,24 +43,24 @@ from reasonrl.types import Kind, Problem
 from reasonrl.verify.code.tests import read_tests
 
 SuitePools: TypeAlias = dict[str, list[EncodedProblem]]
-"""Each suite's problems with their prompts, by its name."""
+"""Each suite's encoded problems, by the suite's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pools:
-    """Hold what each stage may draw from, by place, and each suite's problems, by name."""
+    """The problems of every stage, in the stages' order, and of every suite, by name."""
 
     stages: tuple[list[EncodedProblem], ...]
     suites: SuitePools
 
 
 def has_programs(lists: Iterable[Sequence[EncodedProblem]]) -> bool:
-    """Say whether any answer will be a program to run."""
-    return any(one.problem.kind is Kind.CODE for problems in lists for one in problems)
+    """Return whether the answer to any problem is a program."""
+    return any(item.problem.kind is Kind.CODE for problems in lists for item in problems)
 
 
 ProblemLists: TypeAlias = dict[str, list[Problem]]
-"""Problems by the `sources` they came from, in JSON: a list that stages share is loaded once."""
+"""Problems by their `sources` in JSON: a list that stages share is loaded once."""
 
 
 def sources_of(recipe: Recipe) -> list[tuple[Source, ...]]:
@@ -70,12 +71,12 @@ def sources_of(recipe: Recipe) -> list[tuple[Source, ...]]:
 
 def load_problem_lists(wanted: Iterable[Sequence[Source]]) -> ProblemLists:
     """Load each distinct list of sources; raise DataError for tasks that cannot be judged."""
-    found: ProblemLists = {}
+    lists: ProblemLists = {}
     for sources in wanted:
-        if (key := _key(sources)) not in found:
-            found[key] = [problem for one in sources for problem in load_source(one)]
-            _check_problems(found[key])
-    return found
+        if (key := _key(sources)) not in lists:
+            lists[key] = [problem for source in sources for problem in load_source(source)]
+            _check_problems(lists[key])
+    return lists
 
 
 def _key(sources: Sequence[Source]) -> str:
@@ -88,9 +89,10 @@ def encode_pools(
     tokenizer: Tokenizer,
     context: int,
 ) -> Pools:
-    """Apply the chat template, once to each list, and then each stage's filters and limits.
+    """Apply the chat template to each list once, then each stage's filters and limits.
 
-    Raises when a stage cannot fill a step or a prompt does not fit the model's context.
+    Raises DataError when a stage cannot fill a step, ConfigError when a prompt does not fit the
+    model's context.
     """
     encoded = _encode(lists, tokenizer, recipe.model.system_prompt)
     stages = []
@@ -109,7 +111,7 @@ def encode_pools(
 
 
 def longest_context(recipe: Recipe, pools: Pools) -> int:
-    """Return the tokens of the longest prompt and completion that the run can have together."""
+    """Return the most tokens that a prompt and its completion can have together in a run."""
     in_stages = max(
         _longest(pool) + stage.rollout.max_new_tokens
         for pool, stage in zip(pools.stages, recipe.stage, strict=True)
@@ -118,18 +120,18 @@ def longest_context(recipe: Recipe, pools: Pools) -> int:
 
 
 def longest_in_suites(suites: Iterable[Suite], pools: SuitePools) -> int:
-    """Return the same for suites, 0 for none."""
+    """Return the most tokens that a prompt and its completion can have in suites; 0 without any."""
     return max((_longest(pools[suite.name]) + suite.max_new_tokens for suite in suites), default=0)
 
 
 def _longest(pool: Sequence[EncodedProblem]) -> int:
-    return max(len(one.tokens) for one in pool)
+    return max(len(item.tokens) for item in pool)
 
 
 def encode_suites(
     recipe: EvalRecipe, lists: ProblemLists, tokenizer: Tokenizer, context: int
 ) -> SuitePools:
-    """Return each suite's problems with their prompts; raise when one does not fit the context."""
+    """Return each suite's encoded problems; ConfigError when a prompt does not fit the context."""
     return _suite_pools(recipe.suite, _encode(lists, tokenizer, recipe.system_prompt), context)
 
 
@@ -151,7 +153,7 @@ def _suite_pools(
 
 
 def _suite_pool(suite: Suite, encoded: list[EncodedProblem], context: int) -> list[EncodedProblem]:
-    """Apply a suite's limit and check that all its problems fit: none is ever left out quietly."""
+    """Apply a suite's limit; raise when a problem does not fit, and never leave it out silently."""
     if suite.limit is not None:
         order = sorted(encoded, key=lambda item: derive_seed("limit", item.problem.id))
         chosen = {item.problem.id for item in order[: suite.limit]}
@@ -200,7 +202,7 @@ def _check_problems(problems: Sequence[Problem]) -> None:
             _check_tests(problem)
         if problem.id in seen:
             raise DataError(
-                f"two sources hold a problem with id {problem.id!r}", remedy="rename one of them"
+                f"two sources hold a problem with id {problem.id!r}", remedy="rename one of the two"
             )
         seen.add(problem.id)
 

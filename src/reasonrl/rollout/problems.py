@@ -11,7 +11,7 @@ from reasonrl.types import Message, Problem, Tokens
 
 
 class Tokenizer(Protocol):
-    """Turn chat turns into ids and ids into text."""
+    """Turn chat turns into token ids, and token ids into text."""
 
     def encode_chat(self, messages: Sequence[Message]) -> Tokens: ...
     def decode(self, tokens: Tokens) -> str: ...
@@ -19,7 +19,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EncodedProblem:
-    """Hold a problem with the token ids of its prompt."""
+    """A problem with the token ids of its prompt."""
 
     problem: Problem
     tokens: Tokens
@@ -38,7 +38,7 @@ def encode_problems(
 
 
 def turns_of(problem: Problem, system_prompt: str | None) -> tuple[Message, ...]:
-    """Return the turns that a model is asked."""
+    """Return the chat turns of a problem's prompt."""
     system = () if system_prompt is None else (Message(role="system", content=system_prompt),)
     return (*system, *problem.prompt)
 
@@ -51,9 +51,9 @@ def within_prompt_limit(
     context: int,
     where: str,
 ) -> list[EncodedProblem]:
-    """Drop problems whose prompt is over the limit, as the released code does at load.
+    """Return the problems whose prompt is within the limit, as the released code does at load.
 
-    Raises DataError when none is left, ConfigError when a kept prompt and a full completion
+    Raises DataError when no problem is left, ConfigError when a kept prompt and a full completion
     together exceed the model's context.
     """
     kept = [item for item in encoded if len(item.tokens) <= max_prompt_tokens]

@@ -1,4 +1,4 @@
-"""Points that a run can be resumed from: written whole or not at all, checked when read.
+"""Checkpoints: points that a run can be resumed from, written whole or not at all.
 
 A checkpoint is a directory with the learner's safetensors files (weights and moments) and
 `state.json` (all else that decides the next step, and the files' hashes). It is written under a
@@ -30,7 +30,7 @@ _LAST_FORMAT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Hold the place of a checkpoint whose files are what was written, and the trainer's state."""
+    """A checkpoint whose files are as they were written: its path, and the trainer's state."""
 
     path: Path
     state: Mapping[str, object]
@@ -65,7 +65,8 @@ def save(
         for path in scratch.iterdir():
             sync(path)
         sync(scratch)
-        if target.exists():  # the same step again, after a resume from an earlier one
+        # A run that was resumed from an earlier checkpoint writes this step again.
+        if target.exists():
             shutil.rmtree(target)
         scratch.rename(target)
         sync(directory)
@@ -74,7 +75,7 @@ def save(
         raise StorageError(
             f"could not write a checkpoint: {error}",
             where=str(target),
-            remedy="free space there; the run can be resumed from the checkpoint before",
+            remedy="free space there; then resume the run from the checkpoint before",
         ) from error
     for old in checkpoint_paths(directory)[:-keep]:
         shutil.rmtree(old)
@@ -82,17 +83,17 @@ def save(
 
 
 def load_latest(directory: Path) -> Checkpoint | None:
-    """Return the newest checkpoint, or None when there is none yet."""
-    found = checkpoint_paths(directory)
-    return load(found[-1]) if found else None
+    """Return the newest checkpoint, or None when the run has none yet."""
+    paths = checkpoint_paths(directory)
+    return load(paths[-1]) if paths else None
 
 
 def load(path: Path) -> Checkpoint:
-    """Return a checkpoint; raise CheckpointError when it is not what was written."""
+    """Return a checkpoint; raise CheckpointError when its files are not as they were written."""
     document = _read_document(path)
     try:
         if _digests(path) != document["blake2b"]:
-            raise _unreadable(path, "the tensors are not the ones that were written")
+            raise _unreadable(path, "its tensors have changed since they were written")
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {error}") from error
     return Checkpoint(path=path, state=document["state"])
@@ -106,7 +107,7 @@ def _digests(directory: Path) -> dict[str, str]:
 
 
 def read_state(path: Path) -> Mapping[str, object]:
-    """Return a checkpoint's state alone; raise CheckpointError when it cannot be read."""
+    """Return only a checkpoint's state; raise CheckpointError when it cannot be read."""
     state: Mapping[str, object] = _read_document(path)["state"]
     return state
 

@@ -1,7 +1,7 @@
-"""Which problems a run trains and evaluates on, by hash: `data.json` of a run.
+"""The problems that a run trains and evaluates on, by hash: `data.json` of a run.
 
-A run that goes on with other problems than it began with would not be the same run, and nobody
-would see it; so the hashes are compared on resume. A model card quotes them. Called by `launch`.
+A resumed run with other problems would silently be another run, so the hashes are compared on
+resume. A model card quotes them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from reasonrl.run.layout import DATA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemSet:
-    """Hold one stage's or suite's problems: their sources, number and two hashes.
+    """The problems of a stage or suite: their sources, their number `n` and two hashes.
 
-    `problems` is of ids, prompts as text, and answers; `prompts` of the token ids that a chat
-    template made of them.
+    `problems` is the hash of ids, prompts as text, and answers; `prompts` is the hash of the token
+    ids that the chat template made of the prompts.
     """
 
     use: str
@@ -55,29 +55,29 @@ def problem_sets(recipe: Recipe, pools: Pools) -> tuple[ProblemSet, ...]:
 
 
 def keep_manifest(directory: Path, sets: Sequence[ProblemSet]) -> None:
-    """Write data.json, or hold a run to the one it has.
+    """Write data.json; when it exists, compare it with the problems of today.
 
-    Raises CheckpointError naming the first stage or suite whose problems are others now.
+    Raises CheckpointError for the first stage or suite whose problems have changed.
     """
     path = directory / DATA
     if not path.exists():
-        write_atomic(path, json.dumps([asdict(one) for one in sets], indent=1) + "\n")
+        write_atomic(path, json.dumps([asdict(item) for item in sets], indent=1) + "\n")
         return
-    before = {one.use: one for one in read_manifest(directory)}
-    for one in sets:
-        known = before.get(one.use)
-        if known is not None and (known.problems, known.prompts) != (one.problems, one.prompts):
-            what = "problems" if known.problems != one.problems else "prompts' token ids"
+    before = {item.use: item for item in read_manifest(directory)}
+    for item in sets:
+        known = before.get(item.use)
+        if known is not None and (known.problems, known.prompts) != (item.problems, item.prompts):
+            what = "problems" if known.problems != item.problems else "prompts' token ids"
             raise CheckpointError(
-                f"the {what} of {one.use} are not those that the run began with",
+                f"the {what} of {item.use} have changed since the run began",
                 where=str(path),
-                expected=f"the {known.n} problems of then, through the same chat template",
-                remedy="restore the files, or start a new run",
+                expected=f"the same {known.n} problems and chat template as at the run's start",
+                remedy="restore the files, or start another run with `reasonrl train`",
             )
 
 
 def read_manifest(directory: Path) -> tuple[ProblemSet, ...]:
-    """Return what data.json says, nothing where there is none."""
+    """Return the problem sets in data.json; empty when there is no such file."""
     path = directory / DATA
     if not path.exists():
         return ()
@@ -87,31 +87,31 @@ def read_manifest(directory: Path) -> tuple[ProblemSet, ...]:
         raise CheckpointError(
             f"cannot be read: {error.errors()[0]['msg']}",
             where=str(path),
-            remedy="delete it to go on without the comparison",
+            remedy="delete the file to resume without the comparison",
         ) from error
 
 
 def problems_digest(encoded: Sequence[EncodedProblem]) -> str:
-    """Return a hash of what is asked and expected: ids, turns, answers, in order."""
-    found = hashlib.blake2b(digest_size=16)
+    """Return a hash of problems: their ids, turns and answers, in order."""
+    digest = hashlib.blake2b(digest_size=16)
     for item in encoded:
         turns = [[turn.role, turn.content] for turn in item.problem.prompt]
-        found.update(json.dumps([item.problem.id, turns, item.problem.answer]).encode())
-    return found.hexdigest()
+        digest.update(json.dumps([item.problem.id, turns, item.problem.answer]).encode())
+    return digest.hexdigest()
 
 
 def prompts_digest(encoded: Sequence[EncodedProblem]) -> str:
     """Return a hash of the prompts' token ids, in order."""
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for item in encoded:
-        found.update(len(item.tokens).to_bytes(4, "big") + item.tokens.tobytes())
-    return found.hexdigest()
+        digest.update(len(item.tokens).to_bytes(4, "big") + item.tokens.tobytes())
+    return digest.hexdigest()
 
 
 def _describe(use: str, sources: Sequence[Source], encoded: Sequence[EncodedProblem]) -> ProblemSet:
     return ProblemSet(
         use=use,
-        sources=tuple(one.model_dump(mode="json", exclude_none=True) for one in sources),
+        sources=tuple(item.model_dump(mode="json", exclude_none=True) for item in sources),
         n=len(encoded),
         problems=problems_digest(encoded),
         prompts=prompts_digest(encoded),

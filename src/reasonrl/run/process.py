@@ -1,4 +1,4 @@
-"""One process a directory, and a way for a person to stop it."""
+"""At most one process works in a directory, and a person can stop it between steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reasonrl.terminal import Console
 
 
 def note_event(directory: Path, console: Console, text: str) -> None:
-    """Tell the person and the run's `events.jsonl` what happened to a process of it."""
+    """Print what happened to a process of the run, and append it to `events.jsonl`."""
     console.note(text)
     line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": text})
     with (directory / EVENTS).open("a", encoding="utf-8") as file:
@@ -27,7 +27,7 @@ def note_event(directory: Path, console: Console, text: str) -> None:
 
 @contextmanager
 def only_process(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock; two processes would write over each other."""
+    """Hold the directory's lock: two processes would overwrite each other's files."""
     with (directory / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +35,7 @@ def only_process(directory: Path) -> Iterator[None]:
             raise ConfigError(
                 "another process works in this directory",
                 where=str(directory),
-                remedy="wait for it, or choose another directory",
+                remedy="wait until it ends, or choose another directory",
             ) from error
         yield
 
@@ -49,7 +49,7 @@ def stop_on_signal(console: Console) -> Iterator[Event]:
         if stopper.is_set():
             raise KeyboardInterrupt
         stopper.set()
-        console.note("stopping after this step or evaluation; again to stop at once")
+        console.note("stopping after this step or evaluation; press Ctrl-C again to stop at once")
 
     old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

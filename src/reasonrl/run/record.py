@@ -1,7 +1,7 @@
-"""The files of a run: metrics, every rollout, evaluations, summary.
+"""The record of a run: its metrics, every rollout, and its evaluations.
 
-Appends as the run goes and rewinds to a step on resume, so that a resumed run leaves the same files
-as one that was never interrupted. Decides nothing.
+The recorder appends while the run trains and rewinds to a step on resume, so that a resumed run
+leaves the same files as a run without an interruption.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _OLD_NAMES = {"entropy/coefficient": "entropy/alpha", "entropy/controller": "ent
 
 
 class RunRecorder:
-    """Write below one run directory."""
+    """The writer and reader of one run directory's record."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -64,7 +64,7 @@ class RunRecorder:
         _append(self._evaluations, asdict(result))
 
     def evaluations(self) -> list[SuiteResult]:
-        """Return what was evaluated so far, in order."""
+        """Return the evaluations so far, in order."""
         return [_RESULT.validate_python(row) for row in _read(self._evaluations)]
 
     def metrics(self) -> list[Row]:
@@ -72,7 +72,7 @@ class RunRecorder:
         return [_renamed(cast(Row, row)) for row in _read(self._metrics)]
 
     def rewind(self, step: int) -> None:
-        """Drop what was written after a step: it will be done again."""
+        """Drop everything after a step: these steps will be taken again."""
         for path, rows in (
             (self._metrics, self.metrics()),
             (self._evaluations, _read(self._evaluations)),
@@ -114,7 +114,7 @@ def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, 
                 "logprobs": completion.logprobs,
                 "stop": str(completion.stop),
                 "version": completion.version,
-                "updates": [number for one in completion.updates for number in one],
+                "updates": [number for change in completion.updates for number in change],
                 "reward": verdict.reward,
                 "status": str(verdict.status),
                 "reason": verdict.reason,
@@ -138,7 +138,7 @@ def _line(row: Mapping[str, object]) -> str:
 
 
 def _read(path: Path) -> list[dict[str, object]]:
-    """Return the rows of a JSONL file; a last line that a crash tore is not a row."""
+    """Return the rows of a JSONL file, without a last line that a crash has torn."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")

@@ -1,7 +1,6 @@
-"""What a run's directory says about the run: alive or not, how far, and when it will be done.
+"""The status of a run, from its files: alive or not, how far, and when it will be done.
 
-Reads files only, so it works from any machine that sees them, and while the run goes on. Written by
-`launch.heartbeat`, the recorder and the checkpoints; shown by `reasonrl status`.
+Only reads files, so it works on any machine that sees them, while the run trains.
 """
 
 from __future__ import annotations
@@ -31,14 +30,19 @@ from reasonrl.run.layout import (
 )
 from reasonrl.run.record import RunRecorder
 
-_DEAD_AFTER = 6  # beats
-_SLOW, _SLOW_S = 3.0, 60.0  # times the usual step, and seconds more
-_WINDOW = 20  # steps that say what is usual
+_DEAD_AFTER = 6
+"""Missing heartbeats after which a run counts as silent."""
+
+_SLOW, _SLOW_S = 3.0, 60.0
+"""A step is slow when it takes this many times the usual time, and this many seconds more."""
+
+_WINDOW = 20
+"""Steps that the usual time is taken from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """Hold one process of a run: what the driver knows of it, and the end of its log."""
+    """A process of a run: the facts that the driver reports, and the end of its log."""
 
     name: str
     facts: Mapping[str, Any]
@@ -48,9 +52,9 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """Hold the state of a run. `phase` is running, silent, stopped or finished.
+    """The status of a run. `phase` is running, silent, stopped or finished.
 
-    Seconds are ages, or what is left (`left_s`); None where there is nothing to tell.
+    Seconds are ages, and `left_s` the time left; None where the files do not say.
     """
 
     name: str
@@ -75,7 +79,9 @@ def read_status(directory: Path) -> RunStatus:
     rows = recorder.metrics()
     beat = _read_json(directory / HEARTBEAT)
     phase = _phase(directory, beat)
-    times = [one for row in rows[-_WINDOW:] if isinstance(one := row.get("time/step_s"), float)]
+    times = [
+        seconds for row in rows[-_WINDOW:] if isinstance(seconds := row.get("time/step_s"), float)
+    ]
     step_s = sum(times) / len(times) if times else None
     total = sum(stage.steps for stage in recipe.stage)
     since = _age(directory / METRICS) if rows else None
@@ -108,7 +114,7 @@ def _phase(directory: Path, beat: Mapping[str, Any]) -> str:
 
 
 def _processes(directory: Path, beat: Mapping[str, Any]) -> list[Process]:
-    facts = {one["name"]: one for one in beat.get("processes", ())}
+    facts = {process["name"]: process for process in beat.get("processes", ())}
     logs = {path.stem: path for path in (directory / LOGS).glob("*.log")}
     return [
         Process(
@@ -117,7 +123,8 @@ def _processes(directory: Path, beat: Mapping[str, Any]) -> list[Process]:
             log_age_s=_age(logs[name]) if name in logs else None,
             last_line=_last_line(logs[name]) if name in logs else "",
         )
-        for name in sorted(facts or logs)  # logs also remain of processes that are gone
+        # Without a heartbeat, the logs of processes that have ended are all there is.
+        for name in sorted(facts or logs)
     ]
 
 
@@ -136,52 +143,51 @@ def _warnings(
     step_s: float | None,
     since_s: float | None,
 ) -> list[str]:
-    """Say in words what a person should look at."""
-    found = []
+    """Return sentences about what a person should look at."""
+    warnings = []
     if phase == "silent":
-        found.append(
-            "the driver is gone, or gave no sign of life for "
-            f"{_DEAD_AFTER * BEAT_S:.0f} s: it died, or its disk hangs; "
-            "`reasonrl resume` goes on from the checkpoint"
+        warnings.append(
+            f"no heartbeat for {_DEAD_AFTER * BEAT_S:.0f} s: the driver died, or its disk hangs; "
+            "continue from the checkpoint with `reasonrl resume`"
         )
     if phase == "running" and step_s and since_s and since_s > _SLOW * step_s + _SLOW_S:
-        found.append(
-            f"the last step ended {since_s:.0f} s ago, a usual one takes {step_s:.0f} s: an "
-            "evaluation, or a process that hangs"
+        warnings.append(
+            f"the last step ended {since_s:.0f} s ago, and a step usually takes {step_s:.0f} s: "
+            "an evaluation is running, or a process hangs"
         )
     if rows:
         last = rows[-1]
         if (share := last.get("rollout/truncated_share") or 0.0) > 0.9:
-            found.append(f"{share:.0%} of the last step's rollouts were truncated")
+            warnings.append(f"{share:.0%} of the last step's rollouts were truncated")
         if last.get("rollout/failed"):
-            found.append(f"{last['rollout/failed']} verifications failed in the last step")
+            warnings.append(f"{last['rollout/failed']} verifications failed in the last step")
         if not any(row.get("groups/kept") for row in rows[-3:]):
-            found.append("no group had a signal in the last steps: nothing is learned")
+            warnings.append("no group had a signal in the last steps: the model learns nothing")
         if phase == "running":
-            found += _entropy_warnings(rows)
+            warnings += _entropy_warnings(rows)
     if isinstance(recipe.engine, LocalEngineConfig) and phase == "running" and not rows:
-        found.append("no step has ended yet")
-    return found
+        warnings.append("no step has ended yet")
+    return warnings
 
 
 def _entropy_warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    entropies = [float(one) for row in rows if (one := row.get("entropy/nats")) is not None]
+    entropies = [float(nats) for row in rows if (nats := row.get("entropy/nats")) is not None]
     if is_collapsed(entropies):
-        return [f"entropy is under {COLLAPSED:.0%} of its start: little is explored"]
+        return [f"entropy is below {COLLAPSED:.0%} of its start: rollouts hardly differ"]
     if is_falling(entropies):
         return [
-            f"entropy falls towards {COLLAPSED:.0%} of its start: see entropy.mode, fewer updates "
-            "a step, a higher clip"
+            f"entropy falls towards {COLLAPSED:.0%} of its start: try another entropy.mode, fewer "
+            "updates a step, or a higher clip"
         ]
     return []
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found
+    return document
 
 
 def _age(path: Path) -> float:

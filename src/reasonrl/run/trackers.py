@@ -1,9 +1,8 @@
-"""Send numbers to wandb, tensorboard or trackio, where those are installed. Optional throughout.
+"""Send a run's numbers to wandb, tensorboard or trackio, if the recipe asks for it.
 
 The run directory holds everything; a tracker only shows the numbers elsewhere. Each adapter imports
-its package when opened. Where data goes, and whether it leaves the machine, is decided as each
-package does it, by its own environment variables (WANDB_MODE, WANDB_PROJECT, TRACKIO_SPACE_ID...).
-Called by `launch`.
+its package when it is opened. The package's own environment variables decide where data goes and
+whether it leaves the machine (WANDB_MODE, WANDB_PROJECT, TRACKIO_SPACE_ID, ...).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _PROJECT = "reasonrl"
 
 
 class Tracker(Protocol):
-    """Take numbers of rising steps; a step may come twice, with other names."""
+    """Take the numbers of rising steps; a step may come twice, with other names."""
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None: ...
     def close(self) -> None: ...
@@ -43,7 +42,7 @@ def require_package(name: TrackerName) -> None:
             f"the {name} package is not installed",
             where=f'trackers = ["{name}"]',
             expected="a tracker whose package is there",
-            remedy=f'pip install "reasonrl[{name}]", or leave it out',
+            remedy=f'run `pip install "reasonrl[{name}]"`, or take it out of trackers',
         )
 
 
@@ -55,12 +54,12 @@ def open_tracker(
     config: Mapping[str, object],
     after_step: int = 0,
 ) -> Tracker:
-    """Open a tracker for a run directory, or go on with the one that the directory had before.
+    """Open a run directory's tracker; a resumed run continues its old tracker.
 
-    `after_step` is the step that the run goes on from. Numbers of later steps, which an interrupted
-    run left behind, are dropped by tensorboard; wandb and trackio keep them beside the new ones.
-    `run_name` is shown by wandb, `config` by wandb and trackio.
-    The directory must exist. Raises ConfigError when the package is not installed.
+    `after_step` is the step that the run continues from. An interrupted run may have sent numbers
+    of later steps: tensorboard drops them, wandb and trackio keep them beside the new numbers.
+    wandb shows `run_name`; wandb and trackio show `config`. The directory must exist. Raises
+    ConfigError when the package is not installed.
     """
     require_package(name)
     match name:
@@ -73,7 +72,7 @@ def open_tracker(
 
 
 def step_numbers(metrics: Row) -> dict[str, float]:
-    """Return what a tracker can draw of a metrics row: numbers, and flags as 0 or 1."""
+    """Return the numbers of a metrics row for a tracker; flags become 0 or 1."""
     return {
         key: float(value)
         for key, value in metrics.items()
@@ -82,7 +81,7 @@ def step_numbers(metrics: Row) -> dict[str, float]:
 
 
 def evaluation_numbers(result: SuiteResult) -> dict[str, float]:
-    """Return what a tracker can draw of an evaluation, named `eval/SUITE/...`."""
+    """Return the numbers of an evaluation for a tracker, named `eval/SUITE/...`."""
     low, high = result.accuracy.ci95
     numbers = {
         "accuracy": result.accuracy.value,
@@ -103,7 +102,7 @@ def evaluation_numbers(result: SuiteResult) -> dict[str, float]:
 
 
 class TrackedRecorder:
-    """Record a run in its files and tell the trackers what was recorded."""
+    """A recorder that writes the run's files and sends the same numbers to trackers."""
 
     def __init__(self, files: RunRecorder, trackers: Sequence[Tracker]) -> None:
         self._files, self._trackers = files, trackers
@@ -126,7 +125,7 @@ class TrackedRecorder:
 
 
 class _WandbTracker:
-    """Log against an axis of our own: wandb's counter refuses a step that came before."""
+    """Log against our own step axis: wandb's counter refuses a step that came before."""
 
     def __init__(self, run_name: str, directory: Path, config: Mapping[str, object]) -> None:
         import wandb
@@ -150,7 +149,7 @@ class _WandbTracker:
 
 
 class _TensorboardTracker:
-    """Write event files below the run directory; a new one starts by dropping what it does over."""
+    """Write event files below the run directory; a new file first drops the steps it repeats."""
 
     def __init__(self, directory: Path, after_step: int) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
@@ -174,7 +173,7 @@ class _TensorboardTracker:
 
 
 class _TrackioTracker:
-    """Log under a name that stays with the run directory: trackio finds a run by its name."""
+    """Log under a name that the run directory keeps: trackio finds a run by its name."""
 
     def __init__(self, directory: Path, config: Mapping[str, object]) -> None:
         import trackio
@@ -193,7 +192,7 @@ class _TrackioTracker:
 def _tracker_id(directory: Path) -> str:
     """Return the directory's name with a random end, drawn once and kept in the directory.
 
-    The name alone would let a new run in a directory of the same name go on with an old one.
+    With the name alone, a new run in a directory of the same name would continue an old tracker.
     """
     path = directory / TRACKER_ID
     if not path.exists():

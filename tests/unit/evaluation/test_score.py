@@ -4,14 +4,20 @@ import pytest
 
 from reasonrl.algo.paired import Gain
 from reasonrl.errors import DataError
-from reasonrl.evaluation.score import Sample, compare_suites, describe, describe_gain, score_suite
+from reasonrl.evaluation.score import (
+    JudgedSample,
+    compare_suites,
+    describe,
+    describe_gain,
+    score_suite,
+)
 from reasonrl.types import Kind, Sampling, Status, Verdict
 
 
 def sample(reward, *, answer="", n=5, cut=False, kind=Kind.MATH):
     status = {None: Status.INFRA_ERROR, 1.0: Status.CORRECT}.get(reward, Status.WRONG)
     verdict = Verdict(reward=reward, status=status, extracted=answer)
-    return Sample(kind=kind, n_tokens=n, is_truncated=cut, verdict=verdict)
+    return JudgedSample(kind=kind, n_tokens=n, is_truncated=cut, verdict=verdict)
 
 
 def scored(samples, k=4):
@@ -74,7 +80,7 @@ def test_comparison_needs_the_same_problems_and_leaves_out_the_unjudged():
     after = scored({"a": [sample(1.0)], "b": [sample(None)], "c": [sample(1.0)]}, k=1)
     gain = compare_suites(before, after)
     assert (gain.value, gain.n_problems) == (0.5, 2)
-    with pytest.raises(DataError, match="1 problems are in one evaluation only"):
+    with pytest.raises(DataError, match="1 problems are in only one of the evaluations"):
         compare_suites(before, scored({"a": [sample(1.0)], "b": [sample(1.0)]}, k=1))
 
 

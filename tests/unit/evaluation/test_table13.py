@@ -1,13 +1,13 @@
 """Rows of our own beside the report's Table 13."""
 
 from reasonrl.evaluation.results import EvalResults, ModelResults
-from reasonrl.evaluation.score import Sample, score_suite
+from reasonrl.evaluation.score import JudgedSample, score_suite
 from reasonrl.evaluation.table13 import rows_of
 from reasonrl.types import Kind, Sampling, Status, Verdict
 
 
 def result(name, right, *, k=32, n=30, temperature=1.0):
-    sample = Sample(
+    sample = JudgedSample(
         kind=Kind.MATH, n_tokens=3, is_truncated=False,
         verdict=Verdict(reward=right, status=Status.CORRECT),
     )  # fmt: skip

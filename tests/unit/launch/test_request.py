@@ -5,16 +5,8 @@ from pathlib import Path
 import pytest
 
 from reasonrl.errors import ConfigError
-from reasonrl.launch.request import (
-    BENCHMARKS,
-    EvalOptions,
-    load_base,
-    named_directory,
-    run_of,
-    settle,
-    tidy,
-    unused_settings,
-)
+from reasonrl.launch.models import run_of
+from reasonrl.launch.request import BENCHMARKS, EvalOptions, load_base, named_directory, settle
 from reasonrl.recipe.toml import load_eval_recipe
 from tests.e2e.support import RECIPES
 
@@ -113,31 +105,6 @@ def test_a_config_two_folders_up_does_not_make_a_model_a_run(tmp_path, monkeypat
     assert load_base(None, "tiny", ()) is None
 
 
-def test_a_directory_has_one_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("runs/a").mkdir(parents=True)
-    assert {tidy(name) for name in ("runs/a", "./runs/a", "runs/a/", "runs/./a")} == {"runs/a"}
-    assert tidy("Qwen/Qwen3-8B") == "Qwen/Qwen3-8B"
-
-
-@pytest.mark.parametrize("name", ["runs/b", "./b", "/nowhere/b", "~/b"])
-def test_what_can_only_be_a_path_and_leads_nowhere_is_refused(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("runs/a").mkdir(parents=True)
-    Path("runs/a/config.toml").touch()
-    Path("Qwen").mkdir()
-    with pytest.raises(ConfigError, match="no such directory"):
-        tidy(name)
-    assert tidy("Qwen/Qwen3-8B") == "Qwen/Qwen3-8B"
-
-
-def test_what_a_run_was_trained_with_and_is_left_out_is_said(tmp_path):
-    (tmp_path / "config.toml").write_text((RECIPES / "quickstart.toml").read_text())
-    said = unused_settings(str(tmp_path))
-    assert "--system-prompt 'Answer with a number.' --unboxed" in said
-    assert unused_settings("Qwen/Qwen3-8B") == ""
-
-
 def test_paths_in_overrides_start_at_the_shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("s.jsonl").write_text('{"id": 1, "prompt": "1+1", "answer": 2}\n')
@@ -155,7 +122,7 @@ def test_the_name_of_a_suite_with_several_temperatures_stands_for_them(tmp_path)
     base = load_eval_recipe(path)
     suites = suites_of(base, suites=["aime24"])
     assert {name: suite.k for name, suite in suites.items()} == {"aime24-t0.6": 7, "aime24-t1.0": 7}
-    with pytest.raises(ConfigError, match="named after its own temperature"):
+    with pytest.raises(ConfigError, match="name holds its own temperature"):
         settle(base, EvalOptions(temperature=0.3))
 
 

@@ -143,5 +143,5 @@ def test_a_wrong_key_in_a_block_that_is_not_chosen_is_an_error(tmp_path):
 
 
 def test_replicas_in_one_process_are_refused():
-    with pytest.raises(ConfigError, match='expected engine.type = "ray" beside this key'):
+    with pytest.raises(ConfigError, match=r'expected engine\.type = "ray" beside this key'):
         load_recipe(RECIPES / "tiny.toml", ["engine.rollout.replicas=2"])

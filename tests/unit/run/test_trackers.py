@@ -46,7 +46,7 @@ def test_a_missing_package_is_named_with_its_remedy(
         open_in(tmp_path, name)
     assert str(caught.value) == (
         f'trackers = ["{name}"]: the {name} package is not installed; expected a tracker whose '
-        f'package is there; pip install "reasonrl[{name}]", or leave it out'
+        f'package is there; run `pip install "reasonrl[{name}]"`, or take it out of trackers'
     )
     assert list(tmp_path.iterdir()) == []
 

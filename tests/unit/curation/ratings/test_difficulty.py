@@ -228,11 +228,11 @@ def test_an_answer_longer_than_the_context_is_an_error_before_any_work(raw, tmp_
 
 def test_a_problem_that_left_with_a_failure_of_the_verifier_stays_as_it_is(make_engine, tmp_path):
     """A journal holds more problems than a later round asks for."""
-    from reasonrl.evaluation.suite import Draft, Memory, _judge_missing
+    from reasonrl.evaluation.suite import Draft, MemoryJournal, _judge_missing
     from reasonrl.rollout.problems import EncodedProblem
     from reasonrl.types import Problem, Status, StopReason, Verdict
 
-    journal, tokens = Memory(), np.array([1], dtype=np.int32)
+    journal, tokens = MemoryJournal(), np.array([1], dtype=np.int32)
     failed = Verdict(reward=None, status=Status.TIMEOUT)
     for name in ("left", "asked"):
         journal.add_draft((name, 0), Draft(tokens=tokens, logprob=0.0, stop=StopReason.STOP))

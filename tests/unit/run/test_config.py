@@ -1,0 +1,42 @@
+"""A run's config.toml carries the format of its directory; the last format is still read."""
+
+import tomllib
+
+import pytest
+
+from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.recipe import RayEngineConfig
+from reasonrl.recipe.toml import dump_recipe, load_recipe
+from reasonrl.run.config import read_config, write_config
+from tests.e2e.support import RECIPES
+
+TINY = load_recipe(RECIPES / "tiny.toml")
+
+
+def test_a_written_config_carries_its_format_and_is_read_back(tmp_path):
+    write_config(tmp_path, TINY)
+    assert tomllib.loads((tmp_path / "config.toml").read_text())["format"] == 1
+    assert read_config(tmp_path) == TINY
+    assert load_recipe(tmp_path / "config.toml") == TINY  # it serves as a recipe, too
+
+
+def test_a_config_of_release_0_1_0_is_read(tmp_path):
+    """It had no format, and held the defaults of a cluster for a local engine."""
+    tables = tomllib.loads(dump_recipe(TINY))
+    ray = RayEngineConfig().model_dump(mode="json")
+    tables["engine"] = {**ray, "type": "local", **{"threads": 1}}
+    import tomli_w
+
+    (tmp_path / "config.toml").write_text(tomli_w.dumps(tables))
+    assert read_config(tmp_path).engine == TINY.engine.model_copy(update={"threads": 1})
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    (tmp_path / "config.toml").write_text(f"format = 2\n{dump_recipe(TINY)}")
+    with pytest.raises(ConfigError, match="format = 2; expected format = 1"):
+        read_config(tmp_path)
+
+
+def test_a_directory_without_a_run_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="no run here"):
+        read_config(tmp_path)
