@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import psutil
@@ -28,7 +28,7 @@ from torch import Tensor
 
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import Request, check_ready, generate_in_slices
-from reasonrl.engines.weights import Weights, check_complete, in_parts
+from reasonrl.engines.weights import Compute, Weights, check_complete, in_parts
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
 
@@ -50,7 +50,7 @@ class VllmSettings:
     weight_names: frozenset[str]
     eos_ids: tuple[int, ...]
     max_tokens: int
-    compute: Literal["float32", "bfloat16"]
+    compute: Compute
     max_rows: int
     tensor_parallel: int = 1
     memory_share: float = 0.85

@@ -1,13 +1,23 @@
-"""A handle on a policy's weights, as it crosses from learner to sampler."""
+"""A policy's weights as they cross from learner to sampler, and the dtypes engines compute in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+import torch
 from torch import Tensor
 
 from reasonrl.errors import EngineError
+
+Compute: TypeAlias = Literal["float32", "bfloat16"]
+"""The dtype that the decoder's layers compute in, as recipes write it."""
+
+COMPUTE_DTYPES: dict[Compute, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+}
 
 WEIGHT, MOMENT = "weight.", "adam."
 """What the names of a learner's saved tensors begin with."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from reasonrl.engines.packing import Microbatch, pack, share_out
 from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
 from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
-from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
+from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
 from reasonrl.errors import EngineError, StorageError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs
@@ -49,14 +49,14 @@ class FsdpLearner:
         optimizer: OptimizerSettings,
         *,
         token_budget: int,
-        compute: Literal["float32", "bfloat16"] = "float32",
+        compute: Compute = "float32",
         recompute: bool = False,
         keep_reference: bool = False,
     ) -> None:
         self.version = 0
         self.ranks = ranks
         self.token_budget = token_budget
-        self._compute = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        self._compute = COMPUTE_DTYPES[compute]
         self._settings = optimizer
 
         def build() -> torch.nn.Module:

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from reasonrl.engines.packing import Microbatch, microbatches
 from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
 from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
-from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
+from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
@@ -52,11 +52,11 @@ class LocalEngine:
         *,
         token_budget: int,
         max_rows: int,
-        compute: Literal["float32", "bfloat16"] = "float32",
+        compute: Compute = "float32",
         recompute: bool = False,
         keep_reference: bool = False,
     ) -> None:
-        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        dtype = COMPUTE_DTYPES[compute]
         layers.exchange(model.module, dtype)
         self.model = replace(model, compute=dtype)
         self.token_budget = token_budget

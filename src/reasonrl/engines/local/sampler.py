@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Self
 
 import torch
 
@@ -17,7 +17,7 @@ from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.local.scoring import score_pairs
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import Request, check_ready
-from reasonrl.engines.weights import Weights, check_complete
+from reasonrl.engines.weights import COMPUTE_DTYPES, Compute, Weights, check_complete
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
@@ -36,9 +36,9 @@ class LocalSampler:
         *,
         token_budget: int,
         max_rows: int,
-        compute: Literal["float32", "bfloat16"] = "float32",
+        compute: Compute = "float32",
     ) -> None:
-        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        dtype = COMPUTE_DTYPES[compute]
         layers.exchange(model.module, dtype)
         self.model = replace(model, compute=dtype)
         self.version = -1
