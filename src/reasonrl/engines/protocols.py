@@ -8,13 +8,13 @@ Axes: N trained tokens of a batch, group by group, rollout by rollout, in the ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from reasonrl.algo.loss import Objective
+from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.weights import Weights
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
@@ -23,6 +23,10 @@ Progress = Callable[[int], None]
 
 Finished = Callable[[int, int, Completion], None]
 """Called with each completion as it ends: place of its prompt, place in the group, completion."""
+
+
+SUMS = tuple(field.name for field in fields(TokenSums))
+"""The names of the sums over tokens that an update records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +86,29 @@ class UpdateStats:
     clipped_sum: float
     gradient_norm: float
     logprobs_N: Logprobs
+
+    @classmethod
+    def of(
+        cls,
+        batch: TrainBatch,
+        sums: Mapping[str, float],
+        *,
+        n_microbatches: int,
+        gradient_norm: float,
+        logprobs_N: Logprobs,
+    ) -> Self:
+        """Return the record of an update on `batch`; `sums` has a number for each of `SUMS`."""
+        return cls(
+            n_tokens=batch.n_tokens,
+            n_microbatches=n_microbatches,
+            policy_sum=sums["policy"],
+            entropy_sum_nats=sums["entropy"],
+            kl_sum=sums["kl"],
+            ratio_sum=sums["ratio"],
+            clipped_sum=sums["clipped"],
+            gradient_norm=gradient_norm,
+            logprobs_N=logprobs_N,
+        )
 
 
 class RolloutEngine(Protocol):

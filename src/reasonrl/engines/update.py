@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
-from reasonrl.engines.protocols import TrainBatch
+from reasonrl.engines.protocols import SUMS, TrainBatch
 from reasonrl.errors import EngineError
 from reasonrl.types import Logprobs
 
@@ -93,6 +93,21 @@ def loss_at(
         weights_N=_at(batch.weights_N, index_N, device),
         anchors_N=_at(batch.anchors_N, index_N, device),
     )
+
+
+def as_row(sums: TokenSums) -> Tensor:
+    """Return sums as one row in the order of `SUMS`, so that rows can be added up."""
+    return torch.stack([getattr(sums, name) for name in SUMS])
+
+
+def zero_row(device: str) -> Tensor:
+    """Return the row of no tokens."""
+    return torch.zeros(len(SUMS), dtype=torch.float64, device=device)
+
+
+def by_name(row: Tensor) -> dict[str, float]:
+    """Return the numbers of a row by the names of their sums."""
+    return dict(zip(SUMS, row.tolist(), strict=True))
 
 
 def _at(values_N: Logprobs | None, index_N: np.ndarray, device: torch.device) -> Tensor | None:

@@ -26,7 +26,16 @@ from reasonrl.engines.fsdp.sequence import RowPart, part_of
 from reasonrl.engines.packing import Microbatch, pack, share_out
 from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
-from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
+from reasonrl.engines.update import (
+    MOMENTS,
+    OptimizerSettings,
+    adamw,
+    as_row,
+    by_name,
+    loss_at,
+    take_step,
+    zero_row,
+)
 from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
 from reasonrl.errors import EngineError, StorageError
 from reasonrl.models.hf import LanguageModel
@@ -110,15 +119,11 @@ class FsdpLearner:
         gradient_norm = take_step(
             self._optimizer, self._parameters.values(), self._settings, learning_rate
         )
-        totals = self._sums(sums)
-        return UpdateStats(
-            n_tokens=batch.n_tokens,
+        rows = [zero_row(self.ranks.device), *map(as_row, sums)]
+        return UpdateStats.of(
+            batch,
+            by_name(self.ranks.total(torch.stack(rows).sum(0))),
             n_microbatches=n_rounds,
-            policy_sum=totals[0],
-            entropy_sum_nats=totals[1],
-            kl_sum=totals[2],
-            ratio_sum=totals[3],
-            clipped_sum=totals[4],
             gradient_norm=gradient_norm,
             logprobs_N=self._together(logprobs_N),
         )
@@ -175,13 +180,6 @@ class FsdpLearner:
         """Return what the ranks have found between them; each token belongs to one."""
         total = self.ranks.total(torch.as_tensor(mine_N, device=self.ranks.device))
         return total.cpu().numpy()
-
-    def _sums(self, sums: list[TokenSums]) -> list[float]:
-        mine = [
-            torch.stack([one.policy, one.entropy, one.kl, one.ratio, one.clipped]) for one in sums
-        ]
-        zeros = torch.zeros(5, dtype=torch.float64, device=self.ranks.device)
-        return self.ranks.total(torch.stack([zeros, *mine]).sum(0)).tolist()
 
     # weights and state
 

@@ -28,7 +28,16 @@ from reasonrl.engines.local.scoring import (
 from reasonrl.engines.packing import Microbatch, microbatches
 from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
-from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
+from reasonrl.engines.update import (
+    MOMENTS,
+    OptimizerSettings,
+    adamw,
+    as_row,
+    by_name,
+    loss_at,
+    take_step,
+    zero_row,
+)
 from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
@@ -142,14 +151,10 @@ class LocalEngine:
             self._optimizer, self._parameters.values(), self._settings, learning_rate
         )
         layers.forget_copies(self.model.module)
-        return UpdateStats(
-            n_tokens=batch.n_tokens,
+        return UpdateStats.of(
+            batch,
+            by_name(sum(map(as_row, sums), zero_row(self._device))),
             n_microbatches=n_microbatches,
-            policy_sum=sum(float(part.policy) for part in sums),
-            entropy_sum_nats=sum(float(part.entropy) for part in sums),
-            kl_sum=sum(float(part.kl) for part in sums),
-            ratio_sum=sum(float(part.ratio) for part in sums),
-            clipped_sum=sum(float(part.clipped) for part in sums),
             gradient_norm=gradient_norm,
             logprobs_N=logprobs_N,
         )
