@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.remote import Crew, node_seats
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
@@ -60,7 +61,7 @@ def test_a_killed_replica_is_replaced_and_its_rollouts_redone(
     assert [len(group) for group in groups] == [LONG.group_size] * len(prompts)
     assert {one.version for group in groups for one in group} == {7}  # not the files' weights
     batch = batch_of(prompts, groups)
-    old = endless.logprobs(batch, temperature=1.0)
+    old = endless.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
     np.testing.assert_allclose(batch.rollout_logprobs_N, old, rtol=0, atol=5e-5)
     undisturbed = endless.generate(prompts[:1], LONG)[0] if kind == "local" else groups[0]
     for one, other in zip(groups[0], undisturbed, strict=True):
@@ -126,7 +127,7 @@ def test_a_lost_rank_ends_the_call_and_the_other_ranks(cluster, model_dir, local
         assert len(ranks) == 2
         ranks[1].kill()
         with pytest.raises(EngineLost, match="rank"):
-            learner.logprobs(batch, temperature=1.0)
+            learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
         psutil.wait_procs(ranks, timeout=20)
         assert not any(one.is_running() for one in ranks)
 
@@ -152,7 +153,7 @@ def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local
         learner.update(batch, objective, learning_rate=3e-3)
 
         class ForgetsTheAlias:
-            logprobs = staticmethod(learner.logprobs)
+            at_tokens = staticmethod(learner.at_tokens)
 
             def weights(self) -> Weights:
                 tensors = dict(learner.weights().tensors.items()) | {"lm_head.weight": stale}
@@ -208,7 +209,7 @@ def test_a_rank_that_hangs_is_lost_and_no_bug(cluster, model_dir, local, tmp_pat
     with open_ranks(cluster_plan(model_dir, ranks=2, rank_timeout_s=40.0), tmp_path) as learner:
         os.kill(processes("_Rank")[1].pid, signal.SIGSTOP)
         with pytest.raises(EngineLost, match="rank"):
-            learner.logprobs(batch, temperature=1.0)
+            learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
 
 
 def test_a_cluster_that_is_too_small_is_an_error_at_once(cluster):

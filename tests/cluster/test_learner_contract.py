@@ -11,7 +11,7 @@ import torch
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
-from reasonrl.engines.protocols import TrainBatch
+from reasonrl.engines.protocols import TokenValue, TrainBatch
 from reasonrl.errors import CheckpointError, EngineError
 from reasonrl.launch.engines import open_ranks
 from reasonrl.models.hf import load_model
@@ -62,9 +62,9 @@ def weights_gap(one, other) -> float:
     return float(torch.cat([(mine[name] - yours[name]).abs().ravel() for name in mine]).mean())
 
 
-@pytest.mark.parametrize("what", ["logprobs", "entropies"])
+@pytest.mark.parametrize("what", [TokenValue.LOGPROBS, TokenValue.ENTROPIES])
 def test_what_is_known_of_tokens_is_the_local_engines(what, learner, local, batch):
-    found, expected = (getattr(one, what)(batch, temperature=0.7) for one in (learner, local))
+    found, expected = (one.at_tokens(batch, what, temperature=0.7) for one in (learner, local))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
@@ -141,10 +141,13 @@ def test_a_reset_optimizer_starts_like_a_new_one(learner, local, batch):
 
 
 def test_the_reference_stays_where_the_policy_started(learner, local, batch):
-    start = local.logprobs(batch, temperature=1.0)
+    start = local.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
     learner.update(batch, OBJECTIVE, learning_rate=1e-2)
     np.testing.assert_allclose(
-        learner.reference_logprobs(batch, temperature=1.0), start, rtol=0, atol=1e-5
+        learner.at_tokens(batch, TokenValue.REFERENCE_LOGPROBS, temperature=1.0),
+        start,
+        rtol=0,
+        atol=1e-5,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError
 from reasonrl.launch.engines import build_replica, open_replicas, vllm_settings
@@ -93,7 +94,7 @@ def test_sampled_logprobs_are_the_learners(ready, local, temperature):
         prompts, Sampling(max_new_tokens=12, group_size=6, temperature=temperature)
     )
     batch = batch_of(prompts, groups)
-    old = local.logprobs(batch, temperature=temperature)
+    old = local.at_tokens(batch, TokenValue.LOGPROBS, temperature=temperature)
     np.testing.assert_allclose(batch.rollout_logprobs_N, old, rtol=0, atol=CLOSE)
 
 
@@ -102,7 +103,7 @@ def test_scores_are_the_learners(ready, local):
     groups = ready.generate(prompts, Sampling(max_new_tokens=9, group_size=2))
     pairs = [(p.tokens, c.tokens) for p, g in zip(prompts, groups, strict=True) for c in g]
     found = np.concatenate(ready.score(pairs, temperature=1.0))
-    expected = local.logprobs(batch_of(prompts, groups), temperature=1.0)
+    expected = local.at_tokens(batch_of(prompts, groups), TokenValue.LOGPROBS, temperature=1.0)
     np.testing.assert_allclose(found, expected, rtol=0, atol=CLOSE)
 
 
@@ -146,7 +147,10 @@ def test_new_weights_are_another_policy_under_another_version(ready, local):
     assert {one.version for group in groups for one in group} == {4}
     batch = batch_of(prompts, groups)
     np.testing.assert_allclose(
-        batch.rollout_logprobs_N, local.logprobs(batch, temperature=1.0), rtol=0, atol=CLOSE
+        batch.rollout_logprobs_N,
+        local.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0),
+        rtol=0,
+        atol=CLOSE,
     )
 
 
@@ -181,7 +185,9 @@ def test_vllm_takes_new_weights_in_the_middle_of_rollouts(is_apart, cluster, mod
     assert changed
     for key, one in found.items():
         batch = batch_of([prompts[requests[key][0]]], [[one]])
-        before, after = (each.logprobs(batch, temperature=1.0) for each in (local, other))
+        before, after = (
+            each.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0) for each in (local, other)
+        )
         expected = np.where(one.versions() == 1, before, after)
         np.testing.assert_allclose(one.logprobs, expected, rtol=0, atol=CLOSE)
         if one.updates:  # the two policies do differ

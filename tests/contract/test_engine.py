@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reasonrl.algo.loss import Objective
-from reasonrl.engines.protocols import TrainBatch
+from reasonrl.engines.protocols import TokenValue, TrainBatch
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import CheckpointError, EngineError
 from reasonrl.types import Sampling, StopReason
@@ -112,7 +112,7 @@ def test_rollout_logprobs_equal_the_learners(make_engine, temperature):
     prompts = prompts_of(engine, TEXTS)
     sampling = Sampling(max_new_tokens=12, group_size=6, temperature=temperature)
     batch = batch_of(prompts, engine.generate(prompts, sampling))
-    old = engine.logprobs(batch, temperature=temperature)
+    old = engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=temperature)
     # float32: cached and packed attention sum in another order
     np.testing.assert_allclose(batch.rollout_logprobs_N, old, rtol=0, atol=2e-5)
 
@@ -121,7 +121,7 @@ def test_rollout_logprobs_equal_the_learners(make_engine, temperature):
 def test_entropies_are_those_that_an_update_sums(sampled, temperature):
     engine, prompts, groups = sampled
     batch = batch_of(prompts, groups)
-    found = engine.entropies(batch, temperature=temperature)
+    found = engine.at_tokens(batch, TokenValue.ENTROPIES, temperature=temperature)
     stats = engine.update(batch, replace(PLAIN, temperature=temperature), learning_rate=0.0)
     assert found.shape == (batch.n_tokens,)
     assert found.sum(dtype=np.float64) == pytest.approx(stats.entropy_sum_nats, rel=1e-5)
@@ -131,7 +131,7 @@ def test_score_equals_logprobs_completion_by_completion(sampled):
     engine, prompts, groups = sampled
     pairs = [(p.tokens, c.tokens) for p, g in zip(prompts, groups, strict=True) for c in g]
     scored = engine.score(pairs, temperature=1.0)
-    together = engine.logprobs(batch_of(prompts, groups), temperature=1.0)
+    together = engine.at_tokens(batch_of(prompts, groups), TokenValue.LOGPROBS, temperature=1.0)
     assert [len(one) for one in scored] == [len(c) for _, c in pairs]
     np.testing.assert_allclose(np.concatenate(scored), together, rtol=0, atol=2e-5)
 
@@ -159,9 +159,9 @@ def test_another_modules_weights_are_refused(make_engine):
 def test_an_update_moves_the_policy_towards_its_advantages(sampled):
     engine, prompts, groups = sampled
     batch = batch_of(prompts, groups)
-    before = engine.logprobs(batch, temperature=1.0)
+    before = engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
     engine.update(batch, PLAIN, learning_rate=1e-3)
-    gain = engine.logprobs(batch, temperature=1.0) - before
+    gain = engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0) - before
     advantages = np.concatenate(
         [np.full(len(c), a) for g in batch.groups for c, a in zip(g.completions, g.advantages)]  # noqa: B905
     )
@@ -213,13 +213,17 @@ def test_the_reference_stays_where_the_policy_started(make_engine):
     engine = make_engine(keep_reference=True)
     prompts = prompts_of(engine, TEXTS)
     batch = batch_of(prompts, engine.generate(prompts, Sampling(max_new_tokens=6, group_size=2)))
-    start = engine.logprobs(batch, temperature=1.0)
+    start = engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
     engine.update(batch, PLAIN, learning_rate=1e-2)
-    np.testing.assert_array_equal(engine.reference_logprobs(batch, temperature=1.0), start)
-    assert not np.array_equal(engine.logprobs(batch, temperature=1.0), start)
+    np.testing.assert_array_equal(
+        engine.at_tokens(batch, TokenValue.REFERENCE_LOGPROBS, temperature=1.0), start
+    )
+    assert not np.array_equal(engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0), start)
 
 
 def test_no_reference_kept_is_said(make_engine, sampled):
     _, prompts, groups = sampled
     with pytest.raises(EngineError, match="reference"):
-        make_engine().reference_logprobs(batch_of(prompts, groups), temperature=1.0)
+        make_engine().at_tokens(
+            batch_of(prompts, groups), TokenValue.REFERENCE_LOGPROBS, temperature=1.0
+        )

@@ -16,6 +16,7 @@ from transformers import (
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
+from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ModelError
 from reasonrl.models.fetch import is_at_hand, locate
 from reasonrl.models.hf import load_model
@@ -67,7 +68,10 @@ def test_sampler_and_learner_agree_with_plain_transformers(family, tied, tmp_pat
             )
     # float32 through three layers with large weights
     np.testing.assert_allclose(
-        engine.logprobs(batch, temperature=1.0), np.concatenate(expected), rtol=0, atol=2e-4
+        engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0),
+        np.concatenate(expected),
+        rtol=0,
+        atol=2e-4,
     )
     np.testing.assert_allclose(
         batch.rollout_logprobs_N, np.concatenate(expected), rtol=0, atol=2e-4

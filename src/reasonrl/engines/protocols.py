@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -27,6 +28,14 @@ Finished = Callable[[int, int, Completion], None]
 
 SUMS = tuple(field.name for field in fields(TokenSums))
 """The names of the sums over tokens that an update records."""
+
+
+class TokenValue(StrEnum):
+    """A number that a learner knows of each trained token."""
+
+    LOGPROBS = "logprobs"  # the policy's log-probability of the token
+    REFERENCE_LOGPROBS = "reference_logprobs"  # that of the frozen reference
+    ENTROPIES = "entropies"  # the policy's entropy there in nats, over the whole vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,16 +154,11 @@ class RolloutEngine(Protocol):
 class LearnerEngine(Protocol):
     """Hold the policy and its optimizer. A context manager, like the sampler."""
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        """Return the policy's log-probabilities of the trained tokens, [N], without gradient."""
-        ...
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        """Return a value of each trained token, [N], without gradient.
 
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        """Return those of the frozen reference, [N]; EngineError when none was kept."""
-        ...
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        """Return the entropy of the policy at each trained token, [N] in nats, over all words."""
+        Raises EngineError when the reference is asked for and none was kept.
+        """
         ...
 
     def update(

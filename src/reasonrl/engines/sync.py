@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reasonrl.engines.packing import batch_of_pairs, first_completions
-from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch
+from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TokenValue, TrainBatch
 from reasonrl.errors import EngineError
 
 _COMPLETIONS, _TOKENS = 4, 512  # enough to see a wrong weight, too few to be felt
@@ -49,7 +49,7 @@ def push_weights(
         return None
     pairs = first_completions(batch, n=_COMPLETIONS, max_tokens=_TOKENS)
     # before the weights go out: engines may take turns
-    expected = learner.logprobs(batch_of_pairs(pairs), temperature=1.0)
+    expected = learner.at_tokens(batch_of_pairs(pairs), TokenValue.LOGPROBS, temperature=1.0)
     engine.load_weights(learner.weights(), version=version)
     found = np.concatenate(engine.score(pairs, temperature=1.0))
     distance = float(np.abs(found - expected).mean())

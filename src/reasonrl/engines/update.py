@@ -5,18 +5,22 @@ A batch holds what is known of each token by its position; an engine knows which
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
-from reasonrl.engines.protocols import SUMS, TrainBatch
+from reasonrl.engines.protocols import SUMS, TokenValue, TrainBatch
 from reasonrl.errors import EngineError
 from reasonrl.types import Logprobs
+
+T = TypeVar("T")
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps for each parameter."""
@@ -66,6 +70,20 @@ def take_step(
         group["lr"] = learning_rate
     optimizer.step()
     return float(norm)
+
+
+def value_at(what: TokenValue, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function from logits [N, V] and tokens [N] to the tokens' values, [N]."""
+    if what is TokenValue.ENTROPIES:
+        return lambda logits_NV, _tokens_N: token_entropies(logits_NV, temperature)
+    return lambda logits_NV, tokens_N: token_logprobs(logits_NV, tokens_N, temperature)
+
+
+def kept(reference: T | None) -> T:
+    """Return the reference; raise EngineError when the engine keeps none."""
+    if reference is None:
+        raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
+    return reference
 
 
 def loss_at(

@@ -13,7 +13,13 @@ from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.entropy import EntropyState
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup
-from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import (
+    LearnerEngine,
+    RolloutEngine,
+    TokenValue,
+    TrainBatch,
+    UpdateStats,
+)
 from reasonrl.engines.sync import Audit, push_weights
 from reasonrl.loop.batch import build_batch, sampled_entropy, split_minibatches
 from reasonrl.loop.state import TrainState, entropy_control
@@ -80,12 +86,13 @@ def _with_logprobs(
     """Add what must be known before the first update: reference, old log-probabilities, weights."""
     temperature, update = stage.rollout.temperature, stage.update
     if update.kl_coefficient:
-        reference = learner.reference_logprobs(batch, temperature=temperature)
+        what = TokenValue.REFERENCE_LOGPROBS
+        reference = learner.at_tokens(batch, what, temperature=temperature)
         batch = replace(batch, ref_logprobs_N=reference)
     is_on_policy = update.minibatches * update.reuse == 1 and pipeline is None
     is_asked_for = stage.entropy.mode in _GATED_NOW or needs_old_logprobs(update)
     if is_asked_for or not is_on_policy:
-        old = learner.logprobs(batch, temperature=temperature)
+        old = learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=temperature)
         batch = replace(batch, old_logprobs_N=old)
     if pipeline is not None:
         assert batch.old_logprobs_N is not None  # noqa: S101

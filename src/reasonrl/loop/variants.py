@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from reasonrl.algo import focus, sequence
-from reasonrl.engines.protocols import LearnerEngine, TrainBatch
+from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch
 from reasonrl.recipe import ClipCov, HighEntropy, KlCov, RolloutConfig, UpdateConfig
 from reasonrl.types import Logprobs, Surrogate
 
@@ -34,7 +34,7 @@ def with_focus(
     if chosen is None:
         return batch
     if isinstance(chosen, HighEntropy):
-        entropies_N = learner.entropies(batch, temperature=temperature)
+        entropies_N = learner.at_tokens(batch, TokenValue.ENTROPIES, temperature=temperature)
         return _weighted(batch, _float(focus.high_entropy(entropies_N, share=chosen.share)))
     assert batch.old_logprobs_N is not None  # noqa: S101  (needs_old_logprobs)
     old_N, advantages_N = batch.old_logprobs_N, _advantages(batch)
@@ -70,7 +70,7 @@ def _with_rollout_ratios(
     minibatch = _weighted(minibatch, sequence.equal_rollouts(minibatch.lengths))
     if is_first or minibatch.old_logprobs_N is None:  # exactly 1, whatever rounding would leave
         return replace(minibatch, old_logprobs_N=None)
-    now_N = learner.logprobs(minibatch, temperature=temperature)
+    now_N = learner.at_tokens(minibatch, TokenValue.LOGPROBS, temperature=temperature)
     old_N = sequence.gspo_old_logprobs(now_N, minibatch.old_logprobs_N, minibatch.lengths)
     return replace(minibatch, old_logprobs_N=old_N)
 

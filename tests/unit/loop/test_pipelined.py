@@ -17,7 +17,7 @@ from reasonrl.recipe.toml import load_recipe
 from reasonrl.rollout.problems import encode_problems
 from reasonrl.types import Completion, Correction, Status, StopReason, Verdict
 from tests.e2e.support import RECIPES
-from tests.unit.test_trainer import Memory, Silence
+from tests.unit.loop.test_trainer import Memory, Silence
 
 OVERRIDES = (
     "rollout.prompts_per_step=6", "rollout.group_size=4", "stage.2.rollout.group_size=4",

@@ -24,7 +24,7 @@ from reasonrl.engines.fsdp import policy
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart, part_of
 from reasonrl.engines.packing import Microbatch, pack, share_out
-from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
 from reasonrl.engines.update import (
     MOMENTS,
@@ -32,8 +32,10 @@ from reasonrl.engines.update import (
     adamw,
     as_row,
     by_name,
+    kept,
     loss_at,
     take_step,
+    value_at,
     zero_row,
 )
 from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
@@ -78,24 +80,16 @@ class FsdpLearner:
 
     # learning
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(self.module, batch, policy.score(temperature))
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(self.module, batch, policy.entropy(temperature))
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        if self._reference is None:
-            raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
-        return self._at_tokens(self._reference, batch, policy.score(temperature))
-
     @torch.no_grad()
-    def _at_tokens(self, module: torch.nn.Module, batch: TrainBatch, work: policy.Work) -> Logprobs:
-        found = np.zeros(batch.n_tokens, dtype=np.float32)
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        is_reference = what is TokenValue.REFERENCE_LOGPROBS
+        module = kept(self._reference) if is_reference else self.module
+        work = policy.read(value_at(what, temperature))
+        values_N = np.zeros(batch.n_tokens, dtype=np.float32)
         for micro, part in self._rounds(batch):
-            values_N = module(part, micro.targets_N[part.chosen_N], work=work)
-            found[_places(micro, part)] = values_N.cpu().numpy()
-        return self._together(found)
+            part_N = module(part, micro.targets_N[part.chosen_N], work=work)
+            values_N[_places(micro, part)] = part_N.cpu().numpy()
+        return self._together(values_N)
 
     def update(
         self,

@@ -20,7 +20,6 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from reasonrl.algo.head import ChunkLoss, backward_through_head, chunks
-from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart
 from reasonrl.models.hf import LanguageModel
@@ -98,22 +97,14 @@ Work = Callable[[Tensor, Tensor, Tensor], Tensor]
 """What is done with hidden states [N, D], the head's weight [V, D] and the targets [N]."""
 
 
-def score(temperature: float) -> Work:
-    """Return the targets' log-probabilities, [N]."""
-    return _at_tokens(lambda logits, targets: token_logprobs(logits, targets, temperature))
+def read(value: Callable[[Tensor, Tensor], Tensor]) -> Work:
+    """Return the work that computes a value at each target, [N], from its logits."""
 
-
-def entropy(temperature: float) -> Work:
-    """Return the policy's entropies at the targets, [N]."""
-    return _at_tokens(lambda logits, _targets: token_entropies(logits, temperature))
-
-
-def _at_tokens(of: Callable[[Tensor, Tensor], Tensor]) -> Work:
     def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
-        found = [
-            of(hidden_ND[part] @ weight_VD.T, targets_N[part]) for part in chunks(len(targets_N))
+        parts = [
+            value(hidden_ND[part] @ weight_VD.T, targets_N[part]) for part in chunks(len(targets_N))
         ]
-        return torch.cat(found) if found else hidden_ND.new_zeros(0)
+        return torch.cat(parts) if parts else hidden_ND.new_zeros(0)
 
     return work
 

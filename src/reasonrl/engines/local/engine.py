@@ -19,14 +19,9 @@ from torch import Tensor
 from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.local.scoring import (
-    entropies_of_batch,
-    hidden_at_predictors,
-    score_batch,
-    score_pairs,
-)
+from reasonrl.engines.local.scoring import hidden_at_predictors, score_batch, score_pairs
 from reasonrl.engines.packing import Microbatch, microbatches
-from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
 from reasonrl.engines.update import (
     MOMENTS,
@@ -34,6 +29,7 @@ from reasonrl.engines.update import (
     adamw,
     as_row,
     by_name,
+    kept,
     loss_at,
     take_step,
     zero_row,
@@ -114,19 +110,11 @@ class LocalEngine:
 
     # learning
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._score(self.model, batch, temperature)
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        if self._reference is None:
-            raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
-        return self._score(self._reference, batch, temperature)
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return entropies_of_batch(self.model, batch, temperature, token_budget=self.token_budget)
-
-    def _score(self, model: LanguageModel, batch: TrainBatch, temperature: float) -> Logprobs:
-        return score_batch(model, batch, temperature, token_budget=self.token_budget)
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        model = kept(self._reference) if what is TokenValue.REFERENCE_LOGPROBS else self.model
+        return score_batch(
+            model, batch, what, temperature=temperature, token_budget=self.token_budget
+        )
 
     def update(
         self,

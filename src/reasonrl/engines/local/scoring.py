@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from reasonrl.algo.head import chunks
-from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.packing import Microbatch, batch_of_pairs, microbatches
-from reasonrl.engines.protocols import TrainBatch
+from reasonrl.engines.protocols import TokenValue, TrainBatch
+from reasonrl.engines.update import value_at
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs, Tokens
 
 
-def score_batch(
-    model: LanguageModel, batch: TrainBatch, temperature: float, *, token_budget: int
-) -> Logprobs:
-    """Return the log-probabilities of a batch's trained tokens, [N], in its order."""
-
-    def of(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
-        return token_logprobs(logits_NV, targets_N, temperature)
-
-    return _at_tokens(model, batch, of, token_budget)
-
-
-def entropies_of_batch(
-    model: LanguageModel, batch: TrainBatch, temperature: float, *, token_budget: int
-) -> Logprobs:
-    """Return the policy's entropy at a batch's trained tokens, [N] in nats, in its order."""
-
-    def of(logits_NV: Tensor, _targets_N: Tensor) -> Tensor:
-        return token_entropies(logits_NV, temperature)
-
-    return _at_tokens(model, batch, of, token_budget)
-
-
 @torch.no_grad()
-def _at_tokens(
+def score_batch(
     model: LanguageModel,
     batch: TrainBatch,
-    of: Callable[[Tensor, Tensor], Tensor],
+    what: TokenValue,
+    *,
+    temperature: float,
     token_budget: int,
 ) -> Logprobs:
-    found = np.empty(batch.n_tokens, dtype=np.float32)
+    """Return a value of each of a batch's trained tokens, [N], in its order."""
+    value = value_at(what, temperature)
+    values_N = np.empty(batch.n_tokens, dtype=np.float32)
     device = str(model.head.device)
     for micro in microbatches(batch, token_budget=token_budget, device=device):
         hidden_ND = hidden_at_predictors(model, micro)
         for part in chunks(len(micro.targets_N)):
-            values_N = of(hidden_ND[part] @ model.head.T, micro.targets_N[part])
-            found[micro.index_N[part].cpu().numpy()] = values_N.cpu().numpy()
-    return found
+            part_N = value(hidden_ND[part] @ model.head.T, micro.targets_N[part])
+            values_N[micro.index_N[part].cpu().numpy()] = part_N.cpu().numpy()
+    return values_N
 
 
 def score_pairs(
@@ -63,7 +45,13 @@ def score_pairs(
     token_budget: int,
 ) -> list[Logprobs]:
     """Return the log-probabilities of completions after their prompts, one array for each."""
-    flat = score_batch(model, batch_of_pairs(pairs), temperature, token_budget=token_budget)
+    flat = score_batch(
+        model,
+        batch_of_pairs(pairs),
+        TokenValue.LOGPROBS,
+        temperature=temperature,
+        token_budget=token_budget,
+    )
     return np.split(flat, np.cumsum([len(completion) for _, completion in pairs])[:-1])
 
 

@@ -16,7 +16,7 @@ import ray
 from torch import Tensor
 
 from reasonrl.algo.loss import Objective
-from reasonrl.engines.protocols import LearnerEngine, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import LearnerEngine, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.remote.cluster import (
     Seat,
     answers,
@@ -73,14 +73,9 @@ class _Rank:
         self._rank = rank
         self._engine = build(rank, address)
 
-    def logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
-        return self._mine(self._engine.logprobs(batch, temperature=temperature))
-
-    def reference_logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
-        return self._mine(self._engine.reference_logprobs(batch, temperature=temperature))
-
-    def entropies(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
-        return self._mine(self._engine.entropies(batch, temperature=temperature))
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, temperature: float) -> Logprobs | None:
+        values_N = self._engine.at_tokens(batch, what, temperature=temperature)
+        return values_N if self._rank == 0 else None
 
     def update(
         self, batch: TrainBatch, objective: Objective, learning_rate: float
@@ -123,9 +118,6 @@ class _Rank:
     def _count(self, n: int) -> None:
         self._done += n
 
-    def _mine(self, found: Logprobs) -> Logprobs | None:
-        return found if self._rank == 0 else None
-
 
 class RemoteLearner:
     """Drive one rank for each seat. `build` makes a rank where it works."""
@@ -159,28 +151,11 @@ class RemoteLearner:
         """Say for each rank what it was last asked to do."""
         return [{"name": f"rank-{rank}", "doing": self._doing} for rank in range(len(self.actors))]
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(
-            "logprobs", batch, lambda actor, stored: actor.logprobs.remote(stored, temperature)
-        )
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(
-            "reference_logprobs",
-            batch,
-            lambda actor, stored: actor.reference_logprobs.remote(stored, temperature),
-        )
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(
-            "entropies", batch, lambda actor, stored: actor.entropies.remote(stored, temperature)
-        )
-
-    def _at_tokens(self, what: str, batch: TrainBatch, ask: Callable[[Any, Any], Any]) -> Logprobs:
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
         stored = ray.put(batch)
-        calls = [ask(actor, stored) for actor in self.actors]
-        found: Logprobs = self._all(what, calls)[0]
-        return found
+        calls = [actor.at_tokens.remote(stored, what, temperature) for actor in self.actors]
+        values_N: Logprobs = self._all(what.value, calls)[0]
+        return values_N
 
     def update(
         self,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from reasonrl.algo.loss import Objective
-from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.remote.learner import RemoteLearner
 from reasonrl.engines.remote.rollout import RemoteRollout
 from reasonrl.engines.weights import Weights
@@ -81,14 +81,8 @@ class LearnerInTurn:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._turns.learn().logprobs(batch, temperature=temperature)
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._turns.learn().reference_logprobs(batch, temperature=temperature)
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._turns.learn().entropies(batch, temperature=temperature)
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        return self._turns.learn().at_tokens(batch, what, temperature=temperature)
 
     def update(
         self,
