@@ -12,7 +12,8 @@ A gradient that adds itself up is invisible to wrappers which wait for autograd 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -59,16 +60,24 @@ def gradient_of(weight: Tensor) -> Tensor:
     return weight.grad
 
 
-def forget_copies(module: nn.Module) -> None:
-    """Drop the bfloat16 copies of the weights. To be called whenever the weights have changed:
-    fused optimizers do not count up a tensor's version, so no layer can notice by itself."""
-    for layer in module.modules():
-        if isinstance(layer, _Layer):
-            layer.copy = None
+@contextmanager
+def writing_weights(module: nn.Module) -> Iterator[None]:
+    """Write a module's weights in this context; at its end the layers drop their bfloat16 copies.
+
+    Every write needs it: fused optimizers do not count up a tensor's version, so no layer can
+    notice by itself that its copy is stale.
+    """
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for layer in module.modules():
+            if isinstance(layer, _Layer):
+                layer.copy = None
 
 
 class _Layer(nn.Module):
-    """Hold a weight and, when computing in bfloat16, its copy until `forget_copies`."""
+    """A weight and, when computing in bfloat16, its copy, valid until `writing_weights`."""
 
     def __init__(self, weight: nn.Parameter) -> None:
         super().__init__()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from reasonrl.algo.head import backward_through_head
@@ -135,10 +134,10 @@ class LocalEngine:
             sums.extend(self._backward(micro, batch, objective, logprobs_N))
             if progress:
                 progress(micro.n_rollouts)
-        gradient_norm = take_step(
-            self._optimizer, self._parameters.values(), self._settings, learning_rate
-        )
-        layers.forget_copies(self.model.module)
+        with layers.writing_weights(self.model.module):
+            gradient_norm = take_step(
+                self._optimizer, self._parameters.values(), self._settings, learning_rate
+            )
         return UpdateStats.of(
             batch,
             by_name(sum(map(as_row, sums), zero_row(self._device))),
@@ -206,7 +205,7 @@ class LocalEngine:
     def load_state_dict(self, state: Mapping[str, Tensor], *, where: Path | None = None) -> None:
         check_names(state, self._parameters, where=where)
         self.reset_optimizer()
-        with torch.no_grad():
+        with layers.writing_weights(self.model.module):
             for name, parameter in self._parameters.items():
                 parameter.copy_(state[WEIGHT + name])
                 moments = {
@@ -216,7 +215,6 @@ class LocalEngine:
                 }
                 if moments:
                     self._optimizer.state[parameter] = moments
-        layers.forget_copies(self.model.module)
 
     def reset_optimizer(self) -> None:
         self._optimizer = adamw(self._parameters.values(), self._settings)

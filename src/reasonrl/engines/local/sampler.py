@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
-import torch
-
 from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.local.scoring import score_pairs
 from reasonrl.engines.protocols import Finished
@@ -85,14 +83,13 @@ class LocalSampler:
         check_ready(self.version)
         return score_pairs(self.model, pairs, temperature, token_budget=self._token_budget)
 
-    @torch.no_grad()
     def load_weights(self, weights: Weights, *, version: int) -> None:
         own = self.model.module.state_dict()
         check_complete(weights.tensors.keys(), own.keys())
         with self._busy:
-            for name, tensor in weights.tensors.items():
-                own[name].copy_(tensor)
-            layers.forget_copies(self.model.module)
+            with layers.writing_weights(self.model.module):
+                for name, tensor in weights.tensors.items():
+                    own[name].copy_(tensor)
             self.version = version
 
     def rest(self) -> None:
