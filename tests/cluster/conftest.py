@@ -12,7 +12,7 @@ from ray.cluster_utils import Cluster
 
 from reasonrl.engines.local import LocalEngine
 from reasonrl.models.hf import load_model
-from reasonrl.models.tiny import build_tiny
+from reasonrl.models.random import build_tiny
 from tests.conftest import OPTIMIZER
 
 HERE = Path(__file__).parent

@@ -19,8 +19,8 @@ from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ModelError
 from reasonrl.models.fetch import is_at_hand, locate
-from reasonrl.models.hf import load_model
-from reasonrl.models.tiny import build_tiny
+from reasonrl.models.hf import load_model, outline_model
+from reasonrl.models.random import build_tiny
 from reasonrl.types import Sampling
 from tests.conftest import OPTIMIZER, TEXTS, batch_of, prompts_of
 
@@ -112,6 +112,19 @@ def test_gradients_are_those_of_plain_transformers(family, changes, tmp_path):
             atol=1e-5 * float(parameter.grad.abs().max()),
             msg=parameter_name,
         )
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_tiny_comes_in_every_family(family):
+    module = load_model(f"tiny:{family}", seed=3).module
+    assert module.config.model_type == family
+    assert outline_model(f"tiny:{family}").module.state_dict().keys() == module.state_dict().keys()
+
+
+def test_tiny_is_tiny_llama_and_no_other_family_is_guessed():
+    assert load_model("tiny", seed=3).digest() == load_model("tiny:llama", seed=3).digest()
+    with pytest.raises(ModelError, match=r"tiny:llama, tiny:qwen2, tiny:qwen3"):
+        load_model("tiny:gpt2")
 
 
 @pytest.mark.parametrize("changes", [{"hidden_act": "gelu"}, {"mlp_bias": True}])

@@ -21,10 +21,9 @@ from transformers.utils import logging as hf_logging
 
 from reasonrl.errors import ModelError, StorageError
 from reasonrl.models import attention, fetch
-from reasonrl.models.tiny import build_tiny
+from reasonrl.models.random import TINY, build_tiny, is_tiny, tiny_family
 from reasonrl.models.tokenizer import ChatTokenizer
 
-TINY = "tiny"
 FAMILIES = frozenset({"llama", "qwen2", "qwen3"})
 
 
@@ -105,16 +104,15 @@ class LanguageModel:
 
 
 def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageModel:
-    """Load a model and its tokenizer by name. `seed` draws the weights of `tiny` and nothing else.
+    """Load a model and its tokenizer by name. `seed` draws the weights of `tiny`, and nothing else.
 
     Raises ModelError when it cannot be found, is not a plain causal decoder, or lacks an EOS token
     or a chat template.
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
-    attention.register()
-    if name == TINY:
-        module, raw_tokenizer = build_tiny(seed)
+    if is_tiny(name):
+        module, raw_tokenizer = build_tiny(seed, family=tiny_family(name))
     else:
         module, raw_tokenizer = _from_pretrained(fetch.locate(name), name)
     return settled(module.to(device), raw_tokenizer, name)
@@ -128,9 +126,8 @@ def outline_model(name: str) -> LanguageModel:
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
-    attention.register()
-    if name == TINY:
-        module, raw_tokenizer = build_tiny()
+    if is_tiny(name):
+        module, raw_tokenizer = build_tiny(family=tiny_family(name))
         module.to("meta").tie_weights()  # moving to another kind of device unties
         return settled(module, raw_tokenizer, name)
     raw_tokenizer, config = _tokenizer_and_config(name)
@@ -148,6 +145,7 @@ def outline_model(name: str) -> LanguageModel:
 
 def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
     """Check a transformers model and its tokenizer, and return them as the engines use them."""
+    attention.register()
     module.config._attn_implementation = attention.ATTENTION_NAME
     _check_family(module, name)
     module.eval()  # no dropout: what is sampled and what is trained are the same function
@@ -162,19 +160,19 @@ def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
 
 def as_directory(name: str) -> str:
     """Return a directory, or a hub id, that other engines can read a model's shape from."""
-    if name != TINY:
+    if not is_tiny(name):
         return fetch.locate(name)
-    directory = fetch.cache_dir() / "models" / TINY
+    directory = fetch.cache_dir() / "models" / name.replace(":", "-")
     if not (directory / "config.json").exists():
-        load_model(TINY).save(directory)
+        load_model(name).save(directory)
     return str(directory)
 
 
 def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:
     """Load a model's tokenizer by name, and the length of its context; not its weights."""
     hf_logging.set_verbosity_error()
-    if name == TINY:
-        module, raw = build_tiny()
+    if is_tiny(name):
+        module, raw = build_tiny(family=tiny_family(name))
         return ChatTokenizer(raw, where=name), int(module.config.max_position_embeddings)
     raw_tokenizer, config = _tokenizer_and_config(name)
     return ChatTokenizer(raw_tokenizer, where=name), int(config.max_position_embeddings)
@@ -217,7 +215,7 @@ def _cannot_load(name: str, error: Exception) -> ModelError:
         f"cannot load {name!r}: {first_line}",
         where="model.name",
         expected="a directory with config.json, *.safetensors and a tokenizer; a hub id; "
-        f"{fetch.DEFAULT_MODEL}; or {TINY}",
+        f"{fetch.DEFAULT_MODEL}; {TINY} or {TINY}:FAMILY",
     )
 
 
