@@ -20,7 +20,7 @@ _SLICE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Request:
+class SampleRequest:
     """Ask for one rollout. `key` is the asker's and comes back with the completion.
 
     `seed` is the prompt's and `index` the place in its group; together they decide the randomness.
@@ -36,7 +36,7 @@ class Request:
 class SteppingEngine(Protocol):
     """Sample requests in slices of time."""
 
-    def submit(self, requests: Sequence[Request]) -> None: ...
+    def submit(self, requests: Sequence[SampleRequest]) -> None: ...
 
     def advance(self, seconds: float) -> list[tuple[int, Completion]]:
         """Work until something is finished and the time is over; return what is, by key."""
@@ -64,7 +64,9 @@ def check_ready(version: int) -> None:
         )
 
 
-def requests_for(prompts: Sequence[Prompt], sampling: Sampling) -> dict[int, tuple[int, Request]]:
+def requests_for(
+    prompts: Sequence[Prompt], sampling: Sampling
+) -> dict[int, tuple[int, SampleRequest]]:
     """Return a request for every wanted member of every group, by key, with its prompt's place."""
     wanted = [
         (place, prompt, index)
@@ -74,7 +76,7 @@ def requests_for(prompts: Sequence[Prompt], sampling: Sampling) -> dict[int, tup
     return {
         key: (
             place,
-            Request(
+            SampleRequest(
                 key=key, prompt=prompt.tokens, seed=prompt.seed, index=index, sampling=sampling
             ),
         )
@@ -83,7 +85,7 @@ def requests_for(prompts: Sequence[Prompt], sampling: Sampling) -> dict[int, tup
 
 
 def in_order(
-    requests: dict[int, tuple[int, Request]], found: dict[int, Completion], n_prompts: int
+    requests: dict[int, tuple[int, SampleRequest]], found: dict[int, Completion], n_prompts: int
 ) -> list[list[Completion]]:
     """Return completions by prompt and by place in the group; KeyError if one is missing."""
     groups: list[list[Completion]] = [[] for _ in range(n_prompts)]

@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.stepping import Request, check_ready, generate_in_slices
+from reasonrl.engines.stepping import SampleRequest, check_ready, generate_in_slices
 from reasonrl.engines.weights import Compute, Weights, check_complete, in_parts
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
@@ -43,13 +43,13 @@ _FILE_BYTES = 1 << 30
 class VllmSettings:
     """Say how an engine is started. `model` is a directory or a hub id; its weights are not read:
     an engine samples only once weights have been pushed, all of `weight_names`: a tied head that is
-    not sent stays as it was, silently. `max_tokens` are a prompt's and its completion's together;
+    not sent stays as it was, silently. `context_tokens` bound a prompt and its completion together;
     what is scored needs room for one more."""
 
     model: str
     weight_names: frozenset[str]
     eos_ids: tuple[int, ...]
-    max_tokens: int
+    context_tokens: int
     compute: Compute
     max_rows: int
     tensor_parallel: int = 1
@@ -68,7 +68,7 @@ class VllmSettings:
 class _Running:
     """Hold one rollout while it is sampled. `updates` are places at which the weights changed."""
 
-    request: Request
+    request: SampleRequest
     version: int
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -82,7 +82,7 @@ class VllmEngine:
         self.version = -1
         self._settings = settings
         self._running: dict[str, _Running] = {}
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[SampleRequest] = deque()
         self._finished: list[tuple[int, Completion]] = []
         self._scoring: dict[str, Any] = {}  # what vLLM says of given tokens, None until it does
         self._is_asleep = False
@@ -95,7 +95,7 @@ class VllmEngine:
     ) -> list[list[Completion]]:
         return generate_in_slices(self, prompts, sampling, on_finished)
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Sequence[SampleRequest]) -> None:
         check_ready(self.version)
         self._waiting.extend(requests)
         self._admit()
@@ -132,7 +132,7 @@ class VllmEngine:
                 self._finished.append((running.request.key, self._completion(running)))
         self._admit()
 
-    def _params(self, request: Request) -> Any:
+    def _params(self, request: SampleRequest) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -255,7 +255,7 @@ def _start(settings: VllmSettings) -> Any:
         model=settings.model,
         load_format="dummy",
         dtype=settings.compute,
-        max_model_len=settings.max_tokens,
+        max_model_len=settings.context_tokens,
         max_num_seqs=settings.max_rows + _AUDITED,
         tensor_parallel_size=settings.tensor_parallel,
         gpu_memory_utilization=settings.memory_share,
@@ -265,7 +265,7 @@ def _start(settings: VllmSettings) -> Any:
         enforce_eager=is_cpu,
         # a prompt cut in two winds its rollout's generator back, which a CPU's cannot
         enable_chunked_prefill=not is_cpu,
-        max_num_batched_tokens=max(settings.max_tokens, _PREFILL_TOKENS),
+        max_num_batched_tokens=max(settings.context_tokens, _PREFILL_TOKENS),
         enable_prefix_caching=True,  # the group's prompt is computed once
         enable_sleep_mode=settings.can_sleep and not is_cpu,
         distributed_executor_backend="mp" if settings.tensor_parallel > 1 else "uni",
@@ -321,7 +321,7 @@ def _chosen(tokens: Sequence[int], places: Any) -> list[float]:
     return [place[token].logprob for token, place in zip(tokens, places, strict=True)]
 
 
-def _seed(request: Request) -> int:
+def _seed(request: SampleRequest) -> int:
     """Return a rollout's seed, from its prompt's and its place in the group."""
     text = f"{request.seed}/{request.index}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")

@@ -254,7 +254,8 @@ def vllm_settings(plan: Plan) -> VllmSettings:
         model=as_directory(plan.model),
         weight_names=frozenset(model.module.state_dict()),
         eos_ids=tuple(sorted(model.eos_ids)),
-        max_tokens=min(plan.context + 1, model.context),
+        # Scoring makes vLLM sample one token more than the sequence that it scores.
+        context_tokens=min(plan.context + 1, model.context),
         compute=engine.compute,
         max_rows=engine.max_rows,
         tensor_parallel=engine.rollout.tensor_parallel,

@@ -14,7 +14,7 @@ from typing import Self
 from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.local.scoring import score_pairs
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.stepping import Request, check_ready
+from reasonrl.engines.stepping import SampleRequest, check_ready
 from reasonrl.engines.weights import COMPUTE_DTYPES, Compute, Weights, check_complete
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
@@ -42,7 +42,7 @@ class LocalSampler:
         self.version = -1
         self._token_budget = token_budget
         self._max_rows = max_rows
-        self._waiting: list[Request] = []
+        self._waiting: list[SampleRequest] = []
         self._busy = threading.Lock()
 
     def generate(
@@ -60,7 +60,7 @@ class LocalSampler:
                 on_finished=on_finished,
             )
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Sequence[SampleRequest]) -> None:
         check_ready(self.version)
         self._waiting += requests
 

@@ -31,7 +31,7 @@ from reasonrl.engines.remote.cluster import (
 )
 from reasonrl.engines.remote.lengths import Lengths
 from reasonrl.engines.remote.objects import StoredTensors, store
-from reasonrl.engines.stepping import Request, SteppingEngine, in_order, requests_for
+from reasonrl.engines.stepping import SampleRequest, SteppingEngine, in_order, requests_for
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
@@ -52,7 +52,9 @@ class _Replica:
         write_output_to(log)
         self._engine = build()
 
-    def advance(self, requests: Sequence[Request], seconds: float) -> list[tuple[int, Completion]]:
+    def advance(
+        self, requests: Sequence[SampleRequest], seconds: float
+    ) -> list[tuple[int, Completion]]:
         self._engine.submit(requests)
         return self._engine.advance(seconds)
 
@@ -73,7 +75,7 @@ class _Seated:
     number: int
     actor: Any
     version: int = -1
-    in_flight: dict[int, Request] = field(default_factory=dict)
+    in_flight: dict[int, SampleRequest] = field(default_factory=dict)
     call: Any = None
     called_at: float = 0.0
     lost_in_a_row: int = 0
@@ -145,11 +147,11 @@ class RemoteRollout:
                             on_finished(place, request.index, completion)
         return in_order(requests, found, len(prompts))
 
-    def _deal(self, waiting: deque[Request]) -> None:
+    def _deal(self, waiting: deque[SampleRequest]) -> None:
         """Give waiting requests to the replicas with the fewest tokens to come, and call them."""
         with self._seating:
             idle = [replica for replica in self._replicas if replica.call is None]
-            fresh: dict[int, list[Request]] = {replica.number: [] for replica in idle}
+            fresh: dict[int, list[SampleRequest]] = {replica.number: [] for replica in idle}
             load = {one.number: sum(map(self._cost, one.in_flight.values())) for one in idle}
             while waiting:
                 free = [one for one in idle if len(one.in_flight) < self._room]
@@ -164,10 +166,10 @@ class RemoteRollout:
                 if replica.in_flight:
                     self._call(replica, fresh[replica.number])
 
-    def _cost(self, request: Request) -> float:
+    def _cost(self, request: SampleRequest) -> float:
         return 1.0 + self._lengths.expected(request.prompt)
 
-    def _call(self, replica: _Seated, requests: Sequence[Request]) -> None:
+    def _call(self, replica: _Seated, requests: Sequence[SampleRequest]) -> None:
         if replica.version < 0:
             raise EngineError(
                 f"{replica.name} was to sample before it was given weights",
@@ -186,7 +188,7 @@ class RemoteRollout:
         return [(one, True) for one in answered] + [(one, False) for one in silent]
 
     def _take(
-        self, replica: _Seated, waiting: deque[Request], *, has_answered: bool
+        self, replica: _Seated, waiting: deque[SampleRequest], *, has_answered: bool
     ) -> list[tuple[int, Completion]]:
         """Return what a replica has finished; if it is lost, put back all that it held."""
         try:
