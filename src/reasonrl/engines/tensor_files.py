@@ -44,7 +44,7 @@ def outline(directory: Path) -> dict[str, tuple[torch.Size, torch.dtype]]:
     try:
         metadata = HuggingFaceStorageReader(str(directory)).read_metadata()
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise _unreadable(directory, error) from error
+        raise unreadable(directory, error) from error
     tensors = metadata.state_dict_metadata
     return {
         name: (one.size, one.properties.dtype)
@@ -61,7 +61,7 @@ def read_into(directory: Path, targets: dict[str, Any], *, is_alone: bool) -> No
             warnings.filterwarnings("ignore", "torch.distributed is disabled")
             load_state(targets, storage_reader=reader, no_dist=is_alone)
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise _unreadable(directory, error) from error
+        raise unreadable(directory, error) from error
 
 
 def check_names(found: Iterable[str], parameters: Iterable[str], *, where: Path | None) -> None:
@@ -74,7 +74,8 @@ def check_names(found: Iterable[str], parameters: Iterable[str], *, where: Path 
         )
 
 
-def _unreadable(directory: Path, error: Exception) -> CheckpointError:
+def unreadable(directory: Path, error: Exception) -> CheckpointError:
+    """Return the error of a directory whose tensors cannot be read."""
     return CheckpointError(
         f"its tensors cannot be read: {error}",
         where=str(directory),

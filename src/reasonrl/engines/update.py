@@ -79,6 +79,15 @@ def value_at(what: TokenValue, temperature: float) -> Callable[[Tensor, Tensor],
     return lambda logits_NV, tokens_N: token_logprobs(logits_NV, tokens_N, temperature)
 
 
+def check_not_empty(batch: TrainBatch) -> None:
+    """Raise EngineError for a batch without tokens: its token mean does not exist."""
+    if batch.n_tokens == 0:
+        raise EngineError(
+            "an update needs at least one trained token",
+            remedy="skip the update of a step without a signal",
+        )
+
+
 def kept(reference: T | None) -> T:
     """Return the reference; raise EngineError when the engine keeps none."""
     if reference is None:

@@ -32,6 +32,7 @@ from reasonrl.engines.update import (
     adamw,
     as_row,
     by_name,
+    check_not_empty,
     kept,
     loss_at,
     take_step,
@@ -39,7 +40,7 @@ from reasonrl.engines.update import (
     zero_row,
 )
 from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
-from reasonrl.errors import EngineError, StorageError
+from reasonrl.errors import StorageError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs
 
@@ -99,8 +100,7 @@ class FsdpLearner:
         learning_rate: float,
         progress: Progress | None = None,
     ) -> UpdateStats:
-        if batch.n_tokens == 0:
-            raise EngineError("an update needs at least one trained token")
+        check_not_empty(batch)
         self._optimizer.zero_grad()
         logprobs_N = np.zeros(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []

@@ -28,6 +28,7 @@ from reasonrl.engines.update import (
     adamw,
     as_row,
     by_name,
+    check_not_empty,
     kept,
     loss_at,
     take_step,
@@ -123,8 +124,7 @@ class LocalEngine:
         learning_rate: float,
         progress: Progress | None = None,
     ) -> UpdateStats:
-        if batch.n_tokens == 0:
-            raise EngineError("an update needs at least one trained token")
+        check_not_empty(batch)
         self._optimizer.zero_grad(set_to_none=False)  # kept: new pages cost more than zeros
         logprobs_N = np.empty(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
