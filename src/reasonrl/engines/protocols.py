@@ -1,7 +1,7 @@
 """The two seams: what the trainer asks of an engine that samples and of one that learns.
 
 An engine never sees rewards, verifiers, recipes or files, and logits never cross the seam.
-The same contract tests run against every engine.
+`tests/contract` runs the same laws against every engine.
 
 Axes: N trained tokens of a batch, group by group, rollout by rollout, in the batch's order.
 """
