@@ -196,6 +196,20 @@ def test_saved_state_restores_the_next_update_bit_for_bit(learner, tmp_path):
     assert_same(state_of(learner.engine, tmp_path / "second"), first)
 
 
+def test_a_loaded_state_is_the_policy_at_once(learner, tmp_path):
+    """Nothing that was computed from the weights of before outlives the load."""
+
+    def logprobs():
+        return learner.engine.at_tokens(learner.batch, TokenValue.LOGPROBS, temperature=1.0)
+
+    learner.engine.save(tmp_path)
+    start = logprobs()
+    learner.engine.update(learner.batch, PLAIN, learning_rate=1e-2)
+    logprobs()
+    learner.engine.load(tmp_path)
+    np.testing.assert_array_equal(logprobs(), start)
+
+
 def test_state_of_any_ranks_is_taken_over_by_one_process(learner, tmp_path):
     skip_the_reference(learner)
     update(learner.engine, learner.batch)

@@ -110,9 +110,10 @@ class FsdpLearner:
             self._backward(micro, part, batch, objective, logprobs_N, sums)
             if progress and self.ranks.part == 0:
                 progress(micro.n_rollouts)
-        gradient_norm = take_step(
-            self._optimizer, self._parameters.values(), self._settings, learning_rate
-        )
+        with policy.writing_weights(self.module):
+            gradient_norm = take_step(
+                self._optimizer, self._parameters.values(), self._settings, learning_rate
+            )
         rows = [zero_row(self.ranks.device), *map(as_row, sums)]
         return UpdateStats.of(
             batch,
@@ -214,7 +215,8 @@ class FsdpLearner:
                     "exp_avg_sq": torch.zeros_like(parameter),
                 }
         targets = self._state() | steps
-        read_into(directory, targets, is_alone=False)
+        with policy.writing_weights(self.module):
+            read_into(directory, targets, is_alone=False)
         self._take_steps(targets)
 
     def _take_steps(self, targets: dict[str, Any]) -> None:

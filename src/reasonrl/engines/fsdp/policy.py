@@ -9,6 +9,7 @@ would not see.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -69,6 +70,20 @@ def _restore_what_is_no_weight(module: Any, device: str) -> None:
     module.model.rotary_emb = type(rotary)(config=module.config).to(device)
     if module.config.tie_word_embeddings:
         module.lm_head.weight = module.model.embed_tokens.weight
+
+
+@contextmanager
+def writing_weights(module: nn.Module) -> Iterator[None]:
+    """Write this rank's shares in this context; at its end the outer unit's whole weights go.
+
+    FSDP keeps these after a forward pass that no backward pass follows, and the next forward pass
+    would run on them although the shares have changed.
+    """
+    assert isinstance(module, FSDPModule)  # noqa: S101
+    try:
+        yield
+    finally:
+        module.reshard()
 
 
 def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
