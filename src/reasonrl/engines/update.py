@@ -1,6 +1,6 @@
-"""What every learner engine does in an update: the objective on some tokens, then one AdamW step.
+"""What all learner engines share: values at tokens, the loss on part of a batch, one AdamW step.
 
-A batch holds what is known of each token by its position; an engine knows which tokens it computes.
+A batch holds its arrays in token order; an engine passes the indices of the tokens it computes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from reasonrl.types import Logprobs
 T = TypeVar("T")
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""What AdamW keeps for each parameter."""
+"""The names of the tensors that AdamW keeps for each parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerSettings:
-    """Hold AdamW's constants. The learning rate comes with each update."""
+    """AdamW's constants. The learning rate comes with each update."""
 
     betas: tuple[float, float]
     epsilon: float
@@ -53,9 +53,9 @@ def take_step(
     settings: OptimizerSettings,
     learning_rate: float,
 ) -> float:
-    """Clip the gradient, take one optimizer step, return the norm before clipping.
+    """Clip the gradient, take one optimizer step, and return the norm before clipping.
 
-    Raises EngineError when the norm is not finite; the weights are then untouched.
+    Raises EngineError when the norm is not finite; the weights then stay as they were.
     """
     norm: Tensor = nn.utils.clip_grad_norm_(parameters, settings.max_gradient_norm)
     if isinstance(norm, DTensor):
@@ -64,7 +64,7 @@ def take_step(
         raise EngineError(
             f"the gradient norm is {float(norm)}",
             expected="a finite number",
-            remedy="lower the learning rate; the last checkpoint is from before this step",
+            remedy="lower the learning rate and resume from the last checkpoint",
         )
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
@@ -104,9 +104,9 @@ def loss_at(
     entropy_N: Tensor,
     advantages_N: Tensor,
 ) -> tuple[Tensor, TokenSums]:
-    """Return the loss, summed over the batch's tokens at `index_N`, and what to record.
+    """Return the loss, summed over the batch's tokens at `index_N`, and the sums to record.
 
-    Without `old_logprobs_N` the policy's own stand for them: the ratio is exactly 1.
+    A batch without `old_logprobs_N` uses the policy's own, so the ratio is exactly 1.
     """
     device = logprobs_N.device
     old_N = _at(batch.old_logprobs_N, index_N, device)

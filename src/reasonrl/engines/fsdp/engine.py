@@ -1,8 +1,8 @@
 """One rank of the FSDP2 engine. Every method is collective: all ranks call it, with the same batch.
 
 Each rank takes its share of the batch's tokens; sums and log-probabilities are added over ranks,
-so that every rank returns the same. Serves the learner's protocol, on a CPU with gloo as on GPUs
-with nccl.
+so that every rank returns the same result. Implements the learner's protocol, on CPUs with gloo
+and on GPUs with nccl.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from reasonrl.types import Logprobs
 
 
 class FsdpLearner:
-    """Hold a rank's share of policy and optimizer.
+    """A rank's share of policy and optimizer.
 
-    `outline` is the model on the meta device, `load` reads it (rank 0 alone calls it). The options
-    are those of the local engine; `token_budget` bounds this rank's tokens of a microbatch: a row
-    that `sequence_parallel` ranks share may be so many times longer.
+    `outline` returns the model on the meta device; `load` reads it, and only rank 0 calls it. The
+    options are those of the local engine. `token_budget` bounds this rank's tokens of a microbatch:
+    a row that `sequence_parallel` ranks share may be `sequence_parallel` times longer.
     """
 
     def __init__(
@@ -89,8 +89,8 @@ class FsdpLearner:
         values_N = np.zeros(batch.n_tokens, dtype=np.float32)
         for micro, part in self._rounds(batch):
             part_N = module(part, micro.targets_N[part.chosen_N], work=work)
-            values_N[_places(micro, part)] = part_N.cpu().numpy()
-        return self._together(values_N)
+            values_N[_batch_index(micro, part)] = part_N.cpu().numpy()
+        return self._over_ranks(values_N)
 
     def update(
         self,
@@ -120,7 +120,7 @@ class FsdpLearner:
             by_name(self.ranks.total(torch.stack(rows).sum(0))),
             n_microbatches=n_rounds,
             gradient_norm=gradient_norm,
-            logprobs_N=self._together(logprobs_N),
+            logprobs_N=self._over_ranks(logprobs_N),
         )
 
     def _backward(
@@ -132,17 +132,17 @@ class FsdpLearner:
         logprobs_N: Logprobs,
         sums: list[TokenSums],
     ) -> None:
-        """Add the gradient of this rank's part; FSDP adds over ranks and shards.
+        """Add the gradient of this rank's part; FSDP reduces it over ranks and shards it.
 
-        FSDP takes the mean over ranks and the objective has one global denominator: the loss is
-        multiplied by their number.
+        FSDP takes the mean over ranks, but the objective has one global denominator, so the loss is
+        multiplied by the number of ranks.
         """
-        places = _places(micro, part)
+        index_N = _batch_index(micro, part)
         advantages_N = micro.advantages_N[part.chosen_N]
         scale = self.ranks.world / batch.n_tokens
 
         def chunk_loss(block: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
-            index = places[block]
+            index = index_N[block]
             logprobs_N[index] = logprobs.detach().cpu().numpy()
             loss, block_sums = loss_at(
                 index,
@@ -159,7 +159,7 @@ class FsdpLearner:
         self.module(part, micro.targets_N[part.chosen_N], work=work).backward()
 
     def _rounds(self, batch: TrainBatch) -> Iterator[tuple[Microbatch, RowPart]]:
-        """Yield this rank's share of every round, an idle row where it has none."""
+        """Yield this rank's part of every round, a padding row where it has no share."""
         ranks = self.ranks
         budget = self.token_budget * ranks.sequence_parallel
         for shares in share_out(batch, token_budget=budget, ranks=ranks.n_rows):
@@ -171,8 +171,8 @@ class FsdpLearner:
             )
             yield micro, part
 
-    def _together(self, mine_N: Logprobs) -> Logprobs:
-        """Return what the ranks have found between them; each token belongs to one."""
+    def _over_ranks(self, mine_N: Logprobs) -> Logprobs:
+        """Return the values of all tokens; each token is computed by one rank and 0 elsewhere."""
         total = self.ranks.total(torch.as_tensor(mine_N, device=self.ranks.device))
         return total.cpu().numpy()
 
@@ -182,7 +182,7 @@ class FsdpLearner:
         return Weights(tensors=dict(self.weights_in_turn()), version=self.version)
 
     def weights_in_turn(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every weight whole and in the dtype that samplers compute in, one at a time."""
+        """Yield every weight, unsharded and in the dtype that samplers compute in, one by one."""
         return policy.weights_of(self.module, self._compute)
 
     def save(self, directory: Path) -> None:
@@ -194,17 +194,17 @@ class FsdpLearner:
             raise StorageError(
                 f"a rank could not write its part: {cause}",
                 where=str(directory),
-                remedy="free space there; the run can be resumed from the checkpoint before",
+                remedy="free space there and resume the run from the checkpoint before",
             ) from None
 
     def load(self, directory: Path) -> None:
-        found = outline(directory)
-        check_names(found, self._parameters, where=directory)
+        stored = outline(directory)
+        check_names(stored, self._parameters, where=directory)
         self.reset_optimizer()
-        # counts of steps have one shape on one process and another on ranks: as they were written
+        # One process writes step counts of another shape than ranks do: read them as written.
         steps = {
             name: torch.empty(shape, dtype=dtype)
-            for name, (shape, dtype) in found.items()
+            for name, (shape, dtype) in stored.items()
             if name.startswith(f"{MOMENT}step.")
         }
         if steps:
@@ -217,13 +217,14 @@ class FsdpLearner:
         targets = self._state() | steps
         with policy.writing_weights(self.module):
             read_into(directory, targets, is_alone=False)
-        self._take_steps(targets)
+        self._set_steps(targets)
 
-    def _take_steps(self, targets: dict[str, Any]) -> None:
+    def _set_steps(self, targets: dict[str, Any]) -> None:
+        """Give the optimizer its step counts, on the device where fused AdamW reads them."""
         for name, parameter in self._parameters.items():
             if state := self._optimizer.state.get(parameter):
                 step = targets[f"{MOMENT}step.{name}"].reshape(())
-                state["step"] = step.to(self.ranks.device)  # where fused AdamW reads it
+                state["step"] = step.to(self.ranks.device)
 
     def _state(self) -> dict[str, Any]:
         """Return this rank's shards of weights and moments, under the local engine's names."""
@@ -240,7 +241,7 @@ class FsdpLearner:
         self._optimizer = adamw(self._parameters.values(), self._settings)
 
     def rest(self) -> None:
-        """Leave the GPU to the samplers: the share waits in the host's memory."""
+        """Leave the GPU to the samplers: move this rank's share to the host's memory."""
         self._move("cpu")
 
     def return_to_work(self) -> None:
@@ -256,7 +257,7 @@ class FsdpLearner:
                 state[name] = value.to(device)
         if self.ranks.device != "cpu":
             gc.collect()
-            torch.cuda.empty_cache()  # else the freed blocks stay with this process
+            torch.cuda.empty_cache()  # Otherwise the freed blocks stay with this process.
 
     def __enter__(self) -> Self:
         return self
@@ -265,6 +266,6 @@ class FsdpLearner:
         self.ranks.leave()
 
 
-def _places(micro: Microbatch, part: RowPart) -> np.ndarray:
-    """Return where a part's targets stand among the batch's trained tokens."""
+def _batch_index(micro: Microbatch, part: RowPart) -> np.ndarray:
+    """Return the indices of a part's targets among the batch's trained tokens."""
     return micro.index_N[part.chosen_N].cpu().numpy()

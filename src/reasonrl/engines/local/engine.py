@@ -1,7 +1,7 @@
 """The local engine: one module samples and learns, in one process, on a CPU or one GPU.
 
-It serves both protocols. Since sampler and learner share their weights, `load_weights` only counts
-versions, and `rollout_logprobs` equal `old_logprobs` up to float32 rounding.
+It implements both protocols. Sampler and learner share their weights, so `load_weights` only sets
+the version, and `rollout_logprobs` equal `old_logprobs` up to float32 rounding.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class LocalEngine:
 
     `token_budget` bounds the tokens of a microbatch, `max_rows` the rollouts sampled side by side;
     both trade memory for speed and change no result beyond rounding. So does `recompute`: it keeps
-    one tensor a layer for the backward pass and computes the others again. `compute` is what the
-    layers calculate in; weights, their gradients, the head and the optimizer stay float32.
+    one tensor per layer for the backward pass and computes the others again. The layers compute in
+    `compute`; weights, their gradients, the head and the optimizer stay float32.
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class LocalEngine:
         for name, tensor in weights.tensors.items():
             if own[name].data_ptr() != tensor.data_ptr():
                 raise EngineError(
-                    "the local engine was sent another module's weights",
+                    "the local engine was given another module's weights",
                     where=name,
-                    expected="the learner's own tensors: both sides share one module here",
+                    expected="its own weights(): sampler and learner share one module",
                 )
         self.version = version
 
@@ -125,7 +125,8 @@ class LocalEngine:
         progress: Progress | None = None,
     ) -> UpdateStats:
         check_not_empty(batch)
-        self._optimizer.zero_grad(set_to_none=False)  # kept: new pages cost more than zeros
+        # The gradients keep their memory: new pages cost more than writing zeros.
+        self._optimizer.zero_grad(set_to_none=False)
         logprobs_N = np.empty(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
         n_microbatches = 0
@@ -149,7 +150,7 @@ class LocalEngine:
     def _backward(
         self, micro: Microbatch, batch: TrainBatch, objective: Objective, logprobs_N: Logprobs
     ) -> list[TokenSums]:
-        """Add one microbatch's gradient of loss_sum / n_tokens; fill in its log-probabilities."""
+        """Add a microbatch's gradient of loss_sum / n_tokens; write its part of `logprobs_N`."""
         hidden_ND = hidden_at_predictors(self.model, micro)
         sums = []
 
@@ -195,7 +196,7 @@ class LocalEngine:
         self.load_state_dict(state, where=directory)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return weights and moments under flat names."""
+        """Return the tensors of weights and moments by flat names."""
         state = {WEIGHT + name: value.detach() for name, value in self._parameters.items()}
         for name, parameter in self._parameters.items():
             for moment, value in self._optimizer.state.get(parameter, {}).items():
@@ -223,4 +224,4 @@ class LocalEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Hold nothing that outlives the process."""
+        """Do nothing: this engine holds nothing outside its process."""

@@ -1,7 +1,7 @@
-"""Sampling alone, on a module of its own: the local engine as a replica on another process.
+"""The local engine's sampler on a module of its own: a replica in another process.
 
 Sampler and learner are two modules here, so weights are copied, under every name that the module
-has. For machines without vLLM, and for tests; `engine` shares one module instead.
+has. For machines without vLLM, and for tests; in `local.engine` both share one module.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 
 class LocalSampler:
-    """Sample with a copy of the policy. Version -1 until weights have been loaded.
+    """Sample with a copy of the policy. The version is -1 until weights have been loaded.
 
-    A slice samples all that was submitted to its end: weights never change within a rollout, those
-    that come meanwhile wait.
+    A slice samples all submitted requests to their end. `load_weights` waits for the slice, so the
+    weights never change within a rollout.
     """
 
     def __init__(
@@ -65,14 +65,17 @@ class LocalSampler:
         self._waiting += requests
 
     def advance(self, seconds: float) -> list[tuple[int, Completion]]:  # noqa: ARG002
-        """Sample all that waits, a `Sampling` at a time."""
+        """Sample all waiting requests that have the first one's `Sampling`, to their end."""
         if not self._waiting:
             return []
         sampling = self._waiting[0].sampling
         now = [request for request in self._waiting if request.sampling == sampling]
         self._waiting = [request for request in self._waiting if request.sampling != sampling]
         groups = self.generate(
-            [Prompt(tokens=one.prompt, seed=one.seed, indices=(one.index,)) for one in now],
+            [
+                Prompt(tokens=request.prompt, seed=request.seed, indices=(request.index,))
+                for request in now
+            ],
             sampling,
         )
         return [(request.key, group[0]) for request, group in zip(now, groups, strict=True)]
@@ -93,11 +96,11 @@ class LocalSampler:
             self.version = version
 
     def rest(self) -> None:
-        """Count as without weights: this engine's memory is the host's, and stays."""
+        """Require weights before the next sample. The module stays in the host's memory."""
         self.version = -1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Hold nothing that outlives the process."""
+        """Do nothing: this engine holds nothing outside its process."""

@@ -1,4 +1,4 @@
-"""Log-probabilities of given tokens under a module of this process, without gradient."""
+"""Values of given tokens under a module of this process, without gradient."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def score_batch(
     temperature: float,
     token_budget: int,
 ) -> Logprobs:
-    """Return a value of each of a batch's trained tokens, [N], in its order."""
+    """Return one value for each trained token of a batch, [N], in the batch's order."""
     value = value_at(what, temperature)
     values_N = np.empty(batch.n_tokens, dtype=np.float32)
     device = str(model.head.device)
@@ -44,7 +44,7 @@ def score_pairs(
     *,
     token_budget: int,
 ) -> list[Logprobs]:
-    """Return the log-probabilities of completions after their prompts, one array for each."""
+    """Return the log-probabilities of (prompt, completion) pairs, one array per completion."""
     flat = score_batch(
         model,
         batch_of_pairs(pairs),
@@ -59,5 +59,5 @@ def hidden_at_predictors(model: LanguageModel, micro: Microbatch) -> Tensor:
     """Return the hidden states that predict the microbatch's targets, [N, D]."""
     positions = micro.layout.positions(micro.tokens_1L.device)
     hidden_LD = model.hidden(micro.tokens_1L, positions, micro.layout)
-    # index_select, not indexing: places repeat, and its backward adds them in a fixed order
+    # Positions repeat; unlike indexing, the backward of index_select adds them in a fixed order.
     return hidden_LD.index_select(0, micro.predictors_N)
