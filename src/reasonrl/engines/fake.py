@@ -1,9 +1,9 @@
-"""A fake engine: both protocols, kept by a policy that never changes.
+"""A fake engine: both protocols, on a policy that never changes.
 
 The policy is uniform over a small vocabulary, so that every number is known without a model: a
 token has the log-probability -ln V and the entropy ln V at any temperature, and every ratio is 1.
-An update computes no gradient and only counts. For tests of what surrounds an engine, and for
-readers who want to see what an engine must do.
+An update computes no gradient and only counts. For tests of the code around an engine, and for
+readers who look for the duties of an engine.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class FakeEngine:
         rng = np.random.default_rng((seed, index))
         tokens = rng.integers(self.vocabulary, size=sampling.max_new_tokens, dtype=np.int32)
         if sampling.temperature == 0.0:
-            tokens[:] = 0  # all are equally likely: greedy takes the first
+            # All tokens are equally likely, and greedy takes the first.
+            tokens[:] = 0
         [ends] = np.nonzero(tokens == self.eos_id)
         if len(ends):
             tokens = tokens[: ends[0] + 1]
@@ -147,4 +148,4 @@ class FakeEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Hold nothing that outlives the process."""
+        """Do nothing: this engine holds nothing outside its process."""

@@ -257,7 +257,8 @@ class FsdpLearner:
                 state[name] = value.to(device)
         if self.ranks.device != "cpu":
             gc.collect()
-            torch.cuda.empty_cache()  # Otherwise the freed blocks stay with this process.
+            # Otherwise the freed blocks stay with this process.
+            torch.cuda.empty_cache()
 
     def __enter__(self) -> Self:
         return self

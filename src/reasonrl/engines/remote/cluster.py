@@ -28,12 +28,13 @@ from reasonrl.errors import ConfigError, EngineError, EngineLost, ReasonRLError
 
 _POLL_S = 1.0
 _KNOCK_S = 10.0
-_FETCH_S = 60.0  # for a finished result to arrive from another node
+# A finished result must arrive from its node within this time.
+_FETCH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """A place for an actor: GPUs of its own, or those of other actors on a named node."""
+    """A seat for an actor: GPUs of its own, or those of other actors on a named node."""
 
     gpus: int = 0
     node_id: str | None = None
@@ -53,7 +54,8 @@ class Seat:
         if self.visible_gpus:
             environment = {
                 "CUDA_VISIBLE_DEVICES": ",".join(self.visible_gpus),
-                "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Otherwise Ray hides the GPUs.
+                # Otherwise Ray hides the GPUs of an actor that has none of its own.
+                "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
             }
             options["runtime_env"] = {"env_vars": environment}
         if self.node_id is not None:
