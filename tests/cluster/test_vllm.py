@@ -23,7 +23,7 @@ CLOSE = 2e-5  # nats between two float32 computations of a log-probability
 
 @pytest.mark.parametrize("is_apart", [False, True])
 def test_vllm_takes_new_weights_in_the_middle_of_rollouts(is_apart, cluster, model_dir, local):
-    """Each token's log-probability is that of the version it says, to rounding."""
+    """Each token has the log-probability of its version's policy, up to rounding."""
     from reasonrl.engines.vllm import VllmEngine
 
     other = LocalEngine(load_model(str(model_dir)), OPTIMIZER, token_budget=4096, max_rows=64)
@@ -34,28 +34,30 @@ def test_vllm_takes_new_weights_in_the_middle_of_rollouts(is_apart, cluster, mod
     with VllmEngine(replace(settings, is_apart=is_apart)) as engine:
         engine.load_weights(local.weights(), version=1)
         engine.submit([request for _, request in requests.values()])
-        found = dict(engine.advance(0.2))
+        completions = dict(engine.advance(0.2))
         engine.load_weights(other.weights(), version=2)
-        while len(found) < len(requests):
-            found.update(engine.advance(5.0))
-    changed = [one for one in found.values() if one.updates]
-    assert changed
-    for key, one in found.items():
-        batch = batch_of([prompts[requests[key][0]]], [[one]])
+        while len(completions) < len(requests):
+            completions.update(engine.advance(5.0))
+    assert any(completion.updates for completion in completions.values())
+    for key, completion in completions.items():
+        batch = batch_of([prompts[requests[key][0]]], [[completion]])
         before, after = (
-            each.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0) for each in (local, other)
+            policy.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
+            for policy in (local, other)
         )
-        expected = np.where(one.versions() == 1, before, after)
-        np.testing.assert_allclose(one.logprobs, expected, rtol=0, atol=CLOSE)
-        if one.updates:  # the two policies do differ
-            assert np.abs(before - after)[one.versions() == 2].max() > 0.01
+        versions = completion.versions()
+        expected = np.where(versions == 1, before, after)
+        np.testing.assert_allclose(completion.logprobs, expected, rtol=0, atol=CLOSE)
+        if completion.updates:  # the two policies do differ
+            assert np.abs(before - after)[versions == 2].max() > 0.01
 
 
 def test_the_fleet_scores_while_it_samples(model_dir, cluster, local, tmp_path):
-    """An audit does not wait for rollouts: it has rows of its own."""
+    """An audit has rows of its own and does not wait for rollouts."""
     plan = cluster_plan(model_dir, rollout="vllm", max_rows=4)
     prompts = prompts_of(local, TEXTS)
-    local.model.module.model.embed_tokens.weight.data[list(local.model.eos_ids)] = 0.0  # endless
+    # A head that never samples EOS keeps the replica busy.
+    local.model.module.model.embed_tokens.weight.data[list(local.model.eos_ids)] = 0.0
     with open_replicas(plan, logs=tmp_path, on_event=print) as engine:
         engine.load_weights(local.weights(), version=1)
         sampling = Sampling(max_new_tokens=300, group_size=16)
