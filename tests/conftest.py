@@ -64,7 +64,7 @@ def make_engine():
 
 
 def prompts_of(engine: LocalEngine, texts: list[str]) -> list[Prompt]:
-    """Encode plain texts; each prompt's seed is its place."""
+    """Encode plain texts; each prompt's seed is its index."""
     from reasonrl.types import Message
 
     encode = engine.model.tokenizer.encode_chat

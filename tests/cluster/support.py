@@ -1,4 +1,4 @@
-"""Plans of engines on a cluster of CPUs, and the recipe that trains on one."""
+"""Plans of engines on a cluster of CPUs, and the actors that a process has started."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ def cluster_plan(
 
 def actors_below(process: psutil.Process, kind: str) -> list[psutil.Process]:
     """The processes of one kind of actor that a process or its cluster has started."""
-    found = []
-    for one in process.children(recursive=True):
-        with suppress(psutil.Error):  # it ended just now
-            if f"ray::{kind}" in " ".join(one.cmdline()):
-                found.append(one)
-    return found
+    actors = []
+    for child in process.children(recursive=True):
+        # A child that has just ended raises.
+        with suppress(psutil.Error):
+            if f"ray::{kind}" in " ".join(child.cmdline()):
+                actors.append(child)
+    return actors

@@ -1,4 +1,4 @@
-"""Processes die and hang: what was lost is done again, nothing is lost or counted twice."""
+"""Processes die and hang: lost work is done again, and nothing is lost or counted twice."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def processes(kind: str) -> list[psutil.Process]:
 
 
 def soon(action) -> threading.Thread:
-    """Do something while the main thread is in a call."""
+    """Run an action in a second, while the main thread is in a call."""
     thread = threading.Thread(target=lambda: (time.sleep(1.0), action()))
     thread.start()
     return thread
@@ -59,13 +59,13 @@ def test_a_killed_replica_is_replaced_and_its_rollouts_redone(
     assert len(events) == 1
     assert "rollouts are redone" in events[0]
     assert [len(group) for group in groups] == [LONG.group_size] * len(prompts)
-    assert {one.version for group in groups for one in group} == {7}  # not the files' weights
+    assert {c.version for group in groups for c in group} == {7}  # not the files' weights
     batch = batch_of(prompts, groups)
     old = endless.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
     np.testing.assert_allclose(batch.rollout_logprobs_N, old, rtol=0, atol=5e-5)
     undisturbed = endless.generate(prompts[:1], LONG)[0] if kind == "local" else groups[0]
-    for one, other in zip(groups[0], undisturbed, strict=True):
-        np.testing.assert_array_equal(one.tokens, other.tokens)
+    for redone, other in zip(groups[0], undisturbed, strict=True):
+        np.testing.assert_array_equal(redone.tokens, other.tokens)
 
 
 def test_a_silent_replica_is_replaced(cluster, model_dir, endless, tmp_path):
@@ -87,8 +87,8 @@ def test_a_replica_that_keeps_dying_ends_the_call(cluster, model_dir, endless, t
 
     def kill_all() -> None:
         while not stop.wait(0.2):
-            for one in processes("_Replica"):
-                one.kill()
+            for replica in processes("_Replica"):
+                replica.kill()
 
     with open_replicas(plan, logs=tmp_path, on_event=lambda _: None) as engine:
         engine.load_weights(endless.weights(), version=1)
@@ -103,7 +103,7 @@ def test_a_replica_that_keeps_dying_ends_the_call(cluster, model_dir, endless, t
 
 
 def test_a_replica_holds_no_more_than_it_can_soon_begin(cluster, model_dir, local, tmp_path):
-    """Back-pressure: what waits, waits in the router's queue."""
+    """Back-pressure: waiting requests stay in the router's queue."""
     plan = cluster_plan(model_dir, replicas=2, max_rows=8)
     most = 0
     with open_replicas(plan, logs=tmp_path, on_event=print) as engine:
@@ -111,7 +111,7 @@ def test_a_replica_holds_no_more_than_it_can_soon_begin(cluster, model_dir, loca
 
         def look(*_) -> None:
             nonlocal most
-            most = max(most, *(len(one.in_flight) for one in engine._replicas))
+            most = max(most, *(len(replica.in_flight) for replica in engine._replicas))
 
         engine.generate(
             prompts_of(local, TEXTS), Sampling(max_new_tokens=3, group_size=40), on_finished=look
@@ -129,7 +129,7 @@ def test_a_lost_rank_ends_the_call_and_the_other_ranks(cluster, model_dir, local
         with pytest.raises(EngineLost, match="rank"):
             learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
         psutil.wait_procs(ranks, timeout=20)
-        assert not any(one.is_running() for one in ranks)
+        assert not any(rank.is_running() for rank in ranks)
 
 
 def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local, tmp_path):
@@ -166,7 +166,7 @@ def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local
 def test_a_replica_killed_while_weights_come_loses_no_rollout(
     cluster, model_dir, endless, tmp_path
 ):
-    """The thread that samples and the one that syncs both notice; one of them replaces it."""
+    """The sampling and the syncing thread both notice; only one of them replaces the replica."""
     plan = cluster_plan(model_dir, rollout="vllm", replicas=2)
     prompts = prompts_of(endless, TEXTS)
     groups = []

@@ -1,4 +1,4 @@
-"""What every engine that learns promises; however many ranks it has, it is the local one."""
+"""What every engine that learns promises; on any number of ranks it equals the local one."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def state_of(engine, directory: Path) -> dict[str, Tensor]:
     return read_whole(directory)
 
 
-def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    assert one.keys() == other.keys()
-    for name, value in one.items():
+def assert_same(mine: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert mine.keys() == other.keys()
+    for name, value in mine.items():
         assert torch.equal(value, other[name]), name
 
 
-def weights_gap(one, other) -> float:
+def weights_gap(engine, other) -> float:
     """The mean distance of two engines' weights; 0.0 only when they are equal to the bit."""
-    mine, yours = dict(one.weights().tensors.items()), other.weights().tensors
+    mine, yours = dict(engine.weights().tensors.items()), other.weights().tensors
     assert mine.keys() == yours.keys()
     return float(torch.cat([(mine[name] - yours[name]).abs().ravel() for name in mine]).mean())
 

@@ -103,10 +103,10 @@ def test_gradients_are_those_of_plain_transformers(family, changes, tmp_path):
     (loss / batch.n_tokens).backward()
     expected = torch.nn.utils.clip_grad_norm_(plain.parameters(), OPTIMIZER.max_gradient_norm)
     assert norm == pytest.approx(float(expected), rel=1e-4)
-    found = dict(engine.model.module.named_parameters())
+    parameters = dict(engine.model.module.named_parameters())
     for parameter_name, parameter in plain.named_parameters():
         torch.testing.assert_close(
-            found[parameter_name].grad,
+            parameters[parameter_name].grad,
             parameter.grad,
             rtol=0,
             atol=1e-5 * float(parameter.grad.abs().max()),

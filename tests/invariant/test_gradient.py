@@ -25,8 +25,8 @@ def gradients(engine, batch, objective=FULL):
     }
 
 
-def assert_same(one, other):
-    for name, gradient in one.items():
+def assert_same(expected, other):
+    for name, gradient in expected.items():
         scale = float(gradient.abs().max())
         # float32 sums in another order; measured differences are below 2e-6 of the largest entry
         torch.testing.assert_close(other[name], gradient, rtol=0, atol=1e-5 * scale, msg=name)
@@ -76,8 +76,10 @@ def test_bfloat16_compute_keeps_float32_weights_and_nearly_the_gradient(make_eng
     exact = gradients(make_engine(), batch)
     rough_engine = make_engine(compute="bfloat16")
     rough = gradients(rough_engine, batch)
-    assert {one.dtype for one in rough_engine.state_dict().values()} == {torch.float32}
-    whole, other = (torch.cat([g.flatten() for g in one.values()]) for one in (exact, rough))
+    assert {value.dtype for value in rough_engine.state_dict().values()} == {torch.float32}
+    whole, other = (
+        torch.cat([g.flatten() for g in gradient.values()]) for gradient in (exact, rough)
+    )
     # eight bits of mantissa; measured cosine 0.9990 to 0.9999
     assert torch.nn.functional.cosine_similarity(whole, other, dim=0) > 0.99
     assert not torch.equal(whole, other)
@@ -100,10 +102,10 @@ def test_gradient_does_not_depend_on_group_order(make_engine, batch):
     lengths = [sum(map(len, group.completions)) for group in batch.groups]
     parts = np.split(np.arange(batch.n_tokens), np.cumsum(lengths)[:-1])
     order = [2, 0, 3, 1]
-    index = np.concatenate([parts[place] for place in order])
+    index = np.concatenate([parts[number] for number in order])
     shuffled = replace(
         batch,
-        groups=tuple(batch.groups[place] for place in order),
+        groups=tuple(batch.groups[number] for number in order),
         rollout_logprobs_N=batch.rollout_logprobs_N[index],
         old_logprobs_N=batch.old_logprobs_N[index],
         ref_logprobs_N=batch.ref_logprobs_N[index],
