@@ -25,7 +25,7 @@ check: .venv/.ready-dev  ## format, lint, types, import contracts, tests
 	$(MAKE) --no-print-directory test
 
 test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 for real, on this machine's CPU (about 15 minutes)
-	.venv-cluster/bin/python -m pytest -m cluster tests/cluster
+	.venv-cluster/bin/python -m pytest -m cluster tests/cluster tests/contract
 
 bench: .venv/.ready-dev  ## install what the benchmarks against TRL need
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.common import Row, report
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.packing import microbatches
-from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import SUMS, Finished, Progress, TrainBatch, UpdateStats
 from reasonrl.engines.weights import Weights
 from reasonrl.launch.judges import judge_with
 from reasonrl.loop.state import initial_state
@@ -90,11 +90,13 @@ class FakeEngine:
         progress: Progress | None = None,
     ) -> UpdateStats:
         laid_out = microbatches(batch, token_budget=TOKEN_BUDGET, device="cpu")
-        return UpdateStats(
-            n_tokens=batch.n_tokens, n_microbatches=sum(1 for _ in laid_out), policy_sum=0.0,
-            entropy_sum_nats=0.0, kl_sum=0.0, ratio_sum=float(batch.n_tokens), clipped_sum=0.0,
-            gradient_norm=1.0, logprobs_N=batch.rollout_logprobs_N,
-        )  # fmt: skip
+        return UpdateStats.of(
+            batch,
+            dict.fromkeys(SUMS, 0.0) | {"ratio": float(batch.n_tokens)},
+            n_microbatches=sum(1 for _ in laid_out),
+            gradient_norm=1.0,
+            logprobs_N=batch.rollout_logprobs_N,
+        )
 
     def weights(self) -> Weights:
         return Weights(tensors={}, version=0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from reasonrl.engines.process import use_threads
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.models.hf import load_model
+from reasonrl.models.random import build_tiny
 from reasonrl.types import Prompt, Sampling
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -61,7 +64,7 @@ def make_engine():
 
 
 def prompts_of(engine: LocalEngine, texts: list[str]) -> list[Prompt]:
-    """Encode plain texts; each prompt's seed is its place."""
+    """Encode plain texts; each prompt's seed is its index."""
     from reasonrl.types import Message
 
     encode = engine.model.tokenizer.encode_chat
@@ -98,6 +101,48 @@ def sampled(make_engine):
     prompts = prompts_of(engine, TEXTS)
     groups = engine.generate(prompts, Sampling(max_new_tokens=12, group_size=6))
     return engine, prompts, groups
+
+
+# A cluster on this machine, for the tests that are marked `cluster`: ray is imported by them alone.
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory) -> Path:
+    """The tiny model with heads of 32, which vLLM computes on a CPU, saved as any model is."""
+    directory = tmp_path_factory.mktemp("model")
+    model, tokenizer = build_tiny(head_size=32)
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def cluster_address(tmp_path_factory) -> Iterator[str]:
+    """The address of a Ray cluster of two nodes, with room for everything that tests start.
+
+    Ray gives its workers a low priority by default, and any other busy process starves them.
+    """
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (its name)
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 8, "include_dashboard": False},
+    )
+    cluster.add_node(num_cpus=8)
+    cluster.wait_for_nodes()
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def cluster(cluster_address) -> Iterator[None]:
+    """This process, connected to the cluster."""
+    import ray
+
+    ray.init(address=cluster_address, log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 def run_script(path: Path, text: str) -> subprocess.CompletedProcess[str]:

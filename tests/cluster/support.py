@@ -1,4 +1,4 @@
-"""Plans of engines on a cluster of CPUs, and the recipe that trains on one."""
+"""Plans of engines on a cluster of CPUs, and the actors that a process has started."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psutil
 
-from reasonrl.launch.engines import Plan
-from reasonrl.recipe import EngineConfig, LearnerRanks, OptimizerConfig, RolloutReplicas
+from reasonrl.launch.engines import Workload
+from reasonrl.recipe import LearnerRanks, OptimizerConfig, RayEngineConfig, RolloutReplicas
 
 SILENCE_S = 180.0  # a slow machine takes a minute to import vLLM
 
 
-def cluster_plan(
+def cluster_layout(
     model: Path,
     *,
     rollout: str = "local",
@@ -24,31 +24,32 @@ def cluster_plan(
     timeout_s: float = SILENCE_S,
     rank_timeout_s: float = SILENCE_S,
     **engine: object,
-) -> Plan:
+) -> tuple[RayEngineConfig, Workload]:
     """Small budgets, so that a small batch is cut into several microbatches."""
     given = {"threads": 1, "token_budget": 80, "max_rows": 64, **engine}
-    return Plan(
-        engine=EngineConfig(
-            type="ray",
-            rollout=RolloutReplicas(type=rollout, replicas=replicas, timeout_s=timeout_s),
-            learner=LearnerRanks(
-                ranks=ranks, sequence_parallel=sequence_parallel, timeout_s=rank_timeout_s
-            ),
-            **given,
+    settings = RayEngineConfig(
+        rollout=RolloutReplicas(type=rollout, replicas=replicas, timeout_s=timeout_s),
+        learner=LearnerRanks(
+            ranks=ranks, sequence_parallel=sequence_parallel, timeout_s=rank_timeout_s
         ),
-        optimizer=OptimizerConfig(),
+        **given,
+    )
+    workload = Workload(
         model=str(model),
         seed=0,
-        context=400,
+        optimizer=OptimizerConfig(),
+        context_tokens=400,
         keep_reference=keep_reference,
     )
+    return settings, workload
 
 
 def actors_below(process: psutil.Process, kind: str) -> list[psutil.Process]:
     """The processes of one kind of actor that a process or its cluster has started."""
-    found = []
-    for one in process.children(recursive=True):
-        with suppress(psutil.Error):  # it ended just now
-            if f"ray::{kind}" in " ".join(one.cmdline()):
-                found.append(one)
-    return found
+    actors = []
+    for child in process.children(recursive=True):
+        # A child that has just ended raises.
+        with suppress(psutil.Error):
+            if f"ray::{kind}" in " ".join(child.cmdline()):
+                actors.append(child)
+    return actors

@@ -1,4 +1,4 @@
-"""Processes die and hang: what was lost is done again, nothing is lost or counted twice."""
+"""Processes die and hang: lost work is done again, and nothing is lost or counted twice."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 import psutil
 import pytest
 
+from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.remote import Crew, node_seats
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
 from reasonrl.launch.engines import open_engines, open_ranks, open_replicas
 from reasonrl.models.hf import outline_model
 from reasonrl.types import Sampling
-from tests.cluster.support import actors_below, cluster_plan
+from tests.cluster.support import actors_below, cluster_layout
 from tests.conftest import TEXTS, batch_of, prompts_of
 
 LONG = Sampling(max_new_tokens=300, group_size=48)
@@ -36,7 +37,7 @@ def processes(kind: str) -> list[psutil.Process]:
 
 
 def soon(action) -> threading.Thread:
-    """Do something while the main thread is in a call."""
+    """Run an action in a second, while the main thread is in a call."""
     thread = threading.Thread(target=lambda: (time.sleep(1.0), action()))
     thread.start()
     return thread
@@ -47,9 +48,9 @@ def test_a_killed_replica_is_replaced_and_its_rollouts_redone(
     kind, number, cluster, model_dir, endless, tmp_path
 ):
     events = []
-    plan = cluster_plan(model_dir, rollout=kind, replicas=2)
+    layout = cluster_layout(model_dir, rollout=kind, replicas=2)
     prompts = prompts_of(endless, TEXTS)
-    with open_replicas(plan, logs=tmp_path, on_event=events.append) as engine:
+    with open_replicas(*layout, logs=tmp_path, on_event=events.append) as engine:
         engine.load_weights(endless.weights(), version=7)
         [victim, _] = processes("_Replica")
         killer = soon(lambda: os.kill(victim.pid, number))
@@ -58,20 +59,20 @@ def test_a_killed_replica_is_replaced_and_its_rollouts_redone(
     assert len(events) == 1
     assert "rollouts are redone" in events[0]
     assert [len(group) for group in groups] == [LONG.group_size] * len(prompts)
-    assert {one.version for group in groups for one in group} == {7}  # not the files' weights
+    assert {c.version for group in groups for c in group} == {7}  # not the files' weights
     batch = batch_of(prompts, groups)
-    old = endless.logprobs(batch, temperature=1.0)
+    old = endless.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
     np.testing.assert_allclose(batch.rollout_logprobs_N, old, rtol=0, atol=5e-5)
     undisturbed = endless.generate(prompts[:1], LONG)[0] if kind == "local" else groups[0]
-    for one, other in zip(groups[0], undisturbed, strict=True):
-        np.testing.assert_array_equal(one.tokens, other.tokens)
+    for redone, other in zip(groups[0], undisturbed, strict=True):
+        np.testing.assert_array_equal(redone.tokens, other.tokens)
 
 
 def test_a_silent_replica_is_replaced(cluster, model_dir, endless, tmp_path):
     events = []
-    plan = cluster_plan(model_dir, replicas=2, timeout_s=40.0)
+    layout = cluster_layout(model_dir, replicas=2, timeout_s=40.0)
     prompts = prompts_of(endless, TEXTS)
-    with open_replicas(plan, logs=tmp_path, on_event=events.append) as engine:
+    with open_replicas(*layout, logs=tmp_path, on_event=events.append) as engine:
         engine.load_weights(endless.weights(), version=1)
         [victim, _] = processes("_Replica")
         os.kill(victim.pid, signal.SIGSTOP)
@@ -81,15 +82,15 @@ def test_a_silent_replica_is_replaced(cluster, model_dir, endless, tmp_path):
 
 
 def test_a_replica_that_keeps_dying_ends_the_call(cluster, model_dir, endless, tmp_path):
-    plan = cluster_plan(model_dir, replicas=1)
+    layout = cluster_layout(model_dir, replicas=1)
     stop = threading.Event()
 
     def kill_all() -> None:
         while not stop.wait(0.2):
-            for one in processes("_Replica"):
-                one.kill()
+            for replica in processes("_Replica"):
+                replica.kill()
 
-    with open_replicas(plan, logs=tmp_path, on_event=lambda _: None) as engine:
+    with open_replicas(*layout, logs=tmp_path, on_event=lambda _: None) as engine:
         engine.load_weights(endless.weights(), version=1)
         killer = threading.Thread(target=kill_all)
         killer.start()
@@ -102,15 +103,15 @@ def test_a_replica_that_keeps_dying_ends_the_call(cluster, model_dir, endless, t
 
 
 def test_a_replica_holds_no_more_than_it_can_soon_begin(cluster, model_dir, local, tmp_path):
-    """Back-pressure: what waits, waits in the router's queue."""
-    plan = cluster_plan(model_dir, replicas=2, max_rows=8)
+    """Back-pressure: waiting requests stay in the router's queue."""
+    layout = cluster_layout(model_dir, replicas=2, max_rows=8)
     most = 0
-    with open_replicas(plan, logs=tmp_path, on_event=print) as engine:
+    with open_replicas(*layout, logs=tmp_path, on_event=print) as engine:
         engine.load_weights(local.weights(), version=1)
 
         def look(*_) -> None:
             nonlocal most
-            most = max(most, *(len(one.in_flight) for one in engine._replicas))
+            most = max(most, *(len(replica.in_flight) for replica in engine._replicas))
 
         engine.generate(
             prompts_of(local, TEXTS), Sampling(max_new_tokens=3, group_size=40), on_finished=look
@@ -121,14 +122,14 @@ def test_a_replica_holds_no_more_than_it_can_soon_begin(cluster, model_dir, loca
 def test_a_lost_rank_ends_the_call_and_the_other_ranks(cluster, model_dir, local, tmp_path):
     prompts = prompts_of(local, TEXTS)
     batch = batch_of(prompts, local.generate(prompts, Sampling(max_new_tokens=12, group_size=6)))
-    with open_ranks(cluster_plan(model_dir, ranks=2), tmp_path) as learner:
+    with open_ranks(*cluster_layout(model_dir, ranks=2), tmp_path) as learner:
         ranks = processes("_Rank")
         assert len(ranks) == 2
         ranks[1].kill()
         with pytest.raises(EngineLost, match="rank"):
-            learner.logprobs(batch, temperature=1.0)
+            learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
         psutil.wait_procs(ranks, timeout=20)
-        assert not any(one.is_running() for one in ranks)
+        assert not any(rank.is_running() for rank in ranks)
 
 
 def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local, tmp_path):
@@ -141,9 +142,9 @@ def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local
     )
     prompts = prompts_of(local, TEXTS)
     batch = batch_of(prompts, local.generate(prompts, Sampling(max_new_tokens=12, group_size=6)))
-    plan = cluster_plan(model_dir, rollout="vllm", ranks=2)
+    layout = cluster_layout(model_dir, rollout="vllm", ranks=2)
     model = outline_model(str(model_dir))
-    with open_engines(plan, model, logs=tmp_path, on_event=print) as engines:
+    with open_engines(*layout, model, logs=tmp_path, on_event=print) as engines:
         learner, rollout = engines.learner, engines.rollout
         stale = dict(learner.weights().tensors.items())["lm_head.weight"].clone()
         learner.update(batch, objective, learning_rate=3e-3)
@@ -152,7 +153,7 @@ def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local
         learner.update(batch, objective, learning_rate=3e-3)
 
         class ForgetsTheAlias:
-            logprobs = staticmethod(learner.logprobs)
+            at_tokens = staticmethod(learner.at_tokens)
 
             def weights(self) -> Weights:
                 tensors = dict(learner.weights().tensors.items()) | {"lm_head.weight": stale}
@@ -165,11 +166,11 @@ def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local
 def test_a_replica_killed_while_weights_come_loses_no_rollout(
     cluster, model_dir, endless, tmp_path
 ):
-    """The thread that samples and the one that syncs both notice; one of them replaces it."""
-    plan = cluster_plan(model_dir, rollout="vllm", replicas=2)
+    """The sampling and the syncing thread both notice; only one of them replaces the replica."""
+    layout = cluster_layout(model_dir, rollout="vllm", replicas=2)
     prompts = prompts_of(endless, TEXTS)
     groups = []
-    with open_replicas(plan, logs=tmp_path, on_event=print) as engine:
+    with open_replicas(*layout, logs=tmp_path, on_event=print) as engine:
         engine.load_weights(endless.weights(), version=0)
         thread = threading.Thread(target=lambda: groups.extend(engine.generate(prompts, LONG)))
         thread.start()
@@ -205,10 +206,10 @@ def test_a_rank_that_hangs_is_lost_and_no_bug(cluster, model_dir, local, tmp_pat
     """Its fellows fail in their collective call; that error is an echo, and a restart helps."""
     prompts = prompts_of(local, TEXTS)
     batch = batch_of(prompts, local.generate(prompts, Sampling(max_new_tokens=12, group_size=6)))
-    with open_ranks(cluster_plan(model_dir, ranks=2, rank_timeout_s=40.0), tmp_path) as learner:
+    with open_ranks(*cluster_layout(model_dir, ranks=2, rank_timeout_s=40.0), tmp_path) as learner:
         os.kill(processes("_Rank")[1].pid, signal.SIGSTOP)
         with pytest.raises(EngineLost, match="rank"):
-            learner.logprobs(batch, temperature=1.0)
+            learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
 
 
 def test_a_cluster_that_is_too_small_is_an_error_at_once(cluster):

@@ -39,7 +39,7 @@ def settings(model: Path, *more: str) -> list[str]:
         "optimizer.epsilon=1e-4",  # at 1e-8 AdamW makes whole steps of gradients that are rounding
         *more,
     )
-    return [word for one in given for word in ("--set", one)]
+    return [word for setting in given for word in ("--set", setting)]
 
 
 def train(run: Path, model: Path, *more: str) -> Path:
@@ -121,8 +121,8 @@ def on_vllm(model_dir, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def other_seeds(model_dir, tmp_path_factory, in_one_process) -> list[Path]:
-    place = tmp_path_factory.mktemp("seeds")
-    runs = [train(place / f"seed-{seed}", model_dir, f"seed={seed}") for seed in (2, 3)]
+    parent = tmp_path_factory.mktemp("seeds")
+    runs = [train(parent / f"seed-{seed}", model_dir, f"seed={seed}") for seed in (2, 3)]
     return [in_one_process, *runs]
 
 
@@ -152,7 +152,7 @@ def test_a_pipelined_run_learns_as_the_synchronous_one_does(
     check_alike(run, other_seeds)
     check_conserved(run)
     stale = [row["stale/max_updates"] for row in metrics_of(run)]
-    assert 1 <= max(one for one in stale if one is not None) <= staleness
+    assert 1 <= max(updates for updates in stale if updates is not None) <= staleness
 
 
 def test_in_bfloat16_both_sides_stay_within_the_audits_bound(model_dir, tmp_path):
@@ -162,7 +162,7 @@ def test_in_bfloat16_both_sides_stay_within_the_audits_bound(model_dir, tmp_path
     assert 1e-4 < max(gaps) < BFLOAT16.bound_nats
 
 
-# what is lost is made good
+# runs that lose a process
 
 
 def start(run: Path, model: Path, *more: str) -> subprocess.Popen[str]:

@@ -16,10 +16,11 @@ from transformers import (
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
+from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ModelError
 from reasonrl.models.fetch import is_at_hand, locate
-from reasonrl.models.hf import load_model
-from reasonrl.models.tiny import build_tiny
+from reasonrl.models.hf import load_model, outline_model
+from reasonrl.models.random import build_tiny
 from reasonrl.types import Sampling
 from tests.conftest import OPTIMIZER, TEXTS, batch_of, prompts_of
 
@@ -67,7 +68,10 @@ def test_sampler_and_learner_agree_with_plain_transformers(family, tied, tmp_pat
             )
     # float32 through three layers with large weights
     np.testing.assert_allclose(
-        engine.logprobs(batch, temperature=1.0), np.concatenate(expected), rtol=0, atol=2e-4
+        engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0),
+        np.concatenate(expected),
+        rtol=0,
+        atol=2e-4,
     )
     np.testing.assert_allclose(
         batch.rollout_logprobs_N, np.concatenate(expected), rtol=0, atol=2e-4
@@ -99,15 +103,28 @@ def test_gradients_are_those_of_plain_transformers(family, changes, tmp_path):
     (loss / batch.n_tokens).backward()
     expected = torch.nn.utils.clip_grad_norm_(plain.parameters(), OPTIMIZER.max_gradient_norm)
     assert norm == pytest.approx(float(expected), rel=1e-4)
-    found = dict(engine.model.module.named_parameters())
+    parameters = dict(engine.model.module.named_parameters())
     for parameter_name, parameter in plain.named_parameters():
         torch.testing.assert_close(
-            found[parameter_name].grad,
+            parameters[parameter_name].grad,
             parameter.grad,
             rtol=0,
             atol=1e-5 * float(parameter.grad.abs().max()),
             msg=parameter_name,
         )
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_tiny_comes_in_every_family(family):
+    module = load_model(f"tiny:{family}", seed=3).module
+    assert module.config.model_type == family
+    assert outline_model(f"tiny:{family}").module.state_dict().keys() == module.state_dict().keys()
+
+
+def test_tiny_is_tiny_llama_and_no_other_family_is_guessed():
+    assert load_model("tiny", seed=3).digest() == load_model("tiny:llama", seed=3).digest()
+    with pytest.raises(ModelError, match=r"tiny:llama, tiny:qwen2, tiny:qwen3"):
+        load_model("tiny:gpt2")
 
 
 @pytest.mark.parametrize("changes", [{"hidden_act": "gelu"}, {"mlp_bias": True}])

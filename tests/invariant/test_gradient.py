@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reasonrl.algo.loss import Objective, loss_sum
+from reasonrl.engines.protocols import TokenValue
 from reasonrl.loop.batch import split_minibatches
 from reasonrl.types import Sampling
 from tests.conftest import TEXTS, batch_of, prompts_of
@@ -24,8 +25,8 @@ def gradients(engine, batch, objective=FULL):
     }
 
 
-def assert_same(one, other):
-    for name, gradient in one.items():
+def assert_same(expected, other):
+    for name, gradient in expected.items():
         scale = float(gradient.abs().max())
         # float32 sums in another order; measured differences are below 2e-6 of the largest entry
         torch.testing.assert_close(other[name], gradient, rtol=0, atol=1e-5 * scale, msg=name)
@@ -75,8 +76,10 @@ def test_bfloat16_compute_keeps_float32_weights_and_nearly_the_gradient(make_eng
     exact = gradients(make_engine(), batch)
     rough_engine = make_engine(compute="bfloat16")
     rough = gradients(rough_engine, batch)
-    assert {one.dtype for one in rough_engine.state_dict().values()} == {torch.float32}
-    whole, other = (torch.cat([g.flatten() for g in one.values()]) for one in (exact, rough))
+    assert {value.dtype for value in rough_engine.state_dict().values()} == {torch.float32}
+    whole, other = (
+        torch.cat([g.flatten() for g in gradient.values()]) for gradient in (exact, rough)
+    )
     # eight bits of mantissa; measured cosine 0.9990 to 0.9999
     assert torch.nn.functional.cosine_similarity(whole, other, dim=0) > 0.99
     assert not torch.equal(whole, other)
@@ -85,12 +88,13 @@ def test_bfloat16_compute_keeps_float32_weights_and_nearly_the_gradient(make_eng
 def test_bfloat16_samples_follow_the_weights_after_an_update(make_engine, batch):
     """Its low-precision copies of the weights must not outlive an optimizer step."""
     engine = make_engine(compute="bfloat16")
-    engine.logprobs(batch, temperature=1.0)
+    engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
     engine.update(batch, FULL, learning_rate=0.1)
     fresh = make_engine(compute="bfloat16")
     fresh.load_state_dict(engine.state_dict())
     np.testing.assert_array_equal(
-        engine.logprobs(batch, temperature=1.0), fresh.logprobs(batch, temperature=1.0)
+        engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0),
+        fresh.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0),
     )
 
 
@@ -98,10 +102,10 @@ def test_gradient_does_not_depend_on_group_order(make_engine, batch):
     lengths = [sum(map(len, group.completions)) for group in batch.groups]
     parts = np.split(np.arange(batch.n_tokens), np.cumsum(lengths)[:-1])
     order = [2, 0, 3, 1]
-    index = np.concatenate([parts[place] for place in order])
+    index = np.concatenate([parts[number] for number in order])
     shuffled = replace(
         batch,
-        groups=tuple(batch.groups[place] for place in order),
+        groups=tuple(batch.groups[number] for number in order),
         rollout_logprobs_N=batch.rollout_logprobs_N[index],
         old_logprobs_N=batch.old_logprobs_N[index],
         ref_logprobs_N=batch.ref_logprobs_N[index],
@@ -160,7 +164,7 @@ def test_on_policy_the_ratio_of_the_first_minibatch_is_exactly_one(make_engine, 
     assert stats.ratio_sum == stats.n_tokens
 
     engine = make_engine()
-    old = engine.logprobs(on_policy, temperature=plain.temperature)
+    old = engine.at_tokens(on_policy, TokenValue.LOGPROBS, temperature=plain.temperature)
     [first, *_] = split_minibatches(replace(on_policy, old_logprobs_N=old), 1)
     scored = engine.update(first, plain, learning_rate=1e-9)
     assert scored.ratio_sum == scored.n_tokens
@@ -170,7 +174,10 @@ def test_scoring_before_an_update_changes_nothing_on_policy(make_engine, batch):
     plain = replace(FULL, kl_coefficient=0.0)
     own = replace(batch, old_logprobs_N=None, ref_logprobs_N=None)
     engine = make_engine()
-    scored = replace(own, old_logprobs_N=engine.logprobs(own, temperature=plain.temperature))
+    scored = replace(
+        own,
+        old_logprobs_N=engine.at_tokens(own, TokenValue.LOGPROBS, temperature=plain.temperature),
+    )
     assert_same(gradients(make_engine(), own, plain), gradients(engine, scored, plain))
 
 

@@ -1,1 +1,1 @@
-"""Engines: who samples and who learns, behind the two protocols of `engines.protocols`."""
+"""Engines that sample and engines that learn, behind the two protocols of `protocols`."""

@@ -1,8 +1,9 @@
 """Cut a batch into microbatches and lay each out as one row of tokens without padding.
 
-A microbatch holds whole groups, or parts of groups when one is larger than the budget; each prompt
-stands once in it. A completion's last token is a target only, so it is not fed in. `microbatches`
-goes through a batch in order; `share_out` cuts it for ranks that must all do the same number.
+A microbatch holds whole groups, or parts of a group that alone exceeds the budget; it holds each
+prompt once. A completion's last token is only a target, so the model does not run on it.
+`microbatches` cuts a batch in order; `share_out` cuts it for ranks that must all take part in the
+same number of rounds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from reasonrl.types import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Name some consecutive completions of one group, and where their tokens start in the batch."""
+    """Consecutive completions of one group, and where their tokens start in the batch."""
 
     prompt: Tokens
     completions: tuple[Tokens, ...]
@@ -34,14 +35,14 @@ class Piece:
 
     @property
     def n_fed(self) -> int:
-        """Return the tokens that the model runs on."""
+        """Return the number of tokens that the model runs on."""
         return len(self.prompt) + self.n_trained - len(self.completions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Microbatch:
-    """Hold one packed row. `predictors_N` are the places in the row that predict `targets_N`;
-    `index_N` are the targets' places among the batch's trained tokens."""
+    """One packed row. `predictors_N` are the positions in the row that predict `targets_N`;
+    `index_N` are the targets' indices among the batch's trained tokens."""
 
     tokens_1L: Tensor
     layout: PackedGroups
@@ -53,7 +54,7 @@ class Microbatch:
 
 
 def microbatches(batch: TrainBatch, *, token_budget: int, device: str) -> Iterator[Microbatch]:
-    """Yield the batch in order, each microbatch at most `token_budget` tokens where one fits."""
+    """Yield the batch in order, in microbatches of at most `token_budget` tokens where possible."""
     waiting: list[Piece] = []
     used = 0
     for piece in _pieces(batch, token_budget):
@@ -67,10 +68,10 @@ def microbatches(batch: TrainBatch, *, token_budget: int, device: str) -> Iterat
 
 
 def share_out(batch: TrainBatch, *, token_budget: int, ranks: int) -> list[list[list[Piece]]]:
-    """Return rounds of one share of the batch for each rank, some empty; every rank does each.
+    """Return rounds; each holds one share of the batch for every rank, and a share may be empty.
 
     Ranks wait for each other in every round, so the largest pieces are given out first, each to
-    the share with the fewest tokens. No share exceeds the budget, but for a piece that alone does.
+    the share with the fewest tokens. A share exceeds the budget only if it is a single piece.
     """
     pieces = sorted(_pieces(batch, token_budget), key=lambda piece: -piece.n_fed)
     n_rounds = max(1, -(-sum(piece.n_fed for piece in pieces) // (token_budget * ranks)))
@@ -113,7 +114,7 @@ def _cut(group: TrainGroup, start: int, end: int, first_token: int) -> Piece:
 
 
 def pack(pieces: Sequence[Piece], *, device: str, multiple_of: int = 1) -> Microbatch:
-    """Lay pieces out as one row, filled up with a group of its own to a multiple of some length."""
+    """Lay pieces out as one row; padding to `multiple_of` tokens is a group of its own."""
     rows: list[Tokens] = []
     branches, predictors, targets, advantages, index = [], [], [], [], []
     at = 0
@@ -155,21 +156,26 @@ def pack(pieces: Sequence[Piece], *, device: str, multiple_of: int = 1) -> Micro
 
 
 def batch_of_pairs(pairs: Sequence[tuple[Tokens, Tokens]]) -> TrainBatch:
-    """Lay prompts and completions out as a batch that nothing is learned from."""
+    """Return prompts and completions as a batch to score: all advantages are 0."""
     return TrainBatch(
         groups=tuple(
             TrainGroup(prompt=prompt, completions=(completion,), advantages=(0.0,))
             for prompt, completion in pairs
         ),
-        rollout_logprobs_N=np.zeros(sum(len(one) for _, one in pairs), dtype=np.float32),
+        rollout_logprobs_N=np.zeros(
+            sum(len(completion) for _, completion in pairs), dtype=np.float32
+        ),
     )
 
 
 def first_completions(batch: TrainBatch, *, n: int, max_tokens: int) -> list[tuple[Tokens, Tokens]]:
-    """Return n prompts with the beginning of their first completion, to be scored.
+    """Return n prompts with the beginning of their first completion, for scoring.
 
-    A completion's last token is left out where there are others: some engines need room for one
-    more after what they score.
+    A completion of two tokens or more loses its last one: some engines need room for one more token
+    after the sequence that they score.
     """
     firsts = ((group.prompt, group.completions[0]) for group in batch.groups[:n])
-    return [(prompt, one[: min(max_tokens, max(1, len(one) - 1))]) for prompt, one in firsts]
+    return [
+        (prompt, completion[: min(max_tokens, max(1, len(completion) - 1))])
+        for prompt, completion in firsts
+    ]

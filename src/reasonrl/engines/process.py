@@ -1,9 +1,9 @@
-"""Settings of this process: how many threads compute, and when freed memory goes back.
+"""Settings of this process: how many threads compute, and what happens to freed memory.
 
-glibc returns large freed blocks to the kernel at once, and every page that is asked for again costs
-a fault. A training step frees and takes the same gigabytes hundreds of times: on a virtual machine
-this was 3.2 of 26 CPU-seconds of sampling and 3.6 of 42 of an update (SmolLM2-135M, 64 rollouts of
-64 tokens). The peak stays what it was.
+glibc returns large freed blocks to the kernel at once, and every page that is allocated again costs
+a fault. A training step frees and allocates the same gigabytes hundreds of times: on a virtual
+machine the faults took 3.2 of 26 CPU-seconds of sampling and 3.6 of 42 of an update (SmolLM2-135M,
+64 rollouts of 64 tokens). Keeping the memory does not raise the peak.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import platform
 import psutil
 import torch
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # names and numbers of <malloc.h>
+# The names and numbers of <malloc.h>.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory stay with this process, where the C library is glibc; else do nothing."""
+    """Keep freed memory in this process if the C library is glibc; otherwise do nothing."""
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
@@ -27,7 +28,7 @@ def keep_freed_memory() -> None:
 
 
 def use_threads(threads: int) -> int:
-    """Set the threads of this process, 0 for all cores; return their number."""
+    """Set the number of threads of this process, 0 for one per core, and return it."""
     wanted = threads or psutil.cpu_count() or 1
     torch.set_num_threads(wanted)
     return wanted

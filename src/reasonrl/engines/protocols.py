@@ -1,33 +1,49 @@
-"""The two seams: what the trainer asks of an engine that samples and of one that learns.
+"""The two protocols: what the trainer asks of an engine that samples and of one that learns.
 
-An engine never sees rewards, verifiers, recipes or files, and logits never cross the seam.
-The same contract tests run against every engine.
+An engine never sees rewards, verifiers, recipes or files, and logits never leave it.
+`tests/contract` runs the same laws against every engine.
 
 Axes: N trained tokens of a batch, group by group, rollout by rollout, in the batch's order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from reasonrl.algo.loss import Objective
+from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.weights import Weights
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 Progress = Callable[[int], None]
-"""Called with the number of rollouts that have just been finished."""
+"""A function that is called with the number of rollouts that an update has just finished."""
 
 Finished = Callable[[int, int, Completion], None]
-"""Called with each completion as it ends: place of its prompt, place in the group, completion."""
+"""A function that is called with each completion as it ends.
+
+Its arguments are the prompt's index, the completion's index in its group, and the completion.
+"""
+
+
+SUMS = tuple(field.name for field in fields(TokenSums))
+"""The names of the sums over tokens that an update records."""
+
+
+class TokenValue(StrEnum):
+    """A value that a learner computes for each trained token."""
+
+    LOGPROBS = "logprobs"  # the policy's log-probability of the token
+    REFERENCE_LOGPROBS = "reference_logprobs"  # the frozen reference's log-probability of it
+    ENTROPIES = "entropies"  # the policy's entropy over the vocabulary, in nats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainGroup:
-    """Hold the kept rollouts of one problem: the prompt once, then each completion's tokens."""
+    """The kept rollouts of one problem: the prompt once, then each completion's tokens."""
 
     prompt: Tokens
     completions: tuple[Tokens, ...]
@@ -36,13 +52,14 @@ class TrainGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainBatch:
-    """Hold the groups of one update. How they are laid out in memory is the engine's business.
+    """The groups of one update. The engine decides how they are laid out in memory.
 
     `rollout_logprobs_N` are the sampler's, `old_logprobs_N` the learner's before the first update
-    of the step; None means on-policy: this update's own log-probabilities stand for them, so the
-    ratio is exactly 1. `ref_logprobs_N` are needed when the KL penalty is on. `weights_N` make up
-    for tokens that another policy sampled (algo.correction), or choose among them (algo.focus);
-    None is 1 for all. `anchors_N` hold tokens to their old log-probabilities; None is 0 for all.
+    of the step. When `old_logprobs_N` is None the update is on-policy and uses its own
+    log-probabilities, so the ratio is exactly 1. `ref_logprobs_N` are needed when the KL penalty is
+    on. `weights_N` correct for tokens that another policy sampled (algo.correction) or choose among
+    tokens (algo.focus); None means 1 for every token. `anchors_N` hold tokens to their old
+    log-probabilities; None means 0 for every token.
     """
 
     groups: tuple[TrainGroup, ...]
@@ -62,15 +79,15 @@ class TrainBatch:
 
     @property
     def lengths(self) -> list[int]:
-        """Return the tokens of each rollout, in order; their sum is N."""
-        return [len(one) for group in self.groups for one in group.completions]
+        """Return the number of tokens of each rollout, in order; the sum is N."""
+        return [len(completion) for group in self.groups for completion in group.completions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UpdateStats:
-    """Hold what one optimizer step did. Sums run over the update's `n_tokens` trained tokens.
+    """The record of one optimizer step. Sums run over the update's `n_tokens` trained tokens.
 
-    `logprobs_N` are the policy's own before the step, in the batch's order.
+    `logprobs_N` are the policy's log-probabilities before the step, in the batch's order.
     """
 
     n_tokens: int
@@ -83,27 +100,50 @@ class UpdateStats:
     gradient_norm: float
     logprobs_N: Logprobs
 
+    @classmethod
+    def of(
+        cls,
+        batch: TrainBatch,
+        sums: Mapping[str, float],
+        *,
+        n_microbatches: int,
+        gradient_norm: float,
+        logprobs_N: Logprobs,
+    ) -> Self:
+        """Return the record of an update on `batch`; `sums` has a number for each of `SUMS`."""
+        return cls(
+            n_tokens=batch.n_tokens,
+            n_microbatches=n_microbatches,
+            policy_sum=sums["policy"],
+            entropy_sum_nats=sums["entropy"],
+            kl_sum=sums["kl"],
+            ratio_sum=sums["ratio"],
+            clipped_sum=sums["clipped"],
+            gradient_norm=gradient_norm,
+            logprobs_N=logprobs_N,
+        )
+
 
 class RolloutEngine(Protocol):
-    """Sample completions. A context manager: leaving it frees processes and memory."""
+    """An engine that samples. A context manager: leaving it frees processes and memory."""
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
-        """Return `group_size` completions for each prompt, in order, whatever finished first.
+        """Return `group_size` completions for each prompt, in the prompts' order.
 
-        Of a prompt with `indices` only those members of its group are sampled and returned.
+        A prompt with `indices` is sampled for these members of its group only.
         """
         ...
 
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
-        """Return the log-probabilities of given completions after their prompts (an audit)."""
+        """Return the log-probabilities of (prompt, completion) pairs; audits compare them."""
         ...
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
-        """Replace the policy; completions sampled from now on carry this version."""
+        """Replace the policy. Completions that are sampled afterwards carry this version."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -116,18 +156,13 @@ class RolloutEngine(Protocol):
 
 
 class LearnerEngine(Protocol):
-    """Hold the policy and its optimizer. A context manager, like the sampler."""
+    """An engine that holds the policy and its optimizer. A context manager, as the sampler is."""
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        """Return the policy's log-probabilities of the trained tokens, [N], without gradient."""
-        ...
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        """Return one value for each trained token, [N], without gradient.
 
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        """Return those of the frozen reference, [N]; EngineError when none was kept."""
-        ...
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        """Return the entropy of the policy at each trained token, [N] in nats, over all words."""
+        Raises EngineError when `what` needs the reference and the engine keeps none.
+        """
         ...
 
     def update(
@@ -138,21 +173,21 @@ class LearnerEngine(Protocol):
         learning_rate: float,
         progress: Progress | None = None,
     ) -> UpdateStats:
-        """Take exactly one optimizer step on the token mean of the batch."""
+        """Take exactly one optimizer step on the mean over the batch's tokens."""
         ...
 
     def weights(self) -> Weights: ...
 
     def save(self, directory: Path) -> None:
-        """Write weights and optimizer state, all that decides the next step, as safetensors."""
+        """Write weights and optimizer state, which decide the next step, as safetensors."""
         ...
 
     def load(self, directory: Path) -> None:
-        """Take over what any learner engine saved; CheckpointError when it is another model's."""
+        """Read what any learner engine saved; CheckpointError when it is of another model."""
         ...
 
     def reset_optimizer(self) -> None:
-        """Forget the moments, as a new optimizer would start."""
+        """Drop the moments: the next update starts as with a new optimizer."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -1,8 +1,9 @@
-"""Sample by requests and time slices: what an engine behind a process border offers.
+"""Sampling by requests and time slices: the interface of an engine in another process.
 
-A call that samples a whole step would be silent for minutes; slices show life, hand over what is
-finished, and leave room between them for new weights. `generate_in_slices` makes a whole call of
-slices. Implemented by `vllm` and `local`, driven by `remote`.
+A call that samples a whole step would not answer for minutes. A slice ends soon: it shows that the
+engine lives, returns what is finished, and leaves a gap in which new weights can be loaded.
+`generate_in_slices` makes one call of many slices. Implemented by `vllm` and `local.sampler`,
+driven by `remote`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ _SLICE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Request:
-    """Ask for one rollout. `key` is the asker's and comes back with the completion.
+class SampleRequest:
+    """A request for one rollout. The caller chooses `key`, which comes back with the completion.
 
-    `seed` is the prompt's and `index` the place in its group; together they decide the randomness.
+    `seed` is the prompt's and `index` the rollout's in its group; both together decide the
+    randomness.
     """
 
     key: int
@@ -34,12 +36,12 @@ class Request:
 
 
 class SteppingEngine(Protocol):
-    """Sample requests in slices of time."""
+    """An engine that samples requests in slices of time."""
 
-    def submit(self, requests: Sequence[Request]) -> None: ...
+    def submit(self, requests: Sequence[SampleRequest]) -> None: ...
 
     def advance(self, seconds: float) -> list[tuple[int, Completion]]:
-        """Work until something is finished and the time is over; return what is, by key."""
+        """Sample for about `seconds`; return the finished completions with their keys."""
         ...
 
     def score(
@@ -47,48 +49,52 @@ class SteppingEngine(Protocol):
     ) -> list[Logprobs]: ...
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
-        """Replace the policy. What is being sampled goes on with it, or is finished before."""
+        """Replace the policy. Running rollouts continue with it, or are finished before."""
         ...
 
     def rest(self) -> None:
-        """Give memory back until weights are loaded again; nothing is being sampled."""
+        """Free memory until weights are loaded again; call it only when nothing is sampled."""
         ...
 
 
 def check_ready(version: int) -> None:
-    """Raise EngineError for an engine without weights: what it holds is not the policy."""
+    """Raise EngineError for an engine that was given no weights: it does not hold the policy."""
     if version < 0:
         raise EngineError(
             "an engine was asked to sample before it was given weights",
-            expected="load_weights first: what it holds is not the policy",
+            expected="load_weights first: the engine does not hold the policy yet",
         )
 
 
-def requests_for(prompts: Sequence[Prompt], sampling: Sampling) -> dict[int, tuple[int, Request]]:
-    """Return a request for every wanted member of every group, by key, with its prompt's place."""
+def requests_for(
+    prompts: Sequence[Prompt], sampling: Sampling
+) -> dict[int, tuple[int, SampleRequest]]:
+    """Return (prompt index, request) for every wanted member of every group, by key."""
     wanted = [
-        (place, prompt, index)
-        for place, prompt in enumerate(prompts)
+        (number, prompt, index)
+        for number, prompt in enumerate(prompts)
         for index in prompt.members(sampling.group_size)
     ]
     return {
         key: (
-            place,
-            Request(
+            number,
+            SampleRequest(
                 key=key, prompt=prompt.tokens, seed=prompt.seed, index=index, sampling=sampling
             ),
         )
-        for key, (place, prompt, index) in enumerate(wanted)
+        for key, (number, prompt, index) in enumerate(wanted)
     }
 
 
 def in_order(
-    requests: dict[int, tuple[int, Request]], found: dict[int, Completion], n_prompts: int
+    requests: dict[int, tuple[int, SampleRequest]],
+    completions: dict[int, Completion],
+    n_prompts: int,
 ) -> list[list[Completion]]:
-    """Return completions by prompt and by place in the group; KeyError if one is missing."""
+    """Return completions by prompt and by index in the group; KeyError if one is missing."""
     groups: list[list[Completion]] = [[] for _ in range(n_prompts)]
-    for key, (place, _) in requests.items():
-        groups[place].append(found[key])
+    for key, (number, _) in requests.items():
+        groups[number].append(completions[key])
     return groups
 
 
@@ -100,12 +106,12 @@ def generate_in_slices(
 ) -> list[list[Completion]]:
     """Sample whole groups with an engine that works in slices."""
     requests = requests_for(prompts, sampling)
-    found: dict[int, Completion] = {}
+    completions: dict[int, Completion] = {}
     engine.submit([request for _, request in requests.values()])
-    while len(found) < len(requests):
+    while len(completions) < len(requests):
         for key, completion in engine.advance(_SLICE_S):
-            found[key] = completion
-            place, request = requests[key]
+            completions[key] = completion
+            number, request = requests[key]
             if on_finished:
-                on_finished(place, request.index, completion)
-    return in_order(requests, found, len(prompts))
+                on_finished(number, request.index, completion)
+    return in_order(requests, completions, len(prompts))

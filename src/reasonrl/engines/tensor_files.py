@@ -1,4 +1,4 @@
-"""Tensors of a checkpoint: safetensors files, each whole or the shards that one rank held.
+"""Tensors of a checkpoint: one whole safetensors file, or a file of shards for each rank.
 
 Shards are torch's distributed checkpoint in its safetensors form, so nothing is pickled and any
 number of ranks reads what any other number wrote. Used by the learner engines.
@@ -31,50 +31,52 @@ def write_whole(directory: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def read_whole(directory: Path) -> dict[str, Tensor]:
-    """Return all tensors of a directory, put together from however many shards."""
-    found = {
+    """Return all tensors of a directory, assembled from any number of shards."""
+    tensors = {
         name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in outline(directory).items()
     }
-    read_into(directory, found, is_alone=True)
-    return found
+    read_into(directory, tensors, is_alone=True)
+    return tensors
 
 
 def outline(directory: Path) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    """Return the names of a directory's tensors with their whole shapes and dtypes."""
+    """Return the unsharded shape and the dtype of every tensor of a directory, by name."""
     try:
         metadata = HuggingFaceStorageReader(str(directory)).read_metadata()
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise _unreadable(directory, error) from error
+        raise unreadable(directory, error) from error
     tensors = metadata.state_dict_metadata
     return {
-        name: (one.size, one.properties.dtype)
-        for name, one in tensors.items()
-        if isinstance(one, TensorStorageMetadata)
+        name: (stored.size, stored.properties.dtype)
+        for name, stored in tensors.items()
+        if isinstance(stored, TensorStorageMetadata)
     }
 
 
 def read_into(directory: Path, targets: dict[str, Any], *, is_alone: bool) -> None:
-    """Fill tensors, sharded or not, from a directory; on many ranks a collective call."""
+    """Fill tensors, sharded or not, from a directory. With many ranks all must call it."""
     reader = HuggingFaceStorageReader(str(directory))
     try:
-        with warnings.catch_warnings():  # reading alone is what is meant
+        # One process reads alone on purpose; torch warns about it.
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled")
             load_state(targets, storage_reader=reader, no_dist=is_alone)
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise _unreadable(directory, error) from error
+        raise unreadable(directory, error) from error
 
 
-def check_names(found: Iterable[str], parameters: Iterable[str], *, where: Path | None) -> None:
-    """Raise CheckpointError when a parameter's weight is not among the tensors found."""
-    if missing := {WEIGHT + name for name in parameters}.difference(found):
+def check_names(names: Iterable[str], parameters: Iterable[str], *, where: Path | None) -> None:
+    """Raise CheckpointError when a parameter's weight is not among the names of the tensors."""
+    if missing := {WEIGHT + name for name in parameters}.difference(names):
         raise CheckpointError(
             f"{len(missing)} weights are missing, {min(missing)} among them",
             where=str(where or ""),
-            remedy="the checkpoint belongs to another model",
+            remedy="the checkpoint belongs to another model; resume with the model of its run",
         )
 
 
-def _unreadable(directory: Path, error: Exception) -> CheckpointError:
+def unreadable(directory: Path, error: Exception) -> CheckpointError:
+    """Return the error of a directory whose tensors cannot be read."""
     return CheckpointError(
         f"its tensors cannot be read: {error}",
         where=str(directory),

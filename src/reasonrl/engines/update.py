@@ -1,30 +1,34 @@
-"""What every learner engine does in an update: the objective on some tokens, then one AdamW step.
+"""What all learner engines share: values at tokens, the loss on part of a batch, one AdamW step.
 
-A batch holds what is known of each token by its position; an engine knows which tokens it computes.
+A batch holds its arrays in token order; an engine passes the indices of the tokens it computes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
-from reasonrl.engines.protocols import TrainBatch
+from reasonrl.engines.protocols import SUMS, TokenValue, TrainBatch
 from reasonrl.errors import EngineError
 from reasonrl.types import Logprobs
 
+T = TypeVar("T")
+
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""What AdamW keeps for each parameter."""
+"""The names of the tensors that AdamW keeps for each parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerSettings:
-    """Hold AdamW's constants. The learning rate comes with each update."""
+    """AdamW's constants. The learning rate comes with each update."""
 
     betas: tuple[float, float]
     epsilon: float
@@ -49,9 +53,9 @@ def take_step(
     settings: OptimizerSettings,
     learning_rate: float,
 ) -> float:
-    """Clip the gradient, take one optimizer step, return the norm before clipping.
+    """Clip the gradient, take one optimizer step, and return the norm before clipping.
 
-    Raises EngineError when the norm is not finite; the weights are then untouched.
+    Raises EngineError when the norm is not finite; the weights then stay as they were.
     """
     norm: Tensor = nn.utils.clip_grad_norm_(parameters, settings.max_gradient_norm)
     if isinstance(norm, DTensor):
@@ -60,12 +64,35 @@ def take_step(
         raise EngineError(
             f"the gradient norm is {float(norm)}",
             expected="a finite number",
-            remedy="lower the learning rate; the last checkpoint is from before this step",
+            remedy="lower the learning rate and resume from the last checkpoint",
         )
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.step()
     return float(norm)
+
+
+def value_at(what: TokenValue, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function from logits [N, V] and tokens [N] to the tokens' values, [N]."""
+    if what is TokenValue.ENTROPIES:
+        return lambda logits_NV, _tokens_N: token_entropies(logits_NV, temperature)
+    return lambda logits_NV, tokens_N: token_logprobs(logits_NV, tokens_N, temperature)
+
+
+def check_not_empty(batch: TrainBatch) -> None:
+    """Raise EngineError for a batch without tokens: its token mean does not exist."""
+    if batch.n_tokens == 0:
+        raise EngineError(
+            "an update needs at least one trained token",
+            remedy="skip the update of a step without a signal",
+        )
+
+
+def kept(reference: T | None) -> T:
+    """Return the reference; raise EngineError when the engine keeps none."""
+    if reference is None:
+        raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
+    return reference
 
 
 def loss_at(
@@ -77,9 +104,9 @@ def loss_at(
     entropy_N: Tensor,
     advantages_N: Tensor,
 ) -> tuple[Tensor, TokenSums]:
-    """Return the loss, summed over the batch's tokens at `index_N`, and what to record.
+    """Return the loss, summed over the batch's tokens at `index_N`, and the sums to record.
 
-    Without `old_logprobs_N` the policy's own stand for them: the ratio is exactly 1.
+    A batch without `old_logprobs_N` uses the policy's own, so the ratio is exactly 1.
     """
     device = logprobs_N.device
     old_N = _at(batch.old_logprobs_N, index_N, device)
@@ -93,6 +120,21 @@ def loss_at(
         weights_N=_at(batch.weights_N, index_N, device),
         anchors_N=_at(batch.anchors_N, index_N, device),
     )
+
+
+def as_row(sums: TokenSums) -> Tensor:
+    """Return sums as one row in the order of `SUMS`, so that rows can be added up."""
+    return torch.stack([getattr(sums, name) for name in SUMS])
+
+
+def zero_row(device: str) -> Tensor:
+    """Return the row of no tokens."""
+    return torch.zeros(len(SUMS), dtype=torch.float64, device=device)
+
+
+def by_name(row: Tensor) -> dict[str, float]:
+    """Return the numbers of a row by the names of their sums."""
+    return dict(zip(SUMS, row.tolist(), strict=True))
 
 
 def _at(values_N: Logprobs | None, index_N: np.ndarray, device: torch.device) -> Tensor | None:

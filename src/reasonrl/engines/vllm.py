@@ -1,10 +1,10 @@
-"""The vLLM engine: sampling at a GPU's speed, with the sampler's log-probabilities and versions.
+"""The vLLM engine: fast sampling on GPUs, with the sampler's log-probabilities and versions.
 
-Facts that shaped it were measured on vLLM 0.32 (docs/clusters.md): log-probabilities must be asked
-for as processed, or they are those at temperature 1; end-of-sequence ids are given outright, so
-that both engines stop at the same ones; weights go through `reload_weights`, aliases of tied
-tensors included, and the KV cache of running rollouts is computed anew afterwards, since keys and
-values of the old policy under the new one give log-probabilities that neither has.
+Its design follows measurements on vLLM 0.32 (docs/clusters.md). Log-probabilities must be requested
+as processed, otherwise they are those at temperature 1. End-of-sequence ids are passed explicitly,
+so that both engines stop at the same ids. Weights go through `reload_weights`, aliases of tied
+tensors included; afterwards the KV cache of running rollouts is computed again, because keys and
+values of the old policy under the new one give log-probabilities that neither policy has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import psutil
@@ -27,30 +27,35 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.stepping import Request, check_ready, generate_in_slices
-from reasonrl.engines.weights import Weights, check_complete, in_parts
+from reasonrl.engines.stepping import SampleRequest, check_ready, generate_in_slices
+from reasonrl.engines.weights import Compute, Weights, check_complete, in_parts
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
 
-_AUDITED = 4  # rows for sequences that are scored while all others run
-_PREFILL_TOKENS = 8_192  # computed in one step, of prompts and running rollouts together
-_MEMORY = Path("/dev/shm")  # noqa: S108  (weights for engines apart pass through memory)
+# Rows for sequences that are scored while all other rows sample.
+_AUDITED = 4
+# Tokens of prompts and running rollouts together that one step computes.
+_PREFILL_TOKENS = 8_192
+# Weights for engines in other processes pass through files in memory.
+_MEMORY = Path("/dev/shm")  # noqa: S108
 _PREFIX = "reasonrl-weights-"
 _FILE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmSettings:
-    """Say how an engine is started. `model` is a directory or a hub id; its weights are not read:
-    an engine samples only once weights have been pushed, all of `weight_names`: a tied head that is
-    not sent stays as it was, silently. `max_tokens` are a prompt's and its completion's together;
-    what is scored needs room for one more."""
+    """The settings that an engine starts with.
+
+    `model` is a directory or a hub id, whose weights are not read: an engine samples only once it
+    was given all of `weight_names`, since a tied head that is not sent silently stays as it was.
+    `context_tokens` bounds a prompt and its completion together; scoring needs one token more.
+    """
 
     model: str
     weight_names: frozenset[str]
     eos_ids: tuple[int, ...]
-    max_tokens: int
-    compute: Literal["float32", "bfloat16"]
+    context_tokens: int
+    compute: Compute
     max_rows: int
     tensor_parallel: int = 1
     memory_share: float = 0.85
@@ -60,15 +65,15 @@ class VllmSettings:
 
     @property
     def runs_apart(self) -> bool:
-        """Say whether the engine runs in processes of its own, as tensor parallel ones must."""
+        """Return whether the engine runs in other processes, as tensor parallel engines must."""
         return self.is_apart or self.tensor_parallel > 1
 
 
 @dataclass(slots=True)
 class _Running:
-    """Hold one rollout while it is sampled. `updates` are places at which the weights changed."""
+    """A rollout that is being sampled. `updates` are (first token, version) of weight changes."""
 
-    request: Request
+    request: SampleRequest
     version: int
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -76,15 +81,16 @@ class _Running:
 
 
 class VllmEngine:
-    """Sample with vLLM in this process. Version -1 until weights have been loaded."""
+    """Sample with vLLM. The version is -1 until weights have been loaded."""
 
     def __init__(self, settings: VllmSettings) -> None:
         self.version = -1
         self._settings = settings
         self._running: dict[str, _Running] = {}
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[SampleRequest] = deque()
         self._finished: list[tuple[int, Completion]] = []
-        self._scoring: dict[str, Any] = {}  # what vLLM says of given tokens, None until it does
+        # Log-probabilities of given tokens by request name, None until vLLM has computed them.
+        self._scoring: dict[str, Any] = {}
         self._is_asleep = False
         self._llm = _start(settings)
 
@@ -95,13 +101,13 @@ class VllmEngine:
     ) -> list[list[Completion]]:
         return generate_in_slices(self, prompts, sampling, on_finished)
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Sequence[SampleRequest]) -> None:
         check_ready(self.version)
         self._waiting.extend(requests)
         self._admit()
 
     def _admit(self) -> None:
-        """Begin what waits while there is room; vLLM's own queue would keep an audit waiting."""
+        """Start waiting requests while rows are free; an audit would wait in vLLM's own queue."""
         while self._waiting and len(self._running) < self._settings.max_rows:
             request = self._waiting.popleft()
             name = str(request.key)
@@ -118,7 +124,7 @@ class VllmEngine:
         return done
 
     def _step(self) -> None:
-        """Compute one token for what runs, and take what that finishes."""
+        """Compute one token for each running rollout, and collect those that end with it."""
         for output in self._llm.llm_engine.step():
             if output.request_id in self._scoring:
                 self._scoring[output.request_id] = output.prompt_logprobs
@@ -132,7 +138,7 @@ class VllmEngine:
                 self._finished.append((running.request.key, self._completion(running)))
         self._admit()
 
-    def _params(self, request: Request) -> Any:
+    def _params(self, request: SampleRequest) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -143,9 +149,10 @@ class VllmEngine:
             top_k=0,
             max_tokens=sampling.max_new_tokens,
             seed=_seed(request),
-            ignore_eos=True,  # our list is the list
+            # Stop only at stop_token_ids, and return log-probabilities of sampled tokens only.
+            ignore_eos=True,
             stop_token_ids=list(self._settings.eos_ids),
-            logprobs=0,  # the sampled token's alone
+            logprobs=0,
             detokenize=False,
             output_kind=RequestOutputKind.DELTA,
         )
@@ -168,24 +175,26 @@ class VllmEngine:
         check_ready(self.version)
         if temperature != 1.0:
             raise EngineError(
-                f"vLLM scores given tokens at temperature 1 only, asked for {temperature:g}"
+                f"vLLM cannot score given tokens at temperature {temperature:g}",
+                expected="temperature 1",
             )
         from vllm import SamplingParams
 
         params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
         wholes = [np.concatenate(pair) for pair in pairs]
-        self._scoring = {f"score/{place}": None for place in range(len(pairs))}
+        self._scoring = {f"score/{number}": None for number in range(len(pairs))}
         for name, whole in zip(self._scoring, wholes, strict=True):
             self._llm.llm_engine.add_request(name, _as_prompt(whole), params)
-        while None in self._scoring.values():  # what is being sampled goes on meanwhile
+        # Running rollouts continue meanwhile.
+        while None in self._scoring.values():
             self._step()
-        places, self._scoring = list(self._scoring.values()), {}
-        found = []
-        for (prompt, _), whole, place in zip(pairs, wholes, places, strict=True):
+        outputs, self._scoring = list(self._scoring.values()), {}
+        scores = []
+        for (prompt, _), whole, output in zip(pairs, wholes, outputs, strict=True):
             tail = slice(len(prompt), len(whole))
-            values = _chosen(whole[tail].tolist(), place[tail])
-            found.append(np.asarray(values, dtype=np.float32))
-        return found
+            values = _chosen(whole[tail].tolist(), output[tail])
+            scores.append(np.asarray(values, dtype=np.float32))
+        return scores
 
     # weights
 
@@ -210,9 +219,9 @@ class VllmEngine:
         self._llm.collective_rpc("reload_weights", kwargs=source)
 
     def _reload_apart(self, weights: Weights) -> None:
-        """Reload in other processes, which would go on sampling meanwhile: hold them first.
+        """Load weights in other processes; pause their sampling first.
 
-        What they have sampled until then is taken in under the old version.
+        Tokens that they have sampled until then are collected under the old version.
         """
         engine = self._llm.llm_engine
         self._llm.sleep(level=0, mode="keep")
@@ -224,7 +233,7 @@ class VllmEngine:
         self._llm.wake_up(tags=["scheduling"])
 
     def rest(self) -> None:
-        """Leave the GPU to somebody else: weights and cache are dropped, the version with them."""
+        """Free the GPU: drop weights, cache and version."""
         self._llm.sleep(level=2)
         self._is_asleep, self.version = True, -1
 
@@ -236,13 +245,14 @@ class VllmEngine:
 
 
 def _start(settings: VllmSettings) -> Any:
-    """Start vLLM as the measurements ask for; on a CPU without compiling anything."""
+    """Start vLLM as the measurements require; on a CPU nothing is compiled."""
     is_cpu = settings.device == "cpu"
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if settings.runs_apart else "0"
     if is_cpu:
         os.environ.setdefault("VLLM_CPU_CI_ENV", "1")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")  # others work here too
+        # Other processes need the cores too.
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     try:
         from vllm import LLM
     except ImportError as error:
@@ -255,24 +265,28 @@ def _start(settings: VllmSettings) -> Any:
         model=settings.model,
         load_format="dummy",
         dtype=settings.compute,
-        max_model_len=settings.max_tokens,
+        max_model_len=settings.context_tokens,
         max_num_seqs=settings.max_rows + _AUDITED,
         tensor_parallel_size=settings.tensor_parallel,
         gpu_memory_utilization=settings.memory_share,
         skip_tokenizer_init=True,
-        generation_config="vllm",  # the model's own defaults would cut the support
+        # The model's own generation config could cut the support by top-p or top-k.
+        generation_config="vllm",
         logprobs_mode="processed_logprobs",
         enforce_eager=is_cpu,
-        # a prompt cut in two winds its rollout's generator back, which a CPU's cannot
+        # A chunked prompt rewinds its rollout's generator, which is not possible on a CPU.
         enable_chunked_prefill=not is_cpu,
-        max_num_batched_tokens=max(settings.max_tokens, _PREFILL_TOKENS),
-        enable_prefix_caching=True,  # the group's prompt is computed once
+        max_num_batched_tokens=max(settings.context_tokens, _PREFILL_TOKENS),
+        # The prompt of a group is computed once.
+        enable_prefix_caching=True,
         enable_sleep_mode=settings.can_sleep and not is_cpu,
         distributed_executor_backend="mp" if settings.tensor_parallel > 1 else "uni",
-        async_scheduling=False,  # a token in flight would carry the wrong version
+        # A token in flight would carry the wrong version.
+        async_scheduling=False,
         disable_log_stats=True,
     )
-    if settings.runs_apart:  # from now on weights are read from files, and no dummies
+    # From now on weights are read from files, not made up as at the start.
+    if settings.runs_apart:
         overrides = {"load_config": {"load_format": "safetensors"}}
         llm.collective_rpc("update_config", kwargs={"overrides": overrides})
     return llm
@@ -280,12 +294,12 @@ def _start(settings: VllmSettings) -> Any:
 
 @contextmanager
 def _in_memory(weights: Weights) -> Iterator[Path]:
-    """Write weights as files into memory, a few at a time; remove what a killed process left."""
-    place = _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
-    for left in place.glob(f"{_PREFIX}*"):
+    """Write weights to files in memory, part by part; remove files that a killed process left."""
+    parent = _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
+    for left in parent.glob(f"{_PREFIX}*"):
         if not psutil.pid_exists(int(left.name.removeprefix(_PREFIX))):
             shutil.rmtree(left, ignore_errors=True)
-    directory = place / f"{_PREFIX}{os.getpid()}"
+    directory = parent / f"{_PREFIX}{os.getpid()}"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     try:
@@ -300,7 +314,7 @@ def _in_memory(weights: Weights) -> Iterator[Path]:
 
 
 def _shared_in(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Return the names whose memory another one before them has."""
+    """Return the names of tensors whose memory belongs to an earlier tensor too."""
     seen: set[int] = set()
     shared = []
     for name, tensor in tensors.items():
@@ -314,14 +328,16 @@ def _as_prompt(tokens: Tokens) -> dict[str, list[int]]:
     return {"prompt_token_ids": tokens.tolist()}
 
 
-def _chosen(tokens: Sequence[int], places: Any) -> list[float]:
-    """Return the log-probabilities of the given tokens out of vLLM's dictionaries, one a place."""
-    if places is None:
+def _chosen(tokens: Sequence[int], by_position: Any) -> list[float]:
+    """Return the log-probabilities of tokens from vLLM's dictionaries, one for each position."""
+    if by_position is None:
         raise EngineError("vLLM returned no log-probabilities", expected="one for each token")
-    return [place[token].logprob for token, place in zip(tokens, places, strict=True)]
+    return [
+        candidates[token].logprob for token, candidates in zip(tokens, by_position, strict=True)
+    ]
 
 
-def _seed(request: Request) -> int:
-    """Return a rollout's seed, from its prompt's and its place in the group."""
+def _seed(request: SampleRequest) -> int:
+    """Return a rollout's seed, from its prompt's seed and its index in the group."""
     text = f"{request.seed}/{request.index}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")

@@ -1,24 +1,34 @@
-"""A handle on a policy's weights, as it crosses from learner to sampler."""
+"""A policy's weights as they cross from learner to sampler, and the dtypes engines compute in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+import torch
 from torch import Tensor
 
 from reasonrl.errors import EngineError
 
+Compute: TypeAlias = Literal["float32", "bfloat16"]
+"""The dtype that the decoder's layers compute in, as recipes write it."""
+
+COMPUTE_DTYPES: dict[Compute, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+}
+
 WEIGHT, MOMENT = "weight.", "adam."
-"""What the names of a learner's saved tensors begin with."""
+"""The prefixes of the names of a learner's saved tensors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Weights:
-    """Hold tensors under every name of the Hugging Face state dict, tied aliases included.
+    """Tensors under every name of the Hugging Face state dict, tied aliases included.
 
-    An engine that is sent a tied model without its alias keeps the old head and says nothing, so
-    the alias is part of the contract. `version` counts updates since the run's start.
+    An engine that gets a tied model without its alias silently keeps the old head, so the alias is
+    part of the contract. `version` counts updates since the run's start.
     """
 
     tensors: Mapping[str, Tensor]
@@ -31,15 +41,16 @@ def check_complete(sent: Set[str], wanted: Set[str]) -> None:
         raise EngineError(
             f"{len(missing)} weights were not sent, {min(missing)} among them",
             expected="every name of the model's state dict, tied aliases included",
+            remedy="send the whole of the learner's weights()",
         )
 
 
 def in_parts(
     tensors: Iterable[tuple[str, Tensor]], *, part_bytes: int
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield tensors in order, each part as soon as it has `part_bytes`; the last has what is left.
+    """Yield tensors in order, in parts that end once they hold `part_bytes`; the last may be less.
 
-    So no more than a part exists twice where weights are copied from one place to another.
+    A copy that works part by part holds no more than one part twice.
     """
     part: dict[str, Tensor] = {}
     used = 0

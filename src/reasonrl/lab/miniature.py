@@ -40,8 +40,8 @@ from reasonrl.lab.problems import (
 from reasonrl.lab.traces import OPEN, Habits, vocabulary, write_trace
 from reasonrl.lab.world import Draws, World, WorldSpec, draw_chains, make_world, question
 from reasonrl.models.fetch import cache_dir
-from reasonrl.models.hf import LanguageModel
-from reasonrl.models.small import EOS, SmallShape, build_small, word_ids
+from reasonrl.models.hf import LanguageModel, settled
+from reasonrl.models.random import EOS, SmallShape, build_small, word_ids
 from reasonrl.terminal import Console
 from reasonrl.types import Group, Message, Problem
 
@@ -143,7 +143,7 @@ def build(spec: Spec, seed: int, directory: Path, console: Console) -> Miniature
     keep_freed_memory()
     world = make_world(spec.world)
     words = vocabulary(spec.world)
-    model = build_small(words, OPEN, spec.shape, seed=seed, name=NAME)
+    model = settled(*build_small(words, OPEN, spec.shape, seed=seed), NAME)
     teacher = _Teacher(spec, world, seed, ids=word_ids(words, OPEN))
     with LocalEngine(model, _OPTIMIZER, token_budget=_TOKENS, max_rows=_ROWS) as engine:
         with console.phase("learning from traces", spec.steps) as progress:

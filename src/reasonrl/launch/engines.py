@@ -331,8 +331,8 @@ def vllm_settings(engine: RayEngineConfig, workload: Workload) -> VllmSettings:
         model=as_directory(workload.model),
         weight_names=frozenset(model.module.state_dict()),
         eos_ids=tuple(sorted(model.eos_ids)),
-        # vLLM refuses a prompt that fills its context: scoring needs one token more.
-        max_tokens=min(workload.context_tokens + 1, model.context),
+        # Scoring makes vLLM sample one token more than the sequence that it scores.
+        context_tokens=min(workload.context_tokens + 1, model.context),
         compute=engine.compute,
         max_rows=engine.max_rows,
         tensor_parallel=engine.rollout.tensor_parallel,

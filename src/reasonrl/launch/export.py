@@ -27,8 +27,9 @@ from reasonrl.launch.models import NamedModel, find_model, open_model, take_over
 from reasonrl.launch.request import BENCHMARKS
 from reasonrl.loop.state import read_state
 from reasonrl.models import fetch
-from reasonrl.models.hf import TINY, LanguageModel
+from reasonrl.models.hf import LanguageModel
 from reasonrl.models.plain import score_plainly
+from reasonrl.models.random import is_tiny
 from reasonrl.recipe import Recipe
 from reasonrl.recipe.toml import dump_table
 from reasonrl.report.card import CardFacts, render_card
@@ -268,7 +269,7 @@ def _benchmarks(recipes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
 
 def origin_of(name: str) -> tuple[str, str, str]:
     """Return the base model's name, hub id and licence; empty where unknown."""
-    if name == TINY:
+    if is_tiny(name):
         return "", "", "apache-2.0"
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
         return Path(name).name, "", ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup
-from reasonrl.engines.protocols import LearnerEngine, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch, UpdateStats
 from reasonrl.loop.batch import build_batch, sampled_entropy, split_minibatches
 from reasonrl.loop.variants import (
     choose_tokens,
@@ -60,9 +60,9 @@ def prepare(
     batch = build_batch(kept)
     ref_N = old_N = weights_N = None
     if update.kl_coefficient:
-        ref_N = learner.reference_logprobs(batch, temperature=temperature)
+        ref_N = learner.at_tokens(batch, TokenValue.REFERENCE_LOGPROBS, temperature=temperature)
     if _asks_for_old_logprobs(stage) or not _is_on_policy(stage, pipeline):
-        old_N = learner.logprobs(batch, temperature=temperature)
+        old_N = learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=temperature)
     if pipeline is not None and old_N is not None:
         weights_N = importance_weights(
             pipeline.correction,

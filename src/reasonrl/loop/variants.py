@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reasonrl.algo import focus, sequence
-from reasonrl.engines.protocols import LearnerEngine, TrainBatch
+from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch
 from reasonrl.recipe import ClipCov, Focus, HighEntropy, KlCov, RolloutConfig, UpdateConfig
 from reasonrl.types import Logprobs, Surrogate
 
@@ -46,7 +46,7 @@ def choose_tokens(
         case None:
             return TokenChoice()
         case HighEntropy():
-            entropies_N = learner.entropies(batch, temperature=temperature)
+            entropies_N = learner.at_tokens(batch, TokenValue.ENTROPIES, temperature=temperature)
             kept_N = focus.high_entropy(entropies_N, share=chosen.share)
             return TokenChoice(weights_N=_float(kept_N))
     if old_logprobs_N is None:
@@ -90,7 +90,7 @@ def with_rollout_ratios(
     """
     if is_first or minibatch.old_logprobs_N is None:
         return replace(minibatch, old_logprobs_N=None)
-    now_N = learner.logprobs(minibatch, temperature=temperature)
+    now_N = learner.at_tokens(minibatch, TokenValue.LOGPROBS, temperature=temperature)
     old_N = sequence.gspo_old_logprobs(now_N, minibatch.old_logprobs_N, minibatch.lengths)
     return replace(minibatch, old_logprobs_N=old_N)
 

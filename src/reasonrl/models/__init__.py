@@ -1,1 +1,1 @@
-"""Language models and their tokenizers: where they come from and how they attend."""
+"""Language models and their tokenizers: sources, attention layouts and leaner layers."""

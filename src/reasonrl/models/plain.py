@@ -1,6 +1,6 @@
-"""A model directory as anybody would load it: plain transformers, nothing of this package's layers.
+"""Scores of a model directory under plain transformers, without this package's layers.
 
-For checks that what was exported is what was trained. Called by `launch.export`.
+For the check that an exported model is the trained one. Called by `launch.export`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from reasonrl.types import Logprobs, Message, Tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlainScore:
-    """Hold what plain transformers says of one answer.
+    """The score of one answer under plain transformers.
 
-    `prompt` is what its tokenizer makes of the turns, `text` of the answer's tokens; `logprobs` are
-    those of the answer's tokens, `best` those of the likeliest tokens in their places.
+    `prompt` are the turns as its tokenizer encodes them, `text` is the answer as it decodes it;
+    `logprobs` belong to the answer's tokens, `best` to the likeliest token at each position.
     """
 
     prompt: Tokens
@@ -36,19 +36,19 @@ class PlainScore:
 def score_plainly(
     directory: Path, answers: Sequence[tuple[Sequence[Message], Tokens]]
 ) -> list[PlainScore]:
-    """Load a directory and score answers, each given as turns and the tokens that answered them."""
+    """Load a directory and score answers, each given as the turns before it and its tokens."""
     hf_logging.disable_progress_bar()
     tokenizer = ChatTokenizer(AutoTokenizer.from_pretrained(directory), where=str(directory))
     module = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
     module.eval()
-    found = []
+    scores = []
     for turns, answer in answers:
         prompt = tokenizer.encode_chat(turns)
         tokens = torch.as_tensor(np.concatenate((prompt, answer)), dtype=torch.long)
         logits = module(tokens[None]).logits[0, len(prompt) - 1 : -1].float()
         logprobs = torch.log_softmax(logits, dim=-1)
         chosen = logprobs.gather(1, tokens[len(prompt) :, None])[:, 0]
-        found.append(
+        scores.append(
             PlainScore(
                 prompt=prompt,
                 text=tokenizer.decode(answer),
@@ -56,4 +56,4 @@ def score_plainly(
                 best=logprobs.max(dim=1).values.numpy(),
             )
         )
-    return found
+    return scores

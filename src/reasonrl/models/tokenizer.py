@@ -1,6 +1,6 @@
 """From chat turns to token ids, once; and from ids to text, for verifiers and records only.
 
-Training never goes back from text to ids: what was sampled is what is trained on.
+Training never turns text back into ids: it trains on the sampled ids.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class ChatTokenizer:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
             ids = self.hf.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
-        except TemplateError as error:  # some refuse a system turn
+        except TemplateError as error:
+            # Some templates refuse a system turn.
             raise ModelError(
                 f"the chat template refuses {[message.role for message in messages]}: {error}",
                 where=self.where,
@@ -55,9 +56,9 @@ class ChatTokenizer:
         return np.asarray(ids, dtype=np.int32)
 
     def word(self, token: int) -> str:
-        """Return one token as it stands in the vocabulary: for pictures only."""
+        """Return one token as the vocabulary spells it, for pictures only."""
         return str(self.hf.convert_ids_to_tokens(token))
 
     def decode(self, tokens: Tokens) -> str:
-        """Return the text a verifier reads; special tokens such as EOS are not part of it."""
+        """Return the text for verifiers, without special tokens such as EOS."""
         return self.hf.decode(tokens.tolist(), skip_special_tokens=True)

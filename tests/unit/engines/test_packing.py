@@ -39,7 +39,7 @@ def test_every_token_is_in_one_share_of_one_round(lengths, budget, ranks):
     whole = np.concatenate([c for group in batch.groups for c in group.completions])
     rounds = share_out(batch, token_budget=budget, ranks=ranks)
     assert all(len(shares) == ranks for shares in rounds)
-    found = []
+    computed = []
     for shares in rounds:
         for share in shares:
             micro = pack(share, device="cpu", multiple_of=4)
@@ -47,8 +47,8 @@ def test_every_token_is_in_one_share_of_one_round(lengths, budget, ranks):
             assert micro.tokens_1L.shape[1] > 0
             assert sum(p.n_fed for p in share) <= budget or len(share) == 1
             np.testing.assert_array_equal(whole[micro.index_N.numpy()], micro.targets_N.numpy())
-            found += micro.index_N.tolist()
-    assert sorted(found) == list(range(batch.n_tokens))
+            computed += micro.index_N.tolist()
+    assert sorted(computed) == list(range(batch.n_tokens))
 
 
 @settings(max_examples=50, deadline=None)

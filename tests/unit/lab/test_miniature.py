@@ -13,7 +13,7 @@ from reasonrl.lab.problems import HELDOUT, TRAIN, Sizes
 from reasonrl.lab.world import WorldSpec
 from reasonrl.launch.train import train
 from reasonrl.models.hf import load_model
-from reasonrl.models.small import SmallShape
+from reasonrl.models.random import SmallShape
 from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import miniature_base
 from reasonrl.terminal import Console

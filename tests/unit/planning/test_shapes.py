@@ -6,7 +6,7 @@ import os
 import pytest
 
 from reasonrl.errors import ConfigError
-from reasonrl.models.tiny import build_tiny
+from reasonrl.models.random import build_tiny
 from reasonrl.planning.gpus import gpu_of
 from reasonrl.planning.shapes import SHAPES, shape_of
 

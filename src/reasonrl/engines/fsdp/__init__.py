@@ -1,4 +1,4 @@
-"""The FSDP2 engine: learning on many ranks, each holding a part of every weight and moment."""
+"""The FSDP2 engine: learning on many ranks; each holds a part of every weight and moment."""
 
 from reasonrl.engines.fsdp.engine import FsdpLearner
 from reasonrl.engines.fsdp.ranks import Ranks, join

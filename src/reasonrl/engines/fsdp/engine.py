@@ -1,8 +1,8 @@
 """One rank of the FSDP2 engine. Every method is collective: all ranks call it, with the same batch.
 
 Each rank takes its share of the batch's tokens; sums and log-probabilities are added over ranks,
-so that every rank returns the same. Serves the learner's protocol, on a CPU with gloo as on GPUs
-with nccl.
+so that every rank returns the same result. Implements the learner's protocol, on CPUs with gloo
+and on GPUs with nccl.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,21 +24,33 @@ from reasonrl.engines.fsdp import policy
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart, part_of
 from reasonrl.engines.packing import Microbatch, pack, share_out
-from reasonrl.engines.protocols import Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
-from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
-from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
-from reasonrl.errors import EngineError, StorageError
+from reasonrl.engines.update import (
+    MOMENTS,
+    OptimizerSettings,
+    adamw,
+    as_row,
+    by_name,
+    check_not_empty,
+    kept,
+    loss_at,
+    take_step,
+    value_at,
+    zero_row,
+)
+from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
+from reasonrl.errors import StorageError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs
 
 
 class FsdpLearner:
-    """Hold a rank's share of policy and optimizer.
+    """A rank's share of policy and optimizer.
 
-    `outline` is the model on the meta device, `load` reads it (rank 0 alone calls it). The options
-    are those of the local engine; `token_budget` bounds this rank's tokens of a microbatch: a row
-    that `sequence_parallel` ranks share may be so many times longer.
+    `outline` returns the model on the meta device; `load` reads it, and only rank 0 calls it. The
+    options are those of the local engine. `token_budget` bounds this rank's tokens of a microbatch:
+    a row that `sequence_parallel` ranks share may be `sequence_parallel` times longer.
     """
 
     def __init__(
@@ -49,14 +61,14 @@ class FsdpLearner:
         optimizer: OptimizerSettings,
         *,
         token_budget: int,
-        compute: Literal["float32", "bfloat16"] = "float32",
+        compute: Compute = "float32",
         recompute: bool = False,
         keep_reference: bool = False,
     ) -> None:
         self.version = 0
         self.ranks = ranks
         self.token_budget = token_budget
-        self._compute = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        self._compute = COMPUTE_DTYPES[compute]
         self._settings = optimizer
 
         def build() -> torch.nn.Module:
@@ -69,24 +81,16 @@ class FsdpLearner:
 
     # learning
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(self.module, batch, policy.score(temperature))
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(self.module, batch, policy.entropy(temperature))
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        if self._reference is None:
-            raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
-        return self._at_tokens(self._reference, batch, policy.score(temperature))
-
     @torch.no_grad()
-    def _at_tokens(self, module: torch.nn.Module, batch: TrainBatch, work: policy.Work) -> Logprobs:
-        found = np.zeros(batch.n_tokens, dtype=np.float32)
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        is_reference = what is TokenValue.REFERENCE_LOGPROBS
+        module = kept(self._reference) if is_reference else self.module
+        work = policy.read(value_at(what, temperature))
+        values_N = np.zeros(batch.n_tokens, dtype=np.float32)
         for micro, part in self._rounds(batch):
-            values_N = module(part, micro.targets_N[part.chosen_N], work=work)
-            found[_places(micro, part)] = values_N.cpu().numpy()
-        return self._together(found)
+            part_N = module(part, micro.targets_N[part.chosen_N], work=work)
+            values_N[_batch_index(micro, part)] = part_N.cpu().numpy()
+        return self._over_ranks(values_N)
 
     def update(
         self,
@@ -96,8 +100,7 @@ class FsdpLearner:
         learning_rate: float,
         progress: Progress | None = None,
     ) -> UpdateStats:
-        if batch.n_tokens == 0:
-            raise EngineError("an update needs at least one trained token")
+        check_not_empty(batch)
         self._optimizer.zero_grad()
         logprobs_N = np.zeros(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
@@ -107,20 +110,17 @@ class FsdpLearner:
             self._backward(micro, part, batch, objective, logprobs_N, sums)
             if progress and self.ranks.part == 0:
                 progress(micro.n_rollouts)
-        gradient_norm = take_step(
-            self._optimizer, self._parameters.values(), self._settings, learning_rate
-        )
-        totals = self._sums(sums)
-        return UpdateStats(
-            n_tokens=batch.n_tokens,
+        with policy.writing_weights(self.module):
+            gradient_norm = take_step(
+                self._optimizer, self._parameters.values(), self._settings, learning_rate
+            )
+        rows = [zero_row(self.ranks.device), *map(as_row, sums)]
+        return UpdateStats.of(
+            batch,
+            by_name(self.ranks.total(torch.stack(rows).sum(0))),
             n_microbatches=n_rounds,
-            policy_sum=totals[0],
-            entropy_sum_nats=totals[1],
-            kl_sum=totals[2],
-            ratio_sum=totals[3],
-            clipped_sum=totals[4],
             gradient_norm=gradient_norm,
-            logprobs_N=self._together(logprobs_N),
+            logprobs_N=self._over_ranks(logprobs_N),
         )
 
     def _backward(
@@ -132,17 +132,17 @@ class FsdpLearner:
         logprobs_N: Logprobs,
         sums: list[TokenSums],
     ) -> None:
-        """Add the gradient of this rank's part; FSDP adds over ranks and shards.
+        """Add the gradient of this rank's part; FSDP reduces it over ranks and shards it.
 
-        FSDP takes the mean over ranks and the objective has one global denominator: the loss is
-        multiplied by their number.
+        FSDP takes the mean over ranks, but the objective has one global denominator, so the loss is
+        multiplied by the number of ranks.
         """
-        places = _places(micro, part)
+        index_N = _batch_index(micro, part)
         advantages_N = micro.advantages_N[part.chosen_N]
         scale = self.ranks.world / batch.n_tokens
 
         def chunk_loss(block: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
-            index = places[block]
+            index = index_N[block]
             logprobs_N[index] = logprobs.detach().cpu().numpy()
             loss, block_sums = loss_at(
                 index,
@@ -159,7 +159,7 @@ class FsdpLearner:
         self.module(part, micro.targets_N[part.chosen_N], work=work).backward()
 
     def _rounds(self, batch: TrainBatch) -> Iterator[tuple[Microbatch, RowPart]]:
-        """Yield this rank's share of every round, an idle row where it has none."""
+        """Yield this rank's part of every round, a padding row where it has no share."""
         ranks = self.ranks
         budget = self.token_budget * ranks.sequence_parallel
         for shares in share_out(batch, token_budget=budget, ranks=ranks.n_rows):
@@ -171,17 +171,10 @@ class FsdpLearner:
             )
             yield micro, part
 
-    def _together(self, mine_N: Logprobs) -> Logprobs:
-        """Return what the ranks have found between them; each token belongs to one."""
+    def _over_ranks(self, mine_N: Logprobs) -> Logprobs:
+        """Return the values of all tokens; each token is computed by one rank and 0 elsewhere."""
         total = self.ranks.total(torch.as_tensor(mine_N, device=self.ranks.device))
         return total.cpu().numpy()
-
-    def _sums(self, sums: list[TokenSums]) -> list[float]:
-        mine = [
-            torch.stack([one.policy, one.entropy, one.kl, one.ratio, one.clipped]) for one in sums
-        ]
-        zeros = torch.zeros(5, dtype=torch.float64, device=self.ranks.device)
-        return self.ranks.total(torch.stack([zeros, *mine]).sum(0)).tolist()
 
     # weights and state
 
@@ -189,7 +182,7 @@ class FsdpLearner:
         return Weights(tensors=dict(self.weights_in_turn()), version=self.version)
 
     def weights_in_turn(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every weight whole and in the dtype that samplers compute in, one at a time."""
+        """Yield every weight, unsharded and in the dtype that samplers compute in, one by one."""
         return policy.weights_of(self.module, self._compute)
 
     def save(self, directory: Path) -> None:
@@ -201,17 +194,17 @@ class FsdpLearner:
             raise StorageError(
                 f"a rank could not write its part: {cause}",
                 where=str(directory),
-                remedy="free space there; the run can be resumed from the checkpoint before",
+                remedy="free space there and resume the run from the checkpoint before",
             ) from None
 
     def load(self, directory: Path) -> None:
-        found = outline(directory)
-        check_names(found, self._parameters, where=directory)
+        stored = outline(directory)
+        check_names(stored, self._parameters, where=directory)
         self.reset_optimizer()
-        # counts of steps have one shape on one process and another on ranks: as they were written
+        # One process writes step counts of another shape than ranks do: read them as written.
         steps = {
             name: torch.empty(shape, dtype=dtype)
-            for name, (shape, dtype) in found.items()
+            for name, (shape, dtype) in stored.items()
             if name.startswith(f"{MOMENT}step.")
         }
         if steps:
@@ -222,14 +215,16 @@ class FsdpLearner:
                     "exp_avg_sq": torch.zeros_like(parameter),
                 }
         targets = self._state() | steps
-        read_into(directory, targets, is_alone=False)
-        self._take_steps(targets)
+        with policy.writing_weights(self.module):
+            read_into(directory, targets, is_alone=False)
+        self._set_steps(targets)
 
-    def _take_steps(self, targets: dict[str, Any]) -> None:
+    def _set_steps(self, targets: dict[str, Any]) -> None:
+        """Give the optimizer its step counts, on the device where fused AdamW reads them."""
         for name, parameter in self._parameters.items():
             if state := self._optimizer.state.get(parameter):
                 step = targets[f"{MOMENT}step.{name}"].reshape(())
-                state["step"] = step.to(self.ranks.device)  # where fused AdamW reads it
+                state["step"] = step.to(self.ranks.device)
 
     def _state(self) -> dict[str, Any]:
         """Return this rank's shards of weights and moments, under the local engine's names."""
@@ -246,7 +241,7 @@ class FsdpLearner:
         self._optimizer = adamw(self._parameters.values(), self._settings)
 
     def rest(self) -> None:
-        """Leave the GPU to the samplers: the share waits in the host's memory."""
+        """Leave the GPU to the samplers: move this rank's share to the host's memory."""
         self._move("cpu")
 
     def return_to_work(self) -> None:
@@ -262,7 +257,8 @@ class FsdpLearner:
                 state[name] = value.to(device)
         if self.ranks.device != "cpu":
             gc.collect()
-            torch.cuda.empty_cache()  # else the freed blocks stay with this process
+            # Otherwise the freed blocks stay with this process.
+            torch.cuda.empty_cache()
 
     def __enter__(self) -> Self:
         return self
@@ -271,6 +267,6 @@ class FsdpLearner:
         self.ranks.leave()
 
 
-def _places(micro: Microbatch, part: RowPart) -> np.ndarray:
-    """Return where a part's targets stand among the batch's trained tokens."""
+def _batch_index(micro: Microbatch, part: RowPart) -> np.ndarray:
+    """Return the indices of a part's targets among the batch's trained tokens."""
     return micro.index_N[part.chosen_N].cpu().numpy()

@@ -1,14 +1,15 @@
-"""A policy on many ranks: built without memory, sharded, filled, and run as one module.
+"""A policy on many ranks: built on the meta device, sharded, filled, and run as one module.
 
-The decoder's layers are sharded units of their own, gathered one at a time and computed in
-`compute`; embedding, last norm and head form the outer unit in float32, as log-probabilities and
-entropies are. Layers stay transformers' own: those of `models.layers` add up gradients that FSDP
-would not see.
+Each decoder layer is a sharded unit of its own, gathered one at a time and computed in `compute`;
+embedding, last norm and head form the outer unit in float32, as log-probabilities and entropies
+are. The layers stay transformers' own, because those of `models.layers` accumulate gradients where
+FSDP does not see them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -20,7 +21,6 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from reasonrl.algo.head import ChunkLoss, backward_through_head, chunks
-from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart
 from reasonrl.models.hf import LanguageModel
@@ -35,14 +35,14 @@ def shard(
     compute: torch.dtype,
     recompute: bool,
 ) -> nn.Module:
-    """Turn a model without memory into this rank's share of it.
+    """Turn a model on the meta device into this rank's share of it.
 
-    `outline` has its parameters on the meta device; `load` reads the real ones and is called on
-    rank 0 alone, which hands them out.
+    `load` reads the real weights. Only rank 0 calls it, and sends the other ranks their shares.
     """
     module: Any = outline.module
     is_tied = module.lm_head.weight is module.model.embed_tokens.weight
-    assert is_tied == module.config.tie_word_embeddings  # noqa: S101  (else it would learn apart)
+    # An untied head of a tied model would learn apart from the embedding.
+    assert is_tied == module.config.tie_word_embeddings  # noqa: S101
     layers = module.model.layers
     if recompute:
         recompute_activations(module)
@@ -52,7 +52,7 @@ def shard(
     outer = MixedPrecisionPolicy(param_dtype=torch.float32, reduce_dtype=torch.float32)
     fully_shard(module, mesh=ranks.mesh, mp_policy=outer)
     module.to_empty(device=ranks.device)
-    _restore_what_is_no_weight(module, ranks.device)
+    _restore_buffers_and_ties(module, ranks.device)
     weights = load().module.state_dict() if ranks.rank == 0 else {}
     set_model_state_dict(
         module, weights, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
@@ -61,10 +61,10 @@ def shard(
     return cast(nn.Module, module)
 
 
-def _restore_what_is_no_weight(module: Any, device: str) -> None:
-    """Make the position frequencies again and tie what is tied: memory without content has neither.
+def _restore_buffers_and_ties(module: Any, device: str) -> None:
+    """Compute the position frequencies again and tie the head: `to_empty` loses both.
 
-    Buffers that no checkpoint holds are not among the weights that are handed out.
+    The frequencies are a buffer that no checkpoint holds, so they do not come with the weights.
     """
     rotary = module.model.rotary_emb
     module.model.rotary_emb = type(rotary)(config=module.config).to(device)
@@ -72,18 +72,33 @@ def _restore_what_is_no_weight(module: Any, device: str) -> None:
         module.lm_head.weight = module.model.embed_tokens.weight
 
 
-def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
-    """Yield every weight whole, by its name in the state dict; a collective call.
+@contextmanager
+def writing_weights(module: nn.Module) -> Iterator[None]:
+    """Write this rank's shares in this context; at its end the gathered weights are dropped.
 
-    One weight at a time exists whole, so no rank needs room for the model.
+    FSDP keeps the outer unit gathered after a forward pass that no backward pass follows. The next
+    forward pass would run on these weights although the shares have changed.
+    """
+    assert isinstance(module, FSDPModule)  # noqa: S101
+    try:
+        yield
+    finally:
+        module.reshard()
+
+
+def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """Yield every weight unsharded, by its name in the state dict; a collective call.
+
+    Only one weight at a time is unsharded, so no rank needs room for the model.
     """
     for name, value in module.state_dict().items():
-        mine = value.detach().to(dtype, copy=True)  # before it crosses
+        # The cast comes first, so that fewer bytes cross between ranks.
+        mine = value.detach().to(dtype, copy=True)
         yield name, mine.full_tensor() if isinstance(mine, DTensor) else mine
 
 
 def _run(module: Any, part: RowPart, targets_N: Tensor, *, work: Work) -> Tensor:
-    """Run the decoder on a part of a row and do the head's work; FSDP gathers around this."""
+    """Run the decoder on a part of a row, then the head's work; FSDP gathers around this call."""
     hidden_LD = module.model(
         input_ids=part.tokens_1L,
         position_ids=part.positions_1L,
@@ -95,31 +110,23 @@ def _run(module: Any, part: RowPart, targets_N: Tensor, *, work: Work) -> Tensor
 
 
 Work = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""What is done with hidden states [N, D], the head's weight [V, D] and the targets [N]."""
+"""A function of hidden states [N, D], the head's weight [V, D] and the targets [N]."""
 
 
-def score(temperature: float) -> Work:
-    """Return the targets' log-probabilities, [N]."""
-    return _at_tokens(lambda logits, targets: token_logprobs(logits, targets, temperature))
+def read(value: Callable[[Tensor, Tensor], Tensor]) -> Work:
+    """Return the work that computes a value for each target, [N], from its logits."""
 
-
-def entropy(temperature: float) -> Work:
-    """Return the policy's entropies at the targets, [N]."""
-    return _at_tokens(lambda logits, _targets: token_entropies(logits, temperature))
-
-
-def _at_tokens(of: Callable[[Tensor, Tensor], Tensor]) -> Work:
     def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
-        found = [
-            of(hidden_ND[part] @ weight_VD.T, targets_N[part]) for part in chunks(len(targets_N))
+        parts = [
+            value(hidden_ND[part] @ weight_VD.T, targets_N[part]) for part in chunks(len(targets_N))
         ]
-        return torch.cat(found) if found else hidden_ND.new_zeros(0)
+        return torch.cat(parts) if parts else hidden_ND.new_zeros(0)
 
     return work
 
 
 def learn(temperature: float, chunk_loss: ChunkLoss) -> Work:
-    """Return a scalar whose gradient is the loss's, streamed through the head."""
+    """Return the work that computes a scalar with the loss's gradient, in chunks of the head."""
 
     def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
         return cast(
@@ -131,10 +138,10 @@ def learn(temperature: float, chunk_loss: ChunkLoss) -> Work:
 
 
 class _StreamedHead(Function):
-    """Stand for the loss: the head's backward pass runs within the forward one, chunk by chunk.
+    """A scalar in place of the loss: the head's backward pass runs in the forward one, in chunks.
 
-    The gradients are kept and handed over when autograd asks, so that FSDP sees the head's. A rank
-    without targets hands over zeros: the others wait for it.
+    The gradients are kept and returned when autograd asks for them, so that FSDP sees the head's.
+    A rank without targets returns zeros, because the other ranks wait for its gradient.
     """
 
     @staticmethod
@@ -151,7 +158,7 @@ class _StreamedHead(Function):
         at_hidden = backward_through_head(
             hidden_ND.detach(), weight, targets_N, temperature, chunk_loss
         )
-        assert weight.grad is not None  # noqa: S101  (zeros at least)
+        assert weight.grad is not None  # noqa: S101  (zeros without targets)
         ctx.save_for_backward(at_hidden, weight.grad)
         return hidden_ND.new_zeros(())
 
@@ -162,7 +169,7 @@ class _StreamedHead(Function):
 
 
 def move(module: nn.Module, device: str) -> None:
-    """Move a share to a device, to make room on another."""
+    """Move a rank's share to a device, to free memory on another."""
     assert isinstance(module, FSDPModule)  # noqa: S101
     module.reshard()
     cast(nn.Module, module).to(device)

@@ -1,4 +1,4 @@
-"""Who takes part: the process group of all ranks, and within it the groups that share a row."""
+"""The process group of all ranks, and within it the groups of ranks that share a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reasonrl.errors import EngineError
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ranks:
-    """Hold this process's place. Rows go to `n_rows` groups of `sequence_parallel` ranks each;
+    """One process's rank among all. Rows go to `n_rows` groups of `sequence_parallel` ranks each;
     parameters are sharded over all ranks."""
 
     rank: int
@@ -32,21 +32,21 @@ class Ranks:
 
     @property
     def row(self) -> int:
-        """Return which of the rows of a round this rank works on."""
+        """Return the index of the row of a round that this rank works on."""
         return self.rank // self.sequence_parallel
 
     @property
     def part(self) -> int:
-        """Return which part of its row this rank holds."""
+        """Return the index of the part of its row that this rank holds."""
         return self.rank % self.sequence_parallel
 
     def total(self, values: Tensor) -> Tensor:
-        """Return the sum over all ranks, in place."""
+        """Sum over all ranks, in place, and return the sum."""
         dist.all_reduce(values)
         return values
 
     def leave(self) -> None:
-        """Leave the group. Nothing collective can be called afterwards."""
+        """Leave the group. No collective call works afterwards."""
         if dist.is_initialized():
             dist.destroy_process_group()
 
@@ -60,7 +60,7 @@ def join(
     sequence_parallel: int = 1,
     timeout_s: float = 3_600.0,
 ) -> Ranks:
-    """Join the other ranks at `address`, a URL such as tcp://host:port; waits for all of them.
+    """Join the other ranks at `address`, a URL such as tcp://host:port, and wait for all of them.
 
     Raises EngineError when the ranks cannot be divided into rows.
     """
@@ -69,6 +69,7 @@ def join(
             f"{world} ranks cannot work in groups of {sequence_parallel}",
             where="engine.learner",
             expected="ranks a multiple of sequence_parallel",
+            remedy="set engine.learner.ranks or engine.learner.sequence_parallel accordingly",
         )
     if device != "cpu":
         torch.cuda.set_device(device)
@@ -80,7 +81,8 @@ def join(
         timeout=timedelta(seconds=timeout_s),
     )
     row_group = None
-    for first in range(0, world, sequence_parallel):  # every rank makes every group
+    # torch requires that every rank takes part in making every group.
+    for first in range(0, world, sequence_parallel):
         members = list(range(first, first + sequence_parallel))
         group = dist.new_group(members)
         if rank in members:

@@ -1,8 +1,8 @@
 """Sequence parallelism: ranks share the tokens of a row, and within attention its heads.
 
-Everything but attention works on tokens alone, so a rank holds L / S of a row's L tokens. For
-attention the ranks exchange: each gets all tokens of H / S heads, attends as on one rank, and gives
-its part back (DeepSpeed-Ulysses, arXiv 2309.14509). It is a layout like any other.
+Outside attention every token is computed alone, so a rank holds L / S of a row's L tokens. For
+attention the ranks exchange: each gets all tokens of H / S heads, attends as on one rank, and
+returns its part (DeepSpeed-Ulysses, arXiv 2309.14509). To the model it is a layout like any other.
 
 Axes as in models.attention; S ranks share a row.
 """
@@ -26,10 +26,10 @@ from reasonrl.models.attention import Layout
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowPart:
-    """Hold the part of a microbatch that one rank works on.
+    """The part of a microbatch that one rank works on.
 
-    `predictors_N` are places in this part; `chosen_N` says which of the microbatch's targets they
-    predict.
+    `predictors_N` are positions in this part; `chosen_N` are the indices of the microbatch's
+    targets that they predict.
     """
 
     tokens_1L: Tensor
@@ -59,7 +59,7 @@ def part_of(micro: Microbatch, *, part: int, parts: int, group: ProcessGroup | N
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardedRow:
-    """Attend over a row whose tokens lie on several ranks, as `inner` does over a whole one."""
+    """Attend over a row whose tokens lie on several ranks, as `inner` does over a whole row."""
 
     inner: Layout
     group: ProcessGroup
@@ -69,20 +69,20 @@ class ShardedRow:
         self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
     ) -> Tensor:
         key_1KLD, value_1KLD = (
-            _divisible(each, query_1HLD.shape[1], self.parts) for each in (key_1KLD, value_1KLD)
+            _divisible(x_1KLD, query_1HLD.shape[1], self.parts) for x_1KLD in (key_1KLD, value_1KLD)
         )
-        query, key, value = (self._to_heads(each) for each in (query_1HLD, key_1KLD, value_1KLD))
+        query, key, value = map(self._to_heads, (query_1HLD, key_1KLD, value_1KLD))
         return self._to_tokens(self.inner.attend(layer, query, key, value, scale))
 
     def _to_heads(self, x_1HLD: Tensor) -> Tensor:
-        """Give [1, H, L/S, D], get [1, H/S, L, D]."""
+        """Send [1, H, L/S, D] and receive [1, H/S, L, D]."""
         _, heads, length, size = x_1HLD.shape
         parts_S = x_1HLD.view(self.parts, heads // self.parts, length, size)
         swapped = _swap(parts_S, self.group)  # [S, H/S, L/S, D], S along the row
         return swapped.transpose(0, 1).reshape(1, heads // self.parts, -1, size)
 
     def _to_tokens(self, x_1LHD: Tensor) -> Tensor:
-        """Give [1, L, H/S, D], get [1, L/S, H, D]."""
+        """Send [1, L, H/S, D] and receive [1, L/S, H, D]."""
         _, length, heads, size = x_1LHD.shape
         parts_S = x_1LHD.reshape(self.parts, length // self.parts, heads, size)
         swapped = _swap(parts_S, self.group)  # [S, L/S, H/S, D], S along the heads
@@ -90,7 +90,7 @@ class ShardedRow:
 
 
 def _divisible(x_1KLD: Tensor, query_heads: int, parts: int) -> Tensor:
-    """Repeat key-value heads until they can be divided; which query uses which stays the same."""
+    """Repeat key-value heads until they can be divided; each query keeps its key and value."""
     heads = x_1KLD.shape[1]
     repeats = parts // gcd(heads, parts)
     if query_heads % (heads * repeats) or query_heads % parts:
@@ -98,6 +98,7 @@ def _divisible(x_1KLD: Tensor, query_heads: int, parts: int) -> Tensor:
             f"{query_heads} query and {heads} key-value heads cannot be divided by {parts}",
             where="engine.learner.sequence_parallel",
             expected="a divisor of the query heads",
+            remedy=f"set engine.learner.sequence_parallel to a divisor of {query_heads}",
         )
     return x_1KLD if repeats == 1 else x_1KLD.repeat_interleave(repeats, dim=1)
 
@@ -107,7 +108,7 @@ def _swap(x_S: Tensor, group: ProcessGroup) -> Tensor:
 
 
 class _AllToAll(Function):
-    """Send the i-th part to rank i of the group; its gradient comes back the same way."""
+    """Send the i-th part to rank i of the group; the gradient takes the same way back."""
 
     @staticmethod
     def forward(ctx: Any, x_S: Tensor, group: ProcessGroup) -> Tensor:

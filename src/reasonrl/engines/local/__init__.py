@@ -1,4 +1,4 @@
-"""The local engine: sampling and learning on one module in one process, on a CPU or one GPU."""
+"""The local engine: sampling and learning in one process, on a CPU or one GPU."""
 
 from reasonrl.engines.local.engine import LocalEngine
 from reasonrl.engines.local.sampler import LocalSampler

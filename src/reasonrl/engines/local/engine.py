@@ -1,7 +1,7 @@
 """The local engine: one module samples and learns, in one process, on a CPU or one GPU.
 
-It serves both protocols. Since sampler and learner share their weights, `load_weights` only counts
-versions, and `rollout_logprobs` equal `old_logprobs` up to float32 rounding.
+It implements both protocols. Sampler and learner share their weights, so `load_weights` only sets
+the version, and `rollout_logprobs` equal `old_logprobs` up to float32 rounding.
 """
 
 from __future__ import annotations
@@ -10,26 +10,31 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.local.scoring import (
-    entropies_of_batch,
-    hidden_at_predictors,
-    score_batch,
-    score_pairs,
-)
+from reasonrl.engines.local.scoring import hidden_at_predictors, score_batch, score_pairs
 from reasonrl.engines.packing import Microbatch, microbatches
-from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
-from reasonrl.engines.update import MOMENTS, OptimizerSettings, adamw, loss_at, take_step
-from reasonrl.engines.weights import MOMENT, WEIGHT, Weights
+from reasonrl.engines.update import (
+    MOMENTS,
+    OptimizerSettings,
+    adamw,
+    as_row,
+    by_name,
+    check_not_empty,
+    kept,
+    loss_at,
+    take_step,
+    zero_row,
+)
+from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
@@ -41,8 +46,8 @@ class LocalEngine:
 
     `token_budget` bounds the tokens of a microbatch, `max_rows` the rollouts sampled side by side;
     both trade memory for speed and change no result beyond rounding. So does `recompute`: it keeps
-    one tensor a layer for the backward pass and computes the others again. `compute` is what the
-    layers calculate in; weights, their gradients, the head and the optimizer stay float32.
+    one tensor per layer for the backward pass and computes the others again. The layers compute in
+    `compute`; weights, their gradients, the head and the optimizer stay float32.
     """
 
     def __init__(
@@ -52,11 +57,11 @@ class LocalEngine:
         *,
         token_budget: int,
         max_rows: int,
-        compute: Literal["float32", "bfloat16"] = "float32",
+        compute: Compute = "float32",
         recompute: bool = False,
         keep_reference: bool = False,
     ) -> None:
-        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        dtype = COMPUTE_DTYPES[compute]
         layers.exchange(model.module, dtype)
         self.model = replace(model, compute=dtype)
         self.token_budget = token_budget
@@ -97,27 +102,19 @@ class LocalEngine:
         for name, tensor in weights.tensors.items():
             if own[name].data_ptr() != tensor.data_ptr():
                 raise EngineError(
-                    "the local engine was sent another module's weights",
+                    "the local engine was given another module's weights",
                     where=name,
-                    expected="the learner's own tensors: both sides share one module here",
+                    expected="its own weights(): sampler and learner share one module",
                 )
         self.version = version
 
     # learning
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._score(self.model, batch, temperature)
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        if self._reference is None:
-            raise EngineError("no reference policy was kept", remedy="set kl_coefficient above 0")
-        return self._score(self._reference, batch, temperature)
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return entropies_of_batch(self.model, batch, temperature, token_budget=self.token_budget)
-
-    def _score(self, model: LanguageModel, batch: TrainBatch, temperature: float) -> Logprobs:
-        return score_batch(model, batch, temperature, token_budget=self.token_budget)
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        model = kept(self._reference) if what is TokenValue.REFERENCE_LOGPROBS else self.model
+        return score_batch(
+            model, batch, what, temperature=temperature, token_budget=self.token_budget
+        )
 
     def update(
         self,
@@ -127,9 +124,9 @@ class LocalEngine:
         learning_rate: float,
         progress: Progress | None = None,
     ) -> UpdateStats:
-        if batch.n_tokens == 0:
-            raise EngineError("an update needs at least one trained token")
-        self._optimizer.zero_grad(set_to_none=False)  # kept: new pages cost more than zeros
+        check_not_empty(batch)
+        # The gradients keep their memory: new pages cost more than writing zeros.
+        self._optimizer.zero_grad(set_to_none=False)
         logprobs_N = np.empty(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
         n_microbatches = 0
@@ -138,18 +135,14 @@ class LocalEngine:
             sums.extend(self._backward(micro, batch, objective, logprobs_N))
             if progress:
                 progress(micro.n_rollouts)
-        gradient_norm = take_step(
-            self._optimizer, self._parameters.values(), self._settings, learning_rate
-        )
-        layers.forget_copies(self.model.module)
-        return UpdateStats(
-            n_tokens=batch.n_tokens,
+        with layers.writing_weights(self.model.module):
+            gradient_norm = take_step(
+                self._optimizer, self._parameters.values(), self._settings, learning_rate
+            )
+        return UpdateStats.of(
+            batch,
+            by_name(sum(map(as_row, sums), zero_row(self._device))),
             n_microbatches=n_microbatches,
-            policy_sum=sum(float(part.policy) for part in sums),
-            entropy_sum_nats=sum(float(part.entropy) for part in sums),
-            kl_sum=sum(float(part.kl) for part in sums),
-            ratio_sum=sum(float(part.ratio) for part in sums),
-            clipped_sum=sum(float(part.clipped) for part in sums),
             gradient_norm=gradient_norm,
             logprobs_N=logprobs_N,
         )
@@ -157,7 +150,7 @@ class LocalEngine:
     def _backward(
         self, micro: Microbatch, batch: TrainBatch, objective: Objective, logprobs_N: Logprobs
     ) -> list[TokenSums]:
-        """Add one microbatch's gradient of loss_sum / n_tokens; fill in its log-probabilities."""
+        """Add a microbatch's gradient of loss_sum / n_tokens; write its part of `logprobs_N`."""
         hidden_ND = hidden_at_predictors(self.model, micro)
         sums = []
 
@@ -203,7 +196,7 @@ class LocalEngine:
         self.load_state_dict(state, where=directory)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return weights and moments under flat names."""
+        """Return the tensors of weights and moments by flat names."""
         state = {WEIGHT + name: value.detach() for name, value in self._parameters.items()}
         for name, parameter in self._parameters.items():
             for moment, value in self._optimizer.state.get(parameter, {}).items():
@@ -213,7 +206,7 @@ class LocalEngine:
     def load_state_dict(self, state: Mapping[str, Tensor], *, where: Path | None = None) -> None:
         check_names(state, self._parameters, where=where)
         self.reset_optimizer()
-        with torch.no_grad():
+        with layers.writing_weights(self.model.module):
             for name, parameter in self._parameters.items():
                 parameter.copy_(state[WEIGHT + name])
                 moments = {
@@ -223,7 +216,6 @@ class LocalEngine:
                 }
                 if moments:
                     self._optimizer.state[parameter] = moments
-        layers.forget_copies(self.model.module)
 
     def reset_optimizer(self) -> None:
         self._optimizer = adamw(self._parameters.values(), self._settings)
@@ -232,4 +224,4 @@ class LocalEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Hold nothing that outlives the process."""
+        """Do nothing: this engine holds nothing outside its process."""

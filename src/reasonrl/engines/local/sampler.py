@@ -1,7 +1,7 @@
-"""Sampling alone, on a module of its own: the local engine as a replica on another process.
+"""The local engine's sampler on a module of its own: a replica in another process.
 
 Sampler and learner are two modules here, so weights are copied, under every name that the module
-has. For machines without vLLM, and for tests; `engine` shares one module instead.
+has. For machines without vLLM, and for tests; in `local.engine` both share one module.
 """
 
 from __future__ import annotations
@@ -9,25 +9,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, Self
-
-import torch
+from typing import Self
 
 from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.local.scoring import score_pairs
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.stepping import Request, check_ready
-from reasonrl.engines.weights import Weights, check_complete
+from reasonrl.engines.stepping import SampleRequest, check_ready
+from reasonrl.engines.weights import COMPUTE_DTYPES, Compute, Weights, check_complete
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 
 class LocalSampler:
-    """Sample with a copy of the policy. Version -1 until weights have been loaded.
+    """Sample with a copy of the policy. The version is -1 until weights have been loaded.
 
-    A slice samples all that was submitted to its end: weights never change within a rollout, those
-    that come meanwhile wait.
+    A slice samples all submitted requests to their end. `load_weights` waits for the slice, so the
+    weights never change within a rollout.
     """
 
     def __init__(
@@ -36,15 +34,15 @@ class LocalSampler:
         *,
         token_budget: int,
         max_rows: int,
-        compute: Literal["float32", "bfloat16"] = "float32",
+        compute: Compute = "float32",
     ) -> None:
-        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[compute]
+        dtype = COMPUTE_DTYPES[compute]
         layers.exchange(model.module, dtype)
         self.model = replace(model, compute=dtype)
         self.version = -1
         self._token_budget = token_budget
         self._max_rows = max_rows
-        self._waiting: list[Request] = []
+        self._waiting: list[SampleRequest] = []
         self._busy = threading.Lock()
 
     def generate(
@@ -62,19 +60,22 @@ class LocalSampler:
                 on_finished=on_finished,
             )
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Sequence[SampleRequest]) -> None:
         check_ready(self.version)
         self._waiting += requests
 
     def advance(self, seconds: float) -> list[tuple[int, Completion]]:  # noqa: ARG002
-        """Sample all that waits, a `Sampling` at a time."""
+        """Sample all waiting requests that have the first one's `Sampling`, to their end."""
         if not self._waiting:
             return []
         sampling = self._waiting[0].sampling
         now = [request for request in self._waiting if request.sampling == sampling]
         self._waiting = [request for request in self._waiting if request.sampling != sampling]
         groups = self.generate(
-            [Prompt(tokens=one.prompt, seed=one.seed, indices=(one.index,)) for one in now],
+            [
+                Prompt(tokens=request.prompt, seed=request.seed, indices=(request.index,))
+                for request in now
+            ],
             sampling,
         )
         return [(request.key, group[0]) for request, group in zip(now, groups, strict=True)]
@@ -85,22 +86,21 @@ class LocalSampler:
         check_ready(self.version)
         return score_pairs(self.model, pairs, temperature, token_budget=self._token_budget)
 
-    @torch.no_grad()
     def load_weights(self, weights: Weights, *, version: int) -> None:
         own = self.model.module.state_dict()
         check_complete(weights.tensors.keys(), own.keys())
         with self._busy:
-            for name, tensor in weights.tensors.items():
-                own[name].copy_(tensor)
-            layers.forget_copies(self.model.module)
+            with layers.writing_weights(self.model.module):
+                for name, tensor in weights.tensors.items():
+                    own[name].copy_(tensor)
             self.version = version
 
     def rest(self) -> None:
-        """Count as without weights: this engine's memory is the host's, and stays."""
+        """Require weights before the next sample. The module stays in the host's memory."""
         self.version = -1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Hold nothing that outlives the process."""
+        """Do nothing: this engine holds nothing outside its process."""

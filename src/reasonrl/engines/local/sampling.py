@@ -1,8 +1,8 @@
-"""Sample whole groups with a key-value cache: each prompt once, no padding, rows refilled.
+"""Sampling of whole groups with a key-value cache: prompts once, no padding, rows refilled.
 
 A prompt is computed once and its cache copied into a row for each of its rollouts. A row that
-finishes is given to the next waiting rollout; when none waits, the batch shrinks. Each rollout
-draws from its own generator, so none of this changes what is sampled.
+finishes is given to the next waiting rollout; when no rollout waits, the batch shrinks. Each
+rollout draws from its own generator, so the arrangement of rows never changes the sampled tokens.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from reasonrl.models.attention import Branches, CachedRows, PackedGroups
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Prompt, Sampling, StopReason
 
-_FIRST_CAPACITY = 64  # tokens of cache beyond the prompt, doubled when a row needs more
-_SHRINK_BELOW = 0.8  # share of live rows under which the batch is made smaller (a copy)
+# A row's first cache has room for this many new tokens; it doubles when the row needs more.
+_FIRST_CAPACITY = 64
+# Making the batch smaller copies the cache: it pays once fewer than this share of rows is live.
+_SHRINK_BELOW = 0.8
 
 
 @dataclass(slots=True)
 class _Row:
-    """Hold one rollout while it is sampled."""
+    """A rollout that is being sampled."""
 
     prompt: int
     index: int
@@ -38,7 +40,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Prefix:
-    """Hold a computed prompt: keys and values, [K, L, D] a layer, and the last hidden state."""
+    """A computed prompt: keys and values, [K, L, D] per layer, and the last hidden state."""
 
     cache: list[tuple[Tensor, Tensor]]
     hidden_D: Tensor
@@ -46,7 +48,7 @@ class _Prefix:
 
 
 class Session:
-    """Hold the rows that run, the rollouts that wait and the prompts they need."""
+    """The rows that run, the rollouts that wait, and the computed prompts they need."""
 
     def __init__(
         self,
@@ -77,11 +79,12 @@ class Session:
             like=like.new_empty(0, dtype=model.compute),
         )
         self.rows: list[_Row | None] = [None] * n_rows
-        self.hidden_RD = like.new_zeros(n_rows, like.shape[1])  # what the next token is read from
-        self.tokens_R = torch.zeros(n_rows, dtype=torch.long, device=like.device)  # sampled last
+        # The next tokens are sampled from hidden_RD; tokens_R are the ones sampled last.
+        self.hidden_RD = like.new_zeros(n_rows, like.shape[1])
+        self.tokens_R = torch.zeros(n_rows, dtype=torch.long, device=like.device)
 
     def refill(self) -> None:
-        """Give free rows to waiting rollouts, computing the prompts that are new."""
+        """Give free rows to waiting rollouts; compute their prompts where that is not done yet."""
         free = [slot for slot, row in enumerate(self.rows) if row is None]
         starting = [self.waiting.popleft() for _ in range(min(len(free), len(self.waiting)))]
         new = sorted({prompt for prompt, _ in starting} - self.prefixes.keys())
@@ -97,7 +100,7 @@ class Session:
                 del self.prefixes[number]
 
     def _within_budget(self, numbers: Sequence[int]) -> Iterator[list[int]]:
-        """Cut prompts into parts of at most `token_budget` tokens, where one fits."""
+        """Cut prompts into parts of at most `token_budget` tokens; a longer prompt stays alone."""
         part: list[int] = []
         used = 0
         for number in numbers:
@@ -127,12 +130,12 @@ class Session:
             )
 
     def _uniforms(self, number: int, index: int) -> np.ndarray:
-        """Draw the numbers of one rollout, one a token, from (prompt seed, index) alone."""
+        """Draw one number per token of a rollout, from (prompt seed, index) alone."""
         seed = np.random.SeedSequence((self.prompts[number].seed, index))
         return np.random.Generator(np.random.Philox(seed)).random(self.sampling.max_new_tokens)
 
     def sample(self) -> list[_Row]:
-        """Append one token to every live row; return the rows that this finished."""
+        """Append one token to every live row; return the rows that end with it."""
         logits_RV = self.hidden_RD @ self.model.head.T
         uniforms = [0.0 if row is None else row.uniforms[len(row.tokens)] for row in self.rows]
         tokens_R, logprobs_R = sample_tokens(
@@ -157,12 +160,12 @@ class Session:
         return done
 
     def is_over(self, row: _Row) -> bool:
-        """Say whether the token just sampled was the row's last."""
+        """Return whether the newest token is the row's last."""
         is_full = len(row.tokens) == self.sampling.max_new_tokens
         return is_full or row.tokens[-1] in self.model.eos_ids
 
     def advance(self) -> None:
-        """Run the model on the tokens just sampled, after making the batch smaller if it pays."""
+        """Run the model on the newest tokens; first make the batch smaller if it pays."""
         live = [slot for slot, row in enumerate(self.rows) if row is not None]
         if not live:
             return
@@ -187,25 +190,27 @@ def sample_groups(
     version: int,
     on_finished: Finished | None,
 ) -> list[list[Completion]]:
-    """Return [P][G] completions. At most `max_rows` rollouts run side by side.
+    """Return the completions of each prompt. At most `max_rows` rollouts run side by side.
 
     `token_budget` bounds the prompt tokens that are computed in one pass.
     """
     members = [prompt.members(sampling.group_size) for prompt in prompts]
     if not any(members):
         return [[] for _ in prompts]
-    found: list[dict[int, Completion]] = [{} for _ in prompts]
+    groups: list[dict[int, Completion]] = [{} for _ in prompts]
     with torch.no_grad():
         session = Session(model, prompts, sampling, max_rows, token_budget)
         while session.is_running:
             session.refill()
             for row in session.sample():
                 completion = _completion(row, model.eos_ids, version)
-                found[row.prompt][row.index] = completion
+                groups[row.prompt][row.index] = completion
                 if on_finished:
                     on_finished(row.prompt, row.index, completion)
             session.advance()
-    return [[done[index] for index in wanted] for done, wanted in zip(found, members, strict=True)]
+    return [
+        [group[index] for index in wanted] for group, wanted in zip(groups, members, strict=True)
+    ]
 
 
 def _completion(row: _Row, eos_ids: frozenset[int], version: int) -> Completion:

@@ -1,58 +1,40 @@
-"""Log-probabilities of given tokens under a module of this process, without gradient."""
+"""Values of given tokens under a module of this process, without gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from reasonrl.algo.head import chunks
-from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.packing import Microbatch, batch_of_pairs, microbatches
-from reasonrl.engines.protocols import TrainBatch
+from reasonrl.engines.protocols import TokenValue, TrainBatch
+from reasonrl.engines.update import value_at
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs, Tokens
 
 
-def score_batch(
-    model: LanguageModel, batch: TrainBatch, temperature: float, *, token_budget: int
-) -> Logprobs:
-    """Return the log-probabilities of a batch's trained tokens, [N], in its order."""
-
-    def of(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
-        return token_logprobs(logits_NV, targets_N, temperature)
-
-    return _at_tokens(model, batch, of, token_budget)
-
-
-def entropies_of_batch(
-    model: LanguageModel, batch: TrainBatch, temperature: float, *, token_budget: int
-) -> Logprobs:
-    """Return the policy's entropy at a batch's trained tokens, [N] in nats, in its order."""
-
-    def of(logits_NV: Tensor, _targets_N: Tensor) -> Tensor:
-        return token_entropies(logits_NV, temperature)
-
-    return _at_tokens(model, batch, of, token_budget)
-
-
 @torch.no_grad()
-def _at_tokens(
+def score_batch(
     model: LanguageModel,
     batch: TrainBatch,
-    of: Callable[[Tensor, Tensor], Tensor],
+    what: TokenValue,
+    *,
+    temperature: float,
     token_budget: int,
 ) -> Logprobs:
-    found = np.empty(batch.n_tokens, dtype=np.float32)
+    """Return one value for each trained token of a batch, [N], in the batch's order."""
+    value = value_at(what, temperature)
+    values_N = np.empty(batch.n_tokens, dtype=np.float32)
     device = str(model.head.device)
     for micro in microbatches(batch, token_budget=token_budget, device=device):
         hidden_ND = hidden_at_predictors(model, micro)
         for part in chunks(len(micro.targets_N)):
-            values_N = of(hidden_ND[part] @ model.head.T, micro.targets_N[part])
-            found[micro.index_N[part].cpu().numpy()] = values_N.cpu().numpy()
-    return found
+            part_N = value(hidden_ND[part] @ model.head.T, micro.targets_N[part])
+            values_N[micro.index_N[part].cpu().numpy()] = part_N.cpu().numpy()
+    return values_N
 
 
 def score_pairs(
@@ -62,8 +44,14 @@ def score_pairs(
     *,
     token_budget: int,
 ) -> list[Logprobs]:
-    """Return the log-probabilities of completions after their prompts, one array for each."""
-    flat = score_batch(model, batch_of_pairs(pairs), temperature, token_budget=token_budget)
+    """Return the log-probabilities of (prompt, completion) pairs, one array per completion."""
+    flat = score_batch(
+        model,
+        batch_of_pairs(pairs),
+        TokenValue.LOGPROBS,
+        temperature=temperature,
+        token_budget=token_budget,
+    )
     return np.split(flat, np.cumsum([len(completion) for _, completion in pairs])[:-1])
 
 
@@ -71,5 +59,5 @@ def hidden_at_predictors(model: LanguageModel, micro: Microbatch) -> Tensor:
     """Return the hidden states that predict the microbatch's targets, [N, D]."""
     positions = micro.layout.positions(micro.tokens_1L.device)
     hidden_LD = model.hidden(micro.tokens_1L, positions, micro.layout)
-    # index_select, not indexing: places repeat, and its backward adds them in a fixed order
+    # Positions repeat; unlike indexing, the backward of index_select adds them in a fixed order.
     return hidden_LD.index_select(0, micro.predictors_N)

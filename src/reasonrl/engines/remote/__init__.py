@@ -1,4 +1,4 @@
-"""Engines on other processes and nodes, placed and watched over by Ray. Nothing else imports it."""
+"""Engines in other processes and on other nodes, as Ray actors. No other package imports Ray."""
 
 from reasonrl.engines.remote.cluster import Seat, check_room, connect, node_seats
 from reasonrl.engines.remote.crew import Crew

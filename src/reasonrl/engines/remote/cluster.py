@@ -1,7 +1,8 @@
-"""What all remote engines need of Ray: a connection, seats for actors, and answers or an error.
+"""Ray for all remote engines: a connection, seats for actors, and their answers or an error.
 
-An answer that does not come, because its process died or is stuck, is `EngineLost`; an error of
-ours in an actor is raised here as what it was; anything else is a bug and keeps its traceback.
+An answer that does not come, because the process died or is stuck, becomes `EngineLost`. A
+ReasonRLError of an actor is raised here unchanged; any other exception is a bug and becomes an
+`EngineError` that keeps the traceback.
 """
 
 from __future__ import annotations
@@ -27,20 +28,23 @@ from reasonrl.errors import ConfigError, EngineError, EngineLost, ReasonRLError
 
 _POLL_S = 1.0
 _KNOCK_S = 10.0
-_FETCH_S = 60.0  # of a result that is there already, from another node
+# A finished result must arrive from its node within this time.
+_FETCH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """Say what an actor is given: GPUs of its own, or those of other actors on a named node."""
+    """A seat for an actor: GPUs of its own, or those of other actors on a named node."""
 
     gpus: int = 0
     node_id: str | None = None
     visible_gpus: Sequence[str] = ()
 
     def options(self) -> dict[str, Any]:
-        """Return the options of `ray.remote`. Actors are never restarted by Ray: a new one would
-        have forgotten its state, and nobody would know."""
+        """Return the options of `ray.remote`.
+
+        Ray never restarts an actor: a restarted one would have lost its state unnoticed.
+        """
         options: dict[str, Any] = {
             "num_cpus": 0 if self.visible_gpus else 1,
             "num_gpus": self.gpus,
@@ -50,7 +54,8 @@ class Seat:
         if self.visible_gpus:
             environment = {
                 "CUDA_VISIBLE_DEVICES": ",".join(self.visible_gpus),
-                "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray would hide them
+                # Otherwise Ray hides the GPUs of an actor that has none of its own.
+                "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
             }
             options["runtime_env"] = {"env_vars": environment}
         if self.node_id is not None:
@@ -62,13 +67,15 @@ class Seat:
 
 @contextmanager
 def connect(address: str | None, *, actors: int) -> Iterator[None]:
-    """Use the cluster at an address, or one of this machine alone that ends with us.
+    """Connect to the cluster at an address, or start a cluster on this machine for this context.
 
-    Raises ConfigError when there is none at the address.
+    Raises ConfigError when there is no cluster at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of ranks that we ended ourselves
-    if ray.is_initialized():  # a caller's own
+    # Ranks that are ended on purpose leave errors that nobody reads.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    # The caller has connected, and will disconnect.
+    if ray.is_initialized():
         yield
         return
     if address is not None and ":" in address:
@@ -88,7 +95,7 @@ def connect(address: str | None, *, actors: int) -> Iterator[None]:
 
 
 def _knock(address: str) -> None:
-    """Find out in seconds whether anybody is there; Ray itself would try for minutes."""
+    """Raise ConfigError within seconds when no process listens; Ray would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
@@ -101,12 +108,12 @@ def _nobody_there(address: str | None, error: Exception) -> ConfigError:
         f"no Ray cluster there: {error}",
         where=f"--address {address}",
         expected="the address of a head node, or auto on a node of the cluster",
-        remedy="start one with `ray start --head`; docs/clusters.md has it for Slurm",
+        remedy="start one with `ray start --head`; docs/clusters.md shows how under Slurm",
     )
 
 
 def node_seats() -> list[Seat]:
-    """Return a seat without GPUs on every node that is alive and takes work."""
+    """Return a seat without GPUs on every node that is alive and has a CPU for actors."""
     return [
         Seat(node_id=node["NodeID"])
         for node in ray.nodes()
@@ -115,9 +122,9 @@ def node_seats() -> list[Seat]:
 
 
 def check_room(*, cpus: int, gpus: int, gpus_together: int) -> None:
-    """Raise ConfigError when the cluster is too small: its actors would wait without a word.
+    """Raise ConfigError when the cluster is too small: its actors would wait forever in silence.
 
-    `gpus_together` must be on one node.
+    `gpus_together` GPUs must be on one node.
     """
     have = ray.cluster_resources()
     largest = max(
@@ -125,70 +132,70 @@ def check_room(*, cpus: int, gpus: int, gpus_together: int) -> None:
     )
     wanted = {"CPUs": (cpus, have.get("CPU", 0)), "GPUs": (gpus, have.get("GPU", 0))}
     wanted["GPUs on one node"] = (gpus_together, largest)
-    for what, (needed, found) in wanted.items():
-        if found < needed:
+    for what, (needed, available) in wanted.items():
+        if available < needed:
             raise ConfigError(
-                f"the recipe needs {needed} {what}, the cluster has {found:g}",
+                f"the recipe needs {needed} {what}, the cluster has {available:g}",
                 where="[engine]",
                 remedy="add nodes, or lower replicas, ranks or tensor_parallel",
             )
 
 
 def answers(refs: Sequence[Any], *, who: str, timeout_s: float, name: str = "") -> list[Any]:
-    """Return what actors answer; raise at the first that fails, not when the last is done.
+    """Return the answers of actors; raise as soon as one of them fails.
 
-    With a `name` they are NAME-0, NAME-1, ... in messages.
+    With a `name`, messages call the actors NAME-0, NAME-1, ...
     """
     names = {ref: f"{name}-{number} ({who})" if name else who for number, ref in enumerate(refs)}
-    found: dict[Any, Any] = {}
+    results: dict[Any, Any] = {}
     waiting, end = list(refs), time.monotonic() + timeout_s
     while waiting:
         done, waiting = ray.wait(waiting, timeout=_POLL_S)
         for ref in done:
-            found[ref] = settle(ref, who=names[ref])
+            results[ref] = settle(ref, who=names[ref])
         if waiting and time.monotonic() > end:
             raise EngineLost(
                 f"no answer from {names[waiting[0]]} within {timeout_s:g} s",
-                remedy="its log says what it was doing; a longer timeout_s waits longer",
+                remedy="read its log, or set a longer timeout_s",
             )
-    return [found[ref] for ref in refs]
+    return [results[ref] for ref in refs]
 
 
 def settle(ref: Any, *, who: str) -> Any:
-    """Return a finished call's result, or raise what became of it."""
+    """Return the result of a finished call, or raise its error."""
     try:
         return ray.get(ref, timeout=_FETCH_S)
     except RayTaskError as error:
         if isinstance(error.cause, ReasonRLError):
             raise error.cause from None
         raise EngineError(
-            f"{who} failed: {error.cause!r}", remedy="its log holds the traceback"
+            f"{who} failed: {error.cause!r}", remedy="read the traceback in its log"
         ) from error
     except (RayActorError, GetTimeoutError) as error:
         if isinstance(error, RayActorError) and error.actor_init_failed:
             last_line = str(error).strip().splitlines()[-1]
             raise EngineError(f"{who} could not start: {last_line}") from error
         first_line = str(error).strip().partition("\n")[0]
-        raise EngineLost(f"{who} is lost: {first_line}", remedy="its log may say why") from error
+        raise EngineLost(f"{who} is lost: {first_line}", remedy="read its log") from error
     except RayError as error:
         raise EngineLost(f"{who} is lost: {type(error).__name__}") from error
 
 
 def start(kind: type, seat: Seat, *args: object, groups: Mapping[str, int] | None = None) -> Any:
-    """Start an actor of a class on a seat; `groups` are threads for calls that must not wait."""
+    """Start an actor of a class on a seat; `groups` are extra threads for calls beside its work."""
     options = {"concurrency_groups": dict(groups)} if groups else {}
     actor = ray.remote(**options)(kind) if options else ray.remote(kind)
     return actor.options(**seat.options()).remote(*args)
 
 
 def end(actors: Sequence[Any]) -> None:
-    """Kill actors; those that are dead already are no matter."""
+    """Kill actors. An actor that is already dead is no error."""
     for actor in actors:
         ray.kill(actor)
 
 
 def failures_to_log(kind: type) -> type:
-    """Have every method of an actor's class print what it raises, where `write_output_to` says."""
+    """Let every method of an actor's class print the exceptions it raises, for the actor's log."""
     for name, method in list(vars(kind).items()):
         if callable(method):
             setattr(kind, name, _logged(method))
@@ -209,7 +216,7 @@ def _logged(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def write_output_to(log: Path) -> None:
-    """Send all that this process prints, C code included, to the end of a file."""
+    """Append everything that this process prints, C code included, to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())

@@ -1,6 +1,6 @@
-"""The same function on several nodes: work is cut into parts, parts of the dead are done again.
+"""One function on several nodes: items are cut into parts, and a lost member's part is redone.
 
-Knows nothing of what is done; verifiers are spread over the nodes with it.
+This module does not know the function; runs on a cluster use it for their verifiers.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from reasonrl.errors import EngineLost
 T = TypeVar("T")
 R = TypeVar("R")
 
-_MOST_REPLACED = 3  # members in one call: then it is not the nodes
+# Give up after this many replacements in one call: the fault is not in the nodes then.
+_MAX_REPLACEMENTS_PER_CALL = 3
 
 
 @failures_to_log
 class _Member(Generic[T, R]):
-    """Hold one worker function, built where it works."""
+    """One member: the function, built in the process where it runs."""
 
     def __init__(self, build: Callable[[], Callable[[Sequence[T]], list[R]]], log: Path) -> None:
         write_output_to(log)
@@ -41,9 +42,10 @@ class _Member(Generic[T, R]):
 
 
 class Crew(Generic[T, R]):
-    """Own the members. `build` makes the function in each member's process.
+    """The members that share the work. `build` makes the function in each member's process.
 
-    A call waits while all are busy: nothing piles up. Raises EngineLost when members keep dying.
+    A member gets a part only when it is idle, so no queue grows in its process. A call raises
+    EngineLost when members keep dying.
     """
 
     def __init__(
@@ -63,10 +65,10 @@ class Crew(Generic[T, R]):
         self._members = [self._start(number) for number in range(len(seats))]
 
     def __call__(self, items: Sequence[T]) -> list[R]:
-        """Return the function of every item, in order."""
+        """Return the function's results for all items, in order."""
         size = self._part_size
         parts = deque((first, items[first : first + size]) for first in range(0, len(items), size))
-        found: dict[int, list[R]] = {}
+        results: dict[int, list[R]] = {}
         busy: dict[Any, tuple[int, tuple[int, Sequence[T]]]] = {}
         replaced = 0
         while parts or busy:
@@ -77,16 +79,17 @@ class Crew(Generic[T, R]):
             [done], _ = ray.wait(list(busy), num_returns=1)
             number, part = busy.pop(done)
             try:
-                found[part[0]] = settle(done, who=self._name(number))
+                results[part[0]] = settle(done, who=self._name(number))
             except EngineLost as error:
                 replaced += 1
-                if replaced > _MOST_REPLACED:
+                if replaced > _MAX_REPLACEMENTS_PER_CALL:
                     raise
                 self._on_event(f"{error.what}; replaced, {len(part[1])} answers are judged again")
                 parts.appendleft(part)
-                self._seats[number] = Seat()  # the node may be lost too: wherever there is room
+                # The node may be lost too, so the new member may start on any node with room.
+                self._seats[number] = Seat()
                 self._members[number] = self._start(number)
-        return [result for first in sorted(found) for result in found[first]]
+        return [result for first in sorted(results) for result in results[first]]
 
     def _start(self, number: int) -> Any:
         log = self._logs / f"{self._name(number)}.log"

@@ -1,7 +1,7 @@
-"""Learning on ranks: one call here is the same call on every rank, and one answer.
+"""Learning on ranks: one call here is the same call on every rank, and has one answer.
 
-Ranks wait for each other, so one that is lost holds up all: then all are ended, and `EngineLost`
-lets the run start again from its last checkpoint.
+Ranks wait for each other, so a lost rank blocks the others. All of them are then ended, and
+`EngineLost` lets the run start again from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import ray
 from torch import Tensor
 
 from reasonrl.algo.loss import Objective
-from reasonrl.engines.protocols import LearnerEngine, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import LearnerEngine, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.remote.cluster import (
     Seat,
     answers,
@@ -32,11 +32,12 @@ from reasonrl.types import Logprobs
 
 _POLL_S = 1.0
 _SILENCE_S = 10.0
-_WATCH = "watch"  # the thread that looks on
+# A second thread of a rank, which answers while the first one works.
+_WATCH = "watch"
 
 
 class RankEngine(LearnerEngine, Protocol):
-    """Be one rank of a learner; every call is made on all ranks."""
+    """One rank of a learner; every call is made on all ranks."""
 
     def weights_in_turn(self) -> Iterator[tuple[str, Tensor]]: ...
     def rest(self) -> None: ...
@@ -44,12 +45,12 @@ class RankEngine(LearnerEngine, Protocol):
 
 
 BuildRank = Callable[[int, str], RankEngine]
-"""Make a rank, given its number and the address at which the ranks meet."""
+"""A function that makes a rank, given its number and the address at which the ranks meet."""
 
 
 @failures_to_log
 class _Rank:
-    """Hold one rank on another process. Its work is done on one thread; another can look on."""
+    """One rank in its own process. One thread does the work; another one answers meanwhile."""
 
     def __init__(self) -> None:
         self._rank = -1
@@ -64,23 +65,18 @@ class _Rank:
         return f"tcp://{ray.util.get_node_ip_address()}:{port}"
 
     def seat(self) -> tuple[str, list[str]]:
-        """Return the node that this rank is on, and its GPUs there."""
+        """Return the id of this rank's node, and the ids of its GPUs there."""
         context = ray.get_runtime_context()
-        return context.get_node_id(), [str(one) for one in ray.get_gpu_ids()]
+        return context.get_node_id(), [str(gpu) for gpu in ray.get_gpu_ids()]
 
     def build(self, build: BuildRank, rank: int, address: str, log: Path) -> None:
         write_output_to(log)
         self._rank = rank
         self._engine = build(rank, address)
 
-    def logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
-        return self._mine(self._engine.logprobs(batch, temperature=temperature))
-
-    def reference_logprobs(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
-        return self._mine(self._engine.reference_logprobs(batch, temperature=temperature))
-
-    def entropies(self, batch: TrainBatch, temperature: float) -> Logprobs | None:
-        return self._mine(self._engine.entropies(batch, temperature=temperature))
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, temperature: float) -> Logprobs | None:
+        values_N = self._engine.at_tokens(batch, what, temperature=temperature)
+        return values_N if self._rank == 0 else None
 
     def update(
         self, batch: TrainBatch, objective: Objective, learning_rate: float
@@ -92,11 +88,11 @@ class _Rank:
         return stats if self._rank == 0 else None
 
     def done(self) -> int:
-        """Return how many rollouts this rank has learned from in this update."""
+        """Return the number of rollouts that this rank has finished in this update."""
         return self._done
 
     def weights(self) -> StoredTensors | None:
-        """Put the weights into the object store, on rank 0; the others give it their parts."""
+        """Put the weights into the object store on rank 0; the other ranks send it their shares."""
         if self._rank == 0:
             return store(self._engine.weights_in_turn())
         for _ in self._engine.weights_in_turn():
@@ -104,7 +100,7 @@ class _Rank:
         return None
 
     def save(self, directory: Path) -> list[str]:
-        """Write this rank's part; return the files that it sees there."""
+        """Write this rank's part; return the names of the tensor files that it sees there."""
         self._engine.save(directory)
         return [path.name for path in directory.glob("*.safetensors")]
 
@@ -123,12 +119,9 @@ class _Rank:
     def _count(self, n: int) -> None:
         self._done += n
 
-    def _mine(self, found: Logprobs) -> Logprobs | None:
-        return found if self._rank == 0 else None
-
 
 class RemoteLearner:
-    """Drive one rank for each seat. `build` makes a rank where it works."""
+    """The driver of one rank for each seat. `build` makes a rank in the rank's process."""
 
     def __init__(
         self, build: BuildRank, seats: Sequence[Seat], *, timeout_s: float, logs: Path
@@ -138,8 +131,9 @@ class RemoteLearner:
         self._timeout_s = timeout_s
         self.actors = [start(_Rank, seat, groups={_WATCH: 1}) for seat in seats]
         try:
-            places = self.seats()  # ranks that share a row are neighbours: number them by node
-            order = sorted(range(len(places)), key=lambda number: places[number])
+            # Ranks that share a row have neighbouring numbers, so number the ranks by node.
+            seated = self.seats()
+            order = sorted(range(len(seated)), key=lambda number: seated[number])
             self.actors = [self.actors[number] for number in order]
             [address] = self._all("meeting_place", [self.actors[0].meeting_place.remote()])
             calls = [
@@ -152,35 +146,18 @@ class RemoteLearner:
             raise
 
     def seats(self) -> list[tuple[str, list[str]]]:
-        """Return each rank's node and GPUs."""
+        """Return the node and the GPUs of each rank."""
         return self._all("seat", [actor.seat.remote() for actor in self.actors])
 
     def describe(self) -> list[dict[str, object]]:
-        """Say for each rank what it was last asked to do."""
+        """Return the name of each rank and of its newest call, for the heartbeat."""
         return [{"name": f"rank-{rank}", "doing": self._doing} for rank in range(len(self.actors))]
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(
-            "logprobs", batch, lambda actor, stored: actor.logprobs.remote(stored, temperature)
-        )
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(
-            "reference_logprobs",
-            batch,
-            lambda actor, stored: actor.reference_logprobs.remote(stored, temperature),
-        )
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._at_tokens(
-            "entropies", batch, lambda actor, stored: actor.entropies.remote(stored, temperature)
-        )
-
-    def _at_tokens(self, what: str, batch: TrainBatch, ask: Callable[[Any, Any], Any]) -> Logprobs:
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
         stored = ray.put(batch)
-        calls = [ask(actor, stored) for actor in self.actors]
-        found: Logprobs = self._all(what, calls)[0]
-        return found
+        calls = [actor.at_tokens.remote(stored, what, temperature) for actor in self.actors]
+        values_N: Logprobs = self._all(what.value, calls)[0]
+        return values_N
 
     def update(
         self,
@@ -198,7 +175,7 @@ class RemoteLearner:
         return stats
 
     def _watch(self, calls: Sequence[Any], progress: Progress, total: int) -> None:
-        """Report how far the ranks are until the first has finished or failed."""
+        """Report progress until a rank has finished or failed."""
         seen, end_at = 0, time.monotonic() + self._timeout_s
         while not ray.wait(list(calls), timeout=_POLL_S)[0] and time.monotonic() < end_at:
             done, _ = ray.wait(
@@ -225,7 +202,7 @@ class RemoteLearner:
         written = {name for names in seen for name in names}
         if missing := written - {path.name for path in directory.glob("*.safetensors")}:
             raise StorageError(
-                f"ranks wrote {min(missing)}, which is not seen here",
+                f"ranks wrote {min(missing)}, which the driver does not see",
                 where=str(directory),
                 expected="one file system for the driver and all ranks",
                 remedy="choose a --run-dir that all nodes share",
@@ -247,19 +224,20 @@ class RemoteLearner:
     def _all(self, what: str, calls: Sequence[Any]) -> list[Any]:
         self._doing = what
         try:
-            found = answers(calls, who=what, name="rank", timeout_s=self._timeout_s)
+            results = answers(calls, who=what, name="rank", timeout_s=self._timeout_s)
             self._doing = "waiting"
-            return found
+            return results
         except EngineError as error:
             if not isinstance(error, EngineLost) and not self._has_silent_rank():
                 raise
-            end(self.actors)  # the others wait for it in a collective call
+            # The other ranks wait for the lost one in a collective call and never return.
+            end(self.actors)
             if isinstance(error, EngineLost):
                 raise
             raise EngineLost(f"a learner rank is lost: {error.what}") from error
 
     def _has_silent_rank(self) -> bool:
-        """Say whether a rank does not answer: then the others' errors are only its echo."""
+        """Return whether a rank does not answer; then its loss caused the other ranks' errors."""
         asked = [actor.done.options(concurrency_group=_WATCH).remote() for actor in self.actors]
         done, _ = ray.wait(asked, num_returns=len(asked), timeout=_SILENCE_S)
         return len(done) < len(asked)

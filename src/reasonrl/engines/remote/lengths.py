@@ -1,4 +1,4 @@
-"""What is known of how long completions become: so that long ones start first, and not together."""
+"""Expected lengths of completions, so that long ones start first and on different replicas."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import hashlib
 
 from reasonrl.types import Tokens
 
-_WEIGHT = 0.3  # of a new completion in the running mean
-_KNOWN_PROMPTS = 200_000  # hashes kept: more than any training set of the report
+# The weight of a new completion in the running mean.
+_WEIGHT = 0.3
+# The most prompts that are remembered: more than any training set of the report has.
+_KNOWN_PROMPTS = 200_000
 
 
 class Lengths:
-    """Remember the mean length of each prompt's completions. Unknown ones count like all others."""
+    """The mean length of each prompt's completions. An unknown prompt has the mean of all."""
 
     def __init__(self) -> None:
         self._of_prompt: dict[bytes, float] = {}
@@ -24,7 +26,7 @@ class Lengths:
         self._of_all = _mean(self._of_all, length)
 
     def expected(self, prompt: Tokens) -> float:
-        """Return how many tokens a completion of this prompt will probably have."""
+        """Return the expected number of tokens of a completion of this prompt."""
         return self._of_prompt.get(_key(prompt), self._of_all)
 
 

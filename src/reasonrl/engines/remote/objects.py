@@ -1,6 +1,7 @@
-"""Weights in Ray's object store: put there once, read by every replica of a node from memory.
+"""Weights in Ray's object store: written once, and read from memory by every replica of a node.
 
-Buckets bound what exists twice; a policy of 32B in bfloat16 crosses as 130 of them.
+Weights are stored in buckets, so that only one bucket exists twice at a time; a policy of 32B in
+bfloat16 takes 130 of them.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ _BUCKET_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """Hold the names of some weights and where their arrays are."""
+    """The names of some weights, and a reference to their arrays in the store."""
 
     names: tuple[str, ...]
     ref: Any
 
 
 class StoredTensors(Mapping[str, Tensor]):
-    """Read weights by name out of the object store; iterate over `items()`, a bucket at a time.
+    """Weights in the object store, by name. `items()` reads one bucket at a time.
 
-    The tensors lie in the store itself: they are to be copied from, never written to.
+    The tensors lie in the store itself: copy from them, never write to them.
     """
 
     def __init__(self, buckets: tuple[_Bucket, ...]) -> None:
@@ -49,15 +50,15 @@ class StoredTensors(Mapping[str, Tensor]):
                 return _tensor(*ray.get(bucket.ref)[bucket.names.index(name)])
         raise KeyError(name)
 
-    def items(self) -> Any:  # a view by type, a walk by nature
-        """Yield names and tensors, each bucket read once."""
+    def items(self) -> Any:
+        """Yield names and tensors; read each bucket once. An iterator, unlike dict.items."""
         for bucket in self._buckets:
             for name, (array, is_bfloat16) in zip(bucket.names, ray.get(bucket.ref), strict=True):
                 yield name, _tensor(array, is_bfloat16)
 
 
 def store(tensors: Iterable[tuple[str, Tensor]]) -> StoredTensors:
-    """Put weights into the object store. They stay there while the result is referred to."""
+    """Put weights into the object store. They stay there as long as the result exists."""
     here = ((name, tensor.detach().cpu().contiguous()) for name, tensor in tensors)
     return StoredTensors(tuple(map(_put, in_parts(here, part_bytes=_BUCKET_BYTES))))
 
@@ -67,14 +68,18 @@ def _put(tensors: Mapping[str, Tensor]) -> _Bucket:
 
 
 def _array(tensor: Tensor) -> tuple[np.ndarray, bool]:
-    """Return a tensor as NumPy has it, which knows no bfloat16; arrays cross without a copy."""
+    """Return a tensor as an array, and whether its bits are bfloat16, which NumPy does not know.
+
+    Ray passes arrays between processes of a node without a copy.
+    """
     if tensor.dtype == torch.bfloat16:
         return tensor.view(torch.uint16).numpy(), True
     return tensor.numpy(), False
 
 
 def _tensor(array: np.ndarray, is_bfloat16: bool) -> Tensor:
-    with warnings.catch_warnings():  # what is in the store cannot be written to, only read
+    # Arrays of the store are read-only, and torch warns about it.
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         tensor = torch.from_numpy(array)
     return tensor.view(torch.bfloat16) if is_bfloat16 else tensor

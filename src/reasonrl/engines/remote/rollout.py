@@ -1,9 +1,9 @@
-"""Sampling on replicas: requests are dealt out by expected length, those of a lost one again.
+"""Sampling on replicas: requests are dealt out by expected length, and redone if a replica is lost.
 
-A replica is an actor with a whole engine. It is asked in slices, each call bringing new requests
-and fetching what is finished, so that there is a sign of life every half second, new weights find a
-gap between two slices, and no replica ever holds more than it can soon begin. A replica that dies
-or is silent is replaced; the new one gets weights before it gets requests.
+A replica is an actor with a whole engine. It works in slices; each call brings new requests and
+returns finished completions. So a replica shows that it lives every half second, new weights can be
+loaded between two slices, and no replica holds more requests than it can soon begin. A replica that
+dies or is silent is replaced; the new one gets weights before it gets requests.
 """
 
 from __future__ import annotations
@@ -31,28 +31,34 @@ from reasonrl.engines.remote.cluster import (
 )
 from reasonrl.engines.remote.lengths import Lengths
 from reasonrl.engines.remote.objects import StoredTensors, store
-from reasonrl.engines.stepping import Request, SteppingEngine, in_order, requests_for
+from reasonrl.engines.stepping import SampleRequest, SteppingEngine, in_order, requests_for
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 _SLICE_S = 0.5
-_ANSWER_S = 0.02  # of slice for each replica: the driver takes their answers one by one
-_AHEAD = 1.25  # requests a replica may hold, for each that it can run: the next are there at once
+# The driver takes answers one by one, so a slice is at least this long for each replica.
+_ANSWER_S = 0.02
+# Requests that a replica may hold for each one that it can run, so that the next ones are there.
+_AHEAD = 1.25
 _CLOSE_S = 10.0
-_MOST_REPLACED = 3  # times that one replica is lost without having finished anything
-_SAME_NATS = 0.1  # mean distance of two replicas' scores that rounding does not explain
+# Give up when one replica is lost more often than this without having finished a rollout.
+_MAX_LOSSES_IN_A_ROW = 3
+# A mean distance between the scores of two replicas that rounding does not explain.
+_SAME_NATS = 0.1
 
 
 @failures_to_log
 class _Replica:
-    """Hold an engine on another process."""
+    """An engine in another process."""
 
     def __init__(self, build: Callable[[], SteppingEngine], log: Path) -> None:
         write_output_to(log)
         self._engine = build()
 
-    def advance(self, requests: Sequence[Request], seconds: float) -> list[tuple[int, Completion]]:
+    def advance(
+        self, requests: Sequence[SampleRequest], seconds: float
+    ) -> list[tuple[int, Completion]]:
         self._engine.submit(requests)
         return self._engine.advance(seconds)
 
@@ -68,12 +74,12 @@ class _Replica:
 
 @dataclass(slots=True, eq=False)
 class _Seated:
-    """Hold what the router knows of one replica."""
+    """The router's knowledge of one replica."""
 
     number: int
     actor: Any
     version: int = -1
-    in_flight: dict[int, Request] = field(default_factory=dict)
+    in_flight: dict[int, SampleRequest] = field(default_factory=dict)
     call: Any = None
     called_at: float = 0.0
     lost_in_a_row: int = 0
@@ -86,10 +92,10 @@ class _Seated:
 
 
 class RemoteRollout:
-    """Route requests to replicas, one for each seat. `build` makes an engine where it works.
+    """A router of requests to replicas, one for each seat. `build` makes an engine in its process.
 
-    `max_rows` is what a replica runs side by side; `timeout_s` how long it may be silent;
-    `on_event` is told what was replaced.
+    `max_rows` is the number of rollouts that a replica runs side by side; `timeout_s` is how long
+    it may be silent; `on_event` gets a line for each replacement.
     """
 
     def __init__(
@@ -112,13 +118,14 @@ class RemoteRollout:
         self._lengths = Lengths()
         self._is_closed = False
         self._weights: tuple[StoredTensors, int] | None = None
-        self._sampling = threading.Lock()  # one call samples at a time
-        self._seating = threading.RLock()  # who sits where, and with which weights
+        # _sampling lets one call sample at a time; _seating guards the replicas and their weights.
+        self._sampling = threading.Lock()
+        self._seating = threading.RLock()
         self._replicas = [_Seated(number, self._start(number)) for number in range(len(seats))]
 
     @property
     def actors(self) -> list[Any]:
-        """Return the replicas' handles, as they are now."""
+        """Return the handles of the current replicas."""
         return [replica.actor for replica in self._replicas]
 
     # sampling
@@ -132,30 +139,32 @@ class RemoteRollout:
             key=lambda request: -self._lengths.expected(request.prompt),
         )
         waiting = deque(longest_first)
-        found: dict[int, Completion] = {}
+        completions: dict[int, Completion] = {}
         with self._sampling:
-            while len(found) < len(requests):
+            while len(completions) < len(requests):
                 self._deal(waiting)
                 for replica, has_answered in self._answered():
                     for key, completion in self._take(replica, waiting, has_answered=has_answered):
-                        place, request = requests[key]
-                        found[key] = completion
+                        number, request = requests[key]
+                        completions[key] = completion
                         self._lengths.note(request.prompt, len(completion.tokens))
                         if on_finished:
-                            on_finished(place, request.index, completion)
-        return in_order(requests, found, len(prompts))
+                            on_finished(number, request.index, completion)
+        return in_order(requests, completions, len(prompts))
 
-    def _deal(self, waiting: deque[Request]) -> None:
-        """Give waiting requests to the replicas with the fewest tokens to come, and call them."""
+    def _deal(self, waiting: deque[SampleRequest]) -> None:
+        """Give waiting requests to the replicas with the fewest expected tokens, and call these."""
         with self._seating:
             idle = [replica for replica in self._replicas if replica.call is None]
-            fresh: dict[int, list[Request]] = {replica.number: [] for replica in idle}
-            load = {one.number: sum(map(self._cost, one.in_flight.values())) for one in idle}
+            fresh: dict[int, list[SampleRequest]] = {replica.number: [] for replica in idle}
+            load = {
+                replica.number: sum(map(self._cost, replica.in_flight.values())) for replica in idle
+            }
             while waiting:
-                free = [one for one in idle if len(one.in_flight) < self._room]
+                free = [replica for replica in idle if len(replica.in_flight) < self._room]
                 if not free:
                     break
-                replica = min(free, key=lambda one: load[one.number])
+                replica = min(free, key=lambda replica: load[replica.number])
                 request = waiting.popleft()
                 replica.in_flight[request.key] = request
                 fresh[replica.number].append(request)
@@ -164,31 +173,32 @@ class RemoteRollout:
                 if replica.in_flight:
                     self._call(replica, fresh[replica.number])
 
-    def _cost(self, request: Request) -> float:
+    def _cost(self, request: SampleRequest) -> float:
         return 1.0 + self._lengths.expected(request.prompt)
 
-    def _call(self, replica: _Seated, requests: Sequence[Request]) -> None:
+    def _call(self, replica: _Seated, requests: Sequence[SampleRequest]) -> None:
         if replica.version < 0:
             raise EngineError(
-                f"{replica.name} was to sample before it was given weights",
+                f"{replica.name} was asked to sample before it was given weights",
                 expected="load_weights before generate",
             )
         replica.call = replica.actor.advance.remote(requests, self._slice_s)
         replica.called_at = time.monotonic()
 
     def _answered(self) -> list[tuple[_Seated, bool]]:
-        """Wait for a replica to answer; return those that did, and those silent for too long."""
+        """Wait for answers; return (replica, True) for each, (replica, False) for a silent one."""
         by_call = {replica.call: replica for replica in self._replicas if replica.call is not None}
         done, _ = ray.wait(list(by_call), timeout=_SLICE_S)
         limit = time.monotonic() - self._timeout_s - self._slice_s
         answered = [by_call[ref] for ref in done]
-        silent = [one for one in by_call.values() if one.called_at < limit and one not in answered]
-        return [(one, True) for one in answered] + [(one, False) for one in silent]
+        late = [replica for replica in by_call.values() if replica.called_at < limit]
+        silent = [replica for replica in late if replica not in answered]
+        return [(replica, True) for replica in answered] + [(replica, False) for replica in silent]
 
     def _take(
-        self, replica: _Seated, waiting: deque[Request], *, has_answered: bool
+        self, replica: _Seated, waiting: deque[SampleRequest], *, has_answered: bool
     ) -> list[tuple[int, Completion]]:
-        """Return what a replica has finished; if it is lost, put back all that it held."""
+        """Return a replica's finished completions; if it is lost, put its requests back."""
         try:
             if not has_answered:
                 raise EngineLost(f"{replica.name} was silent for {self._timeout_s:g} s")
@@ -212,28 +222,29 @@ class RemoteRollout:
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
-        """Return the scores of the first replica; EngineError when another's are not the same.
+        """Return the scores of replica-0; EngineError when another replica's scores differ.
 
-        Replicas that sample score between two slices. One that is lost ends the call.
+        Replicas that sample score between two slices. A lost replica ends the call.
         """
         stored = ray.put(list(pairs))
         with self._seating:
-            calls = [one.actor.score.remote(stored, temperature) for one in self._replicas]
+            calls = [replica.actor.score.remote(stored, temperature) for replica in self._replicas]
         scores = answers(calls, who="a replica", timeout_s=self._timeout_s)
-        whole = [np.concatenate(one) for one in scores]
-        for replica, one in zip(self._replicas, whole, strict=True):
-            distance = float(np.abs(one - whole[0]).mean())
+        first, *_ = flat = [np.concatenate(replica_scores) for replica_scores in scores]
+        for replica, values in zip(self._replicas, flat, strict=True):
+            distance = float(np.abs(values - first).mean())
             if distance > _SAME_NATS:
                 raise EngineError(
                     f"{replica.name} scores {distance:.3g} nats from replica-0",
                     expected="the same weights on all replicas",
+                    remedy="resume the run: every replica then gets the weights again",
                 )
         return list(scores[0])
 
     # weights
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
-        """Give all replicas new weights; those that sample take them between two slices."""
+        """Give all replicas new weights; a replica that samples loads them between two slices."""
         tensors = weights.tensors
         stored = tensors if isinstance(tensors, StoredTensors) else store(tensors.items())
         with self._seating:
@@ -243,25 +254,26 @@ class RemoteRollout:
             try:
                 answers([call], who=replica.name, timeout_s=self._timeout_s)
             except EngineLost as error:
-                with self._seating:  # one that holds requests is replaced by who sampled with it
+                # If the replica has requests in flight, generate() replaces it.
+                with self._seating:
                     if replica.actor is actor and not replica.in_flight:
                         self._replace(replica, f"{error.what}; replaced")
 
     def _push(self, replica: _Seated) -> tuple[_Seated, Any, Any]:
-        """Send the weights of today; return the replica, the actor they went to and the call."""
+        """Send the newest weights; return the replica, the actor that gets them and the call."""
         assert self._weights is not None  # noqa: S101
         stored, version = self._weights
         replica.version = version
         return replica, replica.actor, replica.actor.load_weights.remote(stored, version)
 
     def recall_weights(self) -> None:
-        """Give all replicas the last weights again, if there were any."""
+        """Give all replicas the newest weights again, if there are any."""
         if self._weights is not None:
             stored, version = self._weights
             self.load_weights(Weights(tensors=stored, version=version), version=version)
 
     def rest(self) -> None:
-        """Leave the GPUs; every replica must be given weights before it samples again."""
+        """Free the GPUs; every replica needs weights again before it samples."""
         with self._seating:
             answers(
                 [replica.actor.rest.remote() for replica in self._replicas],
@@ -272,16 +284,16 @@ class RemoteRollout:
                 replica.version = -1
 
     def describe(self) -> list[dict[str, object]]:
-        """Say for each replica what it holds and how often its seat was filled anew."""
+        """Return the state of each replica and how often it was replaced, for the heartbeat."""
         return [
             {
-                "name": one.name,
-                "version": one.version,
-                "in_flight": len(one.in_flight),
-                "finished": one.finished,
-                "replaced": one.replaced,
+                "name": replica.name,
+                "version": replica.version,
+                "in_flight": len(replica.in_flight),
+                "finished": replica.finished,
+                "replaced": replica.replaced,
             }
-            for one in self._replicas
+            for replica in self._replicas
         ]
 
     # seats
@@ -291,14 +303,14 @@ class RemoteRollout:
         return start(_Replica, self._seats[number], self._build, log)
 
     def _replace(self, replica: _Seated, what: str) -> None:
-        """Seat a new actor in place of a lost one and give it the weights of today.
+        """Start a new actor for a lost replica and send it the newest weights.
 
-        To be called while seated.
+        The caller holds `_seating`.
         """
         if self._is_closed:
             raise EngineLost(f"{replica.name} has ended")
         replica.lost_in_a_row += 1
-        if replica.lost_in_a_row > _MOST_REPLACED:
+        if replica.lost_in_a_row > _MAX_LOSSES_IN_A_ROW:
             raise EngineLost(
                 f"{replica.name} was lost {replica.lost_in_a_row} times without a result",
                 where=str(self._logs / f"{replica.name}.log"),
@@ -318,5 +330,6 @@ class RemoteRollout:
         with self._seating:
             self._is_closed = True
             end(self.actors)
-        if self._sampling.acquire(timeout=_CLOSE_S):  # a thread that samples ahead has noticed
+        # Wait until a thread that samples ahead has noticed the end.
+        if self._sampling.acquire(timeout=_CLOSE_S):
             self._sampling.release()

@@ -1,7 +1,8 @@
-"""Samplers and learner on the same GPUs: one works while the other has given its memory back.
+"""Samplers and learner in turn on the same GPUs: one side works while the other frees its memory.
 
-The samplers forget their weights when they rest and are given the last ones again; the learner's
-wait in the host's memory. Who is asked gets the GPUs; nobody above knows.
+Samplers drop their weights when they rest, and get the newest ones when they work again. The
+learner's weights wait in the host's memory. A call gives the GPUs to the side that it is made on,
+so callers need not know.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from reasonrl.algo.loss import Objective
-from reasonrl.engines.protocols import Finished, Progress, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.remote.learner import RemoteLearner
 from reasonrl.engines.remote.rollout import RemoteRollout
 from reasonrl.engines.weights import Weights
@@ -19,10 +20,10 @@ from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 
 class Turns:
-    """Know who has the GPUs. The learner was started first and has them now.
+    """The state of who has the GPUs. The learner was started first and has them at the beginning.
 
-    `start_rollout` is called when the learner has given them back: an engine that starts measures
-    how much memory is free.
+    `start_rollout` is called once the learner has freed them, because an engine measures the free
+    memory when it starts.
     """
 
     def __init__(self, learner: RemoteLearner, start_rollout: Callable[[], RemoteRollout]) -> None:
@@ -40,7 +41,7 @@ class Turns:
         return self.learner
 
     def sample(self, *, has_weights: bool = True) -> RemoteRollout:
-        """Give the GPUs to the samplers; with `has_weights` they get back those they had."""
+        """Give the GPUs to the samplers; with `has_weights` they get their last weights back."""
         if self._is_learning:
             self.learner.rest()
             self._is_learning = False
@@ -50,7 +51,7 @@ class Turns:
 
 
 class RolloutInTurn:
-    """Serve the rollout protocol."""
+    """The rollout protocol on shared GPUs."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
@@ -76,19 +77,13 @@ class RolloutInTurn:
 
 
 class LearnerInTurn:
-    """Serve the learner's protocol."""
+    """The learner's protocol on shared GPUs."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
 
-    def logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._turns.learn().logprobs(batch, temperature=temperature)
-
-    def reference_logprobs(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._turns.learn().reference_logprobs(batch, temperature=temperature)
-
-    def entropies(self, batch: TrainBatch, *, temperature: float) -> Logprobs:
-        return self._turns.learn().entropies(batch, temperature=temperature)
+    def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
+        return self._turns.learn().at_tokens(batch, what, temperature=temperature)
 
     def update(
         self,
