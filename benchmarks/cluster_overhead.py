@@ -24,7 +24,8 @@ from reasonrl.engines.remote import Seat
 from reasonrl.engines.remote.cluster import connect, start
 from reasonrl.engines.remote.objects import store
 from reasonrl.engines.sync import FLOAT32, push_weights
-from reasonrl.launch.engines import Workload, model_for, open_engines
+from reasonrl.launch.actors import Workload
+from reasonrl.launch.engines import model_for, open_engines
 from reasonrl.recipe import LearnerRanks, OptimizerConfig, RayEngineConfig, RolloutReplicas
 from reasonrl.types import Message, Prompt, Sampling
 

@@ -22,7 +22,8 @@ from safetensors.numpy import load_file, save_file
 from reasonrl.curation.manifest import Manifest
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.launch.curate import curate
-from reasonrl.recipe.toml import parse, read_tables
+from reasonrl.recipe.tables import read_tables
+from reasonrl.recipe.toml import parse
 from reasonrl.terminal import Console
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "data" / "four-sources.toml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from reasonrl.launch.engines import Workload
+from reasonrl.launch.actors import Workload
 from reasonrl.recipe import LearnerRanks, OptimizerConfig, RayEngineConfig, RolloutReplicas
 
 SILENCE_S = 180.0  # a slow machine takes a minute to import vLLM

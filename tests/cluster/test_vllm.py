@@ -12,7 +12,8 @@ import pytest
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.stepping import requests_for
-from reasonrl.launch.engines import open_replicas, vllm_settings
+from reasonrl.launch.actors import vllm_settings
+from reasonrl.launch.engines import open_replicas
 from reasonrl.models.hf import load_model
 from reasonrl.types import Sampling
 from tests.cluster.support import cluster_layout

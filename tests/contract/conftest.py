@@ -97,7 +97,8 @@ def started_rollout(rollout_kind, request, tmp_path_factory) -> Iterator[Rollout
     if rollout_kind in ("local", "fake", "sampler"):
         yield None
         return
-    from reasonrl.launch.engines import build_replica, open_replicas, vllm_settings
+    from reasonrl.launch.actors import build_replica, vllm_settings
+    from reasonrl.launch.engines import open_replicas
     from tests.cluster.support import cluster_layout
 
     request.getfixturevalue("cluster")

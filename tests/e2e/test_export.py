@@ -8,9 +8,10 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from reasonrl.errors import EngineError
+from reasonrl.errors import RefusedError
+from reasonrl.launch.check_export import check_export
 from reasonrl.launch.engines import local_engine
-from reasonrl.launch.export import check_export, origin_of, without_places
+from reasonrl.launch.export import origin_of, without_paths
 from reasonrl.models.hf import load_model
 from reasonrl.recipe import OptimizerConfig
 from reasonrl.recipe.toml import load_recipe
@@ -43,7 +44,7 @@ def exported(run, tmp_path_factory):
     directory = tmp_path_factory.mktemp("export") / "sums-model"
     done = reasonrl("export", run, directory)
     assert done.returncode == 0, done.stderr
-    assert "plain transformers scores 8 answers" in done.stdout
+    assert "plain transformers gives 8 answers" in done.stdout
     return directory
 
 
@@ -125,7 +126,7 @@ def test_a_base_in_a_folder_is_called_by_its_last_name_only(name):
 def test_paths_lose_their_folders_and_names_stay():
     table = {"model": {"name": "/home/me/base"}, "data": [{"type": "file", "path": "/a/b.jsonl"}],
              "name": "a/b"}  # fmt: skip
-    assert without_places(table) == {
+    assert without_paths(table) == {
         "model": {"name": "base"}, "data": [{"type": "file", "path": "b.jsonl"}], "name": "a/b",
     }  # fmt: skip
 
@@ -173,14 +174,14 @@ def test_weights_that_are_not_the_trained_ones_are_noticed(run, tmp_path):
     load_model("tiny", seed=9).save(tmp_path)
     with (
         local_engine(model, recipe.engine, OptimizerConfig()) as engine,
-        pytest.raises(EngineError, match=r"scores the answer to .* otherwise"),
+        pytest.raises(RefusedError, match=r"gives the answer to .* other scores"),
     ):
         check_export(tmp_path, tmp_path, model, engine, recipe)
 
 
 @pytest.mark.parametrize(
     ("what", "expected"),
-    [("no run", "no run here"), ("exists", "exists already"), ("no results", "no results here")],
+    [("no run", "no run here"), ("exists", "not empty"), ("no results", "no results here")],
 )
 def test_what_cannot_be_exported_is_refused(what, expected, run, tmp_path):
     (tmp_path / "there").mkdir()
@@ -210,6 +211,6 @@ def test_a_resume_on_other_problems_is_refused(run, tmp_path):
     finally:
         path.write_text(text)
     assert done.returncode == 2
-    assert "problems of stage short are not those that the run began with" in " ".join(
+    assert "problems of stage short have changed since the run began" in " ".join(
         done.stderr.split()
     )

@@ -31,7 +31,8 @@ Out = Annotated[Path | None, typer.Option(help="Directory of the build. Default:
 def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
     """Make a training set from raw sources. Rerun the command to continue a stopped build."""
     from reasonrl.curation.recipe import DataRecipe
-    from reasonrl.recipe.toml import anchor_paths, apply_override, parse, read_tables
+    from reasonrl.recipe.tables import anchor_paths, apply_override, read_tables
+    from reasonrl.recipe.toml import parse
 
     tables = read_tables(recipe)
     for override in overrides or ():

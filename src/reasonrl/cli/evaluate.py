@@ -127,18 +127,10 @@ def evaluate(
         _show_table(out)
         return
     options = EvalOptions(
-        suites=suite or (),
-        k=k,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        limit=limit,
-        data=data,
-        style=style,
-        system_prompt=system_prompt,
-        unboxed=unboxed,
-        seed=seed,
-        overrides=overrides or (),
-    )
+        suites=suite or (), k=k, temperature=temperature, max_new_tokens=max_new_tokens,
+        limit=limit, data=data, style=style, system_prompt=system_prompt, unboxed=unboxed,
+        seed=seed, overrides=overrides or (),
+    )  # fmt: skip
     directory = _evaluate(
         plain_name(model), compare and plain_name(compare), recipe, options, out, address
     )

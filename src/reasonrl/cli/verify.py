@@ -14,41 +14,49 @@ if TYPE_CHECKING:
     from reasonrl.verify import Isolation, VerifyItem
 
 
+Input = Annotated[
+    Path | None, typer.Option(help="JSON Lines with id, kind, response, and gold or tests.")
+]
+Output = Annotated[Path | None, typer.Option(help="File for the verdicts, one a line, in order.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes for algebra, and for programs.")]
+Deadline = Annotated[float, typer.Option(help="Seconds that one answer may take.")]
+Unboxed = Annotated[bool, typer.Option(help="Accept a final number without a box.")]
+CrossCheck = Annotated[
+    bool, typer.Option(help="Judge again with math-verify alone, and report disagreements.")
+]
+AllTests = Annotated[
+    bool, typer.Option(help="Run all tests of a program, also after one that fails.")
+]
+Fraction = Annotated[
+    bool, typer.Option(help="Reward a program with the share of its tests that pass.")
+]
+WeakestSandbox = Annotated[
+    str, typer.Option(help="The weakest sandbox to accept: namespaces, landlock or none.")
+]
+Explain = Annotated[
+    bool, typer.Option(help="Explain one verdict; pass --gold, and --answer or --response.")
+]
+Gold = Annotated[str | None, typer.Option(help="With --explain: the right answer.")]
+InBox = Annotated[str | None, typer.Option(help="With --explain: the answer in the box.")]
+Whole = Annotated[
+    str | None, typer.Option(help="With --explain: a whole response, instead of --answer.")
+]
+
+
 def verify(
-    input: Annotated[
-        Path | None, typer.Option(help="JSON Lines with id, kind, response, and gold or tests.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="File for the verdicts, one a line, in order.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes for algebra, and for programs.")
-    ] = 1,
-    deadline_s: Annotated[float, typer.Option(help="Seconds that one answer may take.")] = 0.8,
-    unboxed: Annotated[bool, typer.Option(help="Accept a final number without a box.")] = False,
-    cross_check: Annotated[
-        bool, typer.Option(help="Judge again with math-verify alone, and report disagreements.")
-    ] = False,
-    all_tests: Annotated[
-        bool,
-        typer.Option(help="Run all tests of a program, also after one that fails."),
-    ] = False,
-    fraction: Annotated[
-        bool, typer.Option(help="Reward a program with the share of its tests that pass.")
-    ] = False,
-    isolation: Annotated[
-        str, typer.Option(help="The weakest sandbox to accept: namespaces, landlock or none.")
-    ] = "namespaces",
-    explain: Annotated[
-        bool, typer.Option(help="Explain one verdict; pass --gold, and --answer or --response.")
-    ] = False,
-    gold: Annotated[str | None, typer.Option(help="With --explain: the right answer.")] = None,
-    answer: Annotated[
-        str | None, typer.Option(help="With --explain: the answer in the box.")
-    ] = None,
-    response: Annotated[
-        str | None, typer.Option(help="With --explain: a whole response, instead of --answer.")
-    ] = None,
+    input: Input = None,
+    output: Output = None,
+    workers: Workers = 1,
+    deadline_s: Deadline = 0.8,
+    unboxed: Unboxed = False,
+    cross_check: CrossCheck = False,
+    all_tests: AllTests = False,
+    fraction: Fraction = False,
+    isolation: WeakestSandbox = "namespaces",
+    explain: Explain = False,
+    gold: Gold = None,
+    answer: InBox = None,
+    response: Whole = None,
 ) -> None:
     """Judge a file of responses, or explain the verdict on one."""
     from reasonrl.cli.show.verification import show_explanation, show_verification
@@ -68,20 +76,15 @@ def verify(
             expected="--input and --output, or --explain",
             remedy="pass a file with --input and a place for the verdicts with --output",
         )
-    report = verify_file(
-        input,
-        output,
-        workers=workers,
-        deadline_s=deadline_s,
-        unboxed=unboxed,
-        cross_check=cross_check,
-        code=CodeOptions(
-            stop_early=not all_tests,
-            reward="fraction" if fraction else "binary",
-            isolation=_isolation(isolation),
-        ),
-        phase=console.phase,
+    code = CodeOptions(
+        stop_early=not all_tests,
+        reward="fraction" if fraction else "binary",
+        isolation=_isolation(isolation),
     )
+    report = verify_file(
+        input, output, workers=workers, deadline_s=deadline_s, unboxed=unboxed,
+        cross_check=cross_check, code=code, phase=console.phase,
+    )  # fmt: skip
     show_verification(console, report)
 
 

@@ -1,7 +1,7 @@
 """Start the engines that a recipe asks for: one module in this process, or actors on a cluster.
 
-A recipe's `[engine]` table is asked here for its type. The functions at the end build the engines
-of a cluster; they run in the actors.
+The type of a recipe's `[engine]` table is asked here, and nowhere else in `launch`. `launch.actors`
+builds what runs in the actors.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reasonrl.engines.local import LocalEngine, LocalSampler
-from reasonrl.engines.process import use_threads
+from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
-from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.sync import BFLOAT16, FLOAT32, Audit
-from reasonrl.engines.update import OptimizerSettings
 from reasonrl.errors import ConfigError
-from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_model
+from reasonrl.launch.actors import Workload, build_rank, build_replica, optimizer_settings
+from reasonrl.models.hf import LanguageModel, load_model, outline_model
 from reasonrl.recipe import (
     EngineBase,
     EngineConfig,
@@ -31,8 +29,7 @@ from reasonrl.recipe import (
 from reasonrl.run.heartbeat import Describe
 
 if TYPE_CHECKING:
-    from reasonrl.engines.remote import RankEngine, RemoteLearner, RemoteRollout, Seat
-    from reasonrl.engines.vllm import VllmSettings
+    from reasonrl.engines.remote import RemoteLearner, RemoteRollout, Seat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +43,6 @@ class Engines:
     learner: LearnerEngine
     audit: Audit | None
     describe: Describe
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """What engines must serve: a model, the optimizer, and the longest prompt and completion.
-
-    `context_tokens` counts the prompt and the completion together.
-    """
-
-    model: str
-    seed: int
-    optimizer: OptimizerConfig
-    context_tokens: int
-    keep_reference: bool = False
 
 
 def model_for(engine: EngineConfig, name: str, *, seed: int) -> LanguageModel:
@@ -169,7 +152,7 @@ def local_engine(
     """Return the engine that samples and learns in this process."""
     return LocalEngine(
         model,
-        _settings(optimizer),
+        optimizer_settings(optimizer),
         compute=engine.compute,
         recompute=engine.recompute,
         token_budget=engine.token_budget,
@@ -292,81 +275,3 @@ def seats_beside(ranks: list[tuple[str, list[str]]], engine: RayEngineConfig) ->
             expected=f"at most {len(seats)} with placement = shared",
         )
     return seats[: engine.rollout.replicas]
-
-
-def _settings(optimizer: OptimizerConfig) -> OptimizerSettings:
-    return OptimizerSettings(
-        betas=(optimizer.beta1, optimizer.beta2),
-        epsilon=optimizer.epsilon,
-        weight_decay=optimizer.weight_decay,
-        max_gradient_norm=optimizer.max_gradient_norm,
-    )
-
-
-# Everything below runs in the actors.
-
-
-def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine:
-    """Make an engine that samples, in the process that it will work in."""
-    use_threads(engine.threads)
-    if engine.rollout.type == "local":
-        model = load_model(workload.model, seed=workload.seed, device=_own_device(engine))
-        return LocalSampler(
-            model,
-            compute=engine.compute,
-            token_budget=engine.token_budget,
-            max_rows=engine.max_rows,
-        )
-    from reasonrl.engines.vllm import VllmEngine
-
-    return VllmEngine(vllm_settings(engine, workload))
-
-
-def vllm_settings(engine: RayEngineConfig, workload: Workload) -> VllmSettings:
-    """Translate a recipe's engine into vLLM's terms."""
-    from reasonrl.engines.vllm import VllmSettings
-
-    model = outline_model(workload.model)
-    return VllmSettings(
-        model=as_directory(workload.model),
-        weight_names=frozenset(model.module.state_dict()),
-        eos_ids=tuple(sorted(model.eos_ids)),
-        # Scoring makes vLLM sample one token more than the sequence that it scores.
-        context_tokens=min(workload.context_tokens + 1, model.context),
-        compute=engine.compute,
-        max_rows=engine.max_rows,
-        tensor_parallel=engine.rollout.tensor_parallel,
-        memory_share=engine.rollout.memory_share,
-        device=engine.device,
-        can_sleep=engine.placement == "shared",
-    )
-
-
-def build_rank(engine: RayEngineConfig, workload: Workload, rank: int, address: str) -> RankEngine:
-    """Make one rank of the learner, in the process that it will work in."""
-    from reasonrl.engines.fsdp import FsdpLearner, join
-
-    use_threads(engine.threads)
-    ranks = join(
-        rank=rank,
-        world=engine.learner.ranks,
-        address=address,
-        device=_own_device(engine),
-        sequence_parallel=engine.learner.sequence_parallel,
-        timeout_s=engine.learner.timeout_s,
-    )
-    return FsdpLearner(
-        partial(outline_model, workload.model),
-        partial(load_model, workload.model, seed=workload.seed),
-        ranks,
-        _settings(workload.optimizer),
-        token_budget=engine.token_budget,
-        compute=engine.compute,
-        recompute=engine.recompute,
-        keep_reference=workload.keep_reference,
-    )
-
-
-def _own_device(engine: RayEngineConfig) -> str:
-    """Return the device as an actor sees it: Ray shows an actor only its own GPUs."""
-    return "cpu" if engine.device == "cpu" else "cuda:0"

@@ -18,13 +18,8 @@ from reasonrl.errors import ConfigError
 from reasonrl.evaluation.table13 import OTHER_SAMPLES, usual_samples
 from reasonrl.launch.models import run_of, short_hash, slug
 from reasonrl.recipe import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark, Strict
-from reasonrl.recipe.toml import (
-    anchor_paths,
-    apply_override,
-    dump_table,
-    load_eval_recipe,
-    parse,
-)
+from reasonrl.recipe.tables import anchor_paths, apply_override
+from reasonrl.recipe.toml import dump_table, load_eval_recipe, parse
 from reasonrl.run.layout import CONFIG
 
 REPORT_TOKENS = 32_768

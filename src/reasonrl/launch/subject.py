@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from reasonrl.engines.protocols import RolloutEngine
-from reasonrl.launch.engines import Workload, is_on_cluster, judge_seats, local_engine, open_sampler
+from reasonrl.launch.actors import Workload
+from reasonrl.launch.engines import is_on_cluster, judge_seats, local_engine, open_sampler
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import NamedModel, open_model, take_over
 from reasonrl.models.hf import LanguageModel

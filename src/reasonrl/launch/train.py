@@ -15,9 +15,9 @@ from pathlib import Path
 from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import ConfigError, EngineLost
+from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import (
     Engines,
-    Workload,
     judge_seats,
     open_cluster,
     open_engines,

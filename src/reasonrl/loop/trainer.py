@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from reasonrl.algo import entropy
 from reasonrl.algo.select import SelectedGroup, Signal, select_group
@@ -28,6 +27,7 @@ from reasonrl.loop.metrics import (
     staleness_metrics,
     update_metrics,
 )
+from reasonrl.loop.seams import Display, Recorder
 from reasonrl.loop.stages import OpenStage, next_stage, open_stage, reason_to_end
 from reasonrl.loop.state import TrainState
 from reasonrl.recipe import PipelineConfig, Recipe, Suite
@@ -35,23 +35,6 @@ from reasonrl.rollout.collect import Judge, check_failures, collect
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Group, Phase, Row
-
-
-class Recorder(Protocol):
-    """Keep what happened."""
-
-    def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None: ...
-    def step(self, metrics: Row) -> None: ...
-    def evaluation(self, result: SuiteResult) -> None: ...
-    def evaluations(self) -> list[SuiteResult]: ...
-
-
-class Display(Protocol):
-    """Show a person how the run is going."""
-
-    def note(self, text: str) -> None: ...
-    def step(self, metrics: Row, *, total: int) -> None: ...
-    def phase(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

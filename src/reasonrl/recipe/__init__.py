@@ -1,7 +1,7 @@
 """The recipe: a strict, frozen tree whose defaults are the report's values; TOML in `toml`.
 
 Read top-down: run (a whole run, an evaluation), stages (what a stage may change), engine (where it
-computes), sources (where problems come from), toml (files, `extends`, `--set`). Imports neither
+computes), sources (where problems come from), toml (files) over tables and keys. Imports neither
 torch nor any engine.
 """
 

@@ -51,6 +51,44 @@ def collect(
         for item in encoded
     ]
 
+    completions = _sample(engine, prompts, sampling, progress)
+    texts = [[tokenizer.decode(item.tokens) for item in group] for group in completions]
+    verdicts = judge(
+        [
+            Answer(task=item.problem.task, text=text, stop=completion.stop)
+            for item, group, decoded in zip(encoded, completions, texts, strict=True)
+            for completion, text in zip(group, decoded, strict=True)
+        ]
+    )
+    label = "-".join(str(part) for part in seed_parts[1:])
+    size = sampling.group_size
+    return [
+        Group(
+            problem=item.problem,
+            prompt=item.tokens,
+            rollouts=tuple(
+                Rollout(
+                    id=f"{label}/{item.problem.id}/{index}",
+                    index=index,
+                    completion=completions[number][index],
+                    text=texts[number][index],
+                    verdict=verdicts[number * size + index],
+                )
+                for index in range(size)
+            ),
+        )
+        for number, item in enumerate(encoded)
+    ]
+
+
+def _sample(
+    engine: RolloutEngine,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    progress: Progress | None,
+) -> list[list[Completion]]:
+    """Return whole groups of completions, and count each completion as it ends."""
+
     def count(_prompt: int, _index: int, _completion: Completion) -> None:
         if progress:
             progress(1)
@@ -61,37 +99,7 @@ def collect(
             "an engine returned incomplete groups",
             expected=f"{sampling.group_size} rollouts of each prompt",
         )
-    label = "-".join(str(part) for part in seed_parts[1:])
-    drafts = [
-        (item, index, completion, tokenizer.decode(completion.tokens))
-        for item, group in zip(encoded, completions, strict=True)
-        for index, completion in enumerate(group)
-    ]
-    verdicts = judge(
-        [
-            Answer(task=item.problem.task, text=text, stop=completion.stop)
-            for item, _, completion, text in drafts
-        ]
-    )
-    rollouts = [
-        Rollout(
-            id=f"{label}/{item.problem.id}/{index}",
-            index=index,
-            completion=completion,
-            text=text,
-            verdict=verdict,
-        )
-        for (item, index, completion, text), verdict in zip(drafts, verdicts, strict=True)
-    ]
-    size = sampling.group_size
-    return [
-        Group(
-            problem=item.problem,
-            prompt=item.tokens,
-            rollouts=tuple(rollouts[number * size : (number + 1) * size]),
-        )
-        for number, item in enumerate(encoded)
-    ]
+    return completions
 
 
 def check_failures(

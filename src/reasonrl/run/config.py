@@ -8,7 +8,8 @@ from pathlib import Path
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import CheckpointError
 from reasonrl.recipe import Recipe
-from reasonrl.recipe.toml import FORMAT, dump_recipe, load_recipe
+from reasonrl.recipe.tables import FORMAT
+from reasonrl.recipe.toml import dump_recipe, load_recipe
 from reasonrl.run.layout import CONFIG
 
 

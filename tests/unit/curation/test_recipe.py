@@ -14,7 +14,8 @@ from reasonrl.curation.recipe import (
     RawSource,
     SemanticConfig,
 )
-from reasonrl.recipe.toml import parse, read_tables
+from reasonrl.recipe.tables import read_tables
+from reasonrl.recipe.toml import parse
 from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as here
 

@@ -1,0 +1,108 @@
+"""Build the engines of a cluster, each in the actor that it will work in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reasonrl.engines.local import LocalSampler
+from reasonrl.engines.process import use_threads
+from reasonrl.engines.stepping import SteppingEngine
+from reasonrl.engines.update import OptimizerSettings
+from reasonrl.models.hf import as_directory, load_model, outline_model
+from reasonrl.recipe import OptimizerConfig, RayEngineConfig
+
+if TYPE_CHECKING:
+    from reasonrl.engines.remote import RankEngine
+    from reasonrl.engines.vllm import VllmSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What engines must serve: a model, the optimizer, and the longest prompt and completion.
+
+    `context_tokens` counts the prompt and the completion together.
+    """
+
+    model: str
+    seed: int
+    optimizer: OptimizerConfig
+    context_tokens: int
+    keep_reference: bool = False
+
+
+def optimizer_settings(optimizer: OptimizerConfig) -> OptimizerSettings:
+    """Translate the recipe's `[optimizer]` table."""
+    return OptimizerSettings(
+        betas=(optimizer.beta1, optimizer.beta2),
+        epsilon=optimizer.epsilon,
+        weight_decay=optimizer.weight_decay,
+        max_gradient_norm=optimizer.max_gradient_norm,
+    )
+
+
+def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine:
+    """Make an engine that samples, in the process that it will work in."""
+    use_threads(engine.threads)
+    if engine.rollout.type == "local":
+        model = load_model(workload.model, seed=workload.seed, device=_own_device(engine))
+        return LocalSampler(
+            model,
+            compute=engine.compute,
+            token_budget=engine.token_budget,
+            max_rows=engine.max_rows,
+        )
+    from reasonrl.engines.vllm import VllmEngine
+
+    return VllmEngine(vllm_settings(engine, workload))
+
+
+def vllm_settings(engine: RayEngineConfig, workload: Workload) -> VllmSettings:
+    """Translate a recipe's engine into vLLM's terms."""
+    from reasonrl.engines.vllm import VllmSettings
+
+    model = outline_model(workload.model)
+    return VllmSettings(
+        model=as_directory(workload.model),
+        weight_names=frozenset(model.module.state_dict()),
+        eos_ids=tuple(sorted(model.eos_ids)),
+        # Scoring makes vLLM sample one token more than the sequence that it scores.
+        context_tokens=min(workload.context_tokens + 1, model.context),
+        compute=engine.compute,
+        max_rows=engine.max_rows,
+        tensor_parallel=engine.rollout.tensor_parallel,
+        memory_share=engine.rollout.memory_share,
+        device=engine.device,
+        can_sleep=engine.placement == "shared",
+    )
+
+
+def build_rank(engine: RayEngineConfig, workload: Workload, rank: int, address: str) -> RankEngine:
+    """Make one rank of the learner, in the process that it will work in."""
+    from reasonrl.engines.fsdp import FsdpLearner, join
+
+    use_threads(engine.threads)
+    ranks = join(
+        rank=rank,
+        world=engine.learner.ranks,
+        address=address,
+        device=_own_device(engine),
+        sequence_parallel=engine.learner.sequence_parallel,
+        timeout_s=engine.learner.timeout_s,
+    )
+    return FsdpLearner(
+        partial(outline_model, workload.model),
+        partial(load_model, workload.model, seed=workload.seed),
+        ranks,
+        optimizer_settings(workload.optimizer),
+        token_budget=engine.token_budget,
+        compute=engine.compute,
+        recompute=engine.recompute,
+        keep_reference=workload.keep_reference,
+    )
+
+
+def _own_device(engine: RayEngineConfig) -> str:
+    """Return the device as an actor sees it: Ray shows an actor only its own GPUs."""
+    return "cpu" if engine.device == "cpu" else "cuda:0"

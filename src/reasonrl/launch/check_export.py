@@ -1,0 +1,113 @@
+"""Check an export: plain transformers gives the model's answers the same scores as the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reasonrl.engines.local import LocalEngine
+from reasonrl.errors import RefusedError
+from reasonrl.launch.judges import judge_with, make_verifier
+from reasonrl.models.hf import LanguageModel
+from reasonrl.models.plain import score_plainly
+from reasonrl.recipe import Recipe
+from reasonrl.report.drawing.scale import spread
+from reasonrl.rollout.collect import Answer
+from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
+from reasonrl.rollout.problems import EncodedProblem, turns_of
+from reasonrl.types import Completion, Prompt, Sampling
+
+_ANSWERS, _TOKENS = 8, 64
+"""Answers that are compared, and the most tokens of each."""
+
+_CLOSE = 1e-3
+"""The largest distance of two float32 computations of a log-probability, in nats."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """An export: its directory, and the answers, tokens and largest difference of its check."""
+
+    directory: Path
+    answers: int
+    tokens: int
+    gap_nats: float
+
+
+def check_export(
+    scratch: Path, directory: Path, model: LanguageModel, engine: LocalEngine, recipe: Recipe
+) -> Exported:
+    """Answer some problems with the engine, and have plain transformers score the answers."""
+    items = _some_problems(recipe, model)
+    longest = max(len(item.tokens) for item in items)
+    limit = min(_TOKENS, model.context - longest)
+    groups = engine.generate(
+        [Prompt(tokens=item.tokens, seed=0) for item in items],
+        Sampling(max_new_tokens=limit, temperature=0.0),
+    )
+    answers = [group[0] for group in groups]
+    ours = engine.score(
+        [(item.tokens, answer.tokens) for item, answer in zip(items, answers, strict=True)],
+        temperature=1.0,
+    )
+    turns = [turns_of(item.problem, recipe.model.system_prompt) for item in items]
+    plain = score_plainly(
+        scratch, [(turn, answer.tokens) for turn, answer in zip(turns, answers, strict=True)]
+    )
+    gap = 0.0
+    for item, own, other in zip(items, ours, plain, strict=True):
+        gap = max(gap, float(np.abs(own - other.logprobs).max()))
+        is_greedy = bool((other.logprobs >= other.best - _CLOSE).all())
+        if not np.array_equal(item.tokens, other.prompt) or gap > _CLOSE or not is_greedy:
+            raise RefusedError(
+                f"plain transformers gives the answer to {item.problem.id!r} other scores: "
+                f"{gap:.1e} nats apart",
+                where=str(directory),
+                expected=f"the same prompt, and at most {_CLOSE:g}",
+                remedy="nothing was exported; report this with the run's config.toml",
+            )
+    texts = [model.tokenizer.decode(answer.tokens) for answer in answers]
+    _check_verdicts(items, answers, texts, [score.text for score in plain], recipe)
+    return Exported(
+        directory=directory,
+        answers=len(items),
+        tokens=sum(len(answer.tokens) for answer in answers),
+        gap_nats=gap,
+    )
+
+
+def _check_verdicts(
+    items: Sequence[EncodedProblem],
+    answers: Sequence[Completion],
+    ours: Sequence[str],
+    theirs: Sequence[str],
+    recipe: Recipe,
+) -> None:
+    """Raise RefusedError unless both texts of each answer earn the same reward."""
+    with make_verifier(recipe.verify) as verifier:
+        judge = judge_with(verifier)
+        both = [
+            judge(
+                [
+                    Answer(task=item.problem.task, text=text, stop=answer.stop)
+                    for item, answer, text in zip(items, answers, texts, strict=True)
+                ]
+            )
+            for texts in (ours, theirs)
+        ]
+    if [verdict.reward for verdict in both[0]] != [verdict.reward for verdict in both[1]]:
+        raise RefusedError(
+            "the exported tokenizer decodes answers in another way",
+            remedy="nothing was exported; report this with the run's config.toml",
+        )
+
+
+def _some_problems(recipe: Recipe, model: LanguageModel) -> list[EncodedProblem]:
+    """Return problems of the first suite, or of the first stage where there is none."""
+    lists = load_problem_lists(sources_of(recipe))
+    pools = encode_pools(recipe, lists, model.tokenizer, model.context)
+    pool = next(iter(pools.suites.values())) if pools.suites else pools.stages[0]
+    return spread(pool, _ANSWERS)

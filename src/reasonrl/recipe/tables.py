@@ -1,0 +1,172 @@
+"""Recipes as plain tables: TOML with `extends`, paths, merged tables and `--set` overrides.
+
+Nothing is validated here; `recipe.toml` makes a recipe of the tables.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reasonrl.errors import ConfigError
+from reasonrl.recipe.engine import RayEngineConfig
+
+FORMAT = 1
+"""The format of a run's directory, which its config.toml carries. Release 0.1.0 wrote none."""
+
+_CLUSTER_DEFAULTS = {
+    name: value
+    for name, value in RayEngineConfig().model_dump(mode="json").items()
+    if name in ("placement", "restarts", "rollout", "learner")
+}
+
+
+def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return a recipe's tables over those of the recipe it `extends`, with absolute paths.
+
+    The tables are not validated. Raises ConfigError for a file that is missing, is not TOML, or
+    extends itself.
+    """
+    path = path.resolve()
+    if path in seen:
+        raise ConfigError(
+            "this recipe extends itself, by way of others",
+            where=str(path),
+            remedy="take out one `extends`",
+        )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        near = difflib.get_close_matches(path.stem, [p.stem for p in path.parent.glob("*.toml")])
+        raise ConfigError(
+            "no such recipe",
+            where=str(path),
+            remedy=f"did you mean {near[0]}.toml?" if near else "check the path",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise ConfigError(
+            f"not TOML: {error}", where=str(path), remedy="mend the file at this line"
+        ) from error
+    _check_format(data, path)
+    anchor_paths(data, path.parent)
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise ConfigError(f"extends = {base!r}", where=str(path), expected="a path in a string")
+    return merged(read_tables(path.parent / base, (*seen, path)), data)
+
+
+def _check_format(data: dict[str, Any], path: Path) -> None:
+    """Take the format of a run's config.toml out of its tables; bring older tables up to date.
+
+    Release 0.1.0 wrote no format, and the defaults of a cluster's tables for a local engine too.
+    """
+    number = data.pop("format", FORMAT)
+    if number != FORMAT:
+        raise ConfigError(
+            f"format = {number!r}",
+            where=str(path),
+            expected=f"format = {FORMAT}",
+            remedy="use the version of reasonrl that wrote the run",
+        )
+    engine = data.get("engine")
+    if isinstance(engine, dict) and engine.get("type", "local") == "local":
+        for name, value in _CLUSTER_DEFAULTS.items():
+            if engine.get(name) == value:
+                del engine[name]
+
+
+def anchor_paths(node: Any, directory: Path) -> None:
+    """Make the relative paths of sources and model directories absolute, in place."""
+    if isinstance(node, list):
+        for item in node:
+            anchor_paths(item, directory)
+    if not isinstance(node, dict):
+        return
+    if "type" in node and isinstance(node.get("path"), str):
+        node["path"] = str((directory / node["path"]).resolve())
+    model = node.get("model")
+    name = str(model.get("name", "")) if isinstance(model, dict) else ""
+    if name.startswith(("./", "../")) or ("/" in name and (directory / name).is_dir()):
+        node["model"]["name"] = str((directory / name).resolve())
+    for item in node.values():
+        anchor_paths(item, directory)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge tables into tables; any other value, a list of tables included, replaces the old value.
+
+    Another entropy `mode` brings its own numbers, and the old mode's are dropped. The target
+    belongs to every mode and stays.
+    """
+    out = dict(base)
+    for key, value in over.items():
+        old = out.get(key)
+        if not isinstance(old, dict) or not isinstance(value, dict):
+            out[key] = value
+            continue
+        out[key] = merged(_without_presets(old, value.get("mode")), value)
+    return out
+
+
+def _without_presets(table: Mapping[str, Any], mode: object) -> dict[str, Any]:
+    """Return an entropy table without the numbers of its mode, if `mode` is another mode."""
+    if mode is None or table.get("mode", mode) == mode:
+        return dict(table)
+    return {name: table[name] for name in ("target_nats",) if name in table}
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set one dotted key, in place; the value is TOML or a bare string. Tables count from 1."""
+    key, equals, raw = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(
+            f"cannot read --set {override!r}",
+            expected="key=value",
+            remedy="e.g. --set seed=2",
+        )
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    parts = key.strip().split(".")
+    node: Any = data
+    for number, part in enumerate(parts[:-1]):
+        if isinstance(node, list):
+            node = _stage_of(node, part, override)
+        elif isinstance(node.get(part), dict | list):
+            node = node[part]
+        elif part in node or parts[number + 1].isdigit():
+            raise ConfigError(
+                f"--set {override}: {part!r} is not a table", remedy="check the key's spelling"
+            )
+        else:
+            node = node.setdefault(part, {})
+    if isinstance(node, list):
+        raise ConfigError(
+            f"--set {override}: cannot replace a whole table of a list",
+            expected="a key of the table",
+            remedy="set its keys one by one",
+        )
+    if parts == ["engine", "type"] and value != node.get("type", "local"):
+        # The tables of a cluster mean nothing to one process, and the other way round.
+        for name in _CLUSTER_DEFAULTS:
+            node.pop(name, None)
+    if parts[-1] == "mode":
+        kept = _without_presets(node, value)
+        node.clear()
+        node.update(kept)
+    node[parts[-1]] = value
+
+
+def _stage_of(tables: list[Any], part: str, override: str) -> Any:
+    if not part.isdigit() or not 1 <= int(part) <= len(tables):
+        raise ConfigError(
+            f"--set {override}: {part!r} is not one of the {len(tables)} tables",
+            expected=f"a number from 1 to {len(tables)}",
+        )
+    return tables[int(part) - 1]
