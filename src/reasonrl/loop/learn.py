@@ -60,7 +60,7 @@ def learn(
     batch = with_focus(
         batch, stage.update, learner, temperature=stage.rollout.temperature, seed=seed
     )
-    alpha = entropy.coefficient(control, before, sampled_entropy(batch))
+    alpha = entropy.alpha(control, before, sampled_entropy(batch))
     updates = _update(batch, learner, stage, alpha, phase)
     if batch.old_logprobs_N is None:  # on-policy: the update's own forward pass
         batch = replace(batch, old_logprobs_N=updates[0].logprobs_N)
@@ -131,7 +131,7 @@ def _row(
     return {
         "entropy/nats": entropy_nats,
         "entropy/coefficient": alpha,
-        "entropy/controller": after.coefficient,
+        "entropy/controller": after.c,
         "entropy/gate_open": after.is_open,
         "sync/gap_nats": gap_nats,
     }

@@ -37,13 +37,11 @@ class TrainState:
     @property
     def entropy(self) -> EntropyState:
         """Return the controller's part of the state."""
-        return EntropyState(
-            coefficient=self.coefficient, is_open=self.gate_open, start_nats=self.start_nats
-        )
+        return EntropyState(c=self.coefficient, is_open=self.gate_open, start_nats=self.start_nats)
 
     @entropy.setter
     def entropy(self, state: EntropyState) -> None:
-        self.coefficient, self.gate_open = state.coefficient, state.is_open
+        self.coefficient, self.gate_open = state.c, state.is_open
         self.start_nats = state.start_nats
 
     def to_json(self) -> dict[str, object]:
