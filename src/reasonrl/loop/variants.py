@@ -57,7 +57,7 @@ def for_update(
 ) -> TrainBatch:
     """Prepare a minibatch for one update; the step's first finds the policy as it sampled."""
     if update.average == "limit":
-        share = sequence.per_limit(minibatch.lengths, rollout.max_new_tokens)
+        share = sequence.per_max_new_tokens(minibatch.lengths, rollout.max_new_tokens)
         return _weighted(minibatch, np.full(minibatch.n_tokens, share, np.float32))
     if update.surrogate is Surrogate.GSPO:
         return _with_rollout_ratios(minibatch, learner, rollout.temperature, is_first=is_first)
