@@ -1,21 +1,22 @@
 """The error tree. Every error a user can meet says what, where, what was expected and what to do.
 
     ReasonRLError
-    ├── ConfigError      (ValueError)     a recipe or a command line that cannot mean anything
+    ├── ConfigError      (ValueError)     a recipe or a command line without a valid meaning
     ├── DataError        (ValueError)     a problem file or a source
-    ├── ModelError       (ValueError)     a model or tokenizer that cannot be trained here
+    ├── ModelError       (ValueError)     a model or tokenizer that cannot be loaded or trained
     ├── CheckpointError  (ValueError)     a checkpoint or run directory that cannot be trusted
     ├── StorageError     (OSError)        a disk that is full or not writable
-    ├── VerifierError    (RuntimeError)   the verifier cannot do its work (not: an answer is wrong)
+    ├── VerifierError    (RuntimeError)   the verifier cannot work (never: the answer is wrong)
     └── EngineError      (RuntimeError)   an engine broke its contract
-        └── EngineLost                    its process died or is stuck; a new one can go on
+        └── EngineLost                    an engine's process died or hangs; a new one can continue
 
-The command line prints these without a traceback and leaves with code 2. Anything else is a bug.
+The command line prints these errors without a traceback and exits with code 2. Any other exception
+is a bug.
 """
 
 
 class ReasonRLError(Exception):
-    """Carry the four parts of a helpful error; `str()` joins those that are given."""
+    """An error of four parts, of which `str()` joins the non-empty ones."""
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", remedy: str = "") -> None:
         self.what = what
@@ -31,32 +32,32 @@ class ReasonRLError(Exception):
 
 
 class ConfigError(ReasonRLError, ValueError):
-    """Report a recipe or a command line that cannot mean anything."""
+    """A recipe or a command line without a valid meaning."""
 
 
 class DataError(ReasonRLError, ValueError):
-    """Report a problem file or source; `where` is file:row when a row is at fault."""
+    """A bad problem file or source; `where` is file:row if one row is at fault."""
 
 
 class ModelError(ReasonRLError, ValueError):
-    """Report a model or tokenizer that cannot be loaded or trained."""
+    """A model or tokenizer that cannot be loaded or trained."""
 
 
 class CheckpointError(ReasonRLError, ValueError):
-    """Report a checkpoint or run directory that is missing, torn or of another run."""
+    """A checkpoint or run directory that is missing, damaged or from another run."""
 
 
 class StorageError(ReasonRLError, OSError):
-    """Report a disk that is full or not writable."""
+    """A disk that is full or not writable."""
 
 
 class VerifierError(ReasonRLError, RuntimeError):
-    """Report a verifier that cannot do its work. A wrong answer is a verdict, never an error."""
+    """A verifier that cannot work. A wrong answer is a verdict, never an error."""
 
 
 class EngineError(ReasonRLError, RuntimeError):
-    """Report an engine that broke its contract."""
+    """An engine that broke its contract."""
 
 
 class EngineLost(EngineError):
-    """Report an engine whose process died or answers no more; a new one can take its place."""
+    """An engine whose process died or no longer answers; a new process can replace it."""
