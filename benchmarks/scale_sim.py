@@ -71,7 +71,7 @@ class Cluster:
         setup = baseline(self.n_ranks)
         rollout = setup.stage.rollout.model_copy(update={"prompts_per_step": self.n_groups})
         stage = setup.stage.model_copy(update={"rollout": rollout})
-        time = step_time(SHAPE, setup.engine, stage, H800)
+        time = step_time(SHAPE, setup.layout, stage, H800)
         n_rollouts, moving_s = self.n_groups * GROUP, REPORT_SYSTEM.fixed_s
         work_s = time.update_s + time.other_s - n_rollouts * REPORT_SYSTEM.judge_s - moving_s
         return work_s, n_rollouts * self.judge_s, moving_s
