@@ -1,7 +1,7 @@
-"""What distribution itself costs: a call, a weight sync, and its share of a paper-size step.
+"""The cost of distribution: a call, a weight sync, and the share of a sync in the report's step.
 
-Times on one machine's CPU through Ray's object store; the shares assume the same bytes a second
-between nodes, which a cluster's network may or may not give: the table says what was assumed.
+The times are measured on the CPU of one machine through Ray's object store. The shares assume the
+same bytes per second between nodes, which the network of a cluster may not reach.
 
     python -m benchmarks.cluster_overhead
 """
@@ -29,13 +29,14 @@ from reasonrl.recipe import EngineConfig, LearnerRanks, OptimizerConfig, Rollout
 from reasonrl.types import Message, Prompt, Sampling
 
 REPEATS = 5
-# the report: Table 8 (7B on 32 GPUs, 1024 rollouts), Table 7 (32B on 256 GPUs, about 4096 rollouts)
+# The steps are from the report's Table 8 (7B on 32 GPUs, 1024 rollouts) and Table 7 (32B on 256
+# GPUs, about 4096 rollouts).
 PAPER = (("7B", 7.6e9, 418.0, 1024), ("32B", 32.8e9, 1112.0, 4096))
 MEAN_TOKENS = 8_192
 
 
 class Echo:
-    """Answer."""
+    """An actor that answers calls."""
 
     def nothing(self) -> None:
         return None
@@ -45,14 +46,14 @@ class Echo:
 
 
 def timed(action: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float, float]:
-    """Return the median, least and most seconds of an action, after one that is not counted."""
+    """Return the median, least and most seconds of an action, after one run that is not counted."""
     action()
-    found = []
+    seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
         action()
-        found.append(time.perf_counter() - started)
-    return median(found), min(found), max(found)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds), min(seconds), max(seconds)
 
 
 def row(name: str, times: tuple[float, float, float], note: str = "") -> None:
@@ -77,7 +78,7 @@ def plan_of(model: str, rollout: str) -> Plan:
 
 
 def measure_sync(model: str, name: str) -> float:
-    """Time the parts of a sync with two FSDP2 ranks and one vLLM replica; return bytes a second."""
+    """Time a sync's parts with two FSDP2 ranks and a vLLM replica; return bytes per second."""
     plan = plan_of(model, "vllm")
     outline = model_for(plan.engine, model, seed=0)
     n_bytes = 4 * sum(one.numel() for one in outline.module.state_dict().values())
@@ -127,7 +128,8 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for name, parameters, step_s, rollouts in PAPER:
         sync_s = 2 * parameters / rate
-        megabytes = rollouts * MEAN_TOKENS * 8 / 1e6  # an id and a log-probability a token
+        # A token has an id and a log-probability of 4 bytes each.
+        megabytes = rollouts * MEAN_TOKENS * 8 / 1e6
         share = sync_s / step_s
         print(f"| {name} | {sync_s:.0f} | {step_s:.0f} | {share:.1%} | {megabytes:,.0f} |")
 
