@@ -1,1 +1,1 @@
-"""Measurements against peers and against the machine. Run as `python -m benchmarks.NAME`."""
+"""Measurements against other systems and against the machine: `python -m benchmarks.NAME`."""

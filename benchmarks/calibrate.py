@@ -1,8 +1,9 @@
 """Fit the constants of `planning.timing.Calibration` to the report's Tables 7, 8 and 9.
 
-Each phase is linear in its constants (in the inverse of a share), so each is one least-squares
-problem in relative errors: eight measurements of t_R for three constants, four of t_T and four of
-t_O for two each. A constant's effect is found by setting it to a unit and the others to nothing.
+Each phase is linear in its constants (in the inverse of a share), so each phase is one
+least-squares problem in relative errors: eight measurements of t_R for three constants, four of t_T
+for two and four of t_O for two. The effect of a constant is found by setting it to a unit and the
+other constants to zero.
 
     python -m benchmarks.calibrate
 """
@@ -33,7 +34,7 @@ NOTHING = Calibration(
 Phase = Callable[[StepTime], float]
 Vector = npt.NDArray[np.float64]
 System = tuple[Vector, Vector]
-"""Relative effects of the constants on each measurement, and what they are to add up to."""
+"""The relative effect of each constant on each measurement, and the sums that they should have."""
 
 
 def main() -> None:
@@ -47,10 +48,11 @@ def main() -> None:
 
 
 def fit() -> Calibration:
-    """Return the constants, to two digits."""
-    found = {phase: _solve(system) for phase, system in systems().items()}
-    (inverse_bandwidth, step_s, row_s), (inverse_flops, update_s) = found["t_R"], found["t_T"]
-    judge_s, fixed_s = found["t_O"]
+    """Return the constants, rounded to two digits."""
+    solutions = {phase: _solve(system) for phase, system in systems().items()}
+    inverse_bandwidth, step_s, row_s = solutions["t_R"]
+    inverse_flops, update_s = solutions["t_T"]
+    judge_s, fixed_s = solutions["t_O"]
     return Calibration(
         bandwidth_share=_two_digits(1 / inverse_bandwidth),
         step_s=_two_digits(step_s),
@@ -68,8 +70,8 @@ def errors_left_out(system: System) -> list[float]:
     errors = []
     for left_out in range(len(wanted)):
         others = np.arange(len(wanted)) != left_out
-        found = _solve((effects[others], wanted[others]))
-        errors.append(float(effects[left_out] @ found - wanted[left_out]))
+        solution = _solve((effects[others], wanted[others]))
+        errors.append(float(effects[left_out] @ solution - wanted[left_out]))
     return errors
 
 
@@ -100,7 +102,7 @@ def systems() -> dict[str, System]:
 
 
 def _cases(*, with_table_9: bool = False) -> list[Callable[[Calibration, Phase], float]]:
-    """Return functions that give a phase's seconds in each measured case, in the tables' order."""
+    """Return one function per measured case that gives a phase's seconds, in the tables' order."""
 
     def of_table_7(calibration: Calibration, phase: Phase) -> float:
         return sum(share * phase(setup.time(calibration)) for share, setup in table_7())
@@ -123,7 +125,7 @@ def _system(
     targets: Sequence[float],
     given: dict[str, float] | None = None,
 ) -> System:
-    """Return each case divided by its target: relative errors are what is squared."""
+    """Return the system with each case divided by its target, so that errors are relative."""
     base = replace(NOTHING, **(given or {}))
     already = np.array([case(base, phase) for case in cases])
     effects = np.array([[case(replace(base, **u), phase) for u in units] for case in cases])
@@ -132,20 +134,21 @@ def _system(
 
 
 def _solve(system: System) -> Vector:
-    """Return the factors of the units with the least squared relative errors, none negative.
+    """Return the non-negative factors of the units with the least squared relative errors.
 
-    With at most three of them, every subset is solved and the best that is not negative taken.
+    There are at most three factors, so every subset is solved, and the best solution without a
+    negative factor is returned.
     """
     effects, wanted = system
     n = effects.shape[1]
     best, least = np.zeros(n), float(wanted @ wanted)
     for size in range(1, n + 1):
         for chosen in itertools.combinations(range(n), size):
-            found = np.zeros(n)
-            found[list(chosen)] = np.linalg.lstsq(effects[:, chosen], wanted, rcond=None)[0]
-            rest = effects @ found - wanted
-            if (found >= 0).all() and float(rest @ rest) < least:
-                best, least = found, float(rest @ rest)
+            solution = np.zeros(n)
+            solution[list(chosen)] = np.linalg.lstsq(effects[:, chosen], wanted, rcond=None)[0]
+            rest = effects @ solution - wanted
+            if (solution >= 0).all() and float(rest @ rest) < least:
+                best, least = solution, float(rest @ rest)
     return best
 
 

@@ -1,7 +1,7 @@
-"""What distribution itself costs: a call, a weight sync, and its share of a paper-size step.
+"""The cost of distribution: a call, a weight sync, and the share of a sync in the report's step.
 
-Times on one machine's CPU through Ray's object store; the shares assume the same bytes a second
-between nodes, which a cluster's network may or may not give: the table says what was assumed.
+The times are measured on the CPU of one machine through Ray's object store. The shares assume the
+same bytes per second between nodes, which the network of a cluster may not reach.
 
     python -m benchmarks.cluster_overhead
 """
@@ -30,13 +30,14 @@ from reasonrl.recipe import LearnerRanks, OptimizerConfig, RayEngineConfig, Roll
 from reasonrl.types import Message, Prompt, Sampling
 
 REPEATS = 5
-# the report: Table 8 (7B on 32 GPUs, 1024 rollouts), Table 7 (32B on 256 GPUs, about 4096 rollouts)
+# The steps are from the report's Table 8 (7B on 32 GPUs, 1024 rollouts) and Table 7 (32B on 256
+# GPUs, about 4096 rollouts).
 PAPER = (("7B", 7.6e9, 418.0, 1024), ("32B", 32.8e9, 1112.0, 4096))
 MEAN_TOKENS = 8_192
 
 
 class Echo:
-    """Answer."""
+    """An actor that answers calls."""
 
     def nothing(self) -> None:
         return None
@@ -46,14 +47,14 @@ class Echo:
 
 
 def timed(action: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float, float]:
-    """Return the median, least and most seconds of an action, after one that is not counted."""
+    """Return the median, least and most seconds of an action, after one run that is not counted."""
     action()
-    found = []
+    seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
         action()
-        found.append(time.perf_counter() - started)
-    return median(found), min(found), max(found)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds), min(seconds), max(seconds)
 
 
 def row(name: str, times: tuple[float, float, float], note: str = "") -> None:
@@ -123,7 +124,8 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for name, parameters, step_s, rollouts in PAPER:
         sync_s = 2 * parameters / rate
-        megabytes = rollouts * MEAN_TOKENS * 8 / 1e6  # an id and a log-probability a token
+        # A token has an id and a log-probability of 4 bytes each.
+        megabytes = rollouts * MEAN_TOKENS * 8 / 1e6
         share = sync_s / step_s
         print(f"| {name} | {sync_s:.0f} | {step_s:.0f} | {share:.1%} | {megabytes:,.0f} |")
 

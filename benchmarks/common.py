@@ -1,4 +1,4 @@
-"""What the benchmarks share: clocks that ignore other programs, tables, and the machine's name."""
+"""Shared parts of the benchmarks: clocks that ignore other programs, tables, the machine's name."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ Row = Mapping[str, str | int | float]
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """Return the CPU-seconds, of all threads of this process, that a call takes."""
+    """Return the CPU-seconds that a call takes, over all threads of this process."""
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
 def median_cpu_seconds(work: Callable[[], object], repeats: int = 5) -> float:
-    """Return the median over some calls, after one that is not counted."""
+    """Return the median CPU-seconds of `repeats` calls, after one call that is not counted."""
     work()
     return statistics.median(cpu_seconds(work) for _ in range(repeats))
 
 
 def gemm_peak(size: int = 4096) -> float:
-    """Return the float32 FLOP per CPU-second of a large matrix product, here and now."""
+    """Return the float32 FLOP per CPU-second that a large matrix product reaches at this moment."""
     a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
     return 2 * size**3 / median_cpu_seconds(lambda: torch.mm(a, b, out=out), repeats=3)
 
 
 def longest_pause_ms(verifier: Verifier, items: Sequence[VerifyItem]) -> float:
-    """Return the longest time between two beats of an event loop that judges all items at once."""
+    """Return the longest pause of an event loop that judges all items at the same time."""
 
     async def judge_all() -> float:
         judging = asyncio.gather(*(verifier.averify(one.task, one.response) for one in items))
@@ -57,7 +57,7 @@ def longest_pause_ms(verifier: Verifier, items: Sequence[VerifyItem]) -> float:
 
 
 def machine_busy_s() -> float:
-    """Return the CPU-seconds that all programs, and the host beneath, have taken so far."""
+    """Return the CPU-seconds of all programs and of the host until now."""
     times = psutil.cpu_times()
     return sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
 
@@ -94,7 +94,7 @@ def _field(text: str, name: str) -> str:
 
 
 def report(rows: Sequence[Row], path: Path | None) -> None:
-    """Print the rows as a Markdown table under the machine's line; write them to `path`."""
+    """Print the machine's line and the rows as a Markdown table, and write the rows to `path`."""
     print(f"\n{describe_machine()}")
     print_table(rows)
     if path:

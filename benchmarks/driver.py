@@ -1,8 +1,8 @@
-"""Everything of a training step that is not the model: seconds and memory at the paper's size.
+"""The parts of a training step outside the model: seconds and memory at the report's size.
 
-A fake engine hands out completions of up to 16,384 tokens at once; sampler, tokenizer, verifier,
-selection, batch, packing, metrics, rollout files and checkpointed state are the real ones. Run at
-several group sizes, each in a process of its own, to see whether the cost is linear in rollouts.
+A fake engine returns completions of up to 16,384 tokens without delay. Sampler, tokenizer,
+verifier, selection, batch, packing, metrics, rollout files and checkpointed state are real. Each
+group size runs in a process of its own, to show whether the cost is linear in rollouts.
 
     python -m benchmarks.driver [--problems 256] [--groups 4 8 16] [--json PATH]
 """
@@ -45,11 +45,10 @@ THOUGHT = "Let me check that again: if x + 3 = 10 then x = 7, and 2x - 1 = 13. W
 
 
 class FakeEngine:
-    """Sample texts of uniformly drawn lengths that end in a boxed answer; learn nothing.
+    """An engine that returns texts of uniform lengths with a boxed answer, and learns nothing.
 
-    It answers what an on-policy step without a KL penalty asks of the two engines.
-
-    Half of the answers are right, a tenth of the completions are cut off at the limit.
+    It has the methods that an on-policy step without a KL penalty calls on the two engines. Half of
+    the answers are right; a tenth of the completions is cut off.
     """
 
     def __init__(self, tokenizer: ChatTokenizer) -> None:
@@ -107,7 +106,7 @@ class FakeEngine:
 
 
 class Quiet:
-    """Show nothing."""
+    """A display that shows nothing."""
 
     def note(self, text: str) -> None: ...
     def step(self, metrics: object, *, total: int) -> None: ...

@@ -1,8 +1,8 @@
-"""One GRPO step of SmolLM2-135M, here and in TRL: CPU-seconds and peak memory, side by side.
+"""One GRPO step of SmolLM2-135M, in reasonrl and in TRL: CPU-seconds and peak memory.
 
-Both get the same weights, prompts, completion lengths and threads. Each runs in a process of its
-own that waits while the other works; they take turns, and a step during which other programs used
-more than 0.1 core is thrown away. A run in which too many are thrown away reports nothing.
+Both systems get the same weights, prompts, completion lengths and threads. Each runs in a process
+of its own that waits while the other works, and they take turns. A step is discarded if other
+programs used more than 0.1 core. A run that discards too many steps reports nothing.
 
     python -m benchmarks.duel_trl [--lengths fixed geometric] [--dtype float32] [--json PATH]
 
@@ -33,14 +33,14 @@ PROMPTS = [f"What is {i} plus {i + 3}? Answer with the number only." for i in ra
 
 
 def completion_lengths(kind: str) -> np.ndarray:
-    """Return the tokens of each completion, [P, G]: 64, or geometric with mean 16, cut at 64."""
+    """Return each completion's tokens, [P, G]: 64, or geometric with mean 16 and at most 64."""
     if kind == "fixed":
         return np.full((N_PROMPTS, GROUP), LIMIT)
     drawn = np.random.default_rng(0).geometric(1 / (LIMIT / 4), size=(N_PROMPTS, GROUP))
     return np.minimum(drawn, LIMIT)
 
 
-# the two workers: each waits for a line, takes a step, prints what it cost
+# The two workers: each waits for a line, takes a step and prints the step's cost.
 
 
 def wait_for_turn() -> None:
@@ -68,7 +68,8 @@ def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
     def is_over(_session: sampling.Session, row: Any) -> bool:
         return len(row.tokens) == lengths[row.prompt, row.index]
 
-    sampling.Session.is_over = is_over  # what the model says does not decide the lengths here
+    # The lengths are fixed in advance; the model's end-of-sequence tokens do not decide them.
+    sampling.Session.is_over = is_over
     use_threads(threads)
     keep_freed_memory()
     model = load_model(DEFAULT_MODEL)
@@ -164,11 +165,11 @@ def work_trl(kind: str, dtype: Any, threads: int) -> None:
 WORKERS = {"reasonrl": work_reasonrl, "trl": work_trl}
 
 
-# the referee
+# The referee.
 
 
 class Contestant:
-    """Hold one worker process and the steps that it took undisturbed."""
+    """A worker process and its undisturbed steps."""
 
     def __init__(self, system: str, kind: str, dtype: str, threads: int) -> None:
         self.system = system
@@ -182,7 +183,7 @@ class Contestant:
         self.usage = psutil.Process(self.process.pid)
 
     def step(self) -> dict[str, Any]:
-        """Let it take a step; return its cost and how many cores others used meanwhile."""
+        """Run one step; return its cost and the cores that other programs used in the meantime."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write("go\n")
@@ -206,7 +207,8 @@ def duel(kind: str, dtype: str, threads: int, repeats: int) -> list[dict[str, An
     contestants = [Contestant(system, kind, dtype, threads) for system in WORKERS]
     try:
         for one in contestants:
-            for _ in range(2):  # loading, first-time allocation, the optimizer's moments
+            # The first steps include loading, allocation and the optimizer's new moments.
+            for _ in range(2):
                 one.step()
         for attempt in range(2 * repeats):
             for one in contestants if attempt % 2 else reversed(contestants):

@@ -1,8 +1,8 @@
 """The streamed LM head against full logits: extra memory, CPU-seconds and the gradient's error.
 
-Policy, entropy and KL terms together, from hidden states of width 576 to their gradient and the
-head's. "Extra" is the peak above what stood before: hidden states, weight and its gradient buffer
-are inputs. Each case runs in a process of its own, on one thread.
+Each case computes policy, entropy and KL terms together, from hidden states of width 576 to their
+gradient and the gradient of the head. Extra memory is the peak above the inputs: hidden states,
+weight and the weight's gradient buffer. Each case runs in a process of its own, on one thread.
 
     python -m benchmarks.head [--json PATH]
 """
@@ -29,11 +29,12 @@ CASES = [(n, vocabulary) for vocabulary in (49_152, 151_936) for n in (1024, 204
 OBJECTIVE = Objective(
     clip_low=0.2, clip_high=0.28, entropy_coefficient=0.01, kl_coefficient=0.02, temperature=0.9
 )
-FULL_LIMIT_GB = 16.0  # four tensors of full logits beyond this do not fit beside the rest
+# Four tensors of full logits that are larger than this do not fit into the machine's memory.
+FULL_LIMIT_GB = 16.0
 
 
 class Case:
-    """Hold one set of inputs, the same for both forms."""
+    """One set of inputs, the same for both forms."""
 
     def __init__(self, n: int, vocabulary: int, dtype: torch.dtype = torch.float32) -> None:
         generator = torch.Generator().manual_seed(n)
@@ -53,7 +54,8 @@ class Case:
             OBJECTIVE,
             logprobs_N=logprobs,
             entropy_N=entropy,
-            # old and reference policies near this one, so that all three terms have a gradient
+            # Old and reference policies are close to this policy, so that all three terms have a
+            # gradient.
             old_logprobs_N=logprobs.detach() + 0.01 * (self.old_N[part] + 10),
             advantages_N=self.advantages_N[part],
             ref_logprobs_N=logprobs.detach() + (self.reference_N[part] + 10),
@@ -79,7 +81,7 @@ class Case:
 
 
 def peak_gb_above(work: Callable[[], object]) -> float:
-    """Return how far the resident memory rises during a call, watched every 2 ms."""
+    """Return the rise of the resident memory during a call in GB, sampled every 2 ms."""
     own, done = psutil.Process(), threading.Event()
     before = highest = own.memory_info().rss
 
@@ -116,7 +118,7 @@ def in_own_process(n: int, vocabulary: int, form: str) -> tuple[float, float]:
 
 
 def gradient_error(dtype: torch.dtype) -> float:
-    """Return the largest relative difference between both forms, 300 tokens at V = 2,000."""
+    """Return the largest relative difference of the two forms for 300 tokens at V = 2,000."""
     streamed, full = Case(300, 2000, dtype).streamed(), Case(300, 2000, dtype).full()
     pairs = zip(streamed, full, strict=True)
     return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)

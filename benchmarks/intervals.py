@@ -1,8 +1,8 @@
-"""How often an interval holds the truth, and how often equal models are told apart, by simulation.
+"""Coverage of intervals and false alarms between equal models, by simulation.
 
-A benchmark is drawn again and again: each problem has a chance to be solved, drawn from a
-distribution, and each sample solves it with that chance. Beside what `algo.stats` and `algo.paired`
-do stands what is usual: mean +- t s / sqrt(n), and the paired t test.
+A benchmark is drawn many times: each problem has a chance to be solved, drawn from a distribution,
+and each sample solves the problem with this chance. The tables compare `algo.stats` and
+`algo.paired` with the usual methods: mean +- t s / sqrt(n), and the paired t test.
 
     python -m benchmarks.intervals [--evaluations 2000] [--json PATH]
 """
@@ -23,7 +23,7 @@ from reasonrl.algo.stats import mean_over_problems, t95
 
 Rates = Callable[[np.random.Generator, int], np.ndarray]
 
-# Where problems' chances come from, and their mean.
+# The distributions of the problems' chances, each with its mean.
 POPULATIONS: dict[str, tuple[Rates, float]] = {
     "broad: beta(0.4, 0.5)": (lambda rng, n: rng.beta(0.4, 0.5, n), 0.4 / 0.9),
     "hard: beta(0.3, 2)": (lambda rng, n: rng.beta(0.3, 2, n), 0.3 / 2.3),
@@ -38,7 +38,7 @@ SIZES = {"AIME": (30, 32), "AIME, k = 8": (30, 8), "held-out": (64, 8), "GSM8K, 
 
 
 def coverage(evaluations: int) -> list[dict[str, str | int | float]]:
-    """Return the share of simulated evaluations whose interval holds the population's mean."""
+    """Return the share of simulated evaluations whose interval contains the population's mean."""
     rows: list[dict[str, str | int | float]] = []
     for name, (rates, mean) in POPULATIONS.items():
         for benchmark, (n, k) in SIZES.items():
@@ -59,7 +59,7 @@ def coverage(evaluations: int) -> list[dict[str, str | int | float]]:
 
 
 def false_alarms(evaluations: int) -> list[dict[str, str | int | float]]:
-    """Return how often two equal models are said to differ."""
+    """Return the share of comparisons in which two equal models are reported as different."""
     rows: list[dict[str, str | int | float]] = []
     for name, (rates, _) in POPULATIONS.items():
         for benchmark, (n, k) in SIZES.items():

@@ -1,13 +1,13 @@
-"""Seconds of training until 0.60 of the held-out problems are right, here and in TRL.
+"""Seconds of training until 0.60 of the held-out problems are right, in reasonrl and in TRL.
 
-Both get the model, problems, rewards and hyperparameters of `quickstart_trl.toml`, all cores and a
-process of their own, one after the other, the first one changing with the seed. After every step
-the same code evaluates avg@8; the clock stands still meanwhile. A pair during which other programs
-used more than 0.1 core is thrown away.
+Both systems get the model, problems, rewards and hyperparameters of `quickstart_trl.toml`. They run
+one after the other with all cores, each in a process of its own; the order alternates with the
+seed. After every step the same code evaluates avg@8, and the clock is stopped in the meantime. If
+other programs used more than 0.1 core during a pair, the benchmark stops without figures.
 
     python -m benchmarks.quickstart_trl [--seeds 1 2 3] [--json PATH]
 
-Needs `pip install -e .[bench]`; about 8 minutes a seed.
+Needs `pip install -e .[bench]`; takes about 8 minutes per seed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def work_trl(recipe: Recipe) -> None:
     (stage,), (suite,) = recipe.stage, recipe.suite
     size = stage.rollout.group_size
     model = load_model(recipe.model.name)
-    engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=128)  # it only evaluates
+    # This engine only evaluates; TRL trains its own copy of the model.
+    engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=128)
     pools = encode_pools(recipe, load_problem_lists(recipe), model.tokenizer, model.context)
     judge = judge_with(Verifier(workers=recipe.verify.workers))
     clock = {"spent": 0.0, "start": 0.0}
@@ -112,7 +113,7 @@ def work_trl(recipe: Recipe) -> None:
             model.module.load_state_dict(trainer.model.state_dict())
             control.should_training_stop |= evaluate(state.global_step) >= GOAL
 
-    rows = 16  # a microbatch of 16 completions
+    rows = 16  # completions per microbatch
     settings, update = recipe.optimizer, stage.update
     config = GRPOConfig(
         output_dir="/tmp/quickstart_trl", use_cpu=True, bf16=False, fp16=False,
@@ -148,7 +149,7 @@ WORKERS = {"reasonrl": work_reasonrl, "trl": work_trl}
 
 
 def race(system: str, seed: int) -> dict[str, Any]:
-    """Return the first step at which a system reached the goal, and the seconds until there."""
+    """Return the first step at which a system reached the goal, and the seconds until this step."""
     command = [sys.executable, "-m", "benchmarks.quickstart_trl", "--worker", system]
     busy, own, start = machine_busy_s(), _children_s(), time.perf_counter()
     seen: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
-"""Print the seconds from a killed verifier worker to the next answer of its successor.
+"""Print the seconds from the kill of a verifier worker to the first answer of its replacement.
 
-A script of its own, as small as a launcher is: a worker imports the main module of its caller, so
-the imports of a large script would be measured instead. Called by `benchmarks.verify_math`.
+This is a separate small script because a worker imports the main module of its caller: the imports
+of a large script would dominate the time. Called by `benchmarks.verify_math`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STUCK = r"\boxed{" + "(" * 12 + r"3^{1/2} + 0\hbar" + ")" * 12 + "}"
 
 
 def main() -> None:
-    """Kill a worker by a short deadline, three times."""
+    """Make a worker exceed a short deadline three times, so that it is killed."""
     with Verifier() as verifier:
         verifier.verify(ROOT, r"\boxed{1 + \hbar}")
         for number in range(2, 5):

@@ -1,9 +1,9 @@
 """Useful FLOP/s of sampling and of an update against the machine's matrix-product peak.
 
-Useful work is what the equations need: 2 FLOP a weight and token forward, 4 backward, the head
-only where a token is predicted, and attention's products; repeated prompts, padding and
-recomputation do not count. One thread, float32, SmolLM2-135M; the peak is measured next to each
-repeat, because neighbours on the machine move it.
+Useful work is the work that the equations require: 2 FLOP per weight and token forward, 4 backward,
+the head only where a token is predicted, and the products of attention. Repeated prompts, padding
+and recomputation do not count. One thread, float32, SmolLM2-135M. The peak is measured beside each
+repeat, because other programs on the machine change it.
 
     python -m benchmarks.roofline [--json PATH]
 """
@@ -32,7 +32,7 @@ OBJECTIVE = Objective(
 
 
 def forward_flop(model: LanguageModel, prompt: int, completions: int, length: int) -> float:
-    """Return the forward FLOP of one group: its prompt once, `completions` of `length` tokens."""
+    """Return the forward FLOP of one group: one prompt and `completions` of `length` tokens."""
     config: Any = model.module.config
     head = model.head.numel()
     body = sum(parameter.numel() for parameter in model.module.parameters()) - head
@@ -71,7 +71,8 @@ def main() -> None:
             batch = train_batch(prompts, groups)
             updated_s = cpu_seconds(lambda b=batch: engine.update(b, OBJECTIVE, learning_rate=1e-6))
             after = gemm_peak()
-            if repeat:  # the first one allocates
+            # The first repeat allocates memory and is not counted.
+            if repeat:
                 rates["sampling"].append((forward / sampled_s, (before + between) / 2))
                 rates["update"].append((3 * forward / updated_s, (between + after) / 2))
         for phase, found in rates.items():

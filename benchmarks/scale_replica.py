@@ -1,7 +1,7 @@
-"""One sampling replica as a process of SimPy: rows side by side, interrupted by news.
+"""One sampling replica as a SimPy process: rows side by side, interrupted by events.
 
-The times are those of `planning.decode`: with no news a replica takes exactly as long as the
-formula says. Called by `benchmarks.scale_sim`.
+The times are those of `planning.decode`: without an interruption a replica takes exactly as long as
+the formula says. Events are new rows and new weights. Called by `benchmarks.scale_sim`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from reasonrl.planning.lengths import PROMPT_TOKENS
 from reasonrl.planning.shapes import SHAPES
 from reasonrl.planning.timing import REPORT_SYSTEM, decode_cost
 
-ROWS = 64  # side by side on a replica: twice what the calibration saw, and the cache holds 148
+# Rows side by side on a replica: twice as many as in the calibration; the cache has room for 148.
+ROWS = 64
 SHAPE = SHAPES[baseline(32).model]
 COST = decode_cost(SHAPE, H800, 1)
 READ_S = 2 * SHAPE.multiplied_parameters / (H800.peak_flops * REPORT_SYSTEM.flops_share)
-"""Seconds to read in a token of an interrupted rollout again."""
+"""Seconds to compute the cache of one token of an interrupted rollout again."""
 
 Process = Generator[simpy.Event, Any, None]
 
 
 @dataclass(slots=True)
 class Row:
-    """Hold one rollout: the group it is of, tokens left, tokens so far."""
+    """One rollout: its group, the tokens left to sample, and its context so far."""
 
     group: int
     left: float
@@ -38,7 +39,7 @@ class Row:
 
 
 class Replica:
-    """Decode rows side by side, each to its end; count the seconds that the GPU works."""
+    """A replica that decodes rows side by side and counts the seconds in which its GPU works."""
 
     def __init__(self, env: simpy.Environment, ended: Callable[[Row], None]) -> None:
         self.env, self.ended = env, ended
@@ -59,7 +60,7 @@ class Replica:
             self._wake()
 
     def renew(self, pause_s: float) -> None:
-        """Take new weights: stop for a while, then read in what the rows have so far."""
+        """Load new weights: pause, then compute the caches of all rows again."""
         self.pause_s += pause_s
         self._wake()
 
@@ -83,7 +84,7 @@ class Replica:
                 yield self.news
 
     def _decode(self) -> Process:
-        """Go on to the next end of a row, or to the news."""
+        """Decode until a row ends or an event interrupts."""
         n, context = len(self.rows), sum(row.context for row in self.rows)
         steps = min(row.left for row in self.rows)
         span_s, start_s = COST.span_s(steps, n, context), self.env.now
@@ -102,7 +103,7 @@ class Replica:
 
 
 def _steps_in(passed_s: float, n: int, context: float) -> float:
-    """Invert DecodeCost.span_s: how many steps were done."""
+    """Return the steps done in `passed_s`, the inverse of `DecodeCost.span_s`."""
     half = n * COST.token_s / 2
     linear = COST.step_s + n * COST.row_s + context * COST.token_s
     return (math.sqrt(linear * linear + 4 * half * passed_s) - linear) / (2 * half)

@@ -1,14 +1,15 @@
 """Three schedules of the same work on 32 to 512 GPUs, simulated event by event.
 
     synchronous   all GPUs sample, then all learn, as in the report
-    one ahead     some GPUs sample the next step while the others learn from this one: staleness 1
-    partial       sampling never ends: new weights interrupt rollouts, which go on with them; a
+    one ahead     some GPUs sample the next step while the others learn from this step: staleness 1
+    partial       sampling never ends: new weights interrupt rollouts, which continue with them; a
                   group starts only if it can be learned from at most 4 versions later
 
-Work: the 7B baseline of the report (16K, groups of 16), lengths drawn from the distribution that
-`planning.lengths` assumes, times from `planning.decode` and `planning.timing`. Synchronous and one
-ahead judge a step's rollouts when all are there; partial judges each group when it ends, one after
-another. Interrupted rollouts are read in again. Splits of the GPUs are tried; the best is shown.
+The work is the 7B baseline of the report (16K, groups of 16). Lengths are drawn from the
+distribution of `planning.lengths`, times are those of `planning.decode` and `planning.timing`.
+Synchronous and one ahead judge the rollouts of a step together; partial judges each group when it
+ends, one group after another. The caches of interrupted rollouts are computed again. Several splits
+of the GPUs are tried; the best split is shown.
 
     python -m benchmarks.scale_sim
 """
@@ -34,7 +35,7 @@ LEARNER_SHARES = (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)
 
 @dataclass(slots=True)
 class Cluster:
-    """Hold replicas, the times of a learner, and what is counted."""
+    """The replicas, the times of the learner, and the counts of a simulation."""
 
     env: simpy.Environment
     n_replicas: int
@@ -53,7 +54,7 @@ class Cluster:
         self.replicas = [Replica(self.env, self._row_ended) for _ in range(self.n_replicas)]
 
     def start(self, group: int) -> None:
-        """Spread the rollouts of a group over the replicas that have least to do."""
+        """Give the rollouts of a group to the replicas with the lowest load."""
         drawn = random.Random(f"{self.seed}/{group}")
         self.open_rows[group] = GROUP
         for _ in range(GROUP):
@@ -67,17 +68,17 @@ class Cluster:
             self.ended(row.group)
 
     def learner_times(self) -> tuple[float, float, float]:
-        """Return seconds of GPU work, of judging and of moving weights, in one step."""
+        """Return the seconds of one step's GPU work, of its judging and of its weight transfer."""
         setup = baseline(self.n_ranks)
         rollout = setup.stage.rollout.model_copy(update={"prompts_per_step": self.n_groups})
         stage = setup.stage.model_copy(update={"rollout": rollout})
-        time = step_time(SHAPE, setup.engine, stage, H800)
+        time = step_time(SHAPE, setup.layout, stage, H800)
         n_rollouts, moving_s = self.n_groups * GROUP, REPORT_SYSTEM.fixed_s
         work_s = time.update_s + time.other_s - n_rollouts * REPORT_SYSTEM.judge_s - moving_s
         return work_s, n_rollouts * self.judge_s, moving_s
 
     def sample(self, step: int) -> Process:
-        """Sample the groups of a step, to the last of them."""
+        """Sample all groups of a step."""
         done, left = self.env.event(), self.n_groups
 
         def one_ended(_group: int) -> None:
@@ -118,7 +119,10 @@ def one_ahead(cluster: Cluster, steps: int) -> Process:
 
 
 class Partial:
-    """Keep the replicas full within the staleness that is allowed, and learn from what is there."""
+    """A schedule that keeps the replicas full within the allowed staleness.
+
+    It learns from the groups that are ready.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -150,7 +154,7 @@ class Partial:
             self._fill()
 
     def _is_ready(self) -> bool:
-        """Say whether a step's groups are there, none too old being left behind."""
+        """Return whether a step's groups are ready and include all groups that are due."""
         due = sum(born <= self.version - STALENESS for born in self.born.values())
         due_judged = sum(self.born[group] <= self.version - STALENESS for group in self.judged)
         return len(self.judged) >= self.cluster.n_groups and due == due_judged
@@ -175,7 +179,7 @@ class Partial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Hold what a simulation gave, after its first quarter."""
+    """The result of a simulation, without its first quarter."""
 
     steps_per_hour: float
     utilisation: float
@@ -184,7 +188,7 @@ class Result:
 
 
 def simulate(schedule: str, cluster: Cluster, gpus: int, steps: int) -> Result:
-    """Run one schedule and count after its first quarter."""
+    """Return the result of one schedule, counted after its first quarter."""
     runs: dict[str, Callable[[], Process]] = {
         "synchronous": lambda: synchronous(cluster, steps),
         "one ahead": lambda: one_ahead(cluster, steps),
@@ -217,7 +221,7 @@ def best(
     steps: int,
     judge_s: float = REPORT_SYSTEM.judge_s,
 ) -> Result:
-    """Return the result of the best split; on the synchronous schedule all GPUs do both."""
+    """Return the result of the best split; in the synchronous schedule every GPU has both roles."""
     learners = [round(gpus * share) for share in LEARNER_SHARES]
     splits = [(gpus - ranks, ranks) for ranks in learners]
     if schedule == "synchronous":
@@ -254,7 +258,7 @@ def main() -> None:
 
 
 def _cell(result: Result, base: Result, gpus: int) -> str:
-    """Return steps an hour, the gain on the first schedule, the busy share, learners, staleness."""
+    """Return the steps per hour, gain over the first schedule, busy share, learners, staleness."""
     busy = f"{result.utilisation:.0%}"
     if result.learners == gpus:
         return f"{result.steps_per_hour:.1f}, {busy}"

@@ -1,9 +1,9 @@
-"""The code verifier: accuracy on labelled programs, cost of isolation, overshoot, and a soak.
+"""The code verifier: accuracy on labelled programs, cost of isolation, overshoot, and a soak test.
 
-Accuracy is over the corpus in tests/corpus/programs, against which the verifier was built: it says
-that nothing known is wrong, not how it does on programs that nobody has labelled yet. Speed takes
-turns with one `python` process a test, unprotected, on the same inputs; both use one process at a
-time. `-I -S` is the barest interpreter, which no package can be imported in.
+Accuracy is measured on the corpus in tests/corpus/programs, which the verifier was built with: it
+shows that no known case is wrong, not the accuracy on programs without a label. Speed alternates
+with one unprotected `python` process per test on the same inputs; both use one process at a time.
+`-I -S` is the smallest interpreter, which cannot import any package.
 
     python -m benchmarks.verify_code [--repeats 5] [--soak 10000] [--json PATH]
 """
@@ -52,7 +52,7 @@ def item(tests: dict[str, object], code: str) -> VerifyItem:
 
 
 def accuracy(verifier: Verifier) -> list[Row]:
-    """Return the errors by kind of program."""
+    """Return the number of misjudged programs by kind of program."""
     rows: list[Row] = []
     for kind in KINDS:
         programs = [program for program in read_programs() if program.kind == kind]
@@ -77,7 +77,7 @@ def accuracy(verifier: Verifier) -> list[Row]:
 
 
 def speed(verifier: Verifier, repeats: int) -> list[Row]:
-    """Time problems in turn with plain interpreters."""
+    """Return the times of problems and of plain interpreters, measured alternately."""
     work: dict[str, tuple[Callable[[], object], str]] = {
         "3 tests, a script each": (ask(verifier, scripts(3), SUM), "40"),
         "3 tests, calls": (ask(verifier, calls(3), ADD), "40"),
@@ -117,7 +117,7 @@ def ask(verifier: Verifier, tests: dict[str, object], code: str) -> Callable[[],
 
 
 def plain(n: int, flags: Sequence[str]) -> None:
-    """Run one interpreter a test, without any protection."""
+    """Run one interpreter per test, without any protection."""
     for number in range(n):
         subprocess.run(
             [sys.executable, *flags, "-c", SUM],
@@ -129,7 +129,7 @@ def plain(n: int, flags: Sequence[str]) -> None:
 
 
 def hanging(verifier: Verifier, repeats: int) -> list[Row]:
-    """Measure what a hang costs beyond its limit, and what an event loop feels of it."""
+    """Return the time that hanging programs take beyond their limit, and an event loop's pause."""
     limits = {"limits": {"time_s": LIMIT_S}}
     rows: list[Row] = []
     for name, tests, code in (
@@ -154,7 +154,7 @@ def hanging(verifier: Verifier, repeats: int) -> list[Row]:
 
 
 def soak(verifier: Verifier, n_runs: int) -> list[Row]:
-    """Judge many programs, hostile ones among them, and look at what is left behind."""
+    """Judge many programs, some of them hostile, and return the resources left behind."""
     me = psutil.Process()
     programs = mixed(n_runs)
     verifier.verify_batch([program.item for program in programs[:200]])

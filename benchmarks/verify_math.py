@@ -1,10 +1,10 @@
-"""The math verifier beside math-verify: accuracy, throughput, and what hostile input costs.
+"""The math verifier beside math-verify: accuracy, throughput, and the cost of hostile input.
 
-Accuracy is over the labelled corpus in tests/corpus. The verifier was built against it, so its
-figure there says that nothing known is wrong, not how it does on what nobody has labelled yet.
-math-verify runs twice: `default` as its README shows it, `best` with every gold in a box, boxes
-only and what follows the thought. Throughput takes turns, a fresh share of different questions
-each turn, and counts the CPU-seconds of the workers too.
+Accuracy is measured on the labelled corpus in tests/corpus. The verifier was built with it, so its
+figure shows that no known case is wrong, not the accuracy on answers without a label. math-verify
+runs twice: `default` as in its README, and `best` with every gold answer in a box, only boxes read,
+and only the text after the thought. The throughputs are measured alternately, with different
+questions in every turn, and include the CPU-seconds of the workers.
 
     python -m benchmarks.verify_math [--repeats 5] [--json PATH]
 """
@@ -43,15 +43,15 @@ Judge = Callable[[str, str], bool]
 
 
 def mv_default(gold: str, response: str) -> bool:
-    """Judge as math-verify's own documentation does."""
+    """Return math-verify's verdict, called as in its documentation."""
     try:
         return bool(mv_verify(parse(f"${gold}$"), parse(response)))
-    except Exception:  # noqa: BLE001 - what a caller would have to do
+    except Exception:  # noqa: BLE001 - every caller of math-verify would have to do the same
         return False
 
 
 def mv_best(gold: str, response: str) -> bool:
-    """Judge by math-verify with everything around it done for it."""
+    """Return math-verify's verdict on boxed gold answers and the box after the thought."""
     part = answer_part(response)
     if part is None or "\\boxed" not in part:
         return False
@@ -68,7 +68,7 @@ def _golds(gold: str) -> list[str]:
 
 
 def accuracy(name: str, cases: Sequence[Case], judge: Judge) -> tuple[Row, list[Row]]:
-    """Return the shares of errors, and the errors themselves."""
+    """Return the shares of errors and the list of errors."""
     wrong: list[Row] = []
     n_right = sum(case.is_right for case in cases)
     for case in cases:
@@ -91,7 +91,7 @@ def accuracy(name: str, cases: Sequence[Case], judge: Judge) -> tuple[Row, list[
 
 
 def all_accuracies(verifier: Verifier) -> tuple[list[Row], list[Row]]:
-    """Judge the corpus by three graders."""
+    """Return the accuracies of three graders on the corpus, and the errors of reasonrl."""
 
     def ours(gold: str, response: str) -> bool:
         return verifier.verify(Task(kind=Kind.MATH, answer=gold), response).reward == 1.0
@@ -110,7 +110,7 @@ def all_accuracies(verifier: Verifier) -> tuple[list[Row], list[Row]]:
 
 
 def _is_bomb(case: Case) -> bool:
-    """Say whether a case is left out for math-verify, for which each takes seconds."""
+    """Return whether a case takes math-verify seconds and is therefore left out for it."""
     return "9^{9" in case.response or "TOO_LARGE" in case.label
 
 
@@ -122,7 +122,7 @@ def cpu_of_all() -> float:
 
 
 def turn(work: Callable[[VerifyItem], object], asked: Iterable[VerifyItem]) -> float:
-    """Return questions per CPU-second."""
+    """Return the questions judged per CPU-second."""
     questions = list(asked)
     start = cpu_of_all()
     for question in questions:
@@ -131,7 +131,7 @@ def turn(work: Callable[[VerifyItem], object], asked: Iterable[VerifyItem]) -> f
 
 
 def throughput(verifier: Verifier, repeats: int) -> list[Row]:
-    """Take turns with math-verify, different questions each turn."""
+    """Return both throughputs, measured alternately with different questions in every turn."""
     rows = []
     for name, goal in GOALS.items():
         ours, theirs = [], []
@@ -155,7 +155,7 @@ def throughput(verifier: Verifier, repeats: int) -> list[Row]:
 
 
 def hostile(verifier: Verifier) -> list[Row]:
-    """Measure the worst that one input costs, the beat of an event loop, and a replacement."""
+    """Return the highest cost of one input, an event loop's pause, and a replacement's time."""
     walls, peers = [], []
     for gold in ("42", r"\sqrt{2}", "x^2 + 1", "1, 2", r"(-\infty, 1)"):
         for bomb in BOMBS:
@@ -190,7 +190,7 @@ def wall(work: Callable[[], object]) -> float:
 
 
 def soak(verifier: Verifier, count: int = 10_000) -> list[Row]:
-    """Judge many mixed questions and look at what is left behind."""
+    """Judge many mixed questions and return the resources left behind."""
     me = psutil.Process()
     questions = mixed(count)
     verifier.verify_batch(list(islice(mixed(1_000, seed=1), 1_000)))
@@ -220,7 +220,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
     with Verifier() as verifier:
-        verifier.verify_batch([item("1", r"1 + \hbar")])  # the worker is there
+        # The first question starts the worker, so that its start is not measured.
+        verifier.verify_batch([item("1", r"1 + \hbar")])
         accuracies, errors = all_accuracies(verifier)
         limits = [*hostile(verifier), *soak(verifier)]
         speeds = throughput(verifier, options.repeats)

@@ -1,4 +1,4 @@
-"""What a step of the duel and of the roofline learns from: fixed advantages, plain AdamW."""
+"""The workload of a step in the duel and the roofline: fixed advantages, plain AdamW."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPTIMIZER = OptimizerSettings(
 
 
 def train_batch(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) -> TrainBatch:
-    """Return all completions as one batch, the advantages of a group spread from -1 to 1."""
+    """Return all completions as one batch, with advantages evenly from -1 to 1 in each group."""
     return TrainBatch(
         groups=tuple(
             TrainGroup(

@@ -1,4 +1,4 @@
-"""Files that survive a crash: one that is replaced is old or new, a journal has whole lines."""
+"""Files that survive a crash: a replaced file is old or new, a journal consists of whole lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Replace a file's contents; they are on the disk when this returns."""
+    """Replace a file's contents; the new contents are on the disk when this returns."""
     scratch = path.with_name(f".{path.name}.writing")
     with scratch.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -17,8 +17,11 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def whole_lines(path: Path) -> list[bytes]:
-    """Return the lines of a journal, none where there is none yet, and cut off a last one that a
-    kill left torn: the next line that is appended must stand alone."""
+    """Return the lines of a journal; a missing file has none.
+
+    A kill can leave an incomplete last line. It is cut off the file, so that the next line does not
+    continue it.
+    """
     if not path.exists():
         return []
     raw = path.read_bytes()

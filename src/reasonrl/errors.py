@@ -1,9 +1,9 @@
 """The error tree. Every error a user can meet says what, where, what was expected and what to do.
 
     ReasonRLError
-    ├── ConfigError      (ValueError)     a recipe or a command line that cannot mean anything
+    ├── ConfigError      (ValueError)     a recipe or a command line without a valid meaning
     ├── DataError        (ValueError)     a problem file or a source
-    ├── ModelError       (ValueError)     a model or tokenizer that cannot be trained here
+    ├── ModelError       (ValueError)     a model or tokenizer that cannot be loaded or trained
     ├── CheckpointError  (ValueError)     a checkpoint or run directory that cannot be trusted
     ├── StorageError     (OSError)        a disk that is full or not writable
     ├── VerifierError    (RuntimeError)   the verifier cannot do its work (not: an answer is wrong)
@@ -17,7 +17,7 @@ Anything else is a bug: it exits with 70 and the traceback.
 
 
 class ReasonRLError(Exception):
-    """Carry the four parts of a helpful error; `str()` joins those that are given."""
+    """An error of four parts, of which `str()` joins the non-empty ones."""
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", remedy: str = "") -> None:
         self.what = what
@@ -33,31 +33,31 @@ class ReasonRLError(Exception):
 
 
 class ConfigError(ReasonRLError, ValueError):
-    """Report a recipe or a command line that cannot mean anything."""
+    """A recipe or a command line without a valid meaning."""
 
 
 class DataError(ReasonRLError, ValueError):
-    """Report a problem file or source; `where` is file:row when a row is at fault."""
+    """A bad problem file or source; `where` is file:row if one row is at fault."""
 
 
 class ModelError(ReasonRLError, ValueError):
-    """Report a model or tokenizer that cannot be loaded or trained."""
+    """A model or tokenizer that cannot be loaded or trained."""
 
 
 class CheckpointError(ReasonRLError, ValueError):
-    """Report a checkpoint or run directory that is missing, torn or of another run."""
+    """A checkpoint or run directory that is missing, damaged or from another run."""
 
 
 class StorageError(ReasonRLError, OSError):
-    """Report a disk that is full or not writable."""
+    """A disk that is full or not writable."""
 
 
 class VerifierError(ReasonRLError, RuntimeError):
-    """Report a verifier that cannot do its work. A wrong answer is a verdict, never an error."""
+    """A verifier that cannot work. A wrong answer is a verdict, never an error."""
 
 
 class EngineError(ReasonRLError, RuntimeError):
-    """Report an engine that broke its contract."""
+    """An engine that broke its contract."""
 
 
 class EngineLost(EngineError):

@@ -1,6 +1,6 @@
-"""Derive seeds from names, so that randomness depends on what is sampled and never on call order.
+"""Seeds from names, so that randomness depends on what is sampled and never on call order.
 
-Does not generate random numbers and keeps no state. Called wherever a seed is needed, as
+Does not generate random numbers and keeps no state. The usual call is
 `derive_seed(run_seed, purpose, step, problem_id)`.
 """
 
@@ -11,10 +11,11 @@ import operator
 
 
 def derive_seed(*parts: int | str) -> int:
-    """Return a seed in [0, 2**63) that only depends on `parts`, on every machine and version.
+    """Return a seed in [0, 2**63) that depends on `parts` alone, on every machine and version.
 
-    BLAKE2b over each part as type, length and bytes: no two lists of parts encode alike, so
-    ("a", "bc") differs from ("ab", "c") and 1 from "1". Raise TypeError for a float.
+    The hash is BLAKE2b over each part as type, length and bytes. Different lists of parts have
+    different encodings: ("a", "bc") differs from ("ab", "c"), and 1 from "1". Raise TypeError for a
+    float.
     """
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:

@@ -1,7 +1,8 @@
 """The records that cross module borders, named as in the glossary of docs/architecture.md.
 
-Frozen and without behaviour beyond derived properties. Nothing here knows torch, files or config.
-Long token arrays are NumPy, so that a paper-size batch (67 million tokens) fits on one machine.
+The records are frozen and have no behaviour beyond derived properties. This module imports neither
+torch nor recipes and touches no files. Long token arrays are NumPy, so that a batch of the report's
+size (67 million tokens) fits on one machine.
 """
 
 from __future__ import annotations
@@ -16,69 +17,93 @@ import numpy as np
 import numpy.typing as npt
 
 Tokens: TypeAlias = npt.NDArray[np.int32]
-"""Token ids, 1-D. From the chat template on, text is ids; ids are never re-encoded."""
+"""Token ids, 1-D. After the chat template text exists as ids only, and is never encoded again."""
 
 Logprobs: TypeAlias = npt.NDArray[np.float32]
-"""Natural-log probabilities, one for each token, at the sampling temperature."""
+"""Natural logarithms of probabilities, one per token, at the sampling temperature."""
 
 Row: TypeAlias = dict[str, float | int | str | bool | None]
-"""One step's metrics by name; docs/metrics.md declares every name."""
+"""The metrics of one step, by name; docs/metrics.md declares every name."""
 
 Phase: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Open a phase of long work by its name and number of items; yields a function that counts them."""
+"""Opens a phase of long work, given its name and number of items; the context manager yields a
+function that counts finished items."""
 
 
 class Kind(StrEnum):
-    """Say which verifier judges a problem."""
+    """The kind of a problem, which decides the verifier that judges it."""
 
     MATH = "math"
     CODE = "code"
 
 
 class StopReason(StrEnum):
-    """Say why a completion ended."""
+    """The reason why a completion ended.
 
-    STOP = "stop"  # the model emitted an end-of-sequence token, which is kept
-    LENGTH = "length"  # the token limit cut it off: "truncated"
+    STOP: the model emitted an end-of-sequence token, which the completion keeps. LENGTH: the
+    completion reached `max_new_tokens` and was cut off; it is "truncated".
+    """
+
+    STOP = "stop"
+    LENGTH = "length"
 
 
 class TruncationRule(StrEnum):
-    """Say what a truncated rollout (reward 0) does to its group; report section 3.2.3."""
+    """The treatment of a truncated rollout (reward 0) in its group; report section 3.2.3.
 
-    NONE = "none"  # counts like any other: the report's choice
-    MASK_BEFORE = "mask-before"  # left out of the statistics, advantage 0
-    MASK_AFTER = "mask-after"  # kept in the statistics, advantage 0
+    NONE: it counts like any other rollout, the report's choice. MASK_BEFORE: it is left out of the
+    statistics and has advantage 0. MASK_AFTER: it is part of the statistics and has advantage 0.
+    """
+
+    NONE = "none"
+    MASK_BEFORE = "mask-before"
+    MASK_AFTER = "mask-after"
 
 
 class Correction(StrEnum):
-    """Say how the policy term weighs tokens that another policy sampled; see algo.correction."""
+    """The weight of tokens that another policy sampled; `algo.correction` has the formulas.
 
-    NONE = "none"  # all alike
-    TRUNCATED = "truncated"  # by the ratio, at most the cap
-    MASKED = "masked"  # by the ratio where it lies in [1 / cap, cap], else 0
-    MASKED_ROLLOUT = "masked-rollout"  # whole rollouts, by the geometric mean of their ratios
+    NONE: 1. TRUNCATED: the ratio, at most the cap. MASKED: the ratio where it lies in
+    [1 / cap, cap], else 0. MASKED_ROLLOUT: the ratio, at most the cap, or 0 for a whole rollout,
+    decided by the geometric mean of its ratios.
+    """
+
+    NONE = "none"
+    TRUNCATED = "truncated"
+    MASKED = "masked"
+    MASKED_ROLLOUT = "masked-rollout"
 
 
 class Surrogate(StrEnum):
-    """Name the policy term; algo.loss has the formulas."""
+    """The policy term; `algo.loss` has the formulas.
 
-    PPO = "ppo"  # the report's: the smaller of the free and the clipped product
-    CISPO = "cispo"  # the clipped ratio as a constant weight of the log-probability
-    GSPO = "gspo"  # PPO with one ratio a rollout, the geometric mean of its tokens'
+    PPO: the smaller of the free and the clipped product, as in the report. CISPO: the clipped ratio
+    as a constant weight of the log-probability. GSPO: PPO with one ratio per rollout, the geometric
+    mean of its tokens' ratios.
+    """
+
+    PPO = "ppo"
+    CISPO = "cispo"
+    GSPO = "gspo"
 
 
 class EntropyMode(StrEnum):
-    """Name who decides the weight of the entropy term."""
+    """The rule that sets the weight of the entropy term; `algo.entropy` has the formulas.
 
-    NONE = "none"  # weight 0
-    FIXED = "fixed"  # a constant
-    REPORT = "report"  # eq. 3.2: gated by this step's entropy
-    RELEASE = "release"  # the released code: gated by the last step's entropy
-    RELATIVE = "relative"  # ours: no gate, a target that is a share of the first step's entropy
+    NONE: weight 0. FIXED: a constant. REPORT: eq. 3.2, gated by this step's entropy. RELEASE: the
+    released code, gated by the last step's entropy. RELATIVE: ours, without a gate; the target is a
+    share of the first step's entropy.
+    """
+
+    NONE = "none"
+    FIXED = "fixed"
+    REPORT = "report"
+    RELEASE = "release"
+    RELATIVE = "relative"
 
 
 class Status(StrEnum):
-    """Say what the verifier found; docs/verifiers.md explains each."""
+    """The result of a verification; docs/verifiers.md explains each."""
 
     # math
     CORRECT = "CORRECT"
@@ -111,13 +136,13 @@ class Status(StrEnum):
 FAILED_STATUSES = frozenset(
     {Status.INFRA_ERROR, Status.GOLD_UNPARSABLE, Status.TIMEOUT, Status.NO_TESTS}
 )
-"""Statuses in which the verifier could not judge. They carry no reward: the rollout is masked out
-of training and counted, because a failure of the checker says nothing about the answer."""
+"""Statuses in which the verifier could not judge. They have no reward: the rollout is counted and
+left out of training, because a failure of the verifier says nothing about the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Hold one turn of a chat."""
+    """One turn of a chat."""
 
     role: str
     content: str
@@ -125,7 +150,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Hold what a verifier needs: the kind and the answer key.
+    """The input of a verifier besides the response: the problem's kind and its answer key.
 
     For math `answer` is the gold answer, or a JSON list of accepted answers in a string.
     For code it is a JSON object with the tests.
@@ -137,7 +162,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Hold one item with its answer key. `difficulty` counts failures of 16, by model name."""
+    """A prompt with its answer key. `difficulty` counts failures of 16 attempts, by model name."""
 
     id: str
     prompt: tuple[Message, ...]
@@ -153,9 +178,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """Say how to sample. top-p is always 1: a cut support would bias the ratio (docs/algorithm.md).
+    """The settings of sampling.
 
-    `temperature == 0` means greedy, for evaluation only.
+    top-p is always 1: a smaller support would bias the ratio (docs/algorithm.md). Temperature 0
+    means greedy decoding, for evaluation only.
     """
 
     max_new_tokens: int
@@ -165,11 +191,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prompt:
-    """Hold the token ids of one problem and the seed of its rollouts.
+    """The token ids of one problem and the seed of its rollouts.
 
-    The seed comes from (run seed, purpose, step, problem id), so what is sampled does not depend
-    on how an engine arranges its batches. `indices` are the members of the group to sample, None
-    for all of them: an evaluation that goes on samples the missing ones only.
+    The seed comes from (run seed, purpose, step, problem id), so the samples do not depend on how
+    an engine arranges its batches. `indices` are the members of the group to sample, None for all:
+    a resumed evaluation samples only the missing members.
     """
 
     tokens: Tokens
@@ -177,17 +203,17 @@ class Prompt:
     indices: tuple[int, ...] | None = None
 
     def members(self, group_size: int) -> Sequence[int]:
-        """Return the places in the group that are to be sampled, in order."""
+        """Return the indices of the group's members to sample, in order."""
         return range(group_size) if self.indices is None else self.indices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Completion:
-    """Hold sampled tokens, EOS included, with the sampler's log-probabilities.
+    """Sampled tokens, EOS included, with the sampler's log-probabilities.
 
-    `version` counts the weight updates that the sampling policy had seen. If it changed while
-    this was being sampled, `version` is the first one's and `updates` holds the others, each with
-    the place of its first token.
+    `version` counts the weight updates of the policy that sampled the first token. If the policy
+    changed during the sampling, `updates` holds (index of the first token, version) for each later
+    version.
     """
 
     tokens: Tokens
@@ -201,7 +227,7 @@ class Completion:
         return self.stop is StopReason.LENGTH
 
     def versions(self) -> npt.NDArray[np.int64]:
-        """Return the version that sampled each token."""
+        """Return the policy version of each token."""
         versions = np.full(len(self.tokens), self.version)
         for first_token, version in self.updates:
             versions[first_token:] = version
@@ -210,7 +236,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Hold a verifier's result. `reward` is None if and only if the verifier could not judge."""
+    """A verifier's result. `reward` is None if and only if the verifier could not judge."""
 
     reward: float | None
     status: Status
@@ -229,7 +255,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rollout:
-    """Hold a completion, its text and its verdict. `index` is its place in the group."""
+    """A completion with its text and its verdict. `index` counts the rollouts of a group from 0."""
 
     id: str
     index: int
@@ -240,7 +266,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Group:
-    """Hold the rollouts of one problem."""
+    """The rollouts of one problem."""
 
     problem: Problem
     prompt: Tokens

@@ -54,7 +54,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "data.sources.seed": (f"data.sources=[{{{GYM}, seed=3}}]", f"data.sources=[{{{GYM}}}]", LONG),
     "data.sources.config": (
         f"data.sources=[{{{GYM}, config={{max_digits=1}}}}]", f"data.sources=[{{{GYM}}}]", LONG),
-    "data.sources.style": (),  # tests/unit/data/test_benchmarks.py, as the next three
+    "data.sources.style": (),  # tests/unit/data/benchmarks/test_catalog.py, as the next three
     "data.sources.since": (),
     "data.sources.until": (),
     "data.sources.release": (),

@@ -1,6 +1,6 @@
 """Group-relative advantages and the truncation rules of the report's Experiment 3.
 
-Called by `select`, once for each whole group, before any rollout is dropped.
+Called by `select` for each whole group, before any rollout is dropped.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def group_advantages(
     """Return A_j = (r_j - mean r) / (std r + 1e-6) for one group; report eq. 2.5.
 
     The standard deviation is the sample's (ddof 1), as in the released code. Equal rewards give
-    exactly 0, whatever rounding would leave. Fewer than two rewards in the statistics say nothing
-    about better or worse, so every advantage is 0 (the released code hands out the raw reward).
+    exactly 0, without a remainder from rounding. Fewer than two rewards in the statistics cannot be
+    compared, so every advantage is 0 (the released code returns the raw reward).
 
-    Not `is_scaled`, they are r_j - mean r: Dr. GRPO, arXiv 2503.20783.
+    With `is_scaled=False` the advantages are r_j - mean r: Dr. GRPO, arXiv 2503.20783.
 
-    With one success in 16 binary rewards: +3.75 for it and -0.25 for the others.
+    Example: one success in 16 binary rewards gets +3.75, each of the others -0.25.
     """
     counted = [
         reward

@@ -1,7 +1,7 @@
-"""Entropy as an instrument: what accuracy it pays for, and whether it is about to be gone.
+"""Entropy collapse: the accuracy that entropy is traded for, and a warning before it is used up.
 
-Accuracy bought with entropy follows R = -a exp(H) + b over a run (arXiv 2505.22617), so a fit on
-part of it predicts where accuracy ends when no entropy is left. Pure; called by the studies, the
+Over a run accuracy follows R = -a exp(H) + b (arXiv 2505.22617), so a fit on the first part of a
+run predicts the accuracy at which it ends when no entropy is left. Pure; called by the studies, the
 page of a run and `reasonrl status`.
 """
 
@@ -17,18 +17,31 @@ import numpy as np
 COLLAPSED = 0.25
 """Share of the first steps' entropy at or below which a run counts as collapsed."""
 
-_FIRST = 5  # steps whose mean is the entropy at the start
-_WINDOW = 15  # steps that the warning's line is drawn through
-_AHEAD = 15  # steps within which it warns of a collapse
-_LEVEL = 0.4  # share of the start that the median of the last 5 must be down to
-_IN_A_ROW = 3  # steps at or below the bound that make a collapse
-_TIMELY = 30  # steps within which a collapse must follow its warning
+_FIRST = 5
+"""Number of first steps whose mean is the entropy at the start."""
+
+_WINDOW = 15
+"""Number of steps through which the warning draws its line."""
+
+_AHEAD = 15
+"""Number of steps ahead within which the line must reach the bound."""
+
+_LEVEL = 0.4
+"""Share of the start to which the median of the last 5 steps must have fallen."""
+
+_IN_A_ROW = 3
+"""Number of steps in a row at or below the bound that make a collapse."""
+
+_TIMELY = 30
+"""Number of steps within which a collapse must follow its warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntropyFit:
-    """Hold R = -a exp(H) + b, fitted to n steps; `ceiling` is R at H = 0, `r2` the fit's share of
-    the variance."""
+    """R = -a exp(H) + b, fitted to n steps.
+
+    `ceiling` is R at H = 0, `r2` the share of the variance that the fit explains.
+    """
 
     a: float
     b: float
@@ -39,8 +52,10 @@ class EntropyFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollapseWarning:
-    """Say when a run was first warned of, and when it collapsed; None for never. Steps count from
-    0."""
+    """The step of a run's first warning and the step of its collapse, None for never.
+
+    Steps count from 0.
+    """
 
     warned: int | None
     collapsed: int | None
@@ -48,30 +63,34 @@ class CollapseWarning:
 
     @property
     def is_told(self) -> bool:
-        """Say whether the run shows if its warning was right: it came, and 30 steps after it."""
+        """Whether there was a warning and the run is long enough to judge it.
+
+        It is if the collapse followed in time, or if more than 30 steps came after the warning.
+        """
         if self.warned is None:
             return False
         return self.is_timely or self.warned + _TIMELY < self.steps
 
     @property
     def lead(self) -> int | None:
-        """Return how many steps ahead the warning came, None without both."""
+        """The number of steps from the warning to the collapse, None unless both happened."""
         if self.warned is None or self.collapsed is None:
             return None
         return self.collapsed - self.warned
 
     @property
     def is_timely(self) -> bool:
-        """Say whether a collapse was announced 1 to 30 steps ahead."""
+        """Whether the warning came 1 to 30 steps before the collapse."""
         return self.lead is not None and 0 < self.lead <= _TIMELY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarningScore:
-    """Hold how good the warning was on some runs.
+    """The quality of the warning over several runs.
 
-    Of the `collapsed` ones `announced` were in time, `median_lead` steps ahead; of the `warned`
-    ones, those left out that ended within 30 steps of it, `false` did not collapse in these.
+    Of the `collapsed` runs, `announced` had a warning in time, `median_lead` steps ahead. `warned`
+    counts the runs whose warning can be judged (`CollapseWarning.is_told`); in `false` of them no
+    collapse followed within 30 steps.
     """
 
     runs: int
@@ -83,9 +102,9 @@ class WarningScore:
 
 
 def fit_entropy(entropies: Sequence[float], accuracies: Sequence[float]) -> EntropyFit | None:
-    """Fit accuracies of steps by their entropies in nats, by least squares in exp(H).
+    """Fit the accuracies of steps to their entropies in nats, by least squares in exp(H).
 
-    None with fewer than ten steps, or where entropy hardly moved.
+    Return None for fewer than ten steps, or if the entropy hardly changed.
     """
     x = np.exp(np.asarray(entropies, dtype=np.float64))
     y = np.asarray(accuracies, dtype=np.float64)
@@ -94,34 +113,34 @@ def fit_entropy(entropies: Sequence[float], accuracies: Sequence[float]) -> Entr
     slope = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
     b = float(y.mean() - slope * x.mean())
     total = float(((y - y.mean()) ** 2).sum())
-    left = float(((y - slope * x - b) ** 2).sum())
-    r2 = 1 - left / total if total > 0 else 0.0
+    residual = float(((y - slope * x - b) ** 2).sum())
+    r2 = 1 - residual / total if total > 0 else 0.0
     return EntropyFit(a=-slope, b=b, ceiling=slope + b, r2=r2, n=len(x))
 
 
 def collapse_step(entropies: Sequence[float]) -> int | None:
-    """Return the first step from which three in a row are collapsed, None if there is none."""
+    """Return the first of three steps in a row that are collapsed, None if there are none."""
     if len(entropies) < _FIRST:
         return None
     bound = COLLAPSED * _start(entropies)
-    return _first_run([one <= bound for one in entropies], _IN_A_ROW)
+    return _first_run([nats <= bound for nats in entropies], _IN_A_ROW)
 
 
 def warning_step(entropies: Sequence[float]) -> int | None:
-    """Return the first step at which a collapse was in sight, from the steps up to it alone.
+    """Return the first step with a warning, None for none; a step sees only the steps up to it.
 
-    See `is_falling`, which this asks after every step.
+    `is_falling`, called after every step, decides.
     """
     steps = range(len(entropies))
     return next((n for n in steps if is_falling(entropies[: n + 1])), None)
 
 
 def is_falling(entropies: Sequence[float]) -> bool:
-    """Say whether a collapse is in sight at the last step.
+    """Return whether a collapse is to be expected after the last step.
 
-    Entropy is down to 40 % of its start, and a line through the logarithms of the last 15 steps
-    reaches the bound within 15 more. The line alone cries wolf: most runs lose half their entropy
-    soon and then much less (docs/LOG.md).
+    It is if entropy has fallen to 40 % of its start, and a line through the logarithms of the last
+    15 steps reaches the bound within 15 more. The line alone gives false warnings: most runs lose
+    half of their entropy early and then much less (docs/LOG.md).
     """
     if len(entropies) < _WINDOW or min(entropies) <= 0:
         return False
@@ -134,13 +153,13 @@ def is_falling(entropies: Sequence[float]) -> bool:
 
 
 def is_collapsed(entropies: Sequence[float]) -> bool:
-    """Say whether entropy is down to the bound in the last steps."""
+    """Return whether the last three steps are at or below the bound."""
     bound = COLLAPSED * _start(entropies) if len(entropies) >= _FIRST else 0.0
-    return all(one <= bound for one in entropies[-_IN_A_ROW:])
+    return all(nats <= bound for nats in entropies[-_IN_A_ROW:])
 
 
 def judge_warning(entropies: Sequence[float]) -> CollapseWarning:
-    """Return when a run would have been warned of and when it collapsed."""
+    """Return the steps of a run's first warning and of its collapse."""
     return CollapseWarning(
         warned=warning_step(entropies),
         collapsed=collapse_step(entropies),
@@ -149,21 +168,21 @@ def judge_warning(entropies: Sequence[float]) -> CollapseWarning:
 
 
 def score_warnings(judged: Sequence[CollapseWarning]) -> WarningScore:
-    """Count the warnings of several runs that were right and those that were not."""
-    leads = [one.lead for one in judged if one.is_timely and one.lead is not None]
-    warned = [one for one in judged if one.is_told]
+    """Count the right and the false warnings of several runs."""
+    leads = [warning.lead for warning in judged if warning.is_timely and warning.lead is not None]
+    told = [warning for warning in judged if warning.is_told]
     return WarningScore(
         runs=len(judged),
-        collapsed=sum(one.collapsed is not None for one in judged),
+        collapsed=sum(warning.collapsed is not None for warning in judged),
         announced=len(leads),
         median_lead=median(leads) if leads else None,
-        warned=len(warned),
-        false=sum(not one.is_timely for one in warned),
+        warned=len(told),
+        false=sum(not warning.is_timely for warning in told),
     )
 
 
 def _start(entropies: Sequence[float]) -> float:
-    return exp(sum(log(max(one, 1e-12)) for one in entropies[:_FIRST]) / _FIRST)
+    return exp(sum(log(max(nats, 1e-12)) for nats in entropies[:_FIRST]) / _FIRST)
 
 
 def _first_run(signs: Sequence[bool], length: int) -> int | None:

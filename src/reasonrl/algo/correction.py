@@ -1,14 +1,14 @@
-"""Importance correction: what a token counts that an older policy sampled.
+"""Importance correction: the weight of a token that an older policy sampled.
 
 The step's updates start from pi_old; the tokens came from pi_rollout, which is pi_old itself in the
-synchronous loop (up to rounding) and some updates behind it in the pipelined one. With
+synchronous loop (up to rounding) and a few updates older in the pipelined loop. With
 
     w_t = pi_old(a_t | s_t) / pi_rollout(a_t | s_t)
 
-the expectation of w_t f over pi_rollout's tokens is that of f over pi_old's. Unbounded w has
-unbounded variance, so every kind bounds it; the ratio that PPO clips, pi / pi_old, is another
-thing and stays (the decoupled objective of AReaL, arXiv 2505.24298; truncation as in IMPALA,
-arXiv 1802.01561). Called by `learning`.
+the expectation of w_t f over pi_rollout's tokens is the expectation of f over pi_old's tokens.
+Unbounded w has unbounded variance, so every kind bounds it. The ratio that PPO clips, pi / pi_old,
+is a different quantity and is not changed (the decoupled objective of AReaL, arXiv 2505.24298;
+truncation as in IMPALA, arXiv 1802.01561). Called by `loop.learn`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def importance_weights(
     lengths: Sequence[int],
     cap: float,
 ) -> Logprobs | None:
-    """Return the weight of each token's policy term, [N]; None is 1 for all.
+    """Return the weight of each token's policy term, [N]; None means weight 1 for every token.
 
     TRUNCATED: min(w, cap). MASKED: w where 1 / cap <= w <= cap, else 0. MASKED_ROLLOUT: min(w, cap)
     in rollouts whose geometric mean of w lies in [1 / cap, cap], 0 in the others. `lengths` are the
-    tokens of each rollout, in order; their sum is N.
+    numbers of tokens of the rollouts, in order; their sum is N.
     """
     if kind is Correction.NONE:
         return None

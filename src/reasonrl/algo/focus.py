@@ -1,9 +1,9 @@
-"""Which tokens the policy term looks at: remedies for entropy collapse that came after the report.
+"""The tokens that the policy term uses: remedies for entropy collapse, newer than the report.
 
-Entropy falls by the covariance of a token's log-probability and its advantage (arXiv 2505.22617):
-few tokens carry most of it. Those are left out (clip-cov) or held back (kl-cov); or only tokens at
-which the policy is undecided are learned from (arXiv 2506.01939). All are measured once a step,
-under the policy before its first update. Pure; called by `variants`.
+Entropy falls with the covariance of a token's log-probability and its advantage (arXiv 2505.22617),
+and few tokens carry most of it. clip-cov leaves these tokens out, kl-cov holds them back; or only
+tokens at which the policy is undecided are learned from (arXiv 2506.01939). All quantities are
+measured once per step, under the policy before its first update. Pure; called by `loop.variants`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ def clip_cov(
     high: float,
     seed: int,
 ) -> Mask:
-    """Return which tokens to leave out, [N]: a share of all, drawn from those between the bounds.
+    """Return the mask of the tokens to leave out, [N].
 
-    At most ceil(share N) of the tokens whose covariance lies in [low, high], by the seed alone.
+    At most ceil(share N) of the tokens whose covariance lies in [low, high], drawn by the seed
+    alone.
     """
     inside = np.flatnonzero(_between(covariances(logprobs_N, advantages_N), low, high))
     keys = np.random.Philox(seed).random_raw(len(inside))
@@ -43,13 +44,14 @@ def clip_cov(
 
 
 def kl_cov(logprobs_N: Logprobs, advantages_N: Logprobs, *, share: float) -> Mask:
-    """Return which tokens to hold back, [N]: the share of them with the largest covariance."""
-    found = covariances(logprobs_N, advantages_N)
-    return _mask(np.argsort(-found, kind="stable")[: ceil(share * len(found))], len(found))
+    """Return the mask of the tokens to hold back, [N]: the share with the largest covariance."""
+    values_N = covariances(logprobs_N, advantages_N)
+    order = np.argsort(-values_N, kind="stable")
+    return _mask(order[: ceil(share * len(values_N))], len(values_N))
 
 
 def high_entropy(entropies_N: Logprobs, *, share: float) -> Mask:
-    """Return which tokens to learn from, [N]: the share of them with the highest entropy."""
+    """Return the mask of the tokens to learn from, [N]: the share with the highest entropy."""
     order = np.argsort(-entropies_N, kind="stable")
     return _mask(order[: ceil(share * len(entropies_N))], len(entropies_N))
 
@@ -63,7 +65,7 @@ def _between(values_N: npt.NDArray[np.float64], low: float, high: float) -> Mask
     return (values_N >= low) & (values_N <= high)
 
 
-def _mask(places: npt.NDArray[np.intp], n: int) -> Mask:
+def _mask(indices: npt.NDArray[np.intp], n: int) -> Mask:
     mask = np.zeros(n, dtype=np.bool_)
-    mask[places] = True
+    mask[indices] = True
     return mask

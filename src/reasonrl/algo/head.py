@@ -1,11 +1,12 @@
 """The LM head of an update, streamed: log-probabilities, entropy and their gradients in chunks.
 
 The full-vocabulary logits of all trained tokens would be the largest tensor of a run (1.6 GB for
-8,192 tokens at V = 49,152). Here only one chunk of them exists at a time, in a buffer that is used
-again, and is turned into its gradient before the next chunk comes: memory is flat in length.
+8,192 tokens at V = 49,152). Here only one chunk of them exists at a time, in a buffer that every
+chunk uses again, and is turned into its gradient before the next chunk: memory does not grow with
+the number of tokens.
 
-With s = logits / T, p = softmax(s), H = -sum p log p, and the loss's derivatives g_l and g_H by
-the token's log-probability and entropy, the gradient at the logits is, in closed form,
+With s = logits / temperature, p = softmax(s), H = -sum p log p, and the loss's derivatives g_l and
+g_H by the token's log-probability and entropy, the gradient at s is, in closed form,
 
     dL/ds_v = g_l (1[v = token] - p_v) - g_H p_v (log p_v + H).
 """
@@ -21,15 +22,15 @@ CHUNK_TOKENS = 256
 """50 MB of logits at V = 49,152 in float32; enough for the matrix products to run at speed."""
 
 _BLOCK_TOKENS = 64
-"""Tokens whose probabilities exist beside their logits: 13 MB at V = 49,152."""
+"""Number of tokens whose probabilities exist beside their logits: 13 MB at V = 49,152."""
 
 ChunkLoss = Callable[[slice, Tensor, Tensor], Tensor]
-"""Return the scalar loss of tokens [a:b], a block, from their log-probabilities and entropies
-(leaves)."""
+"""Returns the scalar loss of a block of tokens, given as a slice, from their log-probabilities and
+entropies (leaves of the graph)."""
 
 
 def chunks(n_tokens: int) -> Iterator[slice]:
-    """Return the parts of a row of tokens whose logits exist together."""
+    """Return the chunks of `n_tokens` tokens; the logits of one chunk exist at the same time."""
     return _spans(0, n_tokens, CHUNK_TOKENS)
 
 
@@ -95,7 +96,7 @@ def _to_gradient(
             loss, (logprobs_N, entropy_N), allow_unused=True, materialize_grads=True
         )
     by_logprob_N1, by_entropy_N1 = by_logprob_N[:, None], by_entropy_N[:, None]
-    # p (-g_l - g_H (s - log total + H)), and log total - H is the mean score
+    # The gradient is p (-g_l - g_H (s - log total + H)), and log total - H is the mean score.
     scale_N1 = -1.0 / (total_N1 * temperature)
     if torch.any(by_entropy_N):
         scores_NV -= mean_score_N1

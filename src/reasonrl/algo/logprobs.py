@@ -1,8 +1,8 @@
 """From logits to token log-probabilities, and from a uniform number to a token.
 
-The one place besides `algo.head` where the temperature divides. All of it is float32, whatever the
-model computes in, and `token_logprobs` runs the same operations in the same order as the head of
-an update, so that unchanged weights give a ratio of exactly 1.
+Only this module and `algo.head` divide by the temperature. Everything is float32, whatever dtype
+the model computes in, and `token_logprobs` runs the same operations in the same order as the head
+of an update, so that unchanged weights give a ratio of exactly 1.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-_BLOCK = 128  # divides the vocabularies of the families supported here, so that none is copied
+# 128 divides the vocabulary sizes of the supported model families, so no tensor is padded (copied).
+_BLOCK = 128
 
 
 def token_logprobs(logits_NV: Tensor, tokens_N: Tensor, temperature: float) -> Tensor:
-    """Return log pi(token), [N] in nats, with pi = softmax(logits / T)."""
+    """Return log pi(token), [N] in nats, with pi = softmax(logits / temperature)."""
     scores_NV = logits_NV.float()
     if temperature != 1.0:
         scores_NV = scores_NV / temperature
@@ -25,7 +26,7 @@ def token_logprobs(logits_NV: Tensor, tokens_N: Tensor, temperature: float) -> T
 
 
 def token_entropies(logits_NV: Tensor, temperature: float) -> Tensor:
-    """Return the entropy of softmax(logits / T) over the vocabulary, [N] in nats."""
+    """Return the entropy of softmax(logits / temperature) over the vocabulary, [N] in nats."""
     logprobs_NV = torch.log_softmax(logits_NV.float() / temperature, dim=-1)
     return -(logprobs_NV.exp() * logprobs_NV).sum(-1)
 
@@ -33,12 +34,13 @@ def token_entropies(logits_NV: Tensor, temperature: float) -> Tensor:
 def sample_tokens(
     logits_RV: Tensor, uniforms_R: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Return one token a row and its log-probability, [R] each, by inverting the CDF.
+    """Return one token per row and its log-probability, [R] each, by inverting the CDF.
 
-    Overwrites the logits (float32 ones; others are widened first): the vocabulary is the largest
-    tensor of sampling, and it exists once. One uniform number in [0, 1) decides one token, so a
-    rollout depends on its own numbers and not on its neighbours in the batch. Temperature 0 takes
-    the most likely token; its log-probability is then that of temperature 1.
+    Overwrites the logits if they are float32 (other dtypes are widened into a copy): logits over
+    the vocabulary are the largest tensor of sampling, and one copy must be enough. One uniform
+    number in [0, 1) decides one token, so a rollout depends on its own numbers and not on its
+    neighbours in the batch. Temperature 0 takes the most likely token, with its log-probability at
+    temperature 1.
     """
     if temperature == 0:
         tokens_R = logits_RV.argmax(-1)
@@ -54,10 +56,10 @@ def sample_tokens(
 
 
 def _invert_cdf(weights_RV: Tensor, uniforms_R: Tensor) -> Tensor:
-    """Return the first token of each row whose cumulative weight exceeds the row's share of it all.
+    """Return the first token of each row whose cumulative weight exceeds `uniform` of the total.
 
-    In two steps, first the block of the vocabulary and then the token in it, so that only block
-    totals and one block a row are summed in float64. Float32 would lose the vocabulary's tail.
+    First the block of the vocabulary is found and then the token in the block, so that only block
+    totals and one block per row are summed in float64. Float32 would lose the vocabulary's tail.
     """
     odd = -weights_RV.shape[1] % _BLOCK
     blocks_RBW = (pad(weights_RV, (0, odd)) if odd else weights_RV).view(
@@ -71,13 +73,16 @@ def _invert_cdf(weights_RV: Tensor, uniforms_R: Tensor) -> Tensor:
 
 
 def _first_above(weights_RK: Tensor, share_R: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where the cumulative weight first exceeds `share` of the total, [R, 1], and how far
-    into that place the share reaches, [R] in [0, 1]. The place has a positive weight."""
+    """Return the index at which the cumulative weight first exceeds `share` of the total, [R, 1].
+
+    Also return which share of the weight at this index lies below the target, [R] in [0, 1]. The
+    weight at the index is positive.
+    """
     cdf_RK = weights_RK.cumsum(-1, dtype=torch.float64)
     target_R1 = share_R[:, None].clamp(max=1 - 2.0**-52) * cdf_RK[:, -1:]
-    place_R1 = torch.searchsorted(cdf_RK, target_R1, right=True)
-    end_R1 = cdf_RK.gather(-1, place_R1)
+    index_R1 = torch.searchsorted(cdf_RK, target_R1, right=True)
+    end_R1 = cdf_RK.gather(-1, index_R1)
     before_RK = pad(cdf_RK, (1, 0))
-    start_R1 = before_RK.gather(-1, place_R1)
-    reach_R1 = (target_R1 - start_R1) / (end_R1 - start_R1)
-    return place_R1, reach_R1.squeeze(-1)
+    start_R1 = before_RK.gather(-1, index_R1)
+    inside_R1 = (target_R1 - start_R1) / (end_R1 - start_R1)
+    return index_R1, inside_R1.squeeze(-1)

@@ -16,7 +16,10 @@ from reasonrl.types import Surrogate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """Hold the numbers of one step's objective. Plain data: it crosses process borders."""
+    """The numbers of one step's objective. Plain data, because it crosses process borders.
+
+    `entropy_coefficient` is alpha_k (`algo.entropy`), `kl_coefficient` is beta.
+    """
 
     clip_low: float
     clip_high: float
@@ -28,7 +31,7 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSums:
-    """Hold sums over tokens, detached; divide by the token count for means. Scalars, float64."""
+    """Sums over tokens, detached; divide by the token count for means. Scalars, float64."""
 
     policy: Tensor
     entropy: Tensor
@@ -54,17 +57,17 @@ def loss_sum(
     weights_N: Tensor | None = None,
     anchors_N: Tensor | None = None,
 ) -> tuple[Tensor, TokenSums]:
-    """Return -sum{ w S + alpha H - beta k3 - a |log rho| } over tokens, and what to record.
+    """Return -sum{ w S + alpha H - beta k3 - a |log rho| } over tokens, and the sums to record.
 
     rho = exp(logprobs - old_logprobs), clipped to [1 - clip_low, 1 + clip_high]. The surrogate S is
 
         PPO, GSPO   min(rho A, clip(rho) A)       for GSPO the batch's old_logprobs make rho one
-                                                  number a rollout (algo.sequence)
+                                                  number per rollout (algo.sequence)
         CISPO       constant(clip(rho)) A log pi  (MiniMax-M1, arXiv 2506.13585, eq. 4)
 
-    w (`weights_N`) is 1 and a (`anchors_N`) 0 where none are given. A token counts as clipped when
-    the bound is what S uses: in PPO it then has no policy gradient.
-    Raises ValueError when the penalty is on and there are no reference log-probabilities.
+    Without `weights_N` w is 1, without `anchors_N` a is 0. A token counts as clipped if S uses the
+    bounded product: in PPO the token then has no policy gradient.
+    Raises ValueError if beta is not 0 and there are no reference log-probabilities.
     """
     ratio_N = torch.exp(logprobs_N - old_logprobs_N)
     bounded_N = ratio_N.clamp(1 - objective.clip_low, 1 + objective.clip_high)
@@ -88,7 +91,7 @@ def loss_sum(
         kl_sum = kl_N.detach().sum(dtype=torch.float64)
         total = total - objective.kl_coefficient * kl_N.sum()
     elif objective.kl_coefficient != 0.0:
-        raise ValueError("kl_coefficient is not 0: reference log-probabilities must be given")
+        raise ValueError("kl_coefficient is not 0: pass reference log-probabilities")
     sums = TokenSums(
         policy=policy_N.detach().sum(dtype=torch.float64),
         entropy=entropy_N.detach().sum(dtype=torch.float64),

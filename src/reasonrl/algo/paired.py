@@ -1,6 +1,6 @@
 """Is one model better than another on the same problems? A paired difference with its interval.
 
-Called by `evaluate`. What is compared is one score a problem; `stats` makes them.
+Compares two models by one score per problem, from `stats`. Called by `evaluation`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,25 @@ import numpy.typing as npt
 from reasonrl.algo.stats import is_level, mean_over_problems
 
 _FLIPS = 9_999
-_CHUNK = 500  # of them multiplied at a time: 1,319 problems need no 100 MB
-_LEVEL = 0.0464  # 5 %, less 1.645 standard errors of a share of 5 % in 9,999 draws
-_BISECTIONS = 20  # to 2e-6
+
+# The number of draws that are multiplied at a time. All at once would need 100 MB for the 1,319
+# problems of GSM8K.
+_CHUNK = 500
+
+# 5 %, less 1.645 standard errors of a share of 5 % in 9,999 draws.
+_LEVEL = 0.0464
+
+# The edges of the interval are exact to 2e-6.
+_BISECTIONS = 20
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """Hold a mean difference of scores, after minus before, in [-1, 1], and its 95 % interval.
+    """A mean difference of scores, after minus before, in [-1, 1], and its 95 % interval.
 
-    `is_shown` says that the interval leaves out zero: the difference is larger than noise.
+    `is_shown` means that zero lies outside the interval: the difference is larger than noise.
     """
 
     value: float
@@ -38,23 +45,26 @@ class Gain:
 def paired_gain(before_P: Sequence[float], after_P: Sequence[float]) -> Gain:
     """Return the mean gain over problems, with the interval that a sign-flip test does not reject.
 
-    If two models are equally good, each problem's difference is as likely to have the other sign.
-    A gain g is in the interval when the differences less g, with their signs drawn anew 9,999
-    times, are as large as they are in 5 % of the draws. That holds its level with few problems and
-    with few that differ, where a t test alarms too often (benchmarks/intervals.py).
-    With fewer than six problems nothing can be shown: the interval is all of [-1, 1]. Where all
-    problems differ by the same, it is as wide as that of a share of 0 in n.
+    If two models are equally good, the difference on each problem is equally likely to have either
+    sign. A gain g is in the interval if random signs, drawn 9,999 times, make the sum of the
+    differences less g at least as large in more than 5 % of the draws, compared by absolute value.
+    This keeps its error level with few problems and with few that differ, where a t test raises
+    too many false alarms (benchmarks/intervals.py).
+    With fewer than six problems nothing can be shown: the interval is
+    all of [-1, 1]. If all problems differ by the same amount, the interval is as wide as the
+    interval of a share of 0 in n.
 
-    Raises ValueError without problems, or if the two are not as many.
+    Raises ValueError without problems, or if the two sequences differ in length.
     """
     differences_P = np.asarray(after_P, dtype=np.float64) - np.asarray(before_P, dtype=np.float64)
     n = len(differences_P)
     if n == 0:
-        raise ValueError("no problems: a mean over none is not defined")
+        raise ValueError("no problems: the mean of no scores is not defined; pass at least one")
     mean = float(differences_P.mean())
     is_kept = _not_rejected(differences_P)
     low, high = _edge(is_kept, mean, -1.0), _edge(is_kept, mean, 1.0)
-    if is_kept(0.0):  # ties at zero: an edge found by bisection may lie a hair beyond it
+    # At a tie the true edge is 0 and bisection may end slightly beside it.
+    if is_kept(0.0):
         low, high = min(low, 0.0), max(high, 0.0)
     if is_level(differences_P.tolist()):
         width = mean_over_problems([0.0] * n).ci95[1]
@@ -63,7 +73,7 @@ def paired_gain(before_P: Sequence[float], after_P: Sequence[float]) -> Gain:
 
 
 def _not_rejected(differences_P: Floats) -> Callable[[float], bool]:
-    """Return a test of whether a gain is compatible with the differences."""
+    """Return a predicate: whether the differences are compatible with a gain."""
     n = len(differences_P)
     total = differences_P.sum()
     flips_FP = _flips(n)
@@ -80,14 +90,14 @@ def _not_rejected(differences_P: Floats) -> Callable[[float], bool]:
 
 @lru_cache(maxsize=2)
 def _flips(n: int) -> npt.NDArray[np.uint8]:
-    """Return draws of n signs, [F, P], 1 for plus: the same for every comparison of n problems."""
+    """Return draws of n signs, [F, P], 1 for plus; every comparison of n problems gets the same."""
     raw = np.random.Generator(np.random.Philox(n)).bytes((_FLIPS * n + 7) // 8)
     bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8))
     return bits[: _FLIPS * n].reshape(_FLIPS, n)
 
 
 def _edge(is_kept: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Return where between a kept gain and the end of the scale the kept ones end."""
+    """Return the outermost kept gain between `inside`, which is kept, and the end of the scale."""
     if is_kept(outside):
         return outside
     for _ in range(_BISECTIONS):

@@ -1,4 +1,4 @@
-"""Which rollouts are trained on: whole groups with a signal, failures left out.
+"""The choice of rollouts to train on: whole groups with a signal, without failed verifications.
 
 Rejection sampling of the report (section 3.1): a group in which every advantage is 0 is dropped
 before the update, so it feeds neither the policy term nor the entropy term nor the token count.
@@ -15,18 +15,26 @@ from reasonrl.types import Group, Rollout, TruncationRule
 
 
 class Signal(StrEnum):
-    """Say whether a group teaches anything, and if not, why."""
+    """Whether a group has a training signal, and the reason if it has none.
+
+    SOLVED: every judged rollout has reward 1. UNSOLVED: every one has reward 0. FAILED: fewer than
+    two rollouts could be judged. FLAT: all advantages are 0 for another reason, partial credit or
+    masks.
+    """
 
     KEPT = "kept"
-    SOLVED = "solved"  # every judged rollout has reward 1
-    UNSOLVED = "unsolved"  # every judged rollout has reward 0
-    FLAT = "flat"  # all advantages 0 for another reason: partial credit, masks
-    FAILED = "failed"  # fewer than two rollouts could be judged
+    SOLVED = "solved"
+    UNSOLVED = "unsolved"
+    FLAT = "flat"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SelectedGroup:
-    """Hold the judged rollouts of one group with their advantages, and the verdict on the group."""
+    """The judged rollouts of one group with their advantages, and the group's signal.
+
+    `masked` marks truncated rollouts that the rule excludes from training.
+    """
 
     group: Group
     rollouts: tuple[Rollout, ...]
@@ -36,7 +44,7 @@ class SelectedGroup:
 
 
 def select_group(group: Group, rule: TruncationRule, *, is_scaled: bool = True) -> SelectedGroup:
-    """Judge one group. Rollouts whose verification failed are left out of its statistics."""
+    """Return a group's advantages and signal, without the rollouts whose verification failed."""
     judged = tuple(rollout for rollout in group.rollouts if rollout.verdict.reward is not None)
     rewards = [rollout.verdict.reward or 0.0 for rollout in judged]
     truncated = [rollout.completion.is_truncated for rollout in judged]

@@ -1,7 +1,8 @@
-"""One ratio a rollout, and one weight a rollout: GSPO and Dr. GRPO as arrays over tokens.
+"""One ratio per rollout, and one weight per rollout: GSPO and Dr. GRPO as arrays over tokens.
 
-Written so that the streamed head, which sees a few tokens at a time, computes both exactly: what
-needs whole rollouts is known before the backward pass. Pure; called by `variants`.
+The streamed head sees a few tokens at a time. Every number here that needs a whole rollout is known
+before the backward pass, so the head computes both variants exactly. Pure; called by
+`loop.variants`.
 """
 
 from __future__ import annotations
@@ -29,22 +30,28 @@ def rollout_ratios(
 def gspo_old_logprobs(
     logprobs_N: Logprobs, old_logprobs_N: Logprobs, lengths: Sequence[int]
 ) -> Logprobs:
-    """Return what to give PPO for old log-probabilities so that its ratio is s_i, [N].
+    """Return old log-probabilities with which PPO's ratio is s_i, [N].
 
-    With old' = constant(log pi) - log s_i, exp(log pi - old') is s_i at the present weights, and
-    the sum of its gradient over a rollout's tokens is |y_i| times that of s_i (GSPO-token, eq. 14).
+    With old' = constant(log pi) - log s_i, exp(log pi - old') is s_i at the current weights, and
+    the sum of its gradient over a rollout's tokens is |y_i| times the gradient of s_i
+    (GSPO-token, eq. 14).
     """
     return logprobs_N - rollout_ratios(logprobs_N, old_logprobs_N, lengths)
 
 
 def equal_rollouts(lengths: Sequence[int]) -> Logprobs:
-    """Return N / (n |y_i|) at each token, [N]: a mean over tokens becomes one over n rollouts of
-    the means over their own tokens."""
+    """Return N / (n |y_i|) at each token of rollout i, [N].
+
+    With these weights a mean over N tokens becomes the mean over n rollouts of each rollout's mean.
+    """
     share = sum(lengths) / (len(lengths) * np.asarray(lengths, dtype=np.float64))
     return np.repeat(share, lengths).astype(np.float32)
 
 
-def per_limit(lengths: Sequence[int], limit: int) -> float:
-    """Return N / (n limit), the weight of every token: a mean over tokens becomes the sum over
-    n rollouts, divided by a length that no policy can change (Dr. GRPO, arXiv 2503.20783)."""
-    return sum(lengths) / (len(lengths) * limit)
+def per_max_new_tokens(lengths: Sequence[int], max_new_tokens: int) -> float:
+    """Return N / (n max_new_tokens), the weight of every token.
+
+    With this weight a mean over N tokens becomes a sum over tokens divided by n max_new_tokens, a
+    length that no policy can change (Dr. GRPO, arXiv 2503.20783).
+    """
+    return sum(lengths) / (len(lengths) * max_new_tokens)

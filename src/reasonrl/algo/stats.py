@@ -1,6 +1,6 @@
 """Estimators with their uncertainty: avg@k, pass@k, cons@k, and the interval of a mean.
 
-The problem is the unit throughout: the samples of one problem are not independent. Differences
+The unit is always the problem, because the samples of one problem are not independent. Differences
 between two models are in `paired`.
 """
 
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb, fsum, sqrt
 
-# Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom; between them 1 / degrees
-# is interpolated, above them stands the normal's with two terms of its expansion: off by < 0.001.
+# Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom. Between them the quantile
+# is interpolated in 1 / degrees; above 30 degrees it is the normal quantile with two terms of its
+# expansion. The error is below 0.001.
 _T95 = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
     2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
@@ -22,30 +23,30 @@ _T95 = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Hold a value and its 95 % interval, both shares in [0, 1]."""
+    """A value and its 95 % interval, both shares in [0, 1]."""
 
     value: float
     ci95: tuple[float, float]
 
 
 def mean_over_problems(scores_P: Sequence[float]) -> Estimate:
-    """Return the mean of one score in [0, 1] a problem, with an interval clustered by problem.
+    """Return the mean of one score in [0, 1] per problem, with an interval clustered by problem.
 
-    Wilson's score interval, with the number of yes-or-no answers that would vary as much as these
-    scores do, m (1 - m) / (s^2 / n), for its n, and Student's t for the normal quantile. Where all
-    scores are equal that number is n. The usual m +- t s / sqrt(n) is too short where few problems
-    are ever solved, and says 0 +- 0 where none was (benchmarks/intervals.py).
+    Wilson's score interval with two replacements: its n is the number of yes-or-no answers that
+    would vary as much as these scores, m (1 - m) / (s^2 / n), and its normal quantile is Student's
+    t. If all scores are equal its n is n. The usual m +- t s / sqrt(n) is too short where few
+    problems are ever solved, and is 0 +- 0 if no problem is (benchmarks/intervals.py).
 
-    Raises ValueError without problems; with one, the interval is all of [0, 1].
+    Raises ValueError without problems; with one problem the interval is all of [0, 1].
     """
     n = len(scores_P)
     if n == 0:
-        raise ValueError("no problems: a mean over none is not defined")
+        raise ValueError("no problems: the mean of no scores is not defined; pass at least one")
     mean = fsum(scores_P) / n
     if n == 1:
         return Estimate(value=mean, ci95=(0.0, 1.0))
     if is_level(scores_P):
-        weight = t95(n - 1) ** 2 / n  # t^2 / n'
+        weight = t95(n - 1) ** 2 / n  # t^2 over Wilson's n
     else:
         variance = fsum((score - mean) ** 2 for score in scores_P) / (n - 1)
         weight = t95(_degrees(scores_P, mean)) ** 2 * variance / (mean * (1 - mean) * n)
@@ -55,33 +56,37 @@ def mean_over_problems(scores_P: Sequence[float]) -> Estimate:
 
 
 def share_of(n: int, of: int) -> Estimate:
-    """Return n of some as a share with its interval, Wilson's."""
+    """Return the share n / of with Wilson's interval."""
     return mean_over_problems([1.0] * n + [0.0] * (of - n))
 
 
 def is_level(values: Sequence[float]) -> bool:
-    """Say whether all values are equal, but for rounding."""
+    """Return whether all values are equal up to rounding."""
     return max(values) - min(values) < 1e-9
 
 
 def _degrees(scores_P: Sequence[float], mean: float) -> float:
-    """Return the degrees of freedom that the scores' variance has.
+    """Return the degrees of freedom of the scores' variance.
 
-    n - 1 for yes or no, where the mean decides it; else those of a chi-square that varies as much
-    (Satterthwaite), from the fourth moment. Where one problem of 30 was ever solved it is 2: then
-    the spread is hardly known, and t is large.
+    They are n - 1 for yes-or-no scores, whose mean determines their variance. For other scores they
+    are the degrees of a chi-square variable that varies as much (Satterthwaite), from the fourth
+    moment. If one problem of 30 was ever solved they are 2: the variance is hardly known, and t is
+    large.
     """
     n = len(scores_P)
     if all(score in (0.0, 1.0) for score in scores_P):
         return n - 1
     second = fsum((score - mean) ** 2 for score in scores_P) / n
     fourth = fsum((score - mean) ** 4 for score in scores_P) / n
-    spread = (fourth / second**2 - (n - 3) / (n - 1)) / n  # variance of s^2, relative to its square
+    # The variance of s^2, relative to the square of s^2.
+    spread = (fourth / second**2 - (n - 3) / (n - 1)) / n
     return min(n - 1, 2 / spread) if spread > 0 else n - 1
 
 
 def pass_at_k(n: int, n_correct: int, k: int) -> float:
-    """Return the unbiased chance that k of n samples hold a correct one: 1 - C(n-c, k) / C(n, k).
+    """Return the unbiased chance that k of n samples contain a correct one.
+
+    1 - C(n-c, k) / C(n, k), with c = n_correct.
 
     Raises ValueError unless 0 <= n_correct <= n and 1 <= k <= n.
     """
@@ -91,11 +96,11 @@ def pass_at_k(n: int, n_correct: int, k: int) -> float:
 
 
 def consensus(answers_K: Sequence[int | None], right: frozenset[int]) -> float:
-    """Return the chance that the most frequent answer of a problem's k samples is a right one.
+    """Return the chance that the most frequent answer of a problem's k samples is right.
 
-    `answers_K` numbers the answers, equal ones alike; a sample without an answer, None, does not
-    vote. Of several most frequent answers each wins with the same chance; without any vote
-    nothing is right.
+    `answers_K` holds a number for each answer, the same number for equal answers. A sample without
+    an answer, None, does not vote. Among equally frequent answers each wins with the same chance;
+    without any vote the chance is 0.
     """
     votes = Counter(answer for answer in answers_K if answer is not None)
     if not votes:

@@ -1,1 +1,1 @@
-"""Problems: where they come from and in which order they train."""
+"""Problems: their sources and the order in which they train."""

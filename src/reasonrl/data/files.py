@@ -1,7 +1,7 @@
-"""Read the rows of a problem file: JSON lines (also gzipped), one JSON list, or Parquet.
+"""The rows of a file: JSON lines (also gzipped), one JSON list, or Parquet.
 
-Does not know what a problem is. A row that cannot be read is yielded as a `DataError`, so that the
-caller can go on and count. Called by `data.problems` only.
+Does not know the form of a problem. A row that cannot be read is yielded as a `DataError`, so that
+the caller can continue and count the bad rows.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from typing import Any
 
 from reasonrl.errors import DataError
 
-_PARQUET_BATCH_ROWS = 1024  # bounds memory: the released code split is 1.5 GB
+# Batches bound the memory: the released code split is 1.5 GB.
+_PARQUET_BATCH_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """Hold a JSON number as it was written: 0.10 stays 0.10 and no digit is rounded."""
+class WrittenNumber:
+    """A JSON number as it was written: 0.10 stays 0.10 and no digit is rounded."""
 
     text: str
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, object]]:
-    """Yield (row, value) with rows counted from 1; for JSON lines the row is the line.
+    """Yield (row, value) with rows counted from 1; for JSON lines the row is the line number.
 
-    `value` is what the row holds, with each JSON number as a `Number`, or the `DataError` that
-    says why it cannot be read. Blank lines are skipped. Raise DataError when the file itself is
-    missing, of an unknown type or torn.
+    `value` is the row's JSON value, with each number as a `WrittenNumber`, or the `DataError` that
+    says why the row cannot be read. Blank lines are skipped. Raise DataError if the file itself is
+    missing, of an unknown type or incomplete.
     """
     _check_is_file(path)
     read = _reader_of(path)
@@ -66,7 +67,7 @@ def _check_is_file(path: Path) -> None:
         expected="a file of problems",
         remedy=f"did you mean {near[0]}?"
         if near
-        else "check the path; a recipe's comments may say where to get it",
+        else "check the path; the recipe's comments may say where to get the file",
     )
 
 
@@ -79,7 +80,7 @@ def _read_json_lines(path: Path) -> Iterator[tuple[int, object]]:
 
 
 def _parse_line(line: bytes) -> object:
-    """Return the value of one line, or a DataError as data."""
+    """Return the value of one line, or the DataError that says why it has none."""
     try:
         return _parse_json(line.decode("utf-8"))
     except DataError as error:
@@ -102,14 +103,16 @@ def _read_json_list(path: Path) -> Iterator[tuple[int, object]]:
             "holds one JSON value that is not a list",
             where=str(path),
             expected="a list of objects",
-            remedy="wrap the rows in [ ], or name a file with one object a line .jsonl",
+            remedy="wrap the rows in [ ], or rename a file with one object per line to .jsonl",
         )
     yield from enumerate(value, start=1)
 
 
 def _parse_json(text: str) -> object:
     try:
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse)
+        return json.loads(
+            text, parse_int=WrittenNumber, parse_float=WrittenNumber, parse_constant=_refuse
+        )
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if error.lineno > 1 else ""
         what = f"not JSON: {error.msg} at {line}column {error.colno}"
@@ -121,12 +124,13 @@ def _parse_json(text: str) -> object:
 
 def _refuse(constant: str) -> object:
     raise DataError(
-        f"not JSON: {constant}", expected="finite numbers", remedy="write it as a string"
+        f"not JSON: {constant}", expected="finite numbers", remedy=f'write "{constant}" as a string'
     )
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[int, object]]:
-    import pyarrow  # slow to import, and JSON needs none of it
+    # pyarrow is slow to import and only Parquet files need it.
+    import pyarrow
     import pyarrow.parquet
 
     row = 0
@@ -141,15 +145,15 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, object]]:
 
 
 def _batch_rows(batch: Any) -> list[object]:
-    """Return the rows of a batch; one that holds no Unicode is a DataError as data."""
+    """Return the rows of a batch; a row that is not Unicode becomes a DataError."""
     try:
         rows: list[object] = batch.to_pylist()
     except UnicodeDecodeError:
-        rows = [_one_row(batch.slice(place, 1)) for place in range(batch.num_rows)]
+        rows = [_single_row(batch.slice(index, 1)) for index in range(batch.num_rows)]
     return rows
 
 
-def _one_row(batch: Any) -> object:
+def _single_row(batch: Any) -> object:
     try:
         return batch.to_pylist()[0]
     except UnicodeDecodeError as error:
@@ -161,7 +165,7 @@ def _unreadable(path: Path, error: BaseException) -> DataError:
         f"cannot be read: {error}",
         where=str(path),
         expected=f"a whole, readable {''.join(path.suffixes[-2:])} file",
-        remedy="check its permissions, or fetch or write it again",
+        remedy="check the file's permissions, or fetch or write the file again",
     )
 
 

@@ -1,7 +1,6 @@
-"""Make small programming problems from nothing: one function of two integers, told in a line.
+"""Generated programming problems: one function of two integers, described in one line.
 
-Answers are test sets of calls, for the code verifier; no answer is a program. Reads no files.
-Called by `pools`.
+An answer is a set of test calls for the code verifier, not a program. Reads no files.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ FIRST: Mapping[str, Binary] = {
     "abs(a - b)": lambda a, b: abs(a - b),
     "a * a + b": lambda a, b: a * a + b,
 }
-"""What is computed first, as it is told and as a rule."""
+"""The first part of a function, as described in the prompt and as a rule."""
 
 THEN: Mapping[str, Callable[[int], int]] = {
     "{}": lambda x: x,
@@ -44,11 +43,14 @@ THEN: Mapping[str, Callable[[int], int]] = {
     "10 * ({})": lambda x: x * 10,
     "-({})": lambda x: -x,
 }
-"""What is done with it: 14 * 8 = 112 problems."""
+"""The second part, applied to the result of the first: 14 * 8 = 112 problems."""
 
-_SPLIT_STREAM = 20_001  # apart from the streams of other draws
+# The split has a random stream of its own, different from the streams of other draws.
+_SPLIT_STREAM = 20_001
 _CALLS = ((5, 3), (2, 9), (7, 7), (12, 5), (-3, 2), (4, -6))
-_EXAMPLES = ("a // b", "100 - a")  # turns that show the form; neither is a problem
+
+# The example turns show the form of an answer. Neither example is one of the problems.
+_EXAMPLES = ("a // b", "100 - a")
 
 
 def function_problems(
@@ -56,31 +58,32 @@ def function_problems(
 ) -> list[Problem]:
     """Return one side of a fixed split of the 112 problems.
 
-    Held out are combinations: with the default 24, every first and every second part is trained on
-    in others. Raise DataError if so many cannot be held out.
+    Combinations of parts are held out: with the default of 24, every first and every second part
+    also occurs in a problem to train on. Raise DataError if `heldout` leaves one side empty.
     """
-    whole = [(first, then) for first in FIRST for then in THEN]
-    if not 1 <= heldout < len(whole):
+    pairs = [(first, then) for first in FIRST for then in THEN]
+    if not 1 <= heldout < len(pairs):
         raise DataError(
-            f"heldout = {heldout} of {len(whole)} problems",
-            expected=f"1 to {len(whole) - 1}",
-            remedy="hold out fewer",
+            f"heldout = {heldout} of {len(pairs)} problems",
+            expected=f"1 to {len(pairs) - 1}",
+            remedy=f"set heldout to 1 to {len(pairs) - 1}",
         )
-    order = permutation(len(whole), seed=split_seed, stream=_SPLIT_STREAM)
-    held = {whole[place] for place in order[:heldout]}
-    return [_problem(*parts) for parts in whole if (parts in held) == (split == "heldout")]
+    order = permutation(len(pairs), seed=split_seed, stream=_SPLIT_STREAM)
+    held = {pairs[index] for index in order[:heldout]}
+    return [_problem(*pair) for pair in pairs if (pair in held) == (split == "heldout")]
 
 
-def _question(what: str) -> Message:
-    return Message(role="user", content=f"Write a Python function f(a, b) that returns {what}.")
+def _question(expression: str) -> Message:
+    text = f"Write a Python function f(a, b) that returns {expression}."
+    return Message(role="user", content=text)
 
 
-def _solution(what: str) -> Message:
-    code = f"```python\ndef f(a, b):\n    return {what}\n```"
+def _solution(expression: str) -> Message:
+    code = f"```python\ndef f(a, b):\n    return {expression}\n```"
     return Message(role="assistant", content=code)
 
 
-_SHOWN = tuple(turn for what in _EXAMPLES for turn in (_question(what), _solution(what)))
+_SHOWN = tuple(turn for text in _EXAMPLES for turn in (_question(text), _solution(text)))
 
 
 def _problem(first: str, then: str) -> Problem:
@@ -90,10 +93,10 @@ def _problem(first: str, then: str) -> Problem:
         "inputs": [f"{a}\n{b}" for a, b in _CALLS],
         "outputs": [json.dumps(result) for result in results],
     }
-    what = then.format(first)
+    expression = then.format(first)
     return Problem(
-        id=f"functions: {what}",
-        prompt=(*_SHOWN, _question(what)),
+        id=f"functions: {expression}",
+        prompt=(*_SHOWN, _question(expression)),
         answer=json.dumps(tests),
         kind=Kind.CODE,
         source="functions",

@@ -1,8 +1,7 @@
-"""Permute by seed alone.
+"""Permutations that depend on a seed alone.
 
 Does not use `numpy.random.Generator`: its shuffles may change between NumPy versions, which would
-silently reorder a resumed run. The raw output of a bit generator is fixed by NumPy's policy (NEP
-19). Called by `data.sampler` and `data.sources`.
+silently reorder a resumed run. NumPy's policy (NEP 19) fixes the raw output of a bit generator.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from reasonrl.errors import DataError
 def permutation(n: int, *, seed: int, stream: int) -> list[int]:
     """Return 0..n-1 in an order that depends on (n, seed, stream) only.
 
-    Sorts n 64-bit draws of Philox, one for each place. Raise DataError for a negative seed.
+    The order sorts n 64-bit draws of Philox. Raise DataError for a negative seed.
     """
     check_seed(seed)
-    # A spawn key, not a second entropy word: as words, seeds over 32 bits would run into streams.
+    # The stream is a spawn key and not a second entropy word: a seed above 32 bits is two words, so
+    # a second word could not be told from a stream.
     sequence = np.random.SeedSequence(seed, spawn_key=(stream,))
     keys = np.random.Philox(sequence).random_raw(n)
     order: list[int] = np.argsort(keys, kind="stable").tolist()

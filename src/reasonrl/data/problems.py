@@ -1,7 +1,6 @@
-"""Load a file of problems, whole, or say which row is wrong.
+"""Problem files, loaded as a whole or refused with the row that is wrong.
 
-Does not skip bad rows, deduplicate, filter or download: a file is right or it is an error.
-Called by `launch` for training and by `evaluate`'s callers for benchmark files.
+Does not skip bad rows, deduplicate, filter or download.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from reasonrl.types import Problem
 def load_problems(path: Path) -> list[Problem]:
     """Return the problems of a .jsonl, .jsonl.gz, .json or .parquet file, in file order.
 
-    Every row is read before the first bad one is reported, with the number of bad rows in all;
-    docs/data.md lists the forms a row may have. Raise DataError for a bad row, an empty file or
-    a file that cannot be read.
+    Every row is read before the first bad row is reported, with the number of all bad rows.
+    docs/data.md lists the forms that a row may have. Raise DataError for a bad row, an empty file
+    or a file that cannot be read.
     """
     problems: list[Problem] = []
     row_by_id: dict[str, int] = {}
@@ -39,7 +38,10 @@ def load_problems(path: Path) -> list[Problem]:
         raise _bad_rows(path, bad, n_rows=len(problems) + len(bad))
     if not problems:
         raise DataError(
-            "no rows", where=str(path), expected="at least one problem", remedy="check the export"
+            "no rows",
+            where=str(path),
+            expected="at least one problem",
+            remedy="write the file again, or name another file",
         )
     return problems
 

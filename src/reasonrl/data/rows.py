@@ -1,8 +1,7 @@
-"""Turn one row into a `Problem`: the plain form, or the schema of Skywork-OR1-RL-Data.
+"""One row as a `Problem`: the plain form, or the schema of Skywork-OR1-RL-Data.
 
-Does not touch files, and raises `DataError` without `where`: the caller knows the row.
-Does not judge whether an answer is right or can be parsed; that is the verifier's work.
-Called by `data.problems` only.
+Does not touch files, and raises `DataError` without `where`: the caller knows file and row.
+Does not check whether an answer is right or can be parsed; the verifier does.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 
-from reasonrl.data.files import Number
+from reasonrl.data.files import WrittenNumber
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Message, Problem
 
@@ -20,14 +19,14 @@ _PLAIN_KEYS = ("id", "prompt", "answer", "kind", "source", "difficulty")
 _OTHER_WORDS = {"question": "prompt", "problem": "prompt", "solution": "answer", "gold": "answer"}
 _ROLES = ("system", "user", "assistant")
 _EMPTY_ANSWERS = ("", "[]", '[""]')
-_HARDEST = 16  # difficulty counts failures of 16 attempts
+_ATTEMPTS = 16  # difficulty counts the failures of so many attempts
 
 
 def parse_row(value: object) -> Problem:
     """Return the problem of one row; a key whose value is null counts as absent.
 
-    A row with `reward_model` or `data_source` has the released schema, where keys that are not
-    needed are ignored; any other row is plain, where an unknown key is an error.
+    A row with `reward_model` or `data_source` has the released schema, in which other keys are
+    ignored. Any other row is plain, and an unknown key in a plain row is an error.
     """
     if not isinstance(value, Mapping):
         raise DataError(
@@ -64,7 +63,8 @@ def _parse_released(row: Mapping[str, object]) -> Problem:
     source = _text(row.get("data_source"), "data_source")
     reward_model = _section(row, "reward_model")
     extra = _section(row, "extra_info")
-    key = "id" if "id" in extra and "index" not in extra else "index"  # aime25 says id
+    # The released AIME 2025 file has extra_info.id instead of extra_info.index.
+    key = "id" if "id" in extra and "index" not in extra else "index"
     return Problem(
         id=f"{source}-{_text(extra.get(key), f'extra_info.{key}')}",
         prompt=_parse_prompt(row.get("prompt")),
@@ -86,9 +86,9 @@ def _parse_prompt(value: object) -> tuple[Message, ...]:
 def _parse_message(value: object) -> Message:
     turn = _without_nulls(value) if isinstance(value, Mapping) else {}
     if set(turn) != {"role", "content"}:
-        found = f"keys {', '.join(turn) or 'none'}" if turn else _type_name(value)
+        content = f"keys {', '.join(turn) or 'none'}" if turn else _type_name(value)
         raise DataError(
-            f"a prompt turn with {found}",
+            f"a prompt turn with {content}",
             expected="an object with role and content",
             remedy="write each turn as {role, content}",
         )
@@ -99,10 +99,10 @@ def _parse_message(value: object) -> Message:
 
 
 def _parse_answer(value: object, key: str) -> str:
-    """Return text as it is, a number as written, a list as a JSON list of strings."""
+    """Return text unchanged, a number as written, a list as a JSON list of strings."""
     if isinstance(value, list):
-        accepted = [_text(item, key) for item in value]
-        value = json.dumps(accepted, ensure_ascii=False)
+        answers = [_text(item, key) for item in value]
+        value = json.dumps(answers, ensure_ascii=False)
     answer = _text(value, key)
     if answer.strip() in _EMPTY_ANSWERS:
         raise _missing(key, "an answer")
@@ -126,15 +126,15 @@ def _parse_difficulty(value: object, key: str) -> dict[str, int]:
         raise DataError(
             f"{key} is {_type_name(value)}",
             expected="an object from model name to failures of 16",
-            remedy="name the model",
+            remedy="write it as {model name: failures}",
         )
     difficulty: dict[str, int] = {}
     for model, count in _without_nulls(value).items():
         text = _number_text(count) or ""
-        if not text.isdecimal() or len(text) > 2 or int(text) > _HARDEST:
+        if not text.isdecimal() or len(text) > 2 or int(text) > _ATTEMPTS:
             raise DataError(
                 f"{key} of {_show(model)} is {_show(count)}",
-                expected=f"a whole number from 0 to {_HARDEST}",
+                expected=f"a whole number from 0 to {_ATTEMPTS}",
                 remedy="count the failures of 16 attempts",
             )
         difficulty[model] = int(text)
@@ -142,14 +142,14 @@ def _parse_difficulty(value: object, key: str) -> dict[str, int]:
 
 
 def _prose(value: object, key: str) -> str:
-    """Return a string unchanged; refuse a number, which no prompt is."""
+    """Return a string unchanged; refuse a number, which cannot be a prompt."""
     if value is not None and not isinstance(value, str):
         raise _not_a_string(value, key)
     return _text(value, key)
 
 
 def _text(value: object, key: str) -> str:
-    """Return a string unchanged, or a number as written; refuse what is blank or not text."""
+    """Return a string unchanged, or a number as written; refuse blank text and other values."""
     text = value if isinstance(value, str) else _number_text(value)
     if value is None or (text is not None and not text.strip()):
         raise _missing(key, "text")
@@ -163,13 +163,13 @@ def _text(value: object, key: str) -> str:
 
 
 def has_half_surrogate(text: str) -> bool:
-    """Say whether a text holds half a surrogate pair, which no UTF-8 file can."""
+    """Return whether a text contains half a surrogate pair, which no UTF-8 file can."""
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _number_text(value: object) -> str | None:
-    """Return the text of a number, or None for anything else, booleans and NaN included."""
-    if isinstance(value, Number):
+    """Return the text of a finite number; None for any other value, also for a boolean."""
+    if isinstance(value, WrittenNumber):
         return value.text
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
@@ -203,7 +203,7 @@ def _unknown(key: str, value: object, known: Iterable[str]) -> DataError:
     return DataError(
         f"unknown {key} {_show(value)}",
         expected=f"one of {', '.join(names)}",
-        remedy=f'did you mean "{meant}"?' if meant else "use one of these",
+        remedy=f'did you mean "{meant}"?' if meant else "use one of these values",
     )
 
 
@@ -212,16 +212,16 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _show(value: object) -> str:
-    """Return a value short enough for one line of an error."""
-    text = value.text if isinstance(value, Number) else json.dumps(value, default=str)
+    """Return a value's text, short enough for one line of an error."""
+    text = value.text if isinstance(value, WrittenNumber) else json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _type_name(value: object) -> str:
-    """Name a value's type as JSON does."""
+    """Return the JSON name of a value's type."""
     names = {str: "a string", bool: "true or false", list: "a list", dict: "an object"}
     if value is None:
         return "null"
-    if isinstance(value, Number) or type(value) in (int, float):
+    if isinstance(value, WrittenNumber) or type(value) in (int, float):
         return "a number"
     return names.get(type(value), f"a {type(value).__name__}")

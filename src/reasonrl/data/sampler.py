@@ -1,7 +1,7 @@
-"""Decide which problems train and in which order; the order survives a restart.
+"""The order in which problems train, which survives a restart, and the difficulty filter.
 
-Does not load problems, tokenize or sample completions. Called by `trainer`; the difficulty filter
-by `pools`.
+Does not load problems, tokenize or sample completions. `loop.trainer` uses the sampler,
+`rollout.pools` the filter.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from reasonrl.types import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerState:
-    """Hold the place of a sampler. `deferred` are places in the problem list.
+    """The state of a sampler. `position` and `deferred` are indices into order and problem list.
 
-    `fingerprint` names the problems and their order, so that a state is never restored on others.
+    `fingerprint` identifies the problems and their order: a state of other problems is refused.
     """
 
     seed: int
@@ -36,7 +36,7 @@ class SamplerState:
 
     @staticmethod
     def from_json(text: str) -> SamplerState:
-        """Return the state that `to_json` wrote; raise DataError for any other text."""
+        """Return the state in a text of `to_json`; raise DataError for any other text."""
         try:
             fields = json.loads(text)
             state = SamplerState(**{**fields, "deferred": tuple(fields["deferred"])})
@@ -44,14 +44,14 @@ class SamplerState:
             raise _bad_state(f"cannot be read: {error}") from error
         numbers = (state.seed, state.fingerprint, state.epoch, state.position, *state.deferred)
         if not all(type(number) is int and number >= 0 for number in numbers):
-            raise _bad_state("holds something other than whole numbers >= 0")
+            raise _bad_state("contains values other than whole numbers >= 0")
         return state
 
 
 class ProblemSampler:
-    """Yield problems epoch by epoch, each epoch a fresh permutation from (seed, epoch) alone.
+    """An endless supply of problems in epochs, each a permutation from (seed, epoch) alone.
 
-    Over any number of `take`s the counts of two problems differ by at most 1.
+    After any number of calls of `take` the counts of two problems differ by at most 1.
     """
 
     def __init__(self, problems: Sequence[Problem], *, seed: int) -> None:
@@ -61,21 +61,22 @@ class ProblemSampler:
         self._fingerprint = _fingerprint([problem.id for problem in problems])
         self._epoch = self._position = 0
         self._order = permutation(len(problems), seed=seed, stream=0)
-        self._deferred: list[int] = []  # places passed over in this epoch and still owed
+        # The indices of problems that this epoch skipped and must still serve.
+        self._deferred: list[int] = []
 
     def take(self, n: int) -> list[Problem]:
         """Return the next n problems, all different.
 
-        At the border of an epoch the rest of the old one comes first; then the new one, where a
-        problem already in this batch is deferred to the front of the next. Raise DataError when n
-        is below 1 or above the number of problems.
+        At the end of an epoch its last problems come first, then those of the next epoch. A problem
+        that is already in the batch is deferred to the start of the next batch. Raise DataError if
+        n is below 1 or above the number of problems.
         """
         self._check_fits(n)
         batch = self._draw(n, taken=frozenset())
         if len(batch) < n:
             self._start_next_epoch()
             batch += self._draw(n - len(batch), taken=frozenset(batch))
-        return [self._problems[place] for place in batch]
+        return [self._problems[index] for index in batch]
 
     def state(self) -> SamplerState:
         return SamplerState(
@@ -87,11 +88,11 @@ class ProblemSampler:
         )
 
     def restore(self, state: SamplerState) -> None:
-        """Go on where `state` was taken; raise DataError if it is of other problems or seed."""
+        """Continue from `state`; raise DataError if its problems or its seed are different."""
         if state.fingerprint != self._fingerprint:
             raise _bad_state("belongs to other problems, or to these in another order")
         if state.seed != self._seed:
-            raise _bad_state(f"has seed {state.seed}, the sampler {self._seed}")
+            raise _bad_state(f"has seed {state.seed}, the run has seed {self._seed}")
         order = permutation(len(self._problems), seed=self._seed, stream=state.epoch)
         deferred = list(state.deferred)
         if state.position > len(order) or not set(deferred) <= set(order[: state.position]):
@@ -102,15 +103,19 @@ class ProblemSampler:
     def _start_next_epoch(self) -> None:
         self._epoch += 1
         self._order = permutation(len(self._problems), seed=self._seed, stream=self._epoch)
-        self._position = 0  # and nothing is deferred: `_draw` serves those first
+        # Nothing is deferred now, because `_draw` serves deferred problems first.
+        self._position = 0
 
     def _draw(self, n: int, *, taken: AbstractSet[int]) -> list[int]:
-        """Return up to n places of this epoch, fewer only at its end; defer those in `taken`."""
+        """Return up to n indices of this epoch, fewer only at its end.
+
+        Indices in `taken` are deferred.
+        """
         drawn, self._deferred = self._deferred[:n], self._deferred[n:]
         while len(drawn) < n and self._position < len(self._order):
-            place = self._order[self._position]
+            index = self._order[self._position]
             self._position += 1
-            (self._deferred if place in taken else drawn).append(place)
+            (self._deferred if index in taken else drawn).append(index)
         return drawn
 
     def _check_fits(self, n: int) -> None:
@@ -133,24 +138,24 @@ def filter_difficulty(
 ) -> list[Problem]:
     """Return the problems that `model` failed `minimum` to `maximum` times of 16, in order.
 
-    1 to 15 is the release's filter: never solved and always solved go. Raise DataError when a
-    problem has no difficulty for `model`, or when nothing is left.
+    1 to 15 is the filter of the release: it removes problems that are never or always solved. Raise
+    DataError if a problem has no difficulty for `model`, or if no problem is left.
     """
     rated = [problem for problem in problems if model in problem.difficulty]
     if len(rated) < len(problems):
-        found = sorted({name for problem in problems for name in problem.difficulty})
+        models = sorted({name for problem in problems for name in problem.difficulty})
         first = next(problem for problem in problems if model not in problem.difficulty)
         raise DataError(
             f'no difficulty for "{model}" in {len(problems) - len(rated)} of {len(problems)}'
             f' problems, the first is "{first.id}"',
-            expected=f"one of the models found: {', '.join(found) or 'none'}",
-            remedy="name one of these models, or leave the difficulty filter out",
+            expected=f"one of the models found: {', '.join(models) or 'none'}",
+            remedy="name one of these models, or remove the difficulty filter",
         )
     left = [problem for problem in rated if minimum <= problem.difficulty[model] <= maximum]
     if not left:
         raise DataError(
             f'none of {len(problems)} problems has difficulty {minimum} to {maximum} for "{model}"',
-            expected="at least one",
+            expected="at least one such problem",
             remedy="widen the bounds",
         )
     return left
@@ -165,13 +170,13 @@ def _check_ids(problems: Sequence[Problem]) -> None:
     if repeated:
         raise DataError(
             f'{len(repeated)} ids occur more than once, the first is "{repeated[0]}"',
-            expected="ids that occur once: seeds and records go by id",
-            remedy="drop the repeats, or give each source its own ids",
+            expected="unique ids, because seeds and records depend on them",
+            remedy="remove the repeated problems, or give each source its own ids",
         )
 
 
 def _fingerprint(ids: Sequence[str]) -> int:
-    """Return 63 bits that stand for these ids in this order."""
+    """Return 63 bits that identify these ids in this order."""
     digest = hashlib.blake2b(json.dumps(list(ids)).encode("ascii"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
@@ -180,5 +185,5 @@ def _bad_state(what: str) -> DataError:
     return DataError(
         f"the sampler's state {what}",
         expected="a state saved by a run with the same problems and seed",
-        remedy="resume with the recipe and the data of that run",
+        remedy="resume with the recipe and the data of the run that saved the state",
     )

@@ -1,6 +1,6 @@
-"""Make problems from nothing: exact arithmetic, and the tasks of the reasoning-gym package.
+"""Generated problems: exact arithmetic, and the tasks of the reasoning-gym package.
 
-Does not read files and downloads nothing. Called by `launch`.
+Reads no files and downloads nothing.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ GYM_TASKS = (
 )
 """The tasks of reasoning-gym 0.1.25 whose answer is one exact number or fraction.
 
-Left out: several right answers (countdown), answers judged by tolerance (coin_flip), a form asked
-for that a math verifier does not tell from others (fraction_simplification), and all that is not
-a number.
+Not included are tasks with several right answers (countdown), with answers judged by tolerance
+(coin_flip), with a required form that a math verifier cannot check (fraction_simplification), and
+with answers that are not numbers.
 """
 
 _SYMBOLS: dict[Operator, str] = {"add": "+", "sub": "-", "mul": "*"}
@@ -72,24 +72,26 @@ def arithmetic_problems(
     where a >= b so that no answer is negative. With m = 10 and all three operators: 255 problems,
     191 to train on and 64 held out.
 
-    Exactly `heldout` problems are held out; a+b and b+a, and a*b and b*a, are two problems but
-    always on one side. The split depends on `split_seed`, `max_operand`, `heldout` and the set of
-    operators: pass the same four for both sides. Raise DataError for settings that cannot be met.
+    Exactly `heldout` problems are held out. a+b and b+a are two problems but always on the same
+    side, like a*b and b*a. The split depends on `split_seed`, `max_operand`, `heldout` and the set
+    of operators: pass the same four values for both sides. Raise DataError for invalid settings.
     """
     _check_choice("operator", operators, get_args(Operator))
     _check_choice("split", [split], get_args(Split))
     _check_template(template)
     classes = _commuting_classes(operators, max_operand)
     held = _draw_heldout(classes, heldout, split_seed)
-    sums = sorted(one for members in classes for one in members)
-    return [_as_problem(one, template) for one in sums if (one in held) == (split == "heldout")]
+    sums = sorted(term for members in classes for term in members)
+    return [_as_problem(term, template) for term in sums if (term in held) == (split == "heldout")]
 
 
 def _commuting_classes(operators: Sequence[Operator], max_operand: int) -> list[tuple[Sum, ...]]:
-    """Return all sums, those that commute into each other as one class."""
+    """Return all sums, with sums that are equal by commutation in one class."""
     if max_operand < 1:
         raise DataError(
-            f"max_operand is {max_operand}", expected="at least 1", remedy="raise max_operand"
+            f"max_operand is {max_operand}",
+            expected="at least 1",
+            remedy="set max_operand to 1 or more",
         )
     return [
         ((op, a, b),) if a == b or op == "sub" else ((op, a, b), (op, b, a))
@@ -101,10 +103,10 @@ def _commuting_classes(operators: Sequence[Operator], max_operand: int) -> list[
 
 
 def _draw_heldout(classes: list[tuple[Sum, ...]], heldout: int, split_seed: int) -> set[Sum]:
-    """Return the members of whole classes, `heldout` in all.
+    """Return the members of whole classes, `heldout` sums in total.
 
-    Takes shuffled classes that still fit. A class of one is kept for last: after all others at
-    most 1 can be missing, so the number is always met exactly.
+    Shuffled classes are taken as long as they fit, and a class of one sum comes last: after all
+    other classes at most one sum is missing, so the total is always exact.
     """
     total = sum(len(members) for members in classes)
     if not 1 <= heldout < total:
@@ -114,17 +116,17 @@ def _draw_heldout(classes: list[tuple[Sum, ...]], heldout: int, split_seed: int)
             remedy="change heldout, raise max_operand or add operators",
         )
     order = permutation(len(classes), seed=split_seed, stream=0)
-    spare = next(place for place in order if len(classes[place]) == 1)
-    order.remove(spare)
+    last = next(index for index in order if len(classes[index]) == 1)
+    order.remove(last)
     held: set[Sum] = set()
-    for place in [*order, spare]:
-        if len(held) + len(classes[place]) <= heldout:
-            held.update(classes[place])
+    for index in [*order, last]:
+        if len(held) + len(classes[index]) <= heldout:
+            held.update(classes[index])
     return held
 
 
-def _as_problem(one: Sum, template: str) -> Problem:
-    op, a, b = one
+def _as_problem(term: Sum, template: str) -> Problem:
+    op, a, b = term
     answer = a + b if op == "add" else a - b if op == "sub" else a * b
     text = template.format(a=a, op=_SYMBOLS[op], b=b)
     return Problem(
@@ -149,26 +151,27 @@ def _check_template(template: str) -> None:
     try:
         template.format(a=1, op="+", b=2)
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    except (ValueError, LookupError, AttributeError):  # a lone brace, or another name in braces
+    # A single brace and an unknown name in braces raise one of these.
+    except (ValueError, LookupError, AttributeError):
         names = set()
     if names != {"a", "op", "b"}:
         raise DataError(
             f'template "{template}"',
             expected="text with {a}, {op} and {b} and no other braces",
-            remedy="write any other brace twice, as {{ and }}",
+            remedy="double every other brace: {{ and }}",
         )
 
 
 def gym_problems(task: str, *, size: int, seed: int, config: Mapping[str, object]) -> list[Problem]:
-    """Return `size` problems of one of `GYM_TASKS`, with the package's own question as prompt.
+    """Return `size` problems of one of `GYM_TASKS`, with the package's question as prompt.
 
-    `config` holds the task's own settings. The package seeds item i with seed + i, so two
-    neighbouring seeds would share all items but one; `seed` is therefore hashed first, and
-    different seeds give different streams. A question can still occur twice, within a stream or
-    across two, when the task has few of them.
+    `config` holds the settings of the task. The package seeds item i with seed + i, so that two
+    neighbouring seeds would share all items except one. `seed` is therefore hashed first, and
+    different seeds give different streams. If a task has few questions, a question can still occur
+    twice, within a stream or in two streams.
 
-    Raise DataError when the package is missing, the task is not in `GYM_TASKS` or the settings do
-    not fit.
+    Raise DataError if the package is missing, the task is not in `GYM_TASKS` or the settings are
+    invalid.
     """
     check_seed(seed)
     if task not in GYM_TASKS:
@@ -181,7 +184,7 @@ def gym_problems(task: str, *, size: int, seed: int, config: Mapping[str, object
         raise DataError(
             f"size is {size} and config sets {', '.join(config) or 'nothing'}",
             expected="size of at least 1, and size and seed outside config",
-            remedy="correct size, or move size and seed out of config",
+            remedy="set size to 1 or more, and move size and seed out of config",
         )
     return [
         Problem(
@@ -197,24 +200,26 @@ def gym_problems(task: str, *, size: int, seed: int, config: Mapping[str, object
 def _generate(
     task: str, size: int, seed: int, config: Mapping[str, object]
 ) -> list[tuple[str, str]]:
-    """Return (question, answer) pairs of the package."""
+    """Return (question, answer) pairs from the package."""
+    # The package is optional and takes more than a second to import.
     try:
-        import reasoning_gym  # optional, and takes more than a second
+        import reasoning_gym
     except ModuleNotFoundError as error:
         raise DataError(
             "reasoning-gym is not installed",
             expected="the optional package",
-            remedy='pip install "reasonrl[gym]"',
+            remedy='run pip install "reasonrl[gym]"',
         ) from error
     gym_seed = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 2)
     try:
         dataset = reasoning_gym.create_dataset(task, **{**config, "size": size, "seed": gym_seed})
         return [(str(item["question"]), str(item["answer"])) for item in dataset]
-    except (TypeError, ValueError, AssertionError) as error:  # how the package refuses settings
+    # The package refuses settings by one of these errors.
+    except (TypeError, ValueError, AssertionError) as error:
         raise DataError(
             f"{task} refuses its settings: {error}",
-            expected="settings as in the task's config class in reasoning-gym",
-            remedy="correct or remove them",
+            expected="settings of the task's config class in reasoning-gym",
+            remedy="correct or remove the settings",
         ) from error
 
 

@@ -71,7 +71,7 @@ def with_denominator(
 ) -> TrainBatch:
     """Return a minibatch whose token mean is the mean that the objective asks for."""
     if update.average == "limit":
-        share = sequence.per_limit(minibatch.lengths, rollout.max_new_tokens)
+        share = sequence.per_max_new_tokens(minibatch.lengths, rollout.max_new_tokens)
         equal_N = np.full(minibatch.n_tokens, share, np.float32)
     elif update.surrogate is Surrogate.GSPO:
         equal_N = sequence.equal_rollouts(minibatch.lengths)

@@ -1,10 +1,10 @@
-"""Tables 7 to 9 of the report, and the same numbers as the formulas give them.
+"""Tables 7 to 9 of the report, and the numbers that the formulas predict for them.
 
-Table 7: Skywork-OR1-32B, 1,000 steps on 256 H800: 760 of its first stage (16K, 256 x 16), 240 of
-its second (24K, 160 x 32), tensor parallel 2. Table 8: the 7B baseline, 64 x 16 at 16K, 1,000 steps
-on 32 H800 with 1, 2 and 4 updates a step. Table 9: t_R of 1,024 rollouts on 32 to 256 GPUs, taken
-to be the same baseline's. The report names neither memory share nor row limit: 0.8 is the released
-scripts', 256 vLLM's own. Called by the command line, `benchmarks.calibrate` and tests.
+Table 7: Skywork-OR1-32B, 1,000 steps on 256 H800, tensor parallel 2: 760 steps of its first stage
+(16K, 256 x 16) and 240 steps of its second stage (24K, 160 x 32). Table 8: the 7B baseline, 64 x 16
+at 16K, 1,000 steps on 32 H800 with 1, 2 and 4 updates per step. Table 9: t_R of 1,024 rollouts on
+32 to 256 GPUs, assumed to be of the same baseline. The report gives neither the memory share nor
+the maximum number of rows: 0.8 is from the released scripts, 256 is vLLM's default.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reasonrl.planning.gpus import GPUS
+from reasonrl.planning.layout import EngineLayout
 from reasonrl.planning.shapes import SHAPES
 from reasonrl.planning.timing import REPORT_SYSTEM, Calibration, StepTime, step_time
 from reasonrl.recipe import (
     DataConfig,
     FunctionsSource,
-    LearnerRanks,
-    RayEngineConfig,
     RolloutConfig,
-    RolloutReplicas,
     Settings,
     UpdateConfig,
 )
@@ -52,8 +50,8 @@ _SHARES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """Hold one number of the report beside ours."""
+class ReportNumber:
+    """One number of the report and its prediction."""
 
     table: str
     quantity: str
@@ -62,44 +60,44 @@ class Row:
 
     @property
     def error(self) -> float:
-        """Return the relative error."""
+        """The relative error of the prediction."""
         return self.predicted / self.report - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Hold a step that the report timed: model, layout and stage."""
+    """A step that the report timed: model, layout and stage."""
 
     model: str
-    engine: RayEngineConfig
+    layout: EngineLayout
     stage: Settings
 
     def time(self, calibration: Calibration) -> StepTime:
         shape = SHAPES[self.model]
-        return step_time(shape, self.engine, self.stage, H800, calibration=calibration)
+        return step_time(shape, self.layout, self.stage, H800, calibration=calibration)
 
 
 def baseline(gpus: int, updates: int = 1) -> Setup:
     """Return the 7B baseline of Tables 8 and 9."""
     return Setup(
         model="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-        engine=_colocated(gpus, 1),
-        stage=_stage(prompts=64, group=16, limit=16_384, updates=updates),
+        layout=_colocated(gpus, 1),
+        stage=_stage(prompts=64, group=16, max_new_tokens=16_384, updates=updates),
     )
 
 
 def table_7() -> tuple[tuple[float, Setup], ...]:
     """Return the two stages of Table 7, each with its share of the steps."""
     stages = (
-        (0.76, _stage(prompts=256, group=16, limit=16_384)),
-        (0.24, _stage(prompts=160, group=32, limit=24_576)),
+        (0.76, _stage(prompts=256, group=16, max_new_tokens=16_384)),
+        (0.24, _stage(prompts=160, group=32, max_new_tokens=24_576)),
     )
     return tuple(
         (
             share,
             Setup(
                 model="deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
-                engine=_colocated(256, 2),
+                layout=_colocated(256, 2),
                 stage=stage,
             ),
         )
@@ -107,32 +105,36 @@ def table_7() -> tuple[tuple[float, Setup], ...]:
     )
 
 
-def reproduce_tables(calibration: Calibration = REPORT_SYSTEM) -> tuple[Row, ...]:
-    """Return every number of Tables 7, 8 and 9 beside the one that the formulas give."""
-    rows: list[Row] = []
+def reproduce_tables(calibration: Calibration = REPORT_SYSTEM) -> tuple[ReportNumber, ...]:
+    """Return every number of Tables 7, 8 and 9 with its prediction."""
+    numbers: list[ReportNumber] = []
     times = [(share, setup.time(calibration)) for share, setup in table_7()]
     mean = {phase: sum(s * _phases(t)[phase] for s, t in times) for phase in TABLE_7}
-    rows.extend(_hours_and_shares("table 7", TABLE_7, mean))
+    numbers.extend(_hours_and_shares("table 7", TABLE_7, mean))
     for updates, report in TABLE_8.items():
         phases = _phases(baseline(32, updates).time(calibration))
-        rows.extend(_hours_and_shares(f"table 8, N_SGD {updates}", report, phases))
+        numbers.extend(_hours_and_shares(f"table 8, N_SGD {updates}", report, phases))
     for gpus, seconds in TABLE_9.items():
-        found = baseline(gpus).time(calibration).rollout_s
-        rows.append(
-            Row(table="table 9", quantity=f"t_R on {gpus}, s", report=seconds, predicted=found)
+        numbers.append(
+            ReportNumber(
+                table="table 9",
+                quantity=f"t_R on {gpus}, s",
+                report=seconds,
+                predicted=baseline(gpus).time(calibration).rollout_s,
+            )
         )
-    return tuple(rows)
+    return tuple(numbers)
 
 
 def _hours_and_shares(
     table: str, report: dict[str, float], seconds: dict[str, float]
-) -> Iterator[Row]:
+) -> Iterator[ReportNumber]:
     for phase, hours in report.items():
         predicted = seconds[phase] * STEPS / _HOUR_S
-        yield Row(table=table, quantity=f"{phase}, h", report=hours, predicted=predicted)
+        yield ReportNumber(table=table, quantity=f"{phase}, h", report=hours, predicted=predicted)
     for phase, share in _SHARES[table].items():
-        predicted = seconds[phase] / seconds["total"]
-        yield Row(table=table, quantity=f"{phase}, share", report=share, predicted=predicted)
+        quantity, predicted = f"{phase}, share", seconds[phase] / seconds["total"]
+        yield ReportNumber(table=table, quantity=quantity, report=share, predicted=predicted)
 
 
 def _phases(time: StepTime) -> dict[str, float]:
@@ -144,25 +146,29 @@ def _phases(time: StepTime) -> dict[str, float]:
     }
 
 
-def _colocated(gpus: int, tensor_parallel: int) -> RayEngineConfig:
+def _colocated(gpus: int, tensor_parallel: int) -> EngineLayout:
     """Return the report's layout: sampler and learner take turns on all GPUs."""
-    return RayEngineConfig(
-        type="ray",
-        device="cuda",
-        compute="bfloat16",
+    return EngineLayout(
+        is_one_process=False,
+        is_on_cpu=False,
+        is_bfloat16=True,
         recompute=True,
-        placement="shared",
-        max_rows=256,  # vLLM's own limit
-        rollout=RolloutReplicas(
-            replicas=gpus // tensor_parallel, tensor_parallel=tensor_parallel, memory_share=0.8
-        ),
-        learner=LearnerRanks(ranks=gpus),
+        token_budget=4_096,  # the formulas of time do not depend on it
+        max_rows=256,
+        ranks=gpus,
+        replicas=gpus // tensor_parallel,
+        tensor_parallel=tensor_parallel,
+        memory_share=0.8,
+        shares_gpus=True,
+        samples_with_vllm=True,
     )
 
 
-def _stage(*, prompts: int, group: int, limit: int, updates: int = 1) -> Settings:
+def _stage(*, prompts: int, group: int, max_new_tokens: int, updates: int = 1) -> Settings:
     return Settings(
         data=DataConfig(sources=(FunctionsSource(type="functions"),)),
-        rollout=RolloutConfig(prompts_per_step=prompts, group_size=group, max_new_tokens=limit),
+        rollout=RolloutConfig(
+            prompts_per_step=prompts, group_size=group, max_new_tokens=max_new_tokens
+        ),
         update=UpdateConfig(minibatches=updates),
     )

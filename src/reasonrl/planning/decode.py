@@ -1,11 +1,11 @@
-"""How long a replica samples: continuous batching, a step for every token of every running row.
+"""The time of sampling on one replica: continuous batching, one step per token of every row.
 
-One step reads the weights and every row's keys and values from memory, and pays for each row:
+One step reads the weights and every row's keys and values from memory, and has a cost per row:
 
     step time = step_s + rows * row_s + (context of all rows) * token_s
 
-The last row to end decides when a replica is done, so with few rows more GPUs buy nothing: what
-remains is `longest row * step_s`. Called by `timing` and the simulation of schedules.
+A replica is done when its last row ends, so with few rows more GPUs do not help: the time never
+falls below `longest row * step_s`. Called by `timing` and by benchmarks/scale_sim.py.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from dataclasses import dataclass
 
 from reasonrl.planning.lengths import PROMPT_TOKENS
 
-_STRIDE = 0.6180339887498949  # golden ratio: neighbours in length start far apart
+# With the golden ratio as stride, rows of similar lengths start at very different times.
+_STRIDE = 0.6180339887498949
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeCost:
-    """Hold the seconds of one decoding step: of itself, of each row, of each token of context."""
+    """The seconds of one decoding step: fixed, per row, and per token of context."""
 
     step_s: float
     row_s: float
     token_s: float
 
     def span_s(self, steps: float, rows: int, context: float) -> float:
-        """Return the seconds of some steps of the same rows, whose contexts sum to `context`."""
-        grown = context * steps + rows * steps * steps / 2
-        return steps * (self.step_s + rows * self.row_s) + grown * self.token_s
+        """Return the seconds of `steps` steps of the same rows, whose contexts sum to `context`."""
+        tokens_read = context * steps + rows * steps * steps / 2
+        return steps * (self.step_s + rows * self.row_s) + tokens_read * self.token_s
 
 
 def replica_s(cost: DecodeCost, lengths: Sequence[float], slots: int) -> float:
-    """Return the seconds in which a replica samples rows of these lengths, `slots` at once."""
+    """Return the seconds in which a replica samples rows of these lengths, `slots` at a time."""
     steps = _steps(lengths, slots)
     tokens = sum(lengths)
     context = sum(length * (PROMPT_TOKENS + length / 2) for length in lengths)
@@ -42,11 +43,11 @@ def replica_s(cost: DecodeCost, lengths: Sequence[float], slots: int) -> float:
 
 
 def _steps(lengths: Sequence[float], slots: int) -> float:
-    """Return the steps until the last row ends, when a free slot takes the next row at once."""
+    """Return the steps until the last row ends; a free slot takes the next row immediately."""
     if len(lengths) <= slots:
         return max(lengths)
-    order = sorted(range(len(lengths)), key=lambda number: number * _STRIDE % 1)
+    order = sorted(range(len(lengths)), key=lambda index: index * _STRIDE % 1)
     ends = [0.0] * slots
-    for number in order:
-        heapq.heapreplace(ends, ends[0] + lengths[number])
+    for index in order:
+        heapq.heapreplace(ends, ends[0] + lengths[index])
     return max(ends)

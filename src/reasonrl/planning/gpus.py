@@ -1,4 +1,4 @@
-"""The GPUs that a plan can be made for. A table, no queries of devices."""
+"""The table of GPUs that a plan can be made for. No device is queried."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GIB = 2.0**30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """Hold what the formulas need of a GPU: memory, dense bfloat16 peak, memory bandwidth."""
+    """The data of a GPU that the formulas use; `peak_flops` is dense bfloat16."""
 
     name: str
     memory_bytes: float
@@ -24,8 +24,8 @@ class Gpu:
 GPUS: Mapping[str, Gpu] = {
     gpu.name: gpu
     for gpu in (
-        # NVIDIA's data sheets of the SXM boards; memory as the driver reports it. The H800 computes
-        # like the H100; its slower links are in what was calibrated on it.
+        # The numbers are from NVIDIA's data sheets of the SXM boards, the memory as the driver
+        # reports it. The H800 computes like the H100; its slower links are part of the calibration.
         Gpu(name="H800", memory_bytes=79.6 * GIB, peak_flops=989e12, bandwidth_bytes_s=3.35e12),
         Gpu(name="H100", memory_bytes=79.6 * GIB, peak_flops=989e12, bandwidth_bytes_s=3.35e12),
         Gpu(name="H200", memory_bytes=140.4 * GIB, peak_flops=989e12, bandwidth_bytes_s=4.8e12),
@@ -35,14 +35,14 @@ GPUS: Mapping[str, Gpu] = {
 
 
 def gpu_of(name: str) -> Gpu:
-    """Return a GPU by name. Raises ConfigError for one that is not in the table."""
-    found = GPUS.get(name.upper())
-    if found is None:
+    """Return a GPU by name. Raises ConfigError for a name that is not in the table."""
+    gpu = GPUS.get(name.upper())
+    if gpu is None:
         near = difflib.get_close_matches(name.upper(), GPUS, n=1)
         raise ConfigError(
             f"unknown GPU {name!r}",
             where="--gpu",
             expected="one of " + ", ".join(GPUS),
-            remedy=f"did you mean {near[0]}?" if near else "take the nearest of these",
+            remedy=f"did you mean {near[0]}?" if near else "choose the most similar of these",
         )
-    return found
+    return gpu

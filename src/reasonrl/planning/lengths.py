@@ -1,9 +1,10 @@
-"""The assumption about how long responses are. The report gives no lengths of its runs.
+"""The assumption about the lengths of responses. The report gives no lengths of its runs.
 
-Log-normal, cut off at the limit T. The report says of its 7B model on AIME, at a limit of 32K, that
-it wrote 12.5K tokens before and 5.4K after a stage at 8K: 0.38 of one limit, 0.66 of the other.
-`MEAN_SHARE` of 0.5 lies between. The spread puts 1 % of the responses below 0.07 T and a seventh
-of them at the limit. Whoever knows better lengths changes these constants, nothing else.
+Lengths are log-normal, cut off at `max_new_tokens`. The report says of its 7B model on AIME, with
+`max_new_tokens` of 32K, that it wrote 12.5K tokens before and 5.4K after a stage at 8K: a share of
+0.38 of 32K, and of 0.66 of 8K. `MEAN_SHARE` of 0.5 lies between the two. With `LOG_SPREAD` 1 % of
+the responses are shorter than 0.07 of `max_new_tokens`, and a seventh of them is cut off.
+To plan with better known lengths, change these constants and nothing else.
 """
 
 from __future__ import annotations
@@ -13,45 +14,45 @@ from functools import lru_cache
 from statistics import NormalDist
 
 MEAN_SHARE = 0.5
-"""Mean response, cut ones included, as a share of the limit."""
+"""The mean length of a response, cut ones included, as a share of `max_new_tokens`."""
 
 LOG_SPREAD = 0.8
-"""Standard deviation of the logarithm of uncut lengths."""
+"""The standard deviation of the logarithm of uncut lengths."""
 
 PROMPT_TOKENS = 200
-"""Mean prompt: a competition problem in its chat template."""
+"""The mean length of a prompt: a competition problem in its chat template."""
 
 _NORMAL = NormalDist()
-_FINE = 1_000  # points to find the median with
+_FINE = 1_000  # quantiles
 
 
 @lru_cache(maxsize=64)
-def response_lengths(n: int, limit: int) -> tuple[float, ...]:
-    """Return n lengths at even quantiles of the distribution, ascending, at most `limit`."""
-    median = _median_share() * limit
-    return tuple(min(limit, max(1.0, median * factor)) for factor in _factors(n))
+def response_lengths(n: int, max_new_tokens: int) -> tuple[float, ...]:
+    """Return the lengths at n even quantiles of the distribution, in ascending order."""
+    median = _median_share() * max_new_tokens
+    return tuple(min(max_new_tokens, max(1.0, median * factor)) for factor in _factors(n))
 
 
-def draw_length(uniform: float, limit: int) -> float:
-    """Return the length at a quantile, for simulations."""
+def draw_length(uniform: float, max_new_tokens: int) -> float:
+    """Return the length at one quantile, for simulations."""
     factor = math.exp(LOG_SPREAD * _NORMAL.inv_cdf(min(max(uniform, 1e-9), 1 - 1e-9)))
-    return min(limit, max(1.0, _median_share() * limit * factor))
+    return min(max_new_tokens, max(1.0, _median_share() * max_new_tokens * factor))
 
 
-def mean_tokens(limit: int) -> float:
-    """Return the mean response under a limit."""
-    return MEAN_SHARE * limit
+def mean_tokens(max_new_tokens: int) -> float:
+    """Return the mean length of a response."""
+    return MEAN_SHARE * max_new_tokens
 
 
-def squared_tokens(limit: int) -> float:
-    """Return the mean of the squared response, which attention costs."""
-    lengths = response_lengths(_FINE, limit)
+def squared_tokens(max_new_tokens: int) -> float:
+    """Return the mean of the squared length of a response; attention costs as much."""
+    lengths = response_lengths(_FINE, max_new_tokens)
     return sum(length * length for length in lengths) / len(lengths)
 
 
-def held_context(limit: int) -> float:
-    """Return the mean context of a rollout that is being sampled, over its whole life."""
-    return PROMPT_TOKENS + squared_tokens(limit) / (2 * mean_tokens(limit))
+def mean_context(max_new_tokens: int) -> float:
+    """Return the mean number of tokens in the cache for one rollout, over its decoding steps."""
+    return PROMPT_TOKENS + squared_tokens(max_new_tokens) / (2 * mean_tokens(max_new_tokens))
 
 
 def _factors(n: int) -> list[float]:
@@ -60,7 +61,10 @@ def _factors(n: int) -> list[float]:
 
 @lru_cache(maxsize=1)
 def _median_share() -> float:
-    """Find the uncut median, as a share of the limit, that gives the cut mean; by bisection."""
+    """Return the uncut median, as a share of `max_new_tokens`, that gives the cut mean.
+
+    It is found by bisection.
+    """
     factors = _factors(_FINE)
     low, high = 0.0, 10.0
     for _ in range(60):

@@ -1,6 +1,6 @@
-"""A plan: what every stage of a recipe needs in memory, time and GPU-hours, on its engine block.
+"""The plan of a recipe: memory, time and GPU-hours of every stage, on the recipe's engine block.
 
-Evaluations, checkpoints and failures come on top. Called by the command line and tests.
+Evaluations, checkpoints and failures are not included.
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from dataclasses import dataclass
 
 from reasonrl.planning.fitting import differences, largest_token_budget, remedy
 from reasonrl.planning.gpus import Gpu
-from reasonrl.planning.memory import StageMemory, longest_row, stage_memory
+from reasonrl.planning.layout import EngineLayout, layout_of
+from reasonrl.planning.memory import StageMemory, context_tokens, stage_memory
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.planning.timing import StepTime, step_time
-from reasonrl.recipe import EngineConfig, Recipe, Stage
+from reasonrl.recipe import Recipe, Stage
 
 GPU_HOUR_USD = 2.0
-"""An assumption, not an offer: prices differ by a factor of three between providers."""
+"""An assumption: prices differ by a factor of three between providers."""
 
 _HOUR_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePlan:
-    """Hold the plan of one stage. `time` is None where the formulas say nothing about it.
+    """The plan of one stage. `time` is None where the formulas of time do not apply.
 
-    `token_budget` is the largest that fits, None without a GPU or where none does.
+    `token_budget` is the largest budget that fits, None without a GPU or if no budget fits.
     """
 
     name: str
@@ -33,7 +34,7 @@ class StagePlan:
     prompts: int
     group_size: int
     updates: int
-    limit: int
+    max_new_tokens: int
     memory: StageMemory
     token_budget: int | None
     time: StepTime | None
@@ -58,13 +59,17 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Hold the plan of a recipe. `remedy` says what would make it fit, `untimed` why no time."""
+    """The plan of a recipe.
+
+    `remedy` names changes with which all stages fit, `untimed` the reason why there is no time;
+    both may be empty.
+    """
 
     name: str
     model: str
     shape: ModelShape
     gpu: Gpu | None
-    engine: EngineConfig
+    layout: EngineLayout
     gpu_hour_usd: float
     is_price_assumed: bool
     stages: tuple[StagePlan, ...]
@@ -89,42 +94,42 @@ class Plan:
 
 
 def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | None = None) -> Plan:
-    """Return the plan of a recipe; an engine on a CPU leaves `gpu` out of it."""
-    engine = recipe.engine
-    on = None if engine.device == "cpu" else gpu
-    untimed = _untimed(engine)
-    is_pipelined = recipe.pipeline is not None and engine.placement == "separate"
+    """Return the plan of a recipe. For an engine on a CPU `gpu` is not used."""
+    layout = layout_of(recipe.engine)
+    used_gpu = None if layout.is_on_cpu else gpu
+    untimed = _untimed(layout)
+    is_pipelined = recipe.pipeline is not None and not layout.shares_gpus
     stages: list[StagePlan] = []
     for stage in recipe.stage:
         first = stages[-1].last_step if stages else 0
         time = None
         if not untimed:
-            time = step_time(shape, engine, stage, gpu, is_pipelined=is_pipelined)
-        stages.append(_stage_plan(shape, engine, stage, on, first, time))
+            time = step_time(shape, layout, stage, gpu, is_pipelined=is_pipelined)
+        stages.append(_stage_plan(shape, layout, stage, used_gpu, first, time))
     fits = all(stage.memory.fits for stage in stages)
     return Plan(
         name=recipe.name,
         model=recipe.model.name,
         shape=shape,
-        gpu=on,
-        engine=engine,
+        gpu=used_gpu,
+        layout=layout,
         gpu_hour_usd=GPU_HOUR_USD if gpu_hour_usd is None else gpu_hour_usd,
         is_price_assumed=gpu_hour_usd is None,
         stages=tuple(stages),
-        remedy="" if fits or on is None else _remedy(shape, recipe, on),
+        remedy="" if fits or used_gpu is None else _remedy(shape, layout, recipe.stage, used_gpu),
         untimed=untimed,
     )
 
 
 def _stage_plan(
     shape: ModelShape,
-    engine: EngineConfig,
+    layout: EngineLayout,
     stage: Stage,
     gpu: Gpu | None,
     first: int,
     time: StepTime | None,
 ) -> StagePlan:
-    budget = largest_token_budget(shape, engine, stage, gpu) if gpu else None
+    budget = largest_token_budget(shape, layout, stage, gpu) if gpu else None
     return StagePlan(
         name=stage.name,
         first_step=first,
@@ -132,33 +137,33 @@ def _stage_plan(
         prompts=stage.rollout.prompts_per_step,
         group_size=stage.rollout.group_size,
         updates=stage.update.minibatches * stage.update.reuse,
-        limit=stage.rollout.max_new_tokens,
-        memory=stage_memory(shape, engine, stage, gpu),
+        max_new_tokens=stage.rollout.max_new_tokens,
+        memory=stage_memory(shape, layout, stage, gpu),
         token_budget=budget,
         time=time,
-        gpus=engine.gpus,
+        gpus=layout.gpus,
     )
 
 
-def _untimed(engine: EngineConfig) -> str:
-    """Say why the formulas of time do not hold for an engine, or nothing if they do."""
-    if engine.device == "cpu":
+def _untimed(layout: EngineLayout) -> str:
+    """Return why the formulas of time do not hold for a layout; empty if they do."""
+    if layout.is_on_cpu:
         return "no time: the formulas are calibrated on GPUs; run a few steps and read time/step_s"
-    if engine.type == "local":
+    if layout.is_one_process:
         return "no time: the formulas are calibrated on replicas and ranks of a cluster"
-    if engine.compute != "bfloat16":
+    if not layout.is_bfloat16:
         return 'no time: the formulas are calibrated with engine.compute = "bfloat16"'
     return ""
 
 
-def _remedy(shape: ModelShape, recipe: Recipe, gpu: Gpu) -> str:
-    """Say which changes make all stages fit, found by trying them."""
-    found = remedy(shape, recipe.engine, recipe.stage, gpu)
-    if found is None:
-        longest = max(longest_row(recipe.engine, stage) for stage in recipe.stage)
+def _remedy(shape: ModelShape, layout: EngineLayout, stages: tuple[Stage, ...], gpu: Gpu) -> str:
+    """Return the changes with which all stages fit, as options of the command line."""
+    fitting = remedy(shape, layout, stages, gpu)
+    if fitting is None:
+        longest = max(context_tokens(layout, stage) for stage in stages)
         return (
             f"nothing tried fits on {gpu.name}: rows of {longest:,} tokens need GPUs with more "
-            "memory or a shorter rollout.max_new_tokens"
+            "memory or a smaller rollout.max_new_tokens"
         )
-    changes = " ".join(f"--set {change}" for change in differences(recipe.engine, found))
-    return f"fits on {found.gpus} x {gpu.name} with {changes}"
+    changes = " ".join(f"--set {change}" for change in differences(layout, fitting))
+    return f"fits on {fitting.gpus} x {gpu.name} with {changes}"

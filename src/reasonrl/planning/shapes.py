@@ -1,7 +1,7 @@
-"""The shapes of decoder models: what memory and time follow from, without loading a weight.
+"""The shapes of decoder models, from which memory and time follow without loading weights.
 
-A table of the models that the recipes name, or the config.json of a local directory, which is read
-as text that nobody vouches for. Nothing is fetched. Called by `plan` and the benchmarks.
+A shape comes from a table of the models that the recipes name, or from the config.json of a local
+directory, which is read as untrusted text. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from reasonrl.errors import ConfigError
 
 _QKV_BIASED = {"llama": False, "qwen2": True, "qwen3": False}
 _MAX_CONFIG_BYTES = 1 << 20
-_MAX_SIZE = 1 << 24  # of any one dimension; far above every real model
+
+# The largest size of one dimension that is accepted; it is far above every real model.
+_MAX_SIZE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """Hold the dimensions of a llama-like decoder. `tied`: embedding and LM head share weights."""
+    """The dimensions of a llama-like decoder. `tied`: embedding and LM head share weights."""
 
     layers: int
     hidden: int
@@ -39,7 +41,7 @@ class ModelShape:
 
     @property
     def kv_size(self) -> int:
-        """Return the width of a layer's keys, which is that of its values."""
+        """The width of a layer's keys, and of its values."""
         return self.kv_heads * self.head_size
 
     @property
@@ -50,7 +52,7 @@ class ModelShape:
 
     @property
     def root_parameters(self) -> int:
-        """Return the parameters outside the layers: embedding, last norm, LM head."""
+        """The parameters outside the layers: embedding, last norm, LM head."""
         return self.vocabulary * self.hidden * (1 if self.tied else 2) + self.hidden
 
     @property
@@ -59,16 +61,16 @@ class ModelShape:
 
     @property
     def multiplied_parameters(self) -> int:
-        """Return the parameters that every token is multiplied by: all but a separate embedding."""
+        """The parameters that every token is multiplied by: all except an untied embedding."""
         return self.parameters - (0 if self.tied else self.vocabulary * self.hidden)
 
     def kv_bytes(self, element_bytes: int = 2) -> int:
-        """Return the bytes of keys and values that one token leaves behind."""
+        """Return the bytes of one token's keys and values."""
         return 2 * self.layers * self.kv_size * element_bytes
 
 
-# From the config.json of each, as published. DeepSeek's 1.5B model, unlike Qwen2.5-1.5B, does not
-# tie its head to its embedding: 1.78B parameters, not 1.54B.
+# The shapes are from the published config.json files. DeepSeek's 1.5B model, unlike Qwen2.5-1.5B,
+# does not tie its head to its embedding: it has 1.78B parameters, not 1.54B.
 _QWEN_1_5B = ModelShape(
     layers=28, hidden=1536, heads=12, kv_heads=2, head_size=128, intermediate=8960,
     vocabulary=151_936, tied=False, qkv_bias=True,
@@ -106,9 +108,9 @@ SHAPES: Mapping[str, ModelShape] = {
 
 
 def shape_of(name: str) -> ModelShape:
-    """Return the shape of a model named as in a recipe: known, or a local directory.
+    """Return the shape of a model named as in a recipe: a name of the table or a local directory.
 
-    Raises ConfigError for any other; nothing is fetched to find out.
+    Raises ConfigError for any other name.
     """
     if name in SHAPES:
         return SHAPES[name]
@@ -120,12 +122,12 @@ def shape_of(name: str) -> ModelShape:
         where="model.name",
         expected="a local directory with config.json, or one of " + ", ".join(SHAPES),
         remedy=(f"did you mean {near[0]}? " if near else "")
-        + "Else fetch the model's config.json into a directory and give --set model.name=DIR",
+        + "Otherwise fetch the model's config.json into a directory and pass --set model.name=DIR",
     )
 
 
 def _read_config(path: Path) -> ModelShape:
-    """Read a shape from a config.json, of which every number is checked."""
+    """Return the shape in a config.json; every number is checked."""
     config = _load_object(path)
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in _QKV_BIASED:
@@ -178,13 +180,13 @@ def _size(config: Mapping[str, object], key: str, path: Path, default: int | Non
 
 
 def _refused(path: Path, what: str, expected: str) -> ConfigError:
-    remedy = "take the config.json that came with the weights"
+    remedy = "use the config.json that came with the weights"
     return ConfigError(what, where=str(path), expected=expected, remedy=remedy)
 
 
 def _shown(value: object) -> str:
-    """Return a value short enough for one line; a huge integer is never written out."""
+    """Return a value's text, short enough for one line; a huge integer is never written out."""
     if isinstance(value, int) and value.bit_length() > 64:
         return f"an integer of {value.bit_length()} bits"
-    shown = json.dumps(value)[:61] if not isinstance(value, dict | list) else type(value).__name__
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+    text = json.dumps(value)[:61] if not isinstance(value, dict | list) else type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -4,10 +4,10 @@
     t_T   FLOPs of the kept rollouts / (ranks * peak * flops_share) + N_SGD * update_s
     t_O   old log-probabilities, one forward pass + rollouts * judge_s + fixed_s
 
-FLOPs of a token: 2 a parameter forward, 4 backward, 2 when activations are recomputed, and in the
-same ratio 2 * (square of a row) * (query width) * layers for attention, which is causal.
-Calibrated on the report's system, which is not ours; docs/planning.md says how far to trust it.
-Called by `plan`, `calibrated`, benchmarks.
+FLOPs of a token are 2 per parameter forward, 4 backward, and 2 more if activations are recomputed.
+Causal attention adds 2 * (square of a row's length) * (query width) * layers in the same ratio.
+The constants are calibrated on the report's system, which is not ours; docs/planning.md says how
+accurate they are.
 """
 
 from __future__ import annotations
@@ -18,29 +18,34 @@ from dataclasses import dataclass
 from reasonrl.planning import lengths
 from reasonrl.planning.decode import DecodeCost, replica_s
 from reasonrl.planning.gpus import Gpu
+from reasonrl.planning.layout import EngineLayout
 from reasonrl.planning.memory import stage_memory
 from reasonrl.planning.shapes import ModelShape
-from reasonrl.recipe import EngineConfig, Settings
+from reasonrl.recipe import Settings
 
 KEPT_SHARE = 0.5
-"""An assumption: the share of rollouts in groups with signal, which alone are learned from.
+"""An assumption: the share of rollouts in groups with a signal, which alone are learned from.
 
-The report drops the others and gives no number. If it were larger, `flops_share` would be, too."""
+The report drops the other groups and gives no number. A larger share would make `flops_share`
+larger, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Hold what turns counts into seconds: of the report's system, fitted to its tables.
+    """The constants that turn counts into seconds, fitted to the tables of the report.
 
-    That system: H800 GPUs, vLLM 0.6.3 on the GPUs of an FSDP learner whose weights, gradients and
-    moments are offloaded to the host in turn. On other GPUs the shares are taken to hold.
-    `python -m benchmarks.calibrate` prints these values.
+    The report's system has H800 GPUs, and vLLM 0.6.3 on the GPUs of an FSDP learner; weights,
+    gradients and moments are offloaded to the host in turn. For other GPUs the shares are assumed
+    to be the same. `python -m benchmarks.calibrate` prints these values.
 
-    `bandwidth_share`, `step_s`, `row_s`: of the memory bandwidth while decoding, and the overhead
-    of a step and of a row in it; on t_R of Table 9 (four rows), Table 8 (three) and Table 7.
-    `flops_share`, `update_s`: of the peak, and of each optimizer step; on t_T of Tables 7 and 8.
-    `judge_s`, `fixed_s`: of a rollout, mostly its verification on the driver, and of a step, for
-    moving weights and states; on t_O of Tables 7 and 8, where all that is not t_R or t_T counts.
+    t_R: `bandwidth_share` of the memory bandwidth is used while decoding; `step_s` and `row_s` are
+    the overhead of a decoding step and of each row in it. Fitted to Table 9 (four rows), Table 8
+    (three rows) and Table 7.
+    t_T: `flops_share` of the peak is used; `update_s` is the overhead of an optimizer step. Fitted
+    to Tables 7 and 8.
+    t_O: `judge_s` is the time per rollout, mostly its verification on the driver; `fixed_s` is the
+    time per step for moving weights and states. Fitted to Tables 7 and 8, whose t_O is all time
+    that is not t_R or t_T.
     """
 
     bandwidth_share: float = 0.40
@@ -54,16 +59,16 @@ class Calibration:
 
 REPORT_SYSTEM = Calibration()
 
-
 CALIBRATED_ROWS = 32
-"""The most rows that a replica of the tables runs side by side; beyond, t_R extrapolates."""
+"""The largest number of rows that a replica runs side by side in the tables; with more rows t_R is
+an extrapolation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTime:
-    """Hold the seconds of one step. `longest_s` is the part of t_R that no GPU more can shorten.
+    """The seconds of one step. `longest_s` is the part of t_R that more GPUs cannot shorten.
 
-    `rows` run side by side on a replica.
+    `rows` rollouts run side by side on a replica.
     """
 
     rollout_s: float
@@ -83,30 +88,30 @@ class StepTime:
 
 def step_time(
     shape: ModelShape,
-    engine: EngineConfig,
+    layout: EngineLayout,
     stage: Settings,
     gpu: Gpu,
     *,
     is_pipelined: bool = False,
     calibration: Calibration = REPORT_SYSTEM,
 ) -> StepTime:
-    """Return the time of a step of a stage."""
-    limit = stage.rollout.max_new_tokens
+    """Return the time of one step of a stage."""
+    max_new_tokens = stage.rollout.max_new_tokens
     n_rollouts = stage.rollout.prompts_per_step * stage.rollout.group_size
-    cost = decode_cost(shape, gpu, engine.rollout.tensor_parallel, calibration)
-    forward, backward = update_flops(shape, limit, recompute=engine.recompute)
-    speed = engine.learner.ranks * gpu.peak_flops * calibration.flops_share
+    cost = decode_cost(shape, gpu, layout.tensor_parallel, calibration)
+    forward, backward = update_flops(shape, max_new_tokens, recompute=layout.recompute)
+    speed = layout.ranks * gpu.peak_flops * calibration.flops_share
     kept = KEPT_SHARE * n_rollouts
     n_updates = stage.update.minibatches * stage.update.reuse
     passes = stage.update.reuse
-    slots = slots_of(shape, engine, stage, gpu)
-    here = _lengths_here(engine, stage)
+    slots = slots_of(shape, layout, stage, gpu)
+    lengths_here = _slowest_replica(layout, stage)
     return StepTime(
-        rollout_s=replica_s(cost, here, slots),
+        rollout_s=replica_s(cost, lengths_here, slots),
         update_s=kept * passes * (forward + backward) / speed + n_updates * calibration.update_s,
         other_s=kept * forward / speed + n_rollouts * calibration.judge_s + calibration.fixed_s,
-        longest_s=max(here) * cost.step_s,
-        rows=min(slots, len(here)),
+        longest_s=max(lengths_here) * cost.step_s,
+        rows=min(slots, len(lengths_here)),
         is_pipelined=is_pipelined,
     )
 
@@ -114,7 +119,7 @@ def step_time(
 def decode_cost(
     shape: ModelShape, gpu: Gpu, tensor_parallel: int, calibration: Calibration = REPORT_SYSTEM
 ) -> DecodeCost:
-    """Return what a decoding step of a replica costs, weights and cache in bfloat16."""
+    """Return the cost of a decoding step on a replica with weights and cache in bfloat16."""
     speed = gpu.bandwidth_bytes_s * calibration.bandwidth_share * tensor_parallel
     return DecodeCost(
         step_s=calibration.step_s + 2 * shape.multiplied_parameters / speed,
@@ -123,29 +128,29 @@ def decode_cost(
     )
 
 
-def update_flops(shape: ModelShape, limit: int, *, recompute: bool) -> tuple[float, float]:
-    """Return the FLOPs of a mean rollout: forward, and backward with what is computed again."""
-    tokens = lengths.PROMPT_TOKENS + lengths.mean_tokens(limit)
+def update_flops(shape: ModelShape, max_new_tokens: int, *, recompute: bool) -> tuple[float, float]:
+    """Return the FLOPs of a mean rollout: forward, and backward including recomputation."""
+    tokens = lengths.PROMPT_TOKENS + lengths.mean_tokens(max_new_tokens)
     squared = (
         lengths.PROMPT_TOKENS**2
-        + 2 * lengths.PROMPT_TOKENS * lengths.mean_tokens(limit)
-        + lengths.squared_tokens(limit)
+        + 2 * lengths.PROMPT_TOKENS * lengths.mean_tokens(max_new_tokens)
+        + lengths.squared_tokens(max_new_tokens)
     )
     forward = 2.0 * shape.multiplied_parameters * tokens
     forward += 2.0 * squared * shape.query_size * shape.layers
     return forward, forward * (3 if recompute else 2)
 
 
-def slots_of(shape: ModelShape, engine: EngineConfig, stage: Settings, gpu: Gpu) -> int:
-    """Return how many rollouts a replica runs at once: as its cache and `max_rows` allow."""
-    rows = stage_memory(shape, engine, stage, gpu).rows_mean
-    return max(1, min(engine.max_rows, rows))
+def slots_of(shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu) -> int:
+    """Return the number of rollouts that a replica runs at a time, at most `max_rows`."""
+    rows = stage_memory(shape, layout, stage, gpu).rows_mean
+    return max(1, min(layout.max_rows, rows))
 
 
-def _lengths_here(engine: EngineConfig, stage: Settings) -> tuple[float, ...]:
-    """Return the lengths that the slowest replica samples: its share, and the longest of all."""
+def _slowest_replica(layout: EngineLayout, stage: Settings) -> tuple[float, ...]:
+    """Return the lengths on the slowest replica: its share of the rollouts, with the longest."""
     n_rollouts = stage.rollout.prompts_per_step * stage.rollout.group_size
-    n_here = math.ceil(n_rollouts / engine.rollout.replicas)
-    limit = stage.rollout.max_new_tokens
-    longest = lengths.response_lengths(n_rollouts, limit)[-1]
-    return (*lengths.response_lengths(n_here, limit)[:-1], longest)
+    n_here = math.ceil(n_rollouts / layout.replicas)
+    max_new_tokens = stage.rollout.max_new_tokens
+    longest = lengths.response_lengths(n_rollouts, max_new_tokens)[-1]
+    return (*lengths.response_lengths(n_here, max_new_tokens)[:-1], longest)

@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from reasonrl.algo.entropy import EntropyControl, EntropyState, adapt, coefficient, initial_state
+from reasonrl.algo.entropy import EntropyControl, EntropyState, adapt, alpha, initial_state
 from reasonrl.types import EntropyMode
 
 
@@ -24,7 +24,7 @@ def trajectory(rule, entropies):
     """Return the weights that a run with these entropies would have used."""
     state, weights = initial_state(rule), []
     for nats in entropies:
-        weights.append(coefficient(rule, state, nats))
+        weights.append(alpha(rule, state, nats))
         state = adapt(rule, state, nats)
     return weights
 
@@ -43,9 +43,9 @@ def test_release_golden_trajectory():
 
 
 def test_at_the_target_the_report_holds_and_the_release_falls():
-    state = EntropyState(coefficient=0.5, is_open=True)
-    assert adapt(control(EntropyMode.REPORT), state, 0.2).coefficient == 0.5
-    assert adapt(control(EntropyMode.RELEASE), state, 0.2).coefficient == 0.25
+    state = EntropyState(c=0.5, is_open=True)
+    assert adapt(control(EntropyMode.REPORT), state, 0.2).c == 0.5
+    assert adapt(control(EntropyMode.RELEASE), state, 0.2).c == 0.25
 
 
 @pytest.mark.parametrize("mode", [EntropyMode.REPORT, EntropyMode.RELEASE])
@@ -53,7 +53,7 @@ def test_the_coefficient_stays_within_its_bounds(mode):
     rule = control(mode, minimum=0.1, maximum=0.6, initial=0.5)
     up = adapt(rule, adapt(rule, initial_state(rule), 0.0), 0.0)
     down = adapt(rule, adapt(rule, initial_state(rule), 9.0), 9.0)
-    assert (up.coefficient, down.coefficient) == (0.6, 0.1)
+    assert (up.c, down.c) == (0.6, 0.1)
 
 
 def test_the_released_scripts_need_fifty_steps_to_the_cap():
@@ -71,13 +71,13 @@ def test_fixed_and_none_ignore_the_entropy():
 def test_the_report_refuses_to_gate_without_this_steps_entropy():
     rule = control(EntropyMode.REPORT)
     with pytest.raises(ValueError, match="this step's entropy"):
-        coefficient(rule, initial_state(rule), None)
+        alpha(rule, initial_state(rule), None)
 
 
 def test_a_coefficient_carried_from_other_bounds_is_brought_within_these():
-    state = EntropyState(coefficient=0.2, is_open=True)
-    assert coefficient(control(EntropyMode.RELEASE, maximum=5e-3), state, 0.1) == 5e-3
-    assert coefficient(control(EntropyMode.REPORT, maximum=5e-3), state, 0.1) == 5e-3
+    state = EntropyState(c=0.2, is_open=True)
+    assert alpha(control(EntropyMode.RELEASE, maximum=5e-3), state, 0.1) == 5e-3
+    assert alpha(control(EntropyMode.REPORT, maximum=5e-3), state, 0.1) == 5e-3
 
 
 # By hand: the target is half of the first 0.4; the coefficients are 0.1 times exp(-0.25), then

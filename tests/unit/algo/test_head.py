@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from reasonrl.algo import head
-from reasonrl.algo.logprobs import sample_tokens, token_logprobs
 from reasonrl.algo.loss import Objective, loss_sum
 
 N, D, V = 11, 6, 17
@@ -84,58 +83,3 @@ def test_the_heads_gradient_adds_to_what_is_there(case):
     step(twice)
     step(twice)
     torch.testing.assert_close(twice.grad, 2 * once.grad)
-
-
-@pytest.mark.parametrize("temperature", [1.0, 0.6, 2.0])
-def test_token_logprobs_are_a_log_softmax_at_the_temperature(case, temperature):
-    logits = (case["hidden"] @ case["weight"].T).float()
-    expected = torch.log_softmax(logits / temperature, -1)
-    found = token_logprobs(logits, case["tokens"], temperature)
-    torch.testing.assert_close(found, expected.gather(-1, case["tokens"][:, None]).squeeze(-1))
-
-
-def test_a_uniform_number_picks_the_token_whose_share_of_the_cdf_holds_it():
-    logits = torch.tensor([[0.5, 0.25, 0.25]]).log().repeat(4, 1)
-    uniforms = torch.tensor([0.0, 0.49, 0.51, 0.9999999], dtype=torch.float64)
-    tokens, _ = sample_tokens(logits, uniforms, 1.0)
-    assert tokens.tolist() == [0, 0, 1, 2]
-
-
-def test_sampled_frequencies_follow_the_tempered_softmax():
-    logits = torch.tensor([1.0, 0.0, -1.0, -30.0]).repeat(20_000, 1)
-    uniforms = torch.rand(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    expected = torch.softmax(logits[0] / 0.7, -1)
-    tokens, _ = sample_tokens(logits, uniforms, 0.7)
-    shares = torch.bincount(tokens, minlength=4) / 20_000
-    # four standard errors of a share are at most 0.0142
-    torch.testing.assert_close(shares, expected, rtol=0, atol=0.0142)
-
-
-@pytest.mark.parametrize("vocabulary", [5, 128, 640, 1000])
-def test_sampling_in_blocks_is_the_inversion_of_the_whole_cdf(vocabulary):
-    generator = torch.Generator().manual_seed(vocabulary)
-    logits = 4 * torch.randn(4000, vocabulary, generator=generator)
-    uniforms = torch.rand(4000, generator=generator, dtype=torch.float64)
-    uniforms[0], uniforms[1] = 0.0, 1 - 2**-53
-    probs = torch.softmax(logits.double(), -1)
-    cdf = probs.cumsum(-1)
-    tokens, logprobs = sample_tokens(logits, uniforms, 1.0)
-    rows = torch.arange(4000)
-    # the uniform lies between the token's ends of the CDF, up to float32 block totals
-    assert torch.all(uniforms < cdf[rows, tokens] + 1e-6)
-    assert torch.all(uniforms >= cdf[rows, tokens] - probs[rows, tokens] - 1e-6)
-    torch.testing.assert_close(logprobs, probs[rows, tokens].log().float(), rtol=1e-5, atol=1e-6)
-
-
-def test_temperature_zero_is_greedy_and_reports_logprobs_at_one(case):
-    logits = (case["hidden"] @ case["weight"].T).float()
-    tokens, logprobs = sample_tokens(logits, torch.zeros(N, dtype=torch.float64), 0.0)
-    assert torch.equal(tokens, logits.argmax(-1))
-    torch.testing.assert_close(logprobs, token_logprobs(logits, tokens, 1.0))
-
-
-def test_a_uniform_number_next_to_one_never_picks_what_has_no_probability():
-    logits = torch.tensor([[0.0, 0.0, -1e9]])
-    tokens, logprobs = sample_tokens(logits, torch.tensor([1 - 2**-53], dtype=torch.float64), 1.0)
-    assert tokens.tolist() == [1]
-    assert torch.isfinite(logprobs).all()

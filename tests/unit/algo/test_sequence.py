@@ -47,6 +47,6 @@ def test_ppo_on_these_arrays_is_gspo():
     assert (dense.grad == 0).tolist() == [True, True, False, False, False]
 
 
-def test_dr_grpo_divides_by_the_limit():
-    # 5 tokens of 2 rollouts with a limit of 10: sum / 20 is the mean over tokens times 5 / 20
-    assert sequence.per_limit(LENGTHS, 10) == pytest.approx(5 / 20)
+def test_dr_grpo_divides_by_max_new_tokens():
+    # 5 tokens of 2 rollouts with max_new_tokens = 10: sum / 20 is the mean over tokens times 5 / 20
+    assert sequence.per_max_new_tokens(LENGTHS, 10) == pytest.approx(5 / 20)

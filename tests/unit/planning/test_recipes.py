@@ -15,7 +15,7 @@ NAMES = ("or1-math-7b", "or1-7b", "or1-32b", "or1-1.5b")
 BLOCKS = [(name, block) for name in NAMES for block in engine_names(RECIPES / f"{name}.toml")]
 NEEDS_H200 = {("or1-32b", "gpus-8")}  # as the block's comment says
 
-# (last step, T, prompts, group, N_SGD) of each stage: Tables 10, 11 and 12 of the report
+# (last step, max_new_tokens, prompts, group, N_SGD) of each stage, from Tables 10 to 12.
 TABLES = {
     "or1-math-7b": [
         (740, 8_192, 256, 16, 2), (1_740, 16_384, 256, 16, 2),

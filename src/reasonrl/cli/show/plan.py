@@ -8,9 +8,9 @@ from statistics import median
 from rich.table import Table
 from rich.text import Text
 
-from reasonrl.planning.calibrated import Row
+from reasonrl.planning.calibrated import ReportNumber
 from reasonrl.planning.gpus import GIB
-from reasonrl.planning.memory import Memory
+from reasonrl.planning.memory import MemoryEstimate
 from reasonrl.planning.plan import Plan, StagePlan
 from reasonrl.planning.timing import CALIBRATED_ROWS
 from reasonrl.terminal import Console
@@ -18,12 +18,12 @@ from reasonrl.terminal import Console
 
 def show_plan(console: Console, plan: Plan) -> None:
     """Print a plan, and what to change where it does not fit."""
-    place = "one process" if plan.engine.type == "local" else f"{plan.engine.gpus} processes"
+    machine = "one process" if plan.layout.is_one_process else f"{plan.layout.gpus} processes"
     if plan.gpu is not None:
-        place = f"{plan.engine.gpus} x {plan.gpu.name}"
+        machine = f"{plan.layout.gpus} x {plan.gpu.name}"
     millions = plan.shape.parameters / 1e6
     size = f"{millions / 1e3:.1f}B" if millions >= 1_000 else f"{millions:.3g}M"
-    console.note(f"{plan.name}: {plan.model} ({size} parameters) on {place}")
+    console.note(f"{plan.name}: {plan.model} ({size} parameters) on {machine}")
     console.print(_memory_table(plan))
     if plan.gpu is None:
         console.note("no GPU: whether this fits depends on the memory of the machine")
@@ -50,7 +50,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     console.note("evaluations, checkpoints and failures come on top")
 
 
-def show_errors(console: Console, rows: Sequence[Row], *, all_rows: bool) -> None:
+def show_errors(console: Console, rows: Sequence[ReportNumber], *, all_rows: bool) -> None:
     """Say how well the formulas of time give the report's tables, with all rows if asked."""
     if all_rows:
         table = Table("table", "quantity", title="Tables 7 to 9 of the report")
@@ -82,9 +82,10 @@ def _memory_table(plan: Plan) -> Table:
         table.add_row("of", *(_gib(memory.gpu_bytes or 0.0) for memory in memories))
         budgets = [stage.token_budget for stage in plan.stages]
         table.add_row(
-            "largest token_budget", *("none" if one is None else f"{one:,}" for one in budgets)
+            "largest token_budget",
+            *("none" if budget is None else f"{budget:,}" for budget in budgets),
         )
-    if plan.gpu is not None and plan.engine.type == "ray":
+    if plan.gpu is not None and not plan.layout.is_one_process:
         full, mean = ([m.rows_full for m in memories], [m.rows_mean for m in memories])
         table.add_row("rollouts in a cache, full length", *map(str, full))
         table.add_row("rollouts in a cache, mean length", *map(str, mean))
@@ -93,7 +94,7 @@ def _memory_table(plan: Plan) -> Table:
     return table
 
 
-def _add_role(table: Table, role: str, memories: Sequence[Memory]) -> None:
+def _add_role(table: Table, role: str, memories: Sequence[MemoryEstimate]) -> None:
     for name, _ in memories[0].parts:
         sizes = [dict(memory.parts).get(name, 0.0) for memory in memories]
         table.add_row(f"{role}: {name}", *map(_gib, sizes))
@@ -119,7 +120,7 @@ def _time_cells(stage: StagePlan, usd: float) -> list[str]:
     return [
         f"{stage.first_step}-{stage.last_step}",
         f"{stage.prompts} x {stage.group_size}",
-        f"{stage.limit:,}",
+        f"{stage.max_new_tokens:,}",
         str(stage.updates),
         *(f"{one:,.0f}" for one in seconds),
         f"{stage.hours:,.0f}",

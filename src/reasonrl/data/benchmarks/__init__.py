@@ -1,7 +1,7 @@
-"""The field's benchmarks as lists of problems: one adapter each, from the hub or a local path.
+"""Public benchmarks as lists of problems, from the hub or a local path.
 
-`load_benchmark` and `load_livecodebench` are what `pools` calls. An adapter says where its rows are
-and turns one into a `Problem`; it neither samples nor judges.
+Each benchmark has an adapter, which knows the benchmark's files and reads a row as a `Problem`. An
+adapter neither samples nor judges.
 """
 
 from reasonrl.data.benchmarks.catalog import BENCHMARKS, load_benchmark

@@ -1,7 +1,7 @@
-"""What an adapter is, and what all of them need: find the files, read rows, take out fields.
+"""The adapter of a benchmark, and the steps that all adapters share: find files, read rows, fields.
 
-Copies of a benchmark differ in the names of fields and files, so both are given as alternatives.
-Called by the adapters and `catalog`.
+Copies of a benchmark differ in the names of their files and fields, so an adapter lists
+alternatives for both.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from reasonrl.data.benchmarks.hub import HubFiles, download
-from reasonrl.data.files import Number, read_rows
+from reasonrl.data.files import WrittenNumber, read_rows
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Message, Problem
 
@@ -20,17 +20,17 @@ Style: TypeAlias = Literal["report", "instruction", "bare"]
 Row: TypeAlias = Mapping[str, Any]
 
 BOXED = "Let's think step by step and output the final answer within \\boxed{}."
-"""What the report's AIME 2024 file adds to every problem. Its AIME 2025 file adds nothing."""
+"""The report's AIME 2024 file adds this text to every problem; its AIME 2025 file adds nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Benchmark:
-    """Say where a benchmark's rows are and what becomes of one.
+class BenchmarkAdapter:
+    """A benchmark's files, and the function that reads one row.
 
-    `hub` names the published files, `local` the names that a copy below a directory may have.
-    `read` makes a problem of a row, with its place in the file as id, or None where a row belongs
-    to another split; `size` problems in all. `is_instructed` says whether the report's prompt has
-    an instruction.
+    `hub` names the published files, `local` lists patterns for a copy below a directory. `read`
+    takes a row and its index, for the id, and returns a problem, or None if the row belongs to
+    another split. The benchmark has `size` problems. `is_instructed` means that the report's prompt
+    has an instruction.
     """
 
     name: str
@@ -45,41 +45,41 @@ class Benchmark:
 def find_files(
     hub: HubFiles, local: Sequence[str], path: Path | None, name: str, *, is_one: bool = True
 ) -> list[Path]:
-    """Return a benchmark's files: `path` itself, what lies below it, or downloads from the hub.
+    """Return a benchmark's files: `path` itself, files below it, or downloads from the hub.
 
-    `path` may be the benchmark's own folder or one that holds it. Raises DataError where there is
-    no copy, or, if the benchmark `is_one` file, more than one.
+    `path` may be the benchmark's folder or a folder above it. Raises DataError if there is no copy,
+    or if a benchmark of a single file (`is_one`) has several copies.
     """
     if path is None:
         return download(hub, name)
     if path.is_file():
         return [path]
     for pattern in local:
-        found = sorted(path.glob(pattern))
-        found += sorted(one for one in path.parent.glob(pattern) if one.parent == path)
-        found = list(dict.fromkeys(found))
-        if len(found) > 1 and is_one:
+        copies = sorted(path.glob(pattern))
+        copies += sorted(file for file in path.parent.glob(pattern) if file.parent == path)
+        copies = list(dict.fromkeys(copies))
+        if len(copies) > 1 and is_one:
             raise DataError(
-                f"{len(found)} copies of {name}: {', '.join(one.name for one in found)}",
+                f"{len(copies)} copies of {name}: {', '.join(copy.name for copy in copies)}",
                 where=str(path),
-                expected="one",
-                remedy="give the path of the one that is meant",
+                expected="one copy",
+                remedy="pass the path of one of these files",
             )
-        if found:
-            return found
+        if copies:
+            return copies
     raise DataError(
         f"no copy of {name}" if path.is_dir() else "no such file or directory",
         where=str(path),
         expected=f"a file of {name}, or a directory that holds one of {', '.join(local)}",
-        remedy=f"put {', '.join(hub.files)} of the hub's {hub.repository} there, correct the path "
-        "or leave it out to fetch them, or choose other suites with --suite",
+        remedy=f"put {', '.join(hub.files)} of the hub's {hub.repository} there, correct the path, "
+        "omit the path to fetch the files, or choose other suites with --suite",
     )
 
 
 def read_problems(
     paths: Sequence[Path], read: Callable[[Row, str], Problem | None]
 ) -> list[Problem]:
-    """Return the problems of some files, in order; raise DataError naming file and row."""
+    """Return the problems of several files, in order; a DataError names file and row."""
     problems: list[Problem] = []
     for path, row, value in _rows(paths):
         try:
@@ -93,7 +93,12 @@ def read_problems(
         if problem is not None:
             problems.append(problem)
     if not problems:
-        raise DataError("no problems", where=str(paths[0]), expected="at least one")
+        raise DataError(
+            "no problems",
+            where=str(paths[0]),
+            expected="at least one problem",
+            remedy="check that this is the right file",
+        )
     return problems
 
 
@@ -106,14 +111,18 @@ def _rows(paths: Sequence[Path]) -> Iterator[tuple[Path, int, object]]:
 def _as_row(value: object) -> Row:
     if isinstance(value, Mapping):
         return value
-    raise DataError("a row that is no object", expected="one object a row")
+    raise DataError(
+        "a row that is not an object",
+        expected="one object per row",
+        remedy="check that this is the right file",
+    )
 
 
 def field(row: Row, *names: str) -> str:
-    """Return the first of some fields that a row has, as text; a number as it was written."""
+    """Return the text of the first of `names` that the row has; a number as it was written."""
     for name in names:
         value = row.get(name)
-        if isinstance(value, Number):
+        if isinstance(value, WrittenNumber):
             return value.text
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)

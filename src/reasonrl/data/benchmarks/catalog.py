@@ -1,7 +1,7 @@
-"""The benchmarks by name, and the three ways to prompt for mathematics.
+"""The benchmarks by name, and the three styles of prompts for mathematics.
 
-The report's files ask AIME 2024 for a boxed answer and AIME 2025 for nothing; `style` names that
-inconsistency: "report" keeps it, "instruction" asks everywhere, "bare" nowhere.
+The report's files ask for a boxed answer in AIME 2024 and not in AIME 2025. The style "report"
+keeps this difference, "instruction" asks in every benchmark, "bare" in none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reasonrl.data.benchmarks.adapter import (
     BOXED,
-    Benchmark,
+    BenchmarkAdapter,
     Style,
     find_files,
     read_problems,
@@ -23,7 +23,9 @@ from reasonrl.data.benchmarks.programs import PROGRAMS
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
-BENCHMARKS: Mapping[str, Benchmark] = {one.name: one for one in (*MATHEMATICS, *PROGRAMS)}
+BENCHMARKS: Mapping[str, BenchmarkAdapter] = {
+    adapter.name: adapter for adapter in (*MATHEMATICS, *PROGRAMS)
+}
 
 
 def load_benchmark(
@@ -31,9 +33,9 @@ def load_benchmark(
 ) -> list[Problem]:
     """Return a benchmark's problems, in the order of its file, from the hub or a local copy.
 
-    `path` is a file, which may hold a part of the benchmark, or a directory with a whole copy.
-    `style` matters to mathematics only. Raises DataError when there is no such copy, it is not
-    whole, or a row is not of this benchmark.
+    `path` is a file, which may contain a part of the benchmark, or a directory with a complete
+    copy. `style` applies to mathematics only. Raises DataError if there is no copy, if a copy in a
+    directory is incomplete, or if a row does not have the benchmark's form.
     """
     benchmark = BENCHMARKS[name]
     paths = find_files(benchmark.hub, benchmark.local, path, name)
@@ -43,9 +45,12 @@ def load_benchmark(
             f"{len(problems)} problems of {name}",
             where=str(paths[0]),
             expected=f"{benchmark.size}",
-            remedy="fetch the file again, or give its path to take it as it is",
+            remedy="fetch the file again, or pass the file's path to use it as it is",
         )
     is_asked = style == "instruction" or (style == "report" and benchmark.is_instructed)
     if benchmark.kind is Kind.CODE or not is_asked:
         return problems
-    return [replace(one, prompt=user_turn(f"{one.prompt[0].content} {BOXED}")) for one in problems]
+    return [
+        replace(problem, prompt=user_turn(f"{problem.prompt[0].content} {BOXED}"))
+        for problem in problems
+    ]

@@ -1,6 +1,6 @@
-"""Fetch a benchmark's files from the Hugging Face hub, once; its cache serves them afterwards.
+"""Downloads of a benchmark's files from the Hugging Face hub, kept in the hub's local cache.
 
-Files only: no loading script of a data set is ever run.
+Only files are fetched: no loading script of a data set is ever run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from reasonrl.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class HubFiles:
-    """Name files of a data set on the hub, of its newest revision unless one is given."""
+    """Files of a data set on the hub; without a revision, of its newest one."""
 
     repository: str
     files: tuple[str, ...]
@@ -22,14 +22,16 @@ class HubFiles:
 
 
 def download(hub: HubFiles, name: str) -> list[Path]:
-    """Return local paths of the files, fetched if the cache has none.
+    """Return local paths of the files, which are fetched if they are not in the cache.
 
-    Raises DataError when the hub cannot be reached or does not have them.
+    Raises DataError if the hub cannot be reached or does not have the files.
     """
-    from huggingface_hub import hf_hub_download  # slow to import, and local files need none of it
+    # The package is slow to import and local files do not need it.
+    from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries, a line each
+    # Below ERROR the package logs a line for every retry.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return [
             Path(hf_hub_download(hub.repository, file, repo_type="dataset", revision=hub.revision))
@@ -40,6 +42,6 @@ def download(hub: HubFiles, name: str) -> list[Path]:
         raise DataError(
             f"cannot fetch {name} from the hub: {first_line or type(error).__name__}",
             where=hub.repository,
-            expected=f"{', '.join(hub.files)} there",
-            remedy="check the network and HF_TOKEN, or give a local copy: --data DIR, or `path`",
+            expected=f"{', '.join(hub.files)} in this repository",
+            remedy="check the network and HF_TOKEN, or pass a local copy with --data DIR or `path`",
         ) from error

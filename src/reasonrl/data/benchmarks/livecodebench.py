@@ -1,7 +1,7 @@
 """LiveCodeBench: problems of programming contests, by date, with public and private tests.
 
-The private tests of a release file are JSON in a pickled string, compressed and in base64. The
-string is read out of the pickle's opcodes; nothing is ever unpickled.
+The private tests in a release file are JSON in a pickled string, compressed and in base64. The
+string is taken from the pickle's opcodes; nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from reasonrl.data.benchmarks.hub import HubFiles
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
-_MAX_BYTES = 1 << 30  # of one problem's tests; the largest known have some 100 MB
+# The largest size of one problem's tests; the largest known tests have about 100 MB.
+_MAX_BYTES = 1 << 30
 _LOCAL = ("livecodebench/test*.jsonl", "code_generation_lite/test*.jsonl", "livecodebench.jsonl*")
 _STRING_OPS = frozenset({"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"})
 _OTHER_OPS = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "STOP"})
@@ -30,27 +31,27 @@ _OTHER_OPS = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "S
 def load_livecodebench(
     *, path: Path | None, since: date, until: date, release: int
 ) -> list[Problem]:
-    """Return the problems of contests from `since` up to, not including, `until`.
+    """Return the problems of contests from `since` until the day before `until`.
 
-    Release n is the first n of the files test.jsonl, test2.jsonl, ... `path` is one of them or a
-    directory that holds them; without it they come from the hub.
+    Release n consists of the first n of the files test.jsonl, test2.jsonl, ... `path` is one of the
+    files or a directory that contains them; without it the files come from the hub.
     """
     files = tuple(f"test{number if number > 1 else ''}.jsonl" for number in range(1, release + 1))
     hub = HubFiles("livecodebench/code_generation_lite", files)
     paths = find_files(hub, _LOCAL, path, "livecodebench", is_one=False)
     if path is None or not path.is_file():
-        paths = [one for one in paths if one.name in files]
-        if missing := sorted(set(files) - {one.name for one in paths}):
+        paths = [file for file in paths if file.name in files]
+        if missing := sorted(set(files) - {file.name for file in paths}):
             raise DataError(
                 f"release {release} of livecodebench without {', '.join(missing)}",
                 where=str(path),
                 expected=f"all of {', '.join(files)}",
-                remedy="add them, or take an earlier release",
+                remedy="add the missing files, or choose an earlier release",
             )
     return read_problems(paths, partial(_in_window, since, until))
 
 
-def _in_window(since: date, until: date, row: Row, _place: str) -> Problem | None:
+def _in_window(since: date, until: date, row: Row, _index: str) -> Problem | None:
     raw = field(row, "contest_date")
     try:
         day = date.fromisoformat(raw[:10])
@@ -77,7 +78,7 @@ def _read(row: Row) -> Problem:
 
 
 def _function_name(row: Row) -> str:
-    """Return the method that is called; empty where a program is run."""
+    """Return the name of the tested function; empty if the tests run a whole program."""
     raw = row.get("metadata")
     try:
         metadata = json.loads(raw) if isinstance(raw, str) and raw.strip() else {}
@@ -88,30 +89,30 @@ def _function_name(row: Row) -> str:
 
 
 def _prompt(row: Row) -> str:
-    """State the problem, then how to answer: fill in the given start, or read standard input."""
+    """Return the problem and the form of the answer: completed starter code, or a program."""
     starter = row.get("starter_code")
     if isinstance(starter, str) and starter.strip():
-        how = "Complete this code and give all of it in one ```python block."
-        how += f"\n\n```python\n{starter.rstrip()}\n```"
+        form = "Complete this code and give all of it in one ```python block."
+        form += f"\n\n```python\n{starter.rstrip()}\n```"
     else:
-        how = (
+        form = (
             "Write a Python program that reads standard input and writes the answer to standard "
             "output. Give it in one ```python block."
         )
-    return f"{field(row, 'question_content').rstrip()}\n\n{how}"
+    return f"{field(row, 'question_content').rstrip()}\n\n{form}"
 
 
 def _tests(text: str) -> list[dict[str, Any]]:
-    """Read a list of tests: JSON, or JSON in a packed pickle."""
+    """Return a list of tests from JSON, or from JSON in a packed pickle."""
     try:
-        found = json.loads(text if text.lstrip().startswith("[") else _unpacked(text))
+        tests = json.loads(text if text.lstrip().startswith("[") else _unpacked(text))
     except (ValueError, binascii.Error, zlib.error, RecursionError) as error:
         raise DataError(f"unreadable tests: {str(error)[:100]}") from error
-    if not isinstance(found, list) or not all(
-        isinstance(test, dict) and {"input", "output"} <= test.keys() for test in found
+    if not isinstance(tests, list) or not all(
+        isinstance(test, dict) and {"input", "output"} <= test.keys() for test in tests
     ):
         raise DataError("tests of another form", expected="a list of {input, output}")
-    return found
+    return tests
 
 
 def _unpacked(text: str) -> str:
@@ -123,7 +124,7 @@ def _unpacked(text: str) -> str:
 
 
 def _pickled_string(raw: bytes) -> str:
-    """Return the string that a pickle of nothing but a string holds, without running it."""
+    """Return the string of a pickle that holds only a string, without running the pickle."""
     strings = []
     for opcode, argument, _ in pickletools.genops(raw):
         if opcode.name in _STRING_OPS:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reasonrl.data.benchmarks.adapter import BOXED, Benchmark, Row, field, user_turn
+from reasonrl.data.benchmarks.adapter import BOXED, BenchmarkAdapter, Row, field, user_turn
 from reasonrl.data.benchmarks.hub import HubFiles
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
 
-def _aime(name: str, row: Row, place: str) -> Problem:
-    """Read the released schema, or a row with problem and answer; the prompt's text is bare."""
+def _aime(name: str, row: Row, index: str) -> Problem:
+    """Return a problem without instruction, from the released schema or from problem and answer."""
     if isinstance(turns := row.get("prompt"), list) and isinstance(
         reward := row.get("reward_model"), Mapping
     ):
@@ -19,46 +19,50 @@ def _aime(name: str, row: Row, place: str) -> Problem:
         text, answer = field(turn, "content"), field(reward, "ground_truth")
     else:
         text, answer = field(row, "problem", "question", "Problem"), field(row, "answer", "Answer")
-    return _problem(name, place, text.removesuffix(BOXED).rstrip(), answer)
+    return _problem(name, index, text.removesuffix(BOXED).rstrip(), answer)
 
 
-def _math500(row: Row, place: str) -> Problem:
-    return _problem("math500", place, field(row, "problem"), field(row, "answer"))
+def _math500(row: Row, index: str) -> Problem:
+    return _problem("math500", index, field(row, "problem"), field(row, "answer"))
 
 
-def _gsm8k(row: Row, place: str) -> Problem:
-    """Take the number behind the solution's `####`, without its thousands separators."""
+def _gsm8k(row: Row, index: str) -> Problem:
+    """Return a problem whose answer is the number after `####`, without thousands separators."""
     _, mark, answer = field(row, "answer").rpartition("####")
     if not mark:
-        raise DataError("an answer without ####", expected="a solution of GSM8K")
-    return _problem("gsm8k", place, field(row, "question"), answer.strip().replace(",", ""))
+        raise DataError(
+            "an answer without ####",
+            expected="a solution of GSM8K",
+            remedy="check that this is the right file",
+        )
+    return _problem("gsm8k", index, field(row, "question"), answer.strip().replace(",", ""))
 
 
-def _problem(name: str, place: str, text: str, answer: str) -> Problem:
+def _problem(name: str, index: str, text: str, answer: str) -> Problem:
     return Problem(
-        id=f"{name}-{place}", prompt=user_turn(text), answer=answer, kind=Kind.MATH, source=name
+        id=f"{name}-{index}", prompt=user_turn(text), answer=answer, kind=Kind.MATH, source=name
     )
 
 
 MATHEMATICS = (
-    Benchmark(
+    BenchmarkAdapter(
         name="aime24",
         kind=Kind.MATH,
         hub=HubFiles("HuggingFaceH4/aime_2024", ("data/train-00000-of-00001.parquet",)),
         local=("aime24.*", "*/aime24.*"),
-        read=lambda row, place: _aime("aime24", row, place),
+        read=lambda row, index: _aime("aime24", row, index),
         size=30,
     ),
-    Benchmark(
+    BenchmarkAdapter(
         name="aime25",
         kind=Kind.MATH,
         hub=HubFiles("math-ai/aime25", ("test.jsonl",)),
         local=("aime25.*", "*/aime25.*"),
-        read=lambda row, place: _aime("aime25", row, place),
+        read=lambda row, index: _aime("aime25", row, index),
         size=30,
         is_instructed=False,
     ),
-    Benchmark(
+    BenchmarkAdapter(
         name="math500",
         kind=Kind.MATH,
         hub=HubFiles("HuggingFaceH4/MATH-500", ("test.jsonl",)),
@@ -66,7 +70,7 @@ MATHEMATICS = (
         read=_math500,
         size=500,
     ),
-    Benchmark(
+    BenchmarkAdapter(
         name="gsm8k",
         kind=Kind.MATH,
         hub=HubFiles("openai/gsm8k", ("main/test-00000-of-00001.parquet",)),

@@ -5,31 +5,39 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reasonrl.data.benchmarks.adapter import Benchmark, Row, field, user_turn
+from reasonrl.data.benchmarks.adapter import BenchmarkAdapter, Row, field, user_turn
 from reasonrl.data.benchmarks.hub import HubFiles
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
-_MBPP_TEST = range(11, 511)  # the ids of its test split; others are for prompts and tuning
+# The ids of the test split; the other problems are meant for prompts and tuning.
+_MBPP_TEST = range(11, 511)
 
 
-def _humaneval(row: Row, place: str) -> Problem:
-    """Ask for the whole function; what its opening defines is there for program and test."""
+def _humaneval(row: Row, index: str) -> Problem:
+    """Return a problem that asks for the whole function.
+
+    Imports and helpers of the opening are available to the program and to the test.
+    """
     opening, entry_point = field(row, "prompt"), field(row, "entry_point")
     tests = {
         "test_code": field(row, "test"),
         "entry_point": entry_point,
-        "import_prefix": opening,  # a function with a docstring only is whole
+        # The opening runs as it is: a function that has only a docstring is complete.
+        "import_prefix": opening,
     }
     text = (
         f"Write the Python function `{entry_point}` so that it does what its docstring says. Give "
         f"the whole function in one ```python block.\n\n```python\n{opening.rstrip()}\n```"
     )
-    return _problem("humaneval", place, text, tests)
+    return _problem("humaneval", index, text, tests)
 
 
-def _mbpp(row: Row, place: str) -> Problem | None:
-    """Show the assertions, as the benchmark does: they fix the function's name and arguments."""
+def _mbpp(row: Row, index: str) -> Problem | None:
+    """Return a problem that shows the assertions, as the benchmark does.
+
+    The assertions determine the function's name and arguments.
+    """
     number = field(row, "task_id")
     if not number.isdecimal():
         raise DataError(f"task_id {number[:30]!r}", expected="a whole number")
@@ -40,17 +48,17 @@ def _mbpp(row: Row, place: str) -> Problem | None:
         raise DataError("no test_list", expected="a list of assertions")
     setup = row.get("test_setup_code")
     tests = {"assert_case": cases, "test_setup_code": setup if isinstance(setup, str) else ""}
-    shown = "\n".join(cases)
+    assertions = "\n".join(cases)
     text = (
         f"{field(row, 'text', 'prompt')}\n\nGive the function in one ```python block. "
-        f"It must pass these assertions:\n\n```python\n{shown}\n```"
+        f"It must pass these assertions:\n\n```python\n{assertions}\n```"
     )
-    return _problem("mbpp", place, text, tests)
+    return _problem("mbpp", index, text, tests)
 
 
-def _problem(name: str, place: str, text: str, tests: dict[str, Any]) -> Problem:
+def _problem(name: str, index: str, text: str, tests: dict[str, Any]) -> Problem:
     return Problem(
-        id=f"{name}-{place}",
+        id=f"{name}-{index}",
         prompt=user_turn(text),
         answer=json.dumps(tests),
         kind=Kind.CODE,
@@ -59,7 +67,7 @@ def _problem(name: str, place: str, text: str, tests: dict[str, Any]) -> Problem
 
 
 PROGRAMS = (
-    Benchmark(
+    BenchmarkAdapter(
         name="humaneval",
         kind=Kind.CODE,
         hub=HubFiles("openai/openai_humaneval", ("openai_humaneval/test-00000-of-00001.parquet",)),
@@ -67,7 +75,7 @@ PROGRAMS = (
         read=_humaneval,
         size=164,
     ),
-    Benchmark(
+    BenchmarkAdapter(
         name="mbpp",
         kind=Kind.CODE,
         hub=HubFiles("google-research-datasets/mbpp", ("full/test-00000-of-00001.parquet",)),

@@ -1,4 +1,4 @@
-"""Laws of derived seeds. Here until `tests/unit/` has a place for top-level modules."""
+"""Laws of derived seeds."""
 
 from __future__ import annotations
 

@@ -1,0 +1,73 @@
+"""The layout of an engine: what the formulas of memory and time need of an engine block.
+
+Only this module asks which type of engine a recipe has. The formulas compute with the numbers of a
+layout, and a change that `fitting` tries is a changed layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reasonrl.recipe import EngineConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLayout:
+    """The processes of an engine, and what each of them computes with.
+
+    `ranks` FSDP ranks learn, `sequence_parallel` of them share each row. `replicas` sample, each on
+    `tensor_parallel` GPUs, of which a vLLM replica takes `memory_share`. With `shares_gpus` ranks
+    and replicas take turns on the same GPUs. In one process a rank and a replica are the same
+    process. `token_budget` bounds the tokens of a microbatch, `max_rows` the rollouts that one
+    engine samples side by side.
+    """
+
+    is_one_process: bool
+    is_on_cpu: bool
+    is_bfloat16: bool
+    recompute: bool
+    token_budget: int
+    max_rows: int
+    ranks: int = 1
+    sequence_parallel: int = 1
+    replicas: int = 1
+    tensor_parallel: int = 1
+    memory_share: float = 1.0
+    shares_gpus: bool = True
+    samples_with_vllm: bool = False
+
+    @property
+    def element_bytes(self) -> int:
+        """The bytes of a number that the model computes with."""
+        return 2 if self.is_bfloat16 else 4
+
+    @property
+    def gpus(self) -> int:
+        """The number of GPUs, or of processes on a CPU."""
+        sampling = self.replicas * self.tensor_parallel
+        return max(sampling, self.ranks) if self.shares_gpus else sampling + self.ranks
+
+
+def layout_of(engine: EngineConfig) -> EngineLayout:
+    """Return the layout of an engine block."""
+    in_one_process = EngineLayout(
+        is_one_process=True,
+        is_on_cpu=engine.device == "cpu",
+        is_bfloat16=engine.compute == "bfloat16",
+        recompute=engine.recompute,
+        token_budget=engine.token_budget,
+        max_rows=engine.max_rows,
+    )
+    if engine.type == "local":
+        return in_one_process
+    return replace(
+        in_one_process,
+        is_one_process=False,
+        ranks=engine.learner.ranks,
+        sequence_parallel=engine.learner.sequence_parallel,
+        replicas=engine.rollout.replicas,
+        tensor_parallel=engine.rollout.tensor_parallel,
+        memory_share=engine.rollout.memory_share,
+        shares_gpus=engine.placement == "shared",
+        samples_with_vllm=engine.rollout.type == "vllm",
+    )
