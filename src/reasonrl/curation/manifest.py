@@ -13,16 +13,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from reasonrl import __version__
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import read_record, write_atomic
 from reasonrl.curation.publish import Published
 from reasonrl.curation.recipe import HOW, DataRecipe, model_name
 from reasonrl.curation.store import StepCounts, finished_steps
 from reasonrl.errors import CheckpointError
 
 MANIFEST = "manifest.json"
+_REBUILD = "rerun reasonrl data build RECIPE.toml, which writes it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +55,18 @@ def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Publ
 def read_manifest(directory: Path) -> Manifest:
     """Return a build's manifest; raise CheckpointError when there is none or it was changed."""
     path = directory / MANIFEST
-    try:
-        found = TypeAdapter(Manifest).validate_json(path.read_bytes())
-    except FileNotFoundError as error:
+    if not path.exists():
         raise CheckpointError(
-            "no manifest: the build is not finished",
-            where=str(directory),
-            remedy="reasonrl data build RECIPE.toml",
-        ) from error
-    except ValidationError as error:
-        raise CheckpointError(
-            f"no manifest of a build: {error.errors()[0]['msg']}", where=str(path)
-        ) from error
-    if found.hash != _hash(replace(found, hash="")):
-        raise CheckpointError(
-            "the manifest was changed after the build",
-            where=str(path),
-            remedy="run the build again, which writes it anew",
+            "no manifest: the build is not finished", where=str(directory), remedy=_REBUILD
         )
-    return found
+    manifest = read_record(
+        path, TypeAdapter(Manifest), expected="the manifest of a build", remedy=_REBUILD
+    )
+    if manifest.hash != _hash(replace(manifest, hash="")):
+        raise CheckpointError(
+            "the manifest was changed after the build", where=str(path), remedy=_REBUILD
+        )
+    return manifest
 
 
 def _hash(bare: Manifest) -> str:

@@ -22,9 +22,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import read_record, write_atomic
 from reasonrl.curation.rows import (
     Candidate,
     Dropped,
@@ -223,14 +223,12 @@ def finished_steps(directory: Path) -> list[tuple[StepFolder, StepReport]]:
 
 
 def _parse(path: Path, adapter: TypeAdapter[Report]) -> Report:
-    try:
-        return adapter.validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(
-            f"no report of a build: {error.errors()[0]['msg']}",
-            where=str(path),
-            remedy=f"delete {path.parent} to make this step anew",
-        ) from error
+    return read_record(
+        path,
+        adapter,
+        expected="a report of a build",
+        remedy=f"delete {path.parent} to make this step again",
+    )
 
 
 def _read_json(path: Path) -> dict[str, object]:

@@ -15,13 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import read_record, write_atomic
 from reasonrl.curation.ratings.ledger import Ledger, read_entries
 from reasonrl.curation.recipe import QualityConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason, content_of, hash_of, storable
-from reasonrl.errors import CheckpointError
 
 _RATING = re.compile(r"[*_`\s]*RATING\s*[:=]\s*[*_`\s]*(VALID|INVALID)[*_`.\s]*", re.IGNORECASE)
 _TAG = re.compile(r"<(?=\s*/?\s*(?:problem|answer)\b)", re.IGNORECASE)
@@ -145,12 +144,12 @@ def read_agreement(directory: Path) -> Agreement | None:
     path = directory / AGREEMENT
     if not path.exists():
         return None
-    try:
-        return TypeAdapter(Agreement).validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(
-            f"no agreement of judges: {error.errors()[0]['msg']}", where=str(path)
-        ) from error
+    return read_record(
+        path,
+        TypeAdapter(Agreement),
+        expected="the agreement of a build's judges",
+        remedy=f"rerun reasonrl data build, or delete {path} to write the card without it",
+    )
 
 
 def _alike(votes: Mapping[int, bool]) -> float:
