@@ -23,7 +23,7 @@ from typing import NoReturn
 
 import psutil
 
-from reasonrl.curation.build import Build, build
+from reasonrl.curation.build import Build, run_build
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.recipe.toml import parse
 
@@ -166,7 +166,7 @@ def run(n: int, directory: Path, workers: int) -> tuple[float, float, dict[str, 
 
     start = time.perf_counter()
     with _peak() as peak:
-        build(Build(recipe=recipe, directory=out, phase=phase, note=print, open_meter=_nobody))
+        run_build(Build(recipe=recipe, directory=out, phase=phase, note=print, open_meter=_nobody))
     seconds = time.perf_counter() - start
     shutil.rmtree(out)
     return seconds, peak[0], phases

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reasonrl.atomic import write_atomic
-from reasonrl.curation.build import Build, build
+from reasonrl.curation.build import Build, run_build
 from reasonrl.curation.lookup import examples, failures, last_rows, last_uids
 from reasonrl.curation.manifest import Manifest, read_manifest
 from reasonrl.curation.ratings.quality import read_agreement
@@ -36,7 +36,7 @@ def curate(recipe: DataRecipe, directory: Path, console: Console) -> Manifest:
             f"cannot be made: {error.strerror}", where=str(directory), remedy="choose another --out"
         ) from error
     with only_process(directory):
-        build(
+        run_build(
             Build(
                 recipe=recipe,
                 directory=directory,

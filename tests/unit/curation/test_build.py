@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reasonrl.curation import build as builder
-from reasonrl.curation.build import Build, build
+from reasonrl.curation.build import Build, run_build
 from reasonrl.curation.manifest import read_manifest
 from reasonrl.curation.recipe import DataRecipe
 from reasonrl.curation.rows import read_dropped
@@ -87,7 +87,7 @@ def no_phase(_name, _total):
 
 def run(recipe, directory):
     directory.mkdir(exist_ok=True)
-    return build(
+    return run_build(
         Build(
             recipe=recipe,
             directory=directory,
