@@ -1,7 +1,7 @@
-"""What a training set is made of: hashes, counts of every step and source, versions.
+"""The manifest of a training set: hashes, the counts of every step and source, versions.
 
-No time of day and no path of a machine: two builds of the same things have the same manifest, and
-its hash says so. Called by `build` and the card.
+It holds no time and no path of a machine, so two builds of the same recipe, files and code have the
+same manifest and the same hash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REBUILD = "rerun reasonrl data build RECIPE.toml, which writes it again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Hold all of it; `hash` is over the rest."""
+    """What a training set was made of; `hash` is over all other fields."""
 
     name: str
     reasonrl: str
@@ -40,20 +40,20 @@ class Manifest:
 
 def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Published]) -> Manifest:
     """Write the manifest of a finished build and return it."""
-    bare = Manifest(
+    unhashed = Manifest(
         name=recipe.name,
         reasonrl=__version__,
         recipe=_without_paths(recipe.model_dump(mode="json", exclude=HOW)),
         steps=tuple(report.counts for _, report in finished_steps(directory)),
         files=tuple(published),
     )
-    whole = {**asdict(bare), "hash": _hash(bare)}
+    whole = {**asdict(unhashed), "hash": _hash(unhashed)}
     write_atomic(directory / MANIFEST, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
     return read_manifest(directory)
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Return a build's manifest; raise CheckpointError when there is none or it was changed."""
+    """Return a build's manifest; raise CheckpointError if it is missing or was changed."""
     path = directory / MANIFEST
     if not path.exists():
         raise CheckpointError(
@@ -69,13 +69,13 @@ def read_manifest(directory: Path) -> Manifest:
     return manifest
 
 
-def _hash(bare: Manifest) -> str:
-    plain = json.dumps(asdict(bare), sort_keys=True, ensure_ascii=False)
+def _hash(unhashed: Manifest) -> str:
+    plain = json.dumps(asdict(unhashed), sort_keys=True, ensure_ascii=False)
     return sha256(plain.encode()).hexdigest()
 
 
 def _without_paths(node: Any, key: str = "") -> Any:
-    """Return a recipe's tables with file names in place of paths."""
+    """Return a recipe's tables with the last part of every path."""
     if isinstance(node, dict):
         return {key: _without_paths(value, key) for key, value in node.items()}
     if isinstance(node, list):

@@ -357,7 +357,7 @@ def test_a_damaged_file_is_named_or_harms_nothing(raw, tmp_path, name, how):
 @pytest.mark.parametrize("text", ['{"x": 1}', "\x00\x00", '{"problem": "", "answer": "1"}'])
 def test_a_source_of_which_nothing_can_be_used_is_an_error(raw, tmp_path, text):
     (raw / "math.jsonl").write_text(text)
-    with pytest.raises(DataError, match="none of the rows of train-math-deepscaler can be used"):
+    with pytest.raises(DataError, match="no row of train-math-deepscaler can be used"):
         run(recipe_of(raw), tmp_path / "out")
 
 
