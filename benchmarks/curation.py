@@ -23,8 +23,9 @@ from typing import NoReturn
 
 import psutil
 
-from reasonrl.curation.build import Build, run_build
+from reasonrl.curation.build import run_build
 from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.resume import Build
 from reasonrl.recipe.toml import parse
 
 NAMES = [

@@ -56,6 +56,7 @@ def test_a_bad_line_is_named_with_its_number_and_its_key(tmp_path):
 
 
 def test_a_record_is_read_back_as_it_was_written(tmp_path):
+    write_atomic(tmp_path / "r", "an older and longer text that is replaced as a whole")
     write_atomic(tmp_path / "r", '{"name": "ä", "n": 1}\n')
     assert record(tmp_path / "r") == Count("ä", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["r"]

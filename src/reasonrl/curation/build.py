@@ -1,22 +1,16 @@
-"""From a recipe to a training set: the steps in order, each resumed at its first unfinished chunk.
+"""From a recipe to a training set: the steps in their order.
 
     read -> clean -> answers -> dedup -> decontaminate -> difficulty -> quality -> publish
 
-`run_build` calls one function for each step. That function passes `_run_step` its settings and a
-closure `work`; `_run_step` calls `work` only if the step is not yet done with these settings on
-this input. `work` then takes the chunks from `_unfinished`, has them made, and returns the reports
-of all chunks. This module decides only the order: `steps` makes one chunk, `store` keeps it.
+`run_build` calls one function for each step. Each function names the step's settings and the work
+on its chunks; `resume` runs only the work that is not yet done.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -28,12 +22,7 @@ from reasonrl.curation.likeness.protected import load_protected
 from reasonrl.curation.likeness.semantic import find_same_meaning
 from reasonrl.curation.manifest import Manifest, write_manifest
 from reasonrl.curation.publish import check_mix, publish
-from reasonrl.curation.ratings.difficulty import (
-    OpenMeter,
-    attempts_directory,
-    keep_weights,
-    open_attempts,
-)
+from reasonrl.curation.ratings.difficulty import attempts_directory, keep_weights, open_attempts
 from reasonrl.curation.ratings.endpoint import Judges
 from reasonrl.curation.ratings.quality import (
     AGREEMENT,
@@ -42,47 +31,16 @@ from reasonrl.curation.ratings.quality import (
     votes_directory,
     write_agreement,
 )
-from reasonrl.curation.recipe import HOW, DataRecipe
+from reasonrl.curation.recipe import HOW
+from reasonrl.curation.resume import Build, all_reports
 from reasonrl.curation.rows import Candidate, Fault, digest, hash_of, read_column, write_kept
 from reasonrl.curation.sources.files import source_files
 from reasonrl.curation.sources.read import ReadJob, check_read, read_source
-from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, files_digest
-from reasonrl.curation.workers import run_all
+from reasonrl.curation.store import ChunkReport, StepFolder, StepReport, files_digest
 from reasonrl.errors import DataError
-
-Job = TypeVar("Job")
-Done = TypeVar("Done")
-Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-
-ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
-_VERSIONS = dict.fromkeys(ORDER, 2)
-"""Raise a step's number when its code changes what it keeps: builds then make that step again."""
 
 _TEXT_SETTINGS = {"allow", "max_chars"}
 """The keys of the recipe's table `clean` that the step clean uses; answers uses the other keys."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
-    """A build: its recipe and directory, its progress display, and the model that is measured.
-
-    `phase` opens a progress bar of a name and a length, `note` prints a line, and `open_meter`
-    starts the model of the step difficulty.
-    """
-
-    recipe: DataRecipe
-    directory: Path
-    phase: Phase
-    note: Callable[[str], None]
-    open_meter: OpenMeter
-
-    def folder(self, step: str) -> StepFolder:
-        return StepFolder(self.directory / STEPS / f"{ORDER.index(step) + 1}-{step}")
-
-    def run(self, name: str, work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
-        """Run `work` on every job, in parallel processes, under a progress bar."""
-        with self.phase(name, len(jobs)) as count:
-            return run_all(work, jobs, workers=self.recipe.workers, count=count)
 
 
 def run_build(build: Build) -> Manifest:
@@ -136,7 +94,7 @@ def _read(build: Build) -> StepReport:
             )
         return [report for reports in by_source for report in reports]
 
-    return _run_step(build, "read", settings, work)
+    return build.run_step("read", settings, work)
 
 
 def _clean(build: Build, before: StepReport) -> StepReport:
@@ -161,19 +119,18 @@ def _judge_rows(
     def work(folder: StepFolder) -> list[ChunkReport]:
         config = build.recipe.clean
         jobs = [
-            steps.CleanJob(chunk=chunk, config=config)
-            for chunk in _unfinished(build, folder, before)
+            steps.CleanJob(chunk=chunk, config=config) for chunk in build.unfinished(folder, before)
         ]
-        return _make_chunks(build, name, judge, jobs, before, folder)
+        return build.make_chunks(name, judge, jobs, before, folder)
 
-    return _run_step(build, name, [settings, before.counts.digest], work)
+    return build.run_step(name, [settings, before.counts.digest], work)
 
 
 def _dedup(build: Build, before: StepReport) -> StepReport:
     config = build.recipe.dedup
 
     def work(folder: StepFolder) -> list[ChunkReport]:
-        chunks = _unfinished(build, folder, before, every=True)
+        chunks = build.chunks(folder, before)
         paths = build.run("fingerprint", steps.fingerprint_chunk, chunks)
         uids, answers, lengths = _columns(chunks)
         with build.phase("compare", 1) as count:
@@ -195,9 +152,9 @@ def _dedup(build: Build, before: StepReport) -> StepReport:
             for chunk, chunk_faults in zip(chunks, faults, strict=True)
             if folder.report(chunk.key) is None
         ]
-        return _make_chunks(build, "dedup", steps.faults_chunk, jobs, before, folder)
+        return build.make_chunks("dedup", steps.faults_chunk, jobs, before, folder)
 
-    return _run_step(build, "dedup", [config.model_dump(mode="json"), before.counts.digest], work)
+    return build.run_step("dedup", [config.model_dump(mode="json"), before.counts.digest], work)
 
 
 def _decontaminate(
@@ -208,12 +165,10 @@ def _decontaminate(
     def work(folder: StepFolder) -> list[ChunkReport]:
         protected_path = folder.directory / f"protected-{digest(protected)}.parquet"
         write_kept(protected_path, protected)
-        chunks = _unfinished(build, folder, before)
+        chunks = build.unfinished(folder, before)
         if not protected:
             unchanged = [steps.FaultsJob(chunk=chunk, faults={}) for chunk in chunks]
-            return _make_chunks(
-                build, "decontaminate", steps.faults_chunk, unchanged, before, folder
-            )
+            return build.make_chunks("decontaminate", steps.faults_chunk, unchanged, before, folder)
         build.run("fingerprint", steps.fingerprint_chunk, chunks)
         jobs = [
             steps.ProtectedJob(
@@ -224,10 +179,10 @@ def _decontaminate(
             )
             for chunk in chunks
         ]
-        return _make_chunks(build, "decontaminate", steps.decontaminate_chunk, jobs, before, folder)
+        return build.make_chunks("decontaminate", steps.decontaminate_chunk, jobs, before, folder)
 
     settings = [config.model_dump(mode="json"), digest(protected), before.counts.digest]
-    return _run_step(build, "decontaminate", settings, work)
+    return build.run_step("decontaminate", settings, work)
 
 
 def _difficulty(build: Build, before: StepReport) -> StepReport:
@@ -236,7 +191,7 @@ def _difficulty(build: Build, before: StepReport) -> StepReport:
         return before
 
     def work(folder: StepFolder) -> list[ChunkReport]:
-        chunks = _unfinished(build, folder, before)
+        chunks = build.unfinished(folder, before)
         with (
             build.open_meter(config) as meter,
             build.phase("difficulty", before.counts.n_kept) as count,
@@ -248,10 +203,10 @@ def _difficulty(build: Build, before: StepReport) -> StepReport:
             with open_attempts(directory) as attempts:
                 for chunk in chunks:
                     steps.difficulty_chunk(chunk, config, meter, attempts, directory, count)
-        return _all_reports(folder, before)
+        return all_reports(folder, before)
 
     settings = config.model_dump(mode="json", exclude=HOW["difficulty"])
-    return _run_step(build, "difficulty", [settings, build.recipe.seed, before.counts.digest], work)
+    return build.run_step("difficulty", [settings, build.recipe.seed, before.counts.digest], work)
 
 
 def _quality(build: Build, before: StepReport) -> StepReport:
@@ -262,16 +217,16 @@ def _quality(build: Build, before: StepReport) -> StepReport:
     def work(folder: StepFolder) -> list[ChunkReport]:
         judges, votes = Judges(config), votes_directory(build.directory, config)
         with build.phase("judge", before.counts.n_kept) as count:
-            for chunk in _unfinished(build, folder, before):
+            for chunk in build.unfinished(folder, before):
                 steps.quality_chunk(chunk, config, judges, votes, count)
         agreed = agreement(
             vote for key in before.chunks for vote in read_votes(votes / f"{key}.jsonl")
         )
         write_agreement(build.directory, agreed)
-        return _all_reports(folder, before)
+        return all_reports(folder, before)
 
     settings = config.model_dump(mode="json", exclude=HOW["quality"])
-    return _run_step(build, "quality", [settings, before.counts.digest], work)
+    return build.run_step("quality", [settings, before.counts.digest], work)
 
 
 def _drop_other_steps(build: Build) -> None:
@@ -284,63 +239,6 @@ def _drop_other_steps(build: Build) -> None:
         shutil.rmtree(build.folder(name).directory, ignore_errors=True)
     if build.recipe.quality is None:
         (build.directory / AGREEMENT).unlink(missing_ok=True)
-
-
-# What all steps share.
-
-
-def _run_step(
-    build: Build,
-    name: str,
-    settings: object,
-    work: Callable[[StepFolder], list[ChunkReport]],
-) -> StepReport:
-    """Return the report of a step, and do its `work` first unless it is done.
-
-    A step is done when its folder was finished by the same code version with the same settings,
-    which include the digest of its input.
-    """
-    folder, identity = build.folder(name), hash_of([name, _VERSIONS[name], settings])
-    if (done := folder.done_as(identity)) is not None:
-        return done
-    folder.begin(identity)
-    report = folder.finish(name, identity, work(folder))
-    counts = report.counts
-    reasons = f" ({counts.why()})" if counts.n_dropped else ""
-    noted = f"; {counts.noted()}" if counts.noted() else ""
-    build.note(f"{name}: {counts.n_kept:,} kept, {counts.n_dropped:,} dropped{reasons}{noted}")
-    return report
-
-
-def _unfinished(
-    build: Build, folder: StepFolder, before: StepReport, *, every: bool = False
-) -> list[steps.Chunk]:
-    """Return the chunks of a step that have no report yet; with `every`, all of its chunks."""
-    earlier = build.folder(before.counts.name).directory
-    return [
-        steps.Chunk(folder=folder.directory, key=key, source=earlier)
-        for key in before.chunks
-        if every or folder.report(key) is None
-    ]
-
-
-def _make_chunks(
-    build: Build,
-    name: str,
-    work: Callable[[Job], ChunkReport],
-    jobs: Sequence[Job],
-    before: StepReport,
-    folder: StepFolder,
-) -> list[ChunkReport]:
-    """Run `work` on the jobs, which are the unfinished chunks; return `_all_reports`."""
-    build.run(name, work, jobs)
-    return _all_reports(folder, before)
-
-
-def _all_reports(folder: StepFolder, before: StepReport) -> list[ChunkReport]:
-    """Return the reports of all chunks of a step, in order, whichever process made them."""
-    reports = [folder.report(key) for key in before.chunks]
-    return [report for report in reports if report is not None]
 
 
 def _columns(chunks: Sequence[steps.Chunk]) -> tuple[list[str], list[str], list[int]]:
