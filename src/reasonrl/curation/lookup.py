@@ -31,7 +31,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """A problem, the step that dropped it (None if kept), and the rows dropped as its copies."""
+    """A problem, the step that dropped it (None if kept), and the rows too similar to it."""
 
     candidate: Candidate
     end: Seen | None
