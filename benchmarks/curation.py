@@ -1,10 +1,10 @@
 """Time the data pipeline on generated rows: `python -m benchmarks.curation [--rows N ...]`.
 
-Rows are stories with numbers, half of them with a worked solution; one in ten repeats an earlier
-one, as it is, with other numbers or reworded. They are read, cleaned, compared with their
-solutions, deduplicated, decontaminated against 500 generated test problems, and published. Prints
-seconds of every size, the largest memory of the process and its workers together, and the ratio of
-time to rows against the first size.
+Rows are stories with numbers, half of them with a worked solution. Every tenth row repeats an
+earlier row: unchanged, with other numbers, or reworded. The rows are read, cleaned, compared with
+their solutions, deduplicated, decontaminated against 500 generated test problems, and published.
+Prints, for each size, the seconds, the largest memory of the process and its workers together, and
+the time for a row relative to the first size.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from typing import NoReturn
 
 import psutil
 
-from reasonrl.curation.build import Build, build
+from reasonrl.curation.build import run_build
 from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.resume import Build
 from reasonrl.recipe.toml import parse
 
 NAMES = [
@@ -98,14 +99,14 @@ FILLERS = (
 
 
 def rows(n: int, seed: int) -> Iterator[dict[str, str]]:
-    """Yield n rows of a story each; every tenth repeats one of the last thousand."""
+    """Yield n rows, each a story; every tenth repeats one of the last thousand rows."""
     draw = random.Random(seed)
     recent: list[dict[str, str]] = []
-    for place in range(n):
-        row = _repeated(draw, recent) if place % 10 == 9 else _story(draw)
+    for index in range(n):
+        row = _repeated(draw, recent) if index % 10 == 9 else _story(draw)
         recent = [*recent[-999:], row] if len(recent) < 1000 else recent
         if len(recent) == 1000:
-            recent[place % 1000] = row
+            recent[index % 1000] = row
         yield row
 
 
@@ -139,7 +140,7 @@ def _repeated(draw: random.Random, recent: list[dict[str, str]]) -> dict[str, st
 
 
 def run(n: int, directory: Path, workers: int) -> tuple[float, float, dict[str, float]]:
-    """Return seconds, MiB and the seconds of each phase of one build of n rows."""
+    """Build a set of n rows; return its seconds, its MiB, and the seconds of each phase."""
     raw, protected = directory / f"{n}.jsonl", directory / "protected.jsonl"
     with raw.open("w") as file:
         for row in rows(n, seed=1):
@@ -166,7 +167,7 @@ def run(n: int, directory: Path, workers: int) -> tuple[float, float, dict[str, 
 
     start = time.perf_counter()
     with _peak() as peak:
-        build(Build(recipe=recipe, directory=out, phase=phase, note=print, open_meter=_nobody))
+        run_build(Build(recipe=recipe, directory=out, phase=phase, note=print, open_meter=_nobody))
     seconds = time.perf_counter() - start
     shutil.rmtree(out)
     return seconds, peak[0], phases
@@ -185,9 +186,9 @@ def _peak() -> Iterator[list[float]]:
         me = psutil.Process()
         while not stop.wait(0.2):
             total = 0
-            for one in (me, *me.children(recursive=True)):
+            for process in (me, *me.children(recursive=True)):
                 try:
-                    total += one.memory_full_info().pss
+                    total += process.memory_full_info().pss
                 except psutil.Error:
                     continue
             most[0] = max(most[0], total / (1 << 20))

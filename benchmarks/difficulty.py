@@ -1,9 +1,10 @@
 """How hard are 500 problems for a small model? `python -m benchmarks.difficulty --data DIR`.
 
-Measured as a data recipe does, at temperature 1, with SmolLM2-135M and the random model `tiny`: 16
-attempts at 500 sums, 4 (two cores do no more in half an hour) at 250 problems each of GSM8K and
-MATH. Prints how many problems were never, sometimes and always solved, and what leaving early
-saved. `--out DIR` keeps the samples: the command goes on where it was stopped.
+Measures like a data recipe, at temperature 1, with SmolLM2-135M and the random model `tiny`: 16
+attempts at 500 sums, and 4 attempts (all that two cores manage in half an hour) at 250 problems
+each of GSM8K and MATH. Prints how many problems were never, sometimes and always solved, and how
+many attempts early stopping saved. `--out DIR` keeps the samples, so that a stopped command
+continues when it is rerun.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def words(data: Path) -> list[dict[str, object]]:
 def recipe_of(
     name: str, model: str, sources: Sequence[dict[str, object]], attempts: int, tokens: int
 ) -> DataRecipe:
-    """Return a recipe that measures all problems of some sources, and drops none before."""
+    """Return a recipe that measures all problems of the sources and drops none before that."""
     tables = {
         "name": name,
         "source": sources,
@@ -71,37 +72,40 @@ def recipe_of(
 
 
 def counts(directory: Path) -> list[tuple[int, int]]:
-    """Return the right and judged attempts of every problem that was measured."""
+    """Return the right and judged attempts of each measured problem."""
     folder, report = finished_steps(directory)[-1]
     rows: list[Candidate] = []
     for key in report.chunks:
         rows += read_kept(folder.kept(key))
-        rows += [one.candidate for one in read_dropped(folder.dropped(key))]
-    found = [json.loads(row.rollouts) for row in rows if row.rollouts]
-    return [tuple(next(iter(one.values()))) for one in found]
+        rows += [row.candidate for row in read_dropped(folder.dropped(key))]
+    by_model = [json.loads(row.rollouts) for row in rows if row.rollouts]
+    return [tuple(next(iter(counted.values()))) for counted in by_model]
 
 
 def line(manifest: Manifest, directory: Path, attempts: int, seconds: float) -> str:
-    """Return what was found, as the cells of a table."""
-    found = counts(directory)
-    never = sum(right == 0 for right, _ in found)
-    always = sum(right == judged for right, judged in found)
+    """Return the results as the cells of a table."""
+    measured = counts(directory)
+    n = len(measured)
+    never = sum(right == 0 for right, _ in measured)
+    always = sum(right == judged for right, judged in measured)
     samples = manifest.steps[-1].notes["samples"]
-    mean = sum(right / judged for right, judged in found) / len(found)
-    low, high = share_of(len(found) - never - always, len(found)).ci95
+    mean = sum(right / judged for right, judged in measured) / n
+    low, high = share_of(n - never - always, n).ci95
     return (
-        f"{len(found)} | {never} | {len(found) - never - always} | {always} | "
-        f"{low:.3f} to {high:.3f} | {mean:.3f} | {samples:,} of {attempts * len(found):,} | "
+        f"{n} | {never} | {n - never - always} | {always} | "
+        f"{low:.3f} to {high:.3f} | {mean:.3f} | {samples:,} of {attempts * n:,} | "
         f"{seconds:.0f}"
     )
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--out", type=Path, help="where samples are kept; nowhere if left out")
-    arguments.add_argument("--tokens", type=int, default=128, help="of an answer to a word problem")
+    arguments.add_argument(
+        "--tokens", type=int, default=128, help="limit of an answer to a word problem"
+    )
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         out = given.out or Path(scratch)

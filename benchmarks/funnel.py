@@ -1,7 +1,8 @@
 """From four raw sources to a training set: `python -m benchmarks.funnel --data DIR [--out DIR]`.
 
-Builds recipes/data/four-sources.toml from files below DIR. Prints what every step kept of every
-source, why the rest went, and the seconds. With `--meaning` duplicates are sought by meaning too.
+Builds recipes/data/four-sources.toml from files below DIR. Prints how many rows each step kept of
+each source, the reasons of the dropped rows, and the seconds. With `--meaning` it searches for
+duplicates by meaning too.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ FILES = {
 def recipe_of(data: Path, **more: Any) -> DataRecipe:
     """Return the recipe with files below a directory in place of the hub's."""
     tables = read_tables(RECIPE) | more
-    for one in [*tables["source"], *tables["protected"]]:
-        one["path"] = str(data / FILES[one["type"]])
+    for source in [*tables["source"], *tables["protected"]]:
+        source["path"] = str(data / FILES[source["type"]])
     return parse(DataRecipe, tables, where=RECIPE.name)
 
 
 def embedding(into: Path) -> Path:
-    """Make a model2vec directory of the 32,000 vectors that WordLlama's wheel holds (MIT)."""
+    """Make a model2vec directory from the 32,000 vectors in WordLlama's wheel (MIT)."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(into)]
     subprocess.run([*command, "wordllama==0.4.0.post1"], check=True)
     (wheel,) = into.glob("*.whl")
@@ -66,7 +67,7 @@ def embedding(into: Path) -> Path:
 
 
 def print_funnel(manifest: Manifest) -> None:
-    """Print what every step kept of every source, and the reasons of what it dropped."""
+    """Print how many rows each step kept of each source, and the reasons of its dropped rows."""
     names = list(manifest.steps[0].kept)
     print(f"| step | {' | '.join(names)} | all | dropped |")
     print("|---|" + "---|" * (len(names) + 2))
@@ -76,10 +77,10 @@ def print_funnel(manifest: Manifest) -> None:
 
 
 def main() -> None:
-    """Build and print."""
+    """Build the training set and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True)
-    arguments.add_argument("--out", type=Path, help="where it is kept; nowhere if left out")
+    arguments.add_argument("--out", type=Path, help="where the build is kept; nowhere if left out")
     arguments.add_argument("--meaning", action="store_true", help="duplicates by meaning as well")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

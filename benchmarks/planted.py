@@ -1,9 +1,9 @@
 """How many altered copies does the pipeline find? `python -m benchmarks.planted --data DIR`.
 
-Of the problems of GSM8K, MATH and past AIMEs 1,000 altered copies of every kind are planted, one
-kind at a time, among the problems themselves (duplicates), and 1,000 of AIME 2024, AIME 2025 and
-MATH-500 (contaminations). The copies are made by `benchmarks.planting`, which knows nothing of how
-they are looked for. A "lookalike" asks another thing, so none is a duplicate.
+Plants 1,000 altered copies of each kind, one kind at a time: copies of problems of GSM8K, MATH and
+past AIMEs among these problems (duplicates), and copies of problems of AIME 2024, AIME 2025 and
+MATH-500 (contaminations). `benchmarks.planting` makes the copies and does not know how they are
+searched. A "lookalike" asks a different question, so no lookalike is a duplicate.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SOURCES = ("aime", "math", "gsm8k")
 
 
 def read(data: Path, scratch: Path) -> list[Candidate]:
-    """Return all raw problems."""
+    """Return all raw problems that have an answer."""
     rows: list[Candidate] = []
     for number, kind in enumerate(SOURCES):
         folder = StepFolder(scratch / kind)
@@ -45,32 +45,32 @@ def read(data: Path, scratch: Path) -> list[Candidate]:
 
 
 def duplicates(rows: Sequence[Candidate]) -> None:
-    """Print a line for every kind of copy."""
+    """Print a line for each kind of copy."""
     config = DedupConfig()
     texts = [(row.problem, row.answer) for row in rows]
     known = fingerprint(text for text, _ in texts)
-    before = find_duplicates(
+    natural = find_duplicates(
         known, [answer for _, answer in texts], near=config.near, renumbered=config.renumbered
     )
-    texts = [text for place, text in enumerate(texts) if place not in before]
+    texts = [text for row, text in enumerate(texts) if row not in natural]
     known = fingerprint(text for text, _ in texts)
     print(f"duplicates among {len(texts):,} problems")
     print("| kind | planted | found | as | others dropped |\n|---|---|---|---|---|")
     for kind in KINDS:
         planted = plant(texts, kind, N, seed=1)
-        found = find_duplicates(
-            joined([known, fingerprint(one.text for one in planted)]),
-            [answer for _, answer in texts] + [one.answer for one in planted],
+        matches = find_duplicates(
+            joined([known, fingerprint(copy.text for copy in planted)]),
+            [answer for _, answer in texts] + [copy.answer for copy in planted],
             near=config.near,
             renumbered=config.renumbered,
         )
-        ways = Counter(match.reason.value for row, match in found.items() if row >= len(texts))
-        others = sum(row < len(texts) for row in found)
+        ways = Counter(match.reason.value for row, match in matches.items() if row >= len(texts))
+        others = sum(row < len(texts) for row in matches)
         print(f"| {kind} | {N} | {sum(ways.values())} | {_ways(ways)} | {others} |")
 
 
 def contaminations(protected: Sequence[Candidate], rows: Sequence[Candidate]) -> None:
-    """Print a line for every kind of copy, and one for the problems nobody planted."""
+    """Print a line for each kind of copy, and a line for the real problems."""
     texts = [(row.problem, row.answer) for row in protected]
     index = ProtectedIndex(
         fingerprint(text for text, _ in texts),
@@ -81,8 +81,10 @@ def contaminations(protected: Sequence[Candidate], rows: Sequence[Candidate]) ->
     print("| kind | planted | found | of its own original | as |\n|---|---|---|---|---|")
     for kind in KINDS:
         planted = _many(texts, kind)
-        hits = index.hits(fingerprint(one.text for one in planted), [one.answer for one in planted])
-        own = sum(planted[hit.row].of == hit.protected for hit in hits)
+        hits = index.hits(
+            fingerprint(copy.text for copy in planted), [copy.answer for copy in planted]
+        )
+        own = sum(planted[hit.row].original == hit.protected for hit in hits)
         ways = Counter(hit.how for hit in hits)
         print(f"| {kind} | {len(planted)} | {len(hits)} | {own} | {_ways(ways)} |")
     natural = index.hits(fingerprint(row.problem for row in rows), [row.answer for row in rows])
@@ -91,11 +93,11 @@ def contaminations(protected: Sequence[Candidate], rows: Sequence[Candidate]) ->
 
 
 def _many(texts: Sequence[tuple[str, str]], kind: str) -> list[Planted]:
-    """Return N copies of few originals: some of each seed."""
-    found: list[Planted] = []
+    """Return N copies of few originals: a tenth of the copies with each of ten seeds."""
+    copies: list[Planted] = []
     for seed in range(1, 11):
-        found += plant(texts, kind, N // 10, seed=seed)
-    return found
+        copies += plant(texts, kind, N // 10, seed=seed)
+    return copies
 
 
 def _ways(ways: Counter[str]) -> str:

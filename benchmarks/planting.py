@@ -1,11 +1,12 @@
-"""Altered copies of mathematics problems, to be found or to be left alone by a deduplicator.
+"""Altered copies of mathematics problems, which a deduplicator must find or leave alone.
 
-Every kind but `lookalike` is a copy; a lookalike asks another thing in almost the same words.
-Tables say what turns into what, a seeded generator which of it and where. `[asy]` drawings stay.
+Every kind except `lookalike` is a copy; a lookalike asks a different question in almost the same
+words. Tables list the possible changes; a seeded generator draws which changes are made and where.
+`[asy]` drawings stay unchanged.
 
-A table's entries apply to words after a `w`, to formulas after an `f`, to both after a `b`. `a / b`
-may each become the other, `a -> b / c` goes one way. What is found is a pattern of whole words, %M
-any formula in it; in what comes instead %_ is a space.
+The entries of a table apply to words after a `w`, to formulas after an `f`, to both after a `b`. In
+`a / b` each may become the other, `a -> b / c` goes one way. The left side is a pattern of whole
+words, in which %M matches any formula; on the right side %_ is a space.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-Rule = tuple[str, re.Pattern[str], list[str]]  # where it may be found, what, what comes instead
-ALL = 1000  # places
+Rule = tuple[str, re.Pattern[str], list[str]]
+"""Where a rule applies (`w`, `f` or `b`), the pattern it replaces, and the replacements."""
+ALL = 1000
+"""More matches than any problem has."""
 
 DRAWING = re.compile(r"(?s)(\[asy\].*?(?:\[/asy\]|\Z))")
 FORMULA = re.compile(
@@ -44,7 +47,7 @@ NOTES = "({y} AIME, Problem {m}) | ({p} points) | [{p}] | (AHSME {y}) | AIME {y}
 
 
 def table(entries: str) -> list[Rule]:
-    """Read a table as the module's docstring describes it."""
+    """Return the rules of a table in the notation of the module's docstring."""
     entries = re.sub(r"\\u(\w{4})", lambda code: chr(int(code[1], 16)), entries)
     where, rules = "", []
     for entry in re.split(r" ; |\n +", entries.replace("%M", r"(\$[^$]{1,60}\$)").strip()):
@@ -52,13 +55,13 @@ def table(entries: str) -> list[Rule]:
             where, entry = entry[0], entry[2:]
         source, one_way, target = entry.partition(" -> ")
         members = [source] if one_way else source.split(" / ")
-        templates = [one.replace("%_", " ") for one in (target or source).split(" / ")]
+        templates = [template.replace("%_", " ") for template in (target or source).split(" / ")]
         rules.append((where, re.compile("|".join(map(whole_words, members))), templates))
     return rules
 
 
 def whole_words(source: str) -> str:
-    """Keep a pattern from matching inside words; a small first letter stands for both cases."""
+    """Return a pattern that matches whole words only; a small first letter matches both cases."""
     start = r"(?<![\w\\-])" if source[0].isalpha() else ""
     first = f"[{source[0].upper()}{source[0]}]" if source[0].islower() else source[0]
     return start + first + source[1:] + (r"(?![A-Za-z])" if source[-2:].isalpha() else "")
@@ -141,45 +144,45 @@ OPPOSITES = table(r"""w maximum / minimum ; smallest / largest ; at least / at m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """One altered copy, its answer, and the index of the problem it was made of."""
+    """An altered copy, its answer, and the index of the original problem."""
 
     text: str
     answer: str
     kind: str
-    of: int
+    original: int
 
 
 def plant(problems: Sequence[tuple[str, str]], kind: str, n: int, *, seed: int) -> list[Planted]:
-    """Alter `n` different ones of the problems, (text, answer), that allow this kind of change."""
+    """Return altered copies of `n` different problems, (text, answer), that allow this change."""
     order = Random(f"{seed} {kind}").sample(range(len(problems)), len(problems))
     planted: list[Planted] = []
     while len(planted) < n:
         if not order:
             raise ValueError(f"only {len(planted)} of these problems can be {kind}, not {n}")
-        of = order.pop()
-        rng = Random(f"{seed} {kind} {of}")
-        text, answer = problems[of]
+        original = order.pop()
+        rng = Random(f"{seed} {kind} {original}")
+        text, answer = problems[original]
         altered = MAKERS[kind](text, rng)
         if altered is not None and altered != text:
             answer = {"renumbered": "", "lookalike": another(answer, rng)}.get(kind, answer)
-            planted.append(Planted(text=altered, answer=answer, kind=kind, of=of))
+            planted.append(Planted(text=altered, answer=answer, kind=kind, original=original))
     return planted
 
 
 def another(answer: str, rng: Random) -> str:
-    """Change the last digit of an answer; one without digits becomes a number."""
+    """Change the last digit of an answer; an answer without digits becomes a number."""
     last = r"\d(?=\D*\Z)"
     changed = re.sub(last, lambda old: rng.choice("123456789".replace(old[0], "")), answer)
     return changed if changed != answer else str(rng.randint(2, 99))
 
 
 def verbatim(text: str, rng: Random) -> str:
-    """Copy it by way of another source: other white space, quotes and dashes."""
+    """Copy a problem as another source prints it: other white space, quotes and dashes."""
     return several(text, SOURCES, rng, rng.randint(1, 4), rng.choice((2, ALL)))[0]
 
 
 def latex(text: str, rng: Random) -> str | None:
-    """Typeset it otherwise; where there are no formulas, amounts become formulas first."""
+    """Typeset a problem differently; without formulas, its amounts become formulas first."""
     if re.search(r"\\(?:text\w*|mbox|emph)\{[^{}]*(?<!\\)\$", text):  # a formula within a formula
         return None
     plain = not TYPESET.search(text)
@@ -190,40 +193,43 @@ def latex(text: str, rng: Random) -> str | None:
 
 
 def relabelled(text: str, rng: Random) -> str:
-    """Put a collection's label before it, a note on its source after it, or both."""
+    """Put a collection's label before a problem, a note on its source after it, or both."""
     known = {"n": rng.randint(1, 60), "m": rng.randint(1, 15), "c": rng.randint(1, 12)}
     known |= {"p": rng.choice((3, 4, 5, 8, 10, 15, 20)), "y": rng.randint(1983, 2023)}
-    label, note = (rng.choice(one.split("|")).strip().format(**known) for one in (LABELS, NOTES))
+    label, note = (
+        rng.choice(forms.split("|")).strip().format(**known) for forms in (LABELS, NOTES)
+    )
     space = "\n\n" if label.startswith("#") else rng.choice((" ", " ", "\n", "\n\n"))
     before, after = label + space + text, text + space + note
     return rng.choice((before, before, after, before + space + note))
 
 
 def renumbered(text: str, rng: Random) -> str | None:
-    """Give it other numbers, equal ones for equal ones, in the same order of size if it can be."""
-    numerals = [found[0] for found in NUMERAL.finditer(text) if not found["kept"]]
-    replaced = sorted(dict.fromkeys(one for one in numerals if rng.random() < 0.85), key=size)
+    """Give a problem other numbers, equal numbers for equal numbers, if possible in the same order
+    of size."""
+    numerals = [match[0] for match in NUMERAL.finditer(text) if not match["kept"]]
+    replaced = sorted(dict.fromkeys(old for old in numerals if rng.random() < 0.85), key=size)
     for _ in range(30):
-        now = {one: of_similar_size(one, rng) for one in replaced}
-        sizes = [size(one) for one in now.values()]
+        now = {old: of_similar_size(old, rng) for old in replaced}
+        sizes = [size(new) for new in now.values()]
         if sizes == sorted(set(sizes)):
             break
-    changed = sum(one != now.get(one, one) for one in numerals)
+    changed = sum(old != now.get(old, old) for old in numerals)
     if DRAWING.search(text) or 2 * changed < max(1, len(NUMERAL.findall(text))):
         return None
-    return NUMERAL.sub(lambda found: found["kept"] or now.get(found[0], found[0]), text)
+    return NUMERAL.sub(lambda match: match["kept"] or now.get(match[0], match[0]), text)
 
 
 def size(numeral: str) -> float:
-    """Read a number as it is typeset."""
+    """Return the value of a typeset number."""
     return float(re.sub(r"[^\d.]", "", numeral))
 
 
 def of_similar_size(numeral: str, rng: Random) -> str:
-    """Change a number but 0 to one with as many digits, as round as it was."""
+    """Return another number with as many digits and as round; 0 stays 0."""
     digits = re.sub(r"\D", "", numeral)
     new = value = int(digits)
-    unit = [1, *(one for one in (5, 10, 100) if value % one == 0 and value >= 4 * one)][-1]
+    unit = [1, *(step for step in (5, 10, 100) if value % step == 0 and value >= 4 * step)][-1]
     below = min(value // (2 * unit), (value - 10 ** (len(str(value)) - 1)) // unit)
     above = min(value + value // 2 + 3, 10 ** len(str(value)))
     while value and new == value:
@@ -233,7 +239,7 @@ def of_similar_size(numeral: str, rng: Random) -> str:
 
 
 def reworded(text: str, rng: Random) -> str | None:
-    """Change about a word in 6 to 12, and none of the mathematics."""
+    """Change about one word in 6 to 12, and nothing of the mathematics."""
     words = len(re.findall(r"(?<![\\\w])[A-Za-z]{2,}", DRAWING.sub("", text)))
     wanted = max(2, round(words / rng.uniform(6, 12)))
     names: list[Rule] = []
@@ -248,15 +254,15 @@ def reworded(text: str, rng: Random) -> str | None:
 
 
 def lookalike(text: str, rng: Random) -> str | None:
-    """Change what is asked or told at one place, in the last question rather than before it."""
-    start = max((found.start() for found in QUESTION.finditer(text)), default=0)
+    """Change the question or the facts at one position, mostly within the last question."""
+    start = max((match.start() for match in QUESTION.finditer(text)), default=0)
     told, asked = (set(re.findall(r"\w+", part)) for part in (text, text[start:]))
     swaps: list[Rule] = [
-        ("w", re.compile(rf"\b{one}\b"), [other])
+        ("w", re.compile(rf"\b{old}\b"), [new])
         for sort in (f"{MEN} {WOMEN}", *SORTS.split("|"))
-        for one in sort.split()
-        for other in sort.split()
-        if one in asked and other in told - asked
+        for old in sort.split()
+        for new in sort.split()
+        if old in asked and new in told - asked
     ]
     rules = rng.sample(swaps + OPPOSITES, len(swaps + OPPOSITES))
     for rule in sorted(rules, key=lambda rule: rule[0] == "f"):
@@ -268,7 +274,10 @@ def lookalike(text: str, rng: Random) -> str | None:
 
 
 def several(text: str, rules: list[Rule], rng: Random, wanted: int, most: int) -> tuple[str, int]:
-    """Apply rules, drawn at random, until as many as wanted have changed the text; count them."""
+    """Apply rules in random order until `wanted` of them changed the text; return their number too.
+
+    A rule is applied to at most `most` of its matches.
+    """
     done = 0
     for rule in rng.sample(rules, len(rules)):
         if done == wanted:
@@ -279,19 +288,20 @@ def several(text: str, rules: list[Rule], rng: Random, wanted: int, most: int) -
 
 
 def substituted(text: str, rule: Rule, rng: Random, most: int) -> str:
-    """Apply a rule at no more than `most` of its places."""
+    """Apply a rule to at most `most` of its matches."""
     where, pattern, templates = rule
     parts = (FORMULA if where != "b" and TYPESET.search(text) else DRAWING).split(text)
-    here = [i for i in range(where == "f", len(parts), 2) if not parts[i].startswith("[asy]")]
-    places = [(i, found) for i in here for found in pattern.finditer(parts[i])]
-    chosen = sorted(rng.sample(range(len(places)), min(most, len(places))), reverse=True)
+    allowed = [i for i in range(where == "f", len(parts), 2) if not parts[i].startswith("[asy]")]
+    matches = [(i, match) for i in allowed for match in pattern.finditer(parts[i])]
+    # Replaced from the end, so that the positions of earlier matches stay right.
+    chosen = sorted(rng.sample(range(len(matches)), min(most, len(matches))), reverse=True)
     order = rng.sample(templates, len(templates))
-    for i, found in (places[one] for one in chosen):
-        news = [found.expand(template) for template in order]
-        if found[0][:1].isupper():
+    for i, match in (matches[index] for index in chosen):
+        news = [match.expand(template) for template in order]
+        if match[0][:1].isupper():
             news = [new[:1].upper() + new[1:] for new in news]
-        new = next((new for new in news if new != found[0]), found[0])
-        parts[i] = parts[i][: found.start()] + new + parts[i][found.end() :]
+        new = next((new for new in news if new != match[0]), match[0])
+        parts[i] = parts[i][: match.start()] + new + parts[i][match.end() :]
     return "".join(parts)
 
 

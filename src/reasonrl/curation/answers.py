@@ -1,7 +1,7 @@
-"""Hold a problem's answer against its own solution: the text's, or the reference program's.
+"""Compare a problem's answer with its own solution: a worked text, or a reference program.
 
-The report keeps a problem only if the answer found in its solution equals the given one, and a
-program's tests only if the given solution passes all of them. Called by `steps`.
+The report keeps a problem only if the answer extracted from its solution equals the given answer,
+and a program's tests only if the given solution passes all of them.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from reasonrl.verify.code.verdict import Program, ProgramJudge
 from reasonrl.verify.extract import last_box
 from reasonrl.verify.math.answer import judge_fast, read_golds
 
-_DEADLINE_S = 10.0  # of one answer: what is kept must not depend on how busy a machine is
+_DEADLINE_S = 10.0
+"""For each answer. It is generous, because the kept rows must not depend on a machine's load."""
 _FINAL = re.compile(
     r"answer(?: is|:)\s*:?\s*\**\s*(\$[^$\n]{1,200}\$|[^\s$][^\n$.;]{0,60})", re.IGNORECASE
 )
-_PROGRAMS = 3  # given programs that are tried until one passes
+_PROGRAMS = 3  # reference programs of a problem that are tried until one passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """Hold the faults of some candidates, None where there is none, and how many were compared."""
+    """The faults of candidates, None for a candidate without fault, and the number compared."""
 
     faults: list[Fault | None]
     compared: int
 
 
 def check_answers(candidates: Sequence[Candidate], config: CleanConfig) -> Checked:
-    """Hold answers against solutions; processes that this takes have ended when it returns."""
+    """Compare answers with solutions; its worker processes have ended when it returns."""
     finals = {
-        place: final
-        for place, one in enumerate(candidates)
-        if config.solutions != "ignore" and not one.is_code
-        if (final := _final_answer(one.solution))
+        index: final
+        for index, row in enumerate(candidates)
+        if config.solutions != "ignore" and not row.is_code
+        if (final := _final_answer(row.solution))
     }
     options = CodeOptions(problem_s=config.reference_s, stop_early=True)
     with (
@@ -49,72 +50,74 @@ def check_answers(candidates: Sequence[Candidate], config: CleanConfig) -> Check
         closing(ProgramJudge(options, workers=1)) as programs,
     ):
         verdicts = verifier.verify_batch(
-            [_item(candidates[place], final) for place, final in finals.items()]
+            [_item(candidates[index], final) for index, final in finals.items()]
         )
         judged = dict(zip(finals, verdicts, strict=True))
         faults = [
-            _reference_fault(one, config, programs)
-            if one.is_code
-            else _solution_fault(judged[place])
-            if place in judged
-            else _missing(one, config)
-            for place, one in enumerate(candidates)
+            _reference_fault(row, config, programs)
+            if row.is_code
+            else _solution_fault(judged[index])
+            if index in judged
+            else _missing(row, config)
+            for index, row in enumerate(candidates)
         ]
     runs = config.references == "run"
-    references = sum(one.is_code and runs and bool(one.solution) for one in candidates)
+    references = sum(row.is_code and runs and bool(row.solution) for row in candidates)
     return Checked(faults=faults, compared=len(finals) + references)
 
 
-def _missing(one: Candidate, config: CleanConfig) -> Fault | None:
+def _missing(row: Candidate, config: CleanConfig) -> Fault | None:
     if config.solutions != "required":
         return None
-    detail = "it marks no final answer" if one.solution.strip() else "the source gives none"
+    detail = "it marks no final answer" if row.solution.strip() else "the source gives none"
     return Fault(reason=Reason.NO_SOLUTION, detail=detail)
 
 
-def _reference_fault(one: Candidate, config: CleanConfig, judge: ProgramJudge) -> Fault | None:
+def _reference_fault(row: Candidate, config: CleanConfig, judge: ProgramJudge) -> Fault | None:
     if config.references != "run":
         return None
-    programs = _programs(one.solution)
+    programs = _programs(row.solution)
     if not programs:
         return Fault(reason=Reason.NO_SOLUTION, detail="no reference program")
     verdicts: list[Verdict] = []
     for code in programs[:_PROGRAMS]:
-        verdicts += judge.judge([Program(code=code, answer=one.answer)], None)
+        verdicts += judge.judge([Program(code=code, answer=row.answer)], None)
         if verdicts[-1].status is Status.PASS:
             return None
-    unjudged = [one for one in verdicts if one.reward is None]
+    unjudged = [verdict for verdict in verdicts if verdict.reward is None]
     shown = (unjudged or verdicts)[0]
     reason = Reason.NOT_JUDGED if unjudged else Reason.REFERENCE_FAILS
     return Fault(reason=reason, detail=f"{shown.status}: {shown.reason}"[:200])
 
 
 def is_tests(answer: str) -> bool:
-    """Say whether an answer key holds the tests of a program."""
+    """Return whether an answer key holds the tests of a program."""
     return answer.startswith("{")
 
 
-def is_same_answer(one: str, two: str) -> bool | None:
-    """Say whether two answer keys of mathematics accept each other, None if that is undecided.
+def is_same_answer(left: str, right: str) -> bool | None:
+    """Return whether two answer keys of mathematics accept each other, None if undecided.
 
-    Decided without algebra, so that millions of pairs can be asked for. Keys with tests are texts.
+    It uses no algebra, so that millions of pairs can be compared. Keys that hold the tests of a
+    program are compared as texts only: different tests do not contradict each other.
     """
-    if one == two:
+    if left == right:
         return True
-    if is_tests(one) or is_tests(two):  # other tests of a program do not contradict
+    if is_tests(left) or is_tests(right):
         return None
     findings = [
-        judge_fast(gold, answer.text) for gold in read_golds(one) for answer in read_golds(two)
+        judge_fast(gold, answer.text) for gold in read_golds(left) for answer in read_golds(right)
     ]
-    if any(found is not None and found.status is Status.CORRECT for found in findings):
+    if any(finding is not None and finding.status is Status.CORRECT for finding in findings):
         return True
     return None if None in findings else False
 
 
 def _final_answer(solution: str) -> str:
-    """Return the part of a solution that marks its final answer, as a box; empty if none does.
+    """Return the final answer that a solution marks, in a box; empty if it marks none.
 
-    A solution's last number is no answer: it may end with when equality holds.
+    The last number of a solution is not taken for its answer: the text may end with a remark, such
+    as the case of equality.
     """
     if (boxed := last_box(solution)) is not None:
         return f"\\boxed{{{boxed}}}"
@@ -122,8 +125,8 @@ def _final_answer(solution: str) -> str:
     return f"\\boxed{{{said[-1].strip(' *$')}}}" if said else ""
 
 
-def _item(one: Candidate, final: str) -> VerifyItem:
-    return VerifyItem(task=Task(kind=Kind.MATH, answer=one.answer), response=final)
+def _item(row: Candidate, final: str) -> VerifyItem:
+    return VerifyItem(task=Task(kind=Kind.MATH, answer=row.answer), response=final)
 
 
 def _solution_fault(verdict: Verdict) -> Fault | None:
@@ -138,8 +141,11 @@ def _solution_fault(verdict: Verdict) -> Fault | None:
 
 
 def _programs(solution: str) -> list[str]:
+    """Return the reference programs in a solution: a JSON list of them, or one bare program."""
     try:
-        found = json.loads(solution) if solution else []
+        programs = json.loads(solution) if solution else []
     except (ValueError, RecursionError):
         return [solution]
-    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else [solution]
+    if not isinstance(programs, list):
+        return [solution]
+    return [program for program in programs if isinstance(program, str)]

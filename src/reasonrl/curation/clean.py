@@ -1,8 +1,8 @@
-r"""Find what makes a problem unfit, from its text alone: pure, a candidate in, a fault or none out.
+r"""Find the fault of an unfit problem from its text alone: a candidate in, a fault or None out.
 
-The rules follow the report: verifiable (no proofs, one final answer that the verifier reads), whole
-(no figure or link that a model cannot see, no options that are missing), and for programs tests
-that can be read. Each rule has its reason, so that a recipe can allow it. Called by `steps`.
+The rules follow the report. A problem must be verifiable (no proof, one final answer that the
+verifier reads) and whole (no figure or link that a model cannot see, no missing options); a
+program's tests must be readable. Each rule has its own reason, so that a recipe can allow it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ _TRANSLATION = re.compile(
     re.IGNORECASE,
 )
 _MAX_ANSWER = 2_000  # characters
-_MAX_WORDS = 5  # of an answer in words: "infinitely many solutions exist" is one, a sentence is not
+_MAX_WORDS = 5
+"""Words in an answer: "infinitely many solutions exist" is an answer, a sentence is not."""
 
 Rule = Callable[[Candidate], str]
 
@@ -105,49 +106,49 @@ def find_fault(candidate: Candidate, config: CleanConfig) -> Fault | None:
     return None
 
 
-def _link(one: Candidate) -> str:
-    return _quoted(_LINK.search(one.problem))
+def _link(row: Candidate) -> str:
+    return _quoted(_LINK.search(row.problem))
 
 
-def _figure(one: Candidate) -> str:
-    if drawing := _DRAWING.search(one.problem):
+def _figure(row: Candidate) -> str:
+    if drawing := _DRAWING.search(row.problem):
         return _quoted(drawing)
-    words = _quoted(_POINTS_TO_FIGURE.search(one.problem))
-    is_in_text = re.search("table|chart", words, re.IGNORECASE) and _TABLE.search(one.problem)
+    words = _quoted(_POINTS_TO_FIGURE.search(row.problem))
+    is_in_text = re.search("table|chart", words, re.IGNORECASE) and _TABLE.search(row.problem)
     return "" if is_in_text else words
 
 
-def _proof(one: Candidate) -> str:
-    """Find a proof that is all a problem asks for: "Prove that" without a question."""
-    found = _PROOF.search(one.problem)
-    return "" if found is None or _ASKS.search(one.problem) else _quoted(found)
+def _proof(row: Candidate) -> str:
+    """Find a request for a proof and nothing else: "Prove that" without a question."""
+    match = _PROOF.search(row.problem)
+    return "" if match is None or _ASKS.search(row.problem) else _quoted(match)
 
 
-def _options(one: Candidate) -> str:
-    """Find options to choose from, a letter as the answer, or options that are missing."""
-    if found := _OPTIONS.search(one.problem):
-        return _quoted(found)
-    if any(gold.words is not None and gold.words.choices for gold in read_golds(one.answer)):
-        return f"the answer is {one.answer}"
-    found = _WHICH_OF.search(one.problem)
-    is_missing = found is not None and not _LISTED.search(one.problem, found.end())
-    return f"{_quoted(found)} and nothing follows" if is_missing else ""
+def _options(row: Candidate) -> str:
+    """Find options to choose from, a letter as the answer, or a choice without its options."""
+    if match := _OPTIONS.search(row.problem):
+        return _quoted(match)
+    if any(gold.words is not None and gold.words.choices for gold in read_golds(row.answer)):
+        return f"the answer is {row.answer}"
+    match = _WHICH_OF.search(row.problem)
+    is_missing = match is not None and not _LISTED.search(row.problem, match.end())
+    return f"{_quoted(match)} and nothing follows" if is_missing else ""
 
 
-def _parts(one: Candidate) -> str:
-    """Find parts (a) and (b) that both ask; conditions (a) and (b) of one question do not."""
-    found = _PARTS.search(one.problem)
-    if found is not None and all(map(_PART_ASKS.match, found.group("first", "second"))):
-        return _quoted(found)
-    return _quoted(_ANSWER_PARTS.search(one.answer))
+def _parts(row: Candidate) -> str:
+    """Find parts (a) and (b) that are both questions; conditions (a) and (b) are no parts."""
+    match = _PARTS.search(row.problem)
+    if match is not None and all(map(_PART_ASKS.match, match.group("first", "second"))):
+        return _quoted(match)
+    return _quoted(_ANSWER_PARTS.search(row.answer))
 
 
-def _translation(one: Candidate) -> str:
-    return _quoted(_TRANSLATION.search(one.problem))
+def _translation(row: Candidate) -> str:
+    return _quoted(_TRANSLATION.search(row.problem))
 
 
-def _unreadable(one: Candidate) -> str:
-    golds = read_golds(one.answer)
+def _unreadable(row: Candidate) -> str:
+    golds = read_golds(row.answer)
     if not golds:
         return "empty"
     bad = next((gold for gold in golds if not _is_readable(gold)), None)
@@ -160,24 +161,24 @@ def _is_readable(gold: Gold) -> bool:
     return gold.number is not None or gold.words is not None or parse(gold.text) is not None
 
 
-def _in_words(one: Candidate) -> str:
-    for gold in read_golds(one.answer):
+def _in_words(row: Candidate) -> str:
+    for gold in read_golds(row.answer):
         if gold.words is not None and len(gold.words.phrase.split()) > _MAX_WORDS:
             return gold.words.phrase
     return ""
 
 
-def _no_tests(one: Candidate) -> str:
+def _no_tests(row: Candidate) -> str:
     try:
-        read_tests(one.answer)
+        read_tests(row.answer)
     except DataError as error:
         return error.what
     return ""
 
 
-def _quoted(found: re.Match[str] | None) -> str:
-    """Return what a pattern found, as one line."""
-    return "" if found is None else " ".join(found.group().split())[:120]
+def _quoted(match: re.Match[str] | None) -> str:
+    """Return the matched text as one line, empty without a match."""
+    return "" if match is None else " ".join(match.group().split())[:120]
 
 
 _MATH_RULES: tuple[tuple[Reason, Rule], ...] = (
@@ -191,7 +192,7 @@ _MATH_RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.ANSWER_IN_WORDS, _in_words),
 )
 _CODE_RULES: tuple[tuple[Reason, Rule], ...] = (
-    (Reason.FIGURE, lambda one: _quoted(re.search(_IMAGE, one.problem))),
+    (Reason.FIGURE, lambda row: _quoted(re.search(_IMAGE, row.problem))),
     (Reason.TRANSLATION, _translation),
     (Reason.NO_TESTS, _no_tests),
 )

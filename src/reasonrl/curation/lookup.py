@@ -1,6 +1,6 @@
-"""Look into a build: one problem's fate, or dropped rows beside what they are like.
+"""Questions about a build: the fate of a problem, or dropped rows beside the similar problem.
 
-Reads only. Called by `cli_data` and the card.
+Reads only. Called by `cli/data.py` and the data card.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROTECTED = "protected-*.parquet"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Hold a dropped row, the step that dropped it, and the problem that it is like, if any."""
+    """A dropped row, the step that dropped it, and the problem that it is similar to, if any."""
 
     step: str
     row: Dropped
@@ -31,7 +31,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """Hold a problem, what became of it, and the rows that were dropped for its sake."""
+    """A problem, the step that dropped it (None if kept), and the rows too similar to it."""
 
     candidate: Candidate
     end: Seen | None
@@ -46,10 +46,10 @@ def dropped_rows(
     source: str | None = None,
     limit: int | None = None,
 ) -> list[Seen]:
-    """Return dropped rows in order; raise ConfigError for a step or reason that does not exist."""
+    """Return dropped rows in order; raise ConfigError for an unknown step, reason or source."""
     steps = _steps(directory)
     _check(step, [report.counts.name for _, report in steps], "--step")
-    _check(reason, [one.value for one in Reason], "--reason")
+    _check(reason, [known.value for known in Reason], "--reason")
     counts = steps[0][1].counts
     _check(source, sorted({*counts.kept, *counts.dropped}), "--source")
     wanted = (
@@ -62,32 +62,34 @@ def dropped_rows(
     return _beside(directory, list(islice(wanted, limit)))
 
 
-def _beside(directory: Path, found: Sequence[tuple[str, Dropped]]) -> list[Seen]:
-    texts = texts_of(directory, {row.fault.other for _, row in found})
-    return [Seen(step=name, row=row, other=texts.get(row.fault.other)) for name, row in found]
+def _beside(directory: Path, dropped: Sequence[tuple[str, Dropped]]) -> list[Seen]:
+    """Return dropped rows, given with the names of their steps, beside the similar problems."""
+    texts = texts_of(directory, {row.fault.other for _, row in dropped})
+    return [Seen(step=name, row=row, other=texts.get(row.fault.other)) for name, row in dropped]
 
 
 def fate_of(directory: Path, uid: str) -> Fate:
-    """Return what became of a problem; raise ConfigError when no row has this id."""
-    found = [
+    """Return the fate of a problem; raise ConfigError when no row has this id."""
+    dropped = [
         (report.counts.name, row)
         for folder, report in _steps(directory)
         for row in _dropped(folder, report.chunks)
         if uid in (row.candidate.uid, row.fault.other)
     ]
     folder, report = _steps(directory)[-1]
-    last = (row for key in report.chunks for row in _rows_with(folder.kept(key), {uid}))
-    candidate = next(last, None) or texts_of(directory, {uid}).get(uid)
-    seen = _beside(directory, found)
-    end = next((one for one in seen if one.row.candidate.uid == uid), None)
+    kept = (row for key in report.chunks for row in _rows_with(folder.kept(key), {uid}))
+    candidate = next(kept, None) or texts_of(directory, {uid}).get(uid)
+    seen = _beside(directory, dropped)
+    end = next((drop for drop in seen if drop.row.candidate.uid == uid), None)
     candidate = candidate or (end.row.candidate if end else None)
     if candidate is None:
         raise ConfigError(
             f"no problem {uid!r}",
             where=str(directory),
             expected="an id as in the column uid, e.g. train-math-aime-7",
+            remedy=f"reasonrl data show {directory} --step STEP lists the ids of dropped rows",
         )
-    cluster = tuple(one for one in seen if one.row.fault.other == uid)
+    cluster = tuple(drop for drop in seen if drop.row.fault.other == uid)
     return Fate(candidate=candidate, end=end, cluster=cluster)
 
 
@@ -97,15 +99,15 @@ def finished_counts(directory: Path) -> list[StepCounts]:
 
 
 def examples(directory: Path, reasons: Sequence[str], n: int) -> dict[str, list[Seen]]:
-    """Return the first n rows dropped for each of some reasons, in the order of reasons."""
-    found: dict[str, list[tuple[str, Dropped]]] = {reason: [] for reason in reasons}
+    """Return the first n rows dropped for each of the given reasons, in the order of reasons."""
+    by_reason: dict[str, list[tuple[str, Dropped]]] = {reason: [] for reason in reasons}
     for folder, report in _steps(directory):
         for row in _dropped(folder, report.chunks):
-            some = found.get(row.fault.reason.value)
-            if some is not None and len(some) < n:
-                some.append((report.counts.name, row))
-    flat = iter(_beside(directory, [row for some in found.values() for row in some]))
-    return {reason: list(islice(flat, len(some))) for reason, some in found.items() if some}
+            rows = by_reason.get(row.fault.reason.value)
+            if rows is not None and len(rows) < n:
+                rows.append((report.counts.name, row))
+    seen = iter(_beside(directory, [row for rows in by_reason.values() for row in rows]))
+    return {reason: list(islice(seen, len(rows))) for reason, rows in by_reason.items() if rows}
 
 
 def last_rows(directory: Path) -> list[Candidate]:
@@ -121,22 +123,25 @@ def last_uids(directory: Path) -> set[str]:
 
 
 def failures(directory: Path) -> dict[str, Counter[int]]:
-    """Return how many problems have how many failures of 16, by model, empty if none was measured.
+    """Return for each model the number of problems by failures of 16, empty if none was measured.
 
-    Those that a step dropped for it are counted too.
+    Problems that the step difficulty dropped are counted too.
     """
     steps = _steps(directory)
-    folder, report = next((one for one in steps if one[1].counts.name == "difficulty"), steps[-1])
-    found: dict[str, Counter[int]] = {}
-    for path in (place(key) for key in report.chunks for place in (folder.kept, folder.dropped)):
-        for text in filter(None, read_column(path, "difficulty")):
-            for model, count in json.loads(text).items():
-                found.setdefault(model, Counter())[count] += 1
-    return found
+    folder, report = next(
+        (step for step in steps if step[1].counts.name == "difficulty"), steps[-1]
+    )
+    problems: dict[str, Counter[int]] = {}
+    for key in report.chunks:
+        for path in (folder.kept(key), folder.dropped(key)):
+            for text in filter(None, read_column(path, "difficulty")):
+                for model, count in json.loads(text).items():
+                    problems.setdefault(model, Counter())[count] += 1
+    return problems
 
 
 def texts_of(directory: Path, uids: set[str]) -> dict[str, Candidate]:
-    """Return problems by id, as they were read, or as they are protected."""
+    """Return problems by id: as they were read from a source, or from a protected file."""
     wanted = uids - {""}
     if not wanted:
         return {}
@@ -160,10 +165,10 @@ def _steps(directory: Path) -> list[tuple[StepFolder, StepReport]]:
     steps = finished_steps(directory)
     if not steps:
         raise ConfigError(
-            "no finished step here",
+            "no finished step of a build",
             where=str(directory),
             expected="the directory of a build",
-            remedy="reasonrl data build RECIPE.toml makes one, below datasets",
+            remedy="make one with reasonrl data build RECIPE.toml, which writes below datasets",
         )
     return steps
 
@@ -172,7 +177,7 @@ def _check(name: str | None, known: Sequence[str], option: str) -> None:
     if name is not None and name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         raise ConfigError(
-            f"{option} {name}",
+            f"{option} {name} is unknown in this build",
             expected="one of " + ", ".join(known),
             remedy=f"did you mean {near[0]}?" if near else "",
         )

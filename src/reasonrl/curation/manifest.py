@@ -1,7 +1,7 @@
-"""What a training set is made of: hashes, counts of every step and source, versions.
+"""The manifest of a training set: hashes, the counts of every step and source, versions.
 
-No time of day and no path of a machine: two builds of the same things have the same manifest, and
-its hash says so. Called by `build` and the card.
+It holds no time and no path of a machine, so two builds of the same recipe, files and code have the
+same manifest and the same hash.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from reasonrl import __version__
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import read_record, write_atomic
 from reasonrl.curation.publish import Published
 from reasonrl.curation.recipe import HOW, DataRecipe, model_name
 from reasonrl.curation.store import StepCounts, finished_steps
 from reasonrl.errors import CheckpointError
 
 MANIFEST = "manifest.json"
+_REBUILD = "rerun reasonrl data build RECIPE.toml, which writes it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Hold all of it; `hash` is over the rest."""
+    """What a training set was made of; `hash` is over all other fields."""
 
     name: str
     reasonrl: str
@@ -39,49 +40,42 @@ class Manifest:
 
 def write_manifest(directory: Path, recipe: DataRecipe, published: Sequence[Published]) -> Manifest:
     """Write the manifest of a finished build and return it."""
-    bare = Manifest(
+    unhashed = Manifest(
         name=recipe.name,
         reasonrl=__version__,
         recipe=_without_paths(recipe.model_dump(mode="json", exclude=HOW)),
         steps=tuple(report.counts for _, report in finished_steps(directory)),
         files=tuple(published),
     )
-    whole = {**asdict(bare), "hash": _hash(bare)}
+    whole = {**asdict(unhashed), "hash": _hash(unhashed)}
     write_atomic(directory / MANIFEST, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
     return read_manifest(directory)
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Return a build's manifest; raise CheckpointError when there is none or it was changed."""
+    """Return a build's manifest; raise CheckpointError if it is missing or was changed."""
     path = directory / MANIFEST
-    try:
-        found = TypeAdapter(Manifest).validate_json(path.read_bytes())
-    except FileNotFoundError as error:
+    if not path.exists():
         raise CheckpointError(
-            "no manifest: the build is not finished",
-            where=str(directory),
-            remedy="reasonrl data build RECIPE.toml",
-        ) from error
-    except ValidationError as error:
-        raise CheckpointError(
-            f"no manifest of a build: {error.errors()[0]['msg']}", where=str(path)
-        ) from error
-    if found.hash != _hash(replace(found, hash="")):
-        raise CheckpointError(
-            "the manifest was changed after the build",
-            where=str(path),
-            remedy="run the build again, which writes it anew",
+            "no manifest: the build is not finished", where=str(directory), remedy=_REBUILD
         )
-    return found
+    manifest = read_record(
+        path, TypeAdapter(Manifest), expected="the manifest of a build", remedy=_REBUILD
+    )
+    if manifest.hash != _hash(replace(manifest, hash="")):
+        raise CheckpointError(
+            "the manifest was changed after the build", where=str(path), remedy=_REBUILD
+        )
+    return manifest
 
 
-def _hash(bare: Manifest) -> str:
-    plain = json.dumps(asdict(bare), sort_keys=True, ensure_ascii=False)
+def _hash(unhashed: Manifest) -> str:
+    plain = json.dumps(asdict(unhashed), sort_keys=True, ensure_ascii=False)
     return sha256(plain.encode()).hexdigest()
 
 
 def _without_paths(node: Any, key: str = "") -> Any:
-    """Return a recipe's tables with file names in place of paths."""
+    """Return a recipe's tables with the last part of every path."""
     if isinstance(node, dict):
         return {key: _without_paths(value, key) for key, value in node.items()}
     if isinstance(node, list):

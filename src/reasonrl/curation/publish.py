@@ -1,7 +1,7 @@
 """Write the training set: Parquet in the schema of Skywork-OR1-RL-Data, mixed and split.
 
-Splits go by what a problem says, not by where it stands, so a row stays on its side when others
-come or go. Called by `build`.
+The split of a row depends on its text and not on its position, so a row stays in its split when
+other rows are added or removed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from reasonrl.seeds import derive_seed
 from reasonrl.verify.math.answer import accepted_answers
 
 _MESSAGE = pa.struct([("content", pa.string()), ("role", pa.string())])
-_LOAD = 1 << 63  # seeds are below it
+_SEEDS = 1 << 63  # `derive_seed` returns numbers below this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """Name a published file with its hash and counts."""
+    """A published file: its name, its hash, its rows, and its rows by source."""
 
     file: str
     sha256: str
@@ -38,19 +38,20 @@ class Published:
 
 
 def check_mix(config: PublishConfig, known: Collection[str]) -> None:
-    """Raise ConfigError if a source that was not read is to be mixed in."""
+    """Raise ConfigError if `publish.mix` names a source that was not read."""
     if unknown := config.mix.keys() - set(known):
         raise ConfigError(
-            f"publish.mix names {min(unknown)}", expected="one of " + ", ".join(sorted(known))
+            f"publish.mix names {min(unknown)}, which no row has as data_source",
+            expected="one of " + ", ".join(sorted(known)),
         )
 
 
 def publish(
     folder: StepFolder, chunks: Sequence[str], directory: Path, config: PublishConfig, *, seed: int
 ) -> list[Published]:
-    """Write what a step kept, one file a kind and split, all or nothing each.
+    """Write the kept rows of a step, one file for each kind and split, each whole or not at all.
 
-    Chunk by chunk, so that a set of any size is written in the memory of one.
+    Rows are written chunk by chunk, so the memory in use is that of one chunk.
     """
     directory.mkdir(parents=True, exist_ok=True)
     models = _models([folder.kept(key) for key in chunks])
@@ -68,23 +69,24 @@ def publish(
             file.abandon()
         raise
     published = [files[name].finish() for name in sorted(files)]
-    for stale in set(directory.glob("*.parquet")) - {directory / one.file for one in published}:
-        stale.unlink()  # of an earlier recipe
+    current = {directory / file.file for file in published}
+    for stale in set(directory.glob("*.parquet")) - current:
+        stale.unlink()  # an earlier recipe published it
     return published
 
 
 def _models(chunks: Sequence[Path]) -> list[str]:
-    """Return the models whose difficulty is known of any row."""
-    known: set[str] = set()
+    """Return the names of all models for which any row has a difficulty."""
+    texts: set[str] = set()
     for chunk in chunks:
-        known.update(read_column(chunk, "difficulty"))
-    return sorted({name for text in known if text for name in json.loads(text)})
+        texts.update(read_column(chunk, "difficulty"))
+    return sorted({name for text in texts if text for name in json.loads(text)})
 
 
 def _parts(
     rows: Sequence[Candidate], config: PublishConfig, seed: int
 ) -> dict[str, list[Candidate]]:
-    """Return rows by the file that they go to, repeated as the mix says."""
+    """Return rows by the name of their file, repeated or left out as `config.mix` says."""
     parts: dict[str, list[Candidate]] = {}
     for row in rows:
         split = "validation" if _draw(seed, "split", row) < config.validation else "train"
@@ -95,7 +97,7 @@ def _parts(
 
 
 class _File:
-    """Write one file beside its place, and put it there when it is whole."""
+    """A file that is written under a scratch name and takes its own name when it is whole."""
 
     def __init__(self, path: Path, models: Sequence[str]) -> None:
         self._path = path
@@ -106,7 +108,7 @@ class _File:
         self._sources: Counter[str] = Counter()
 
     def write(self, rows: Sequence[Candidate], start: int) -> None:
-        """Add rows, with indices from `start`, which no row of another file may have."""
+        """Add rows with indices from `start`; an index is unique over all files."""
         part = list(_released(rows, start, self._models))
         self._writer.write_table(pa.Table.from_pylist(part, self._schema))
         self._sources.update(row.source for row in rows)
@@ -122,20 +124,20 @@ class _File:
         )
 
     def abandon(self) -> None:
-        with suppress(OSError):  # what a full disk refused has been said already
+        with suppress(OSError):  # the caller raises the error that led here
             self._writer.close()
         self._scratch.unlink(missing_ok=True)
 
 
 def _times(row: Candidate, mix: Mapping[str, float], seed: int) -> int:
-    """Return how often a row is written: the whole part of its factor, and one more by chance."""
+    """Return how often a row is written: the whole part of its factor, or one more by chance."""
     factor = mix.get(row.source, 1.0)
     return int(factor) + (_draw(seed, "mix", row) < factor - int(factor))
 
 
 def _draw(seed: int, purpose: str, row: Candidate) -> float:
     """Return a number in [0, 1) that depends on the problem alone."""
-    return derive_seed(seed, purpose, row.problem) / _LOAD
+    return derive_seed(seed, purpose, row.problem) / _SEEDS
 
 
 def _schema(models: Sequence[str]) -> pa.Schema:
@@ -158,8 +160,8 @@ def _released(
     for index, row in enumerate(rows, start=start):
         extra: dict[str, object] = {"index": index, "uid": row.uid}
         if models:
-            found = _difficulty(row)
-            extra["model_difficulty"] = {name: found.get(name) for name in models}
+            failures = _difficulty(row)
+            extra["model_difficulty"] = {name: failures.get(name) for name in models}
         yield {
             "data_source": row.source,
             "prompt": [{"content": row.problem, "role": "user"}],
@@ -177,5 +179,5 @@ def _ground_truth(row: Candidate) -> str:
 
 
 def _difficulty(row: Candidate) -> dict[str, int]:
-    found: dict[str, int] = json.loads(row.difficulty) if row.difficulty else {}
-    return found
+    failures: dict[str, int] = json.loads(row.difficulty) if row.difficulty else {}
+    return failures

@@ -1,6 +1,7 @@
 """What a training set is made of and how: the recipe of `reasonrl data build`.
 
-One file a data set, strict like every recipe. Loaded by `cli_data` through `recipe_file`.
+One TOML file for each data set, strict like every recipe. `cli/data.py` reads it with
+`recipe.toml`.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ RawType = Literal[
 
 
 class RawSource(Strict):
-    """Where candidates come from; docs/data.md lists the types.
+    """A source of candidates; docs/curation.md lists the types.
 
-    Without `path` the files come from the hub. `name` is the data_source of the training set, and
-    has a default for every type but `file`. `subsets` keeps some parts of a source; `before` keeps
-    AIME problems of earlier years (2024); `columns` tells which fields of a file hold problem,
-    answer, solution and id.
+    Without `path` the files come from the hub. `name` is the data_source in the training set, with
+    a default for every type except `file`. `subsets` names the parts of the source to keep (all if
+    empty). `before` keeps AIME problems of earlier years (2024 if left out). `columns` names the
+    fields of a file that hold problem, answer, solution and id. `limit` keeps the first rows.
     """
 
     type: RawType
@@ -48,19 +49,21 @@ class RawSource(Strict):
     @model_validator(mode="after")
     def _check(self) -> RawSource:
         if self.type == "file" and not (self.path and self.name):
-            raise ValueError("a source of type file needs path and name")
+            raise ValueError("a source of type file needs path and name; set both")
         if self.columns and self.type != "file":
-            raise ValueError(f"columns are for type file; {self.type} has its own")
+            raise ValueError(f"columns are for type file; remove them from type {self.type}")
         if self.before is not None and self.type != "aime":
-            raise ValueError(f"before is for type aime, not {self.type}")
+            raise ValueError(f"before is for type aime; remove it from type {self.type}")
         return self
 
 
 class CleanConfig(Strict):
-    """Which faults of a problem's text are tolerated, and how solutions are used.
+    """The faults that are tolerated in a problem's text, and the use of solutions.
 
-    `allow` names reasons that drop nothing. `solutions`: "if-any" compares the answer with that of
-    the given solution where there is one, "required" drops what has none, "ignore" compares none.
+    `allow` names reasons that drop nothing; `max_chars` bounds a problem's text. `solutions`:
+    "if-any" compares the answer with the answer in the source's solution if there is one,
+    "required" also drops rows without a solution, "ignore" compares nothing. `references` = "run"
+    runs a program's reference solution on its tests, for at most `reference_s` seconds.
     """
 
     allow: tuple[
@@ -77,15 +80,20 @@ class CleanConfig(Strict):
 
 
 class SemanticConfig(Strict):
-    """Duplicates by meaning among problems of mathematics, with a static embedding model (extra
-    `semantic`)."""
+    """Duplicates by meaning among problems of mathematics, with a static embedding model.
+
+    `threshold` is the least cosine of two vectors. Needs the extra `semantic`.
+    """
 
     model: str
     threshold: float = Field(default=0.9, gt=0, le=1)
 
 
 class DedupConfig(Strict):
-    """When two problems are one. `near` is the share of words in common order, 1.1 for never."""
+    """When two problems are the same. `near` is the share of words in common order, 1.1 for never.
+
+    With `renumbered`, problems that differ only in their numbers are the same.
+    """
 
     near: float = Field(default=0.75, ge=0.5, le=1.1)
     renumbered: bool = True
@@ -93,10 +101,10 @@ class DedupConfig(Strict):
 
 
 class DecontaminateConfig(Strict):
-    """When a candidate is too much like a protected problem.
+    """When a candidate is too similar to a protected problem.
 
-    `near` as for duplicates; `contained` is the share of a protected problem's own runs of eight
-    words that makes a candidate hold it.
+    `near` as for duplicates. A candidate contains a protected problem if it has the share
+    `contained` of the runs of eight words that no other protected problem has.
     """
 
     near: float = Field(default=0.75, ge=0.5, le=1.1)
@@ -104,11 +112,11 @@ class DecontaminateConfig(Strict):
 
 
 class DifficultyConfig(Strict):
-    """Whose difficulty is measured, how, and which problems are kept.
+    """The model for which difficulty is measured, the sampling, and the problems to keep.
 
-    `lowest` and `highest` are failures of 16 that are kept, scaled where fewer are sampled. `name`
-    is the model's name in the training set. With `early` a problem whose fate is certain is sampled
-    no more, so its pass rate is known less well.
+    `lowest` and `highest` are the failures of 16 that are kept, scaled if fewer are sampled. `name`
+    is the model's name in the training set. With `early` sampling of a problem stops once it is
+    certain to be kept or dropped, so its pass rate is known less well.
     """
 
     model: str
@@ -127,12 +135,15 @@ class DifficultyConfig(Strict):
     @model_validator(mode="after")
     def _check(self) -> DifficultyConfig:
         if self.lowest > self.highest:
-            raise ValueError("lowest is above highest, so nothing could be kept")
+            raise ValueError("lowest is above highest, so no problem could be kept; swap them")
         return self
 
 
 class JudgeConfig(Strict):
-    """A model behind an OpenAI-compatible endpoint; its key is read from the environment."""
+    """A model behind an OpenAI-compatible endpoint.
+
+    Its key is read from the environment variable `key_variable`; empty sends no key.
+    """
 
     name: str = Field(pattern=NAME)
     url: str = Field(pattern=r"^https?://")
@@ -141,9 +152,10 @@ class JudgeConfig(Strict):
 
 
 class QualityConfig(Strict):
-    """Who judges problems of mathematics, how often, and how many "valid" of all votes keep one.
+    """The judges of problems of mathematics, the votes of each, and the bar.
 
-    `budget` bounds the requests of one command; the next goes on. `attempts` are those of a vote.
+    A problem needs `keep` votes "valid" of all votes of all judges. `budget` bounds the requests of
+    one command; the next command continues. `attempts` bounds the requests for one vote.
     """
 
     judge: tuple[JudgeConfig, ...] = Field(min_length=1)
@@ -159,18 +171,18 @@ class QualityConfig(Strict):
     @model_validator(mode="after")
     def _check(self) -> QualityConfig:
         if self.keep > self.votes * len(self.judge):
-            raise ValueError("keep asks for more votes than there are")
-        names = [one.name for one in self.judge]
+            raise ValueError("keep exceeds votes times judges; lower keep or raise votes")
+        names = [judge.name for judge in self.judge]
         if len(set(names)) < len(names):
-            raise ValueError("two judges of one name")
+            raise ValueError("two judges have the same name; rename one of them")
         return self
 
 
 class PublishConfig(Strict):
-    """What is published: shares held out, and how often a source's rows are repeated or thinned.
+    """What is published: the share held out for validation, and the mix of the sources.
 
-    `mix` has for a source the factor by which its rows are multiplied: 2 twice each, 0.5 half of
-    them, always the same ones.
+    `mix` maps a data_source to a factor for its rows: 2 writes each row twice, 0.5 writes half of
+    the rows, the same half in every build.
     """
 
     validation: float = Field(default=0.0, ge=0, lt=1)
@@ -202,9 +214,9 @@ class DataRecipe(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> DataRecipe:
-        names = [source_name(one) for one in self.source]
+        names = [source_name(source) for source in self.source]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two sources named {min(twice)}; give one another `name`")
+            raise ValueError(f"two sources are named {min(twice)}; give one of them another `name`")
         return self
 
 
@@ -213,7 +225,8 @@ HOW: Any = {
     "difficulty": {"engine": True, "verify": {"workers", "max_failed_share"}},
     "quality": {"concurrency", "timeout_s", "attempts", "budget"},
 }
-"""The keys that say where and how fast, and not what: two machines may differ in them."""
+"""The keys that decide where and how fast a build runs, and not its result: the manifest leaves
+them out."""
 
 _NAMES: dict[RawType, str] = {
     "numina": "train-math-numinamath1.5", "deepscaler": "train-math-deepscaler",
@@ -224,10 +237,10 @@ _NAMES: dict[RawType, str] = {
 
 
 def source_name(source: RawSource) -> str:
-    """Return the data_source of a source's rows, parts of it left out."""
+    """Return the data_source of a source's rows, without the subset that a row may add."""
     return source.name or _NAMES[source.type]
 
 
 def model_name(model: str) -> str:
-    """Return what a model is called where no path of a machine may stand."""
+    """Return a model's name for files that are shared: of a path only the last part."""
     return Path(model).name if model[:1] in "/.~" else model

@@ -1,8 +1,8 @@
-"""A candidate for the training set, and the record of one that was dropped.
+"""A candidate for the training set, and the record of a dropped candidate.
 
-A candidate is a problem on its way: with its solution, which the training set no longer has, and
-the place it came from. Nothing is ever lost: every row that was read is kept or dropped in each
-step, and a dropped one says why.
+A candidate is a problem before publication: with its solution, which the training set does not
+have, and its origin. No row is ever lost: each step keeps or drops every row that it gets, and a
+dropped row has its reason.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from reasonrl.types import Kind
 
 
 class Reason(StrEnum):
-    """Say why a row was dropped; docs/curation.md has them by step."""
+    """Why a row was dropped; docs/curation.md lists the reasons by step."""
 
-    BROKEN = "broken"  # cannot be read, or is no row of its source
-    OUT_OF_SCOPE = "out-of-scope"  # readable, but not what the recipe asks of this source
+    BROKEN = "broken"
+    """The row cannot be read, or is not a row of its source."""
+    OUT_OF_SCOPE = "out-of-scope"
+    """The row can be read, but the recipe does not ask for this part of the source."""
     EMPTY = "empty"
     TOO_LONG = "too-long"
     PROOF = "proof"
@@ -38,7 +40,8 @@ class Reason(StrEnum):
     UNREADABLE_ANSWER = "unreadable-answer"
     ANSWER_IN_WORDS = "answer-in-words"
     NO_TESTS = "no-tests"
-    NO_SOLUTION = "no-solution"  # where one is asked for
+    NO_SOLUTION = "no-solution"
+    """The recipe requires a solution."""
     SOLUTION_DISAGREES = "solution-disagrees"
     REFERENCE_FAILS = "reference-fails"
     DUPLICATE = "duplicate"
@@ -49,17 +52,19 @@ class Reason(StrEnum):
     CONTAMINATED = "contaminated"
     TOO_EASY = "too-easy"
     TOO_HARD = "too-hard"
-    NOT_JUDGED = "not-judged"  # the verifier failed on its rollouts
+    NOT_JUDGED = "not-judged"
+    """The verifier failed on its answers, or too few judges voted."""
     LOW_QUALITY = "low-quality"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Hold one problem on its way to the training set.
+    """A problem before publication.
 
-    `uid` is unique: the source and the place in it. `answer` is as `Problem.answer`; `solution` is
-    a text for mathematics, and for code a JSON list of programs. `difficulty` is a JSON object of
-    failures of 16 by model name, `rollouts` one of [right, judged] answers.
+    `uid` is unique: the name of the source and the row's index in it. `answer` has the form of
+    `Problem.answer`. `solution` is a text for mathematics and a JSON list of programs for code.
+    `difficulty` is a JSON object that maps a model's name to its failures of 16 attempts;
+    `rollouts` maps the name to [right, judged] answers.
     """
 
     uid: str
@@ -80,7 +85,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Say what is wrong with a candidate; `other` is the problem that it is too much like."""
+    """What is wrong with a candidate; `other` is the uid of the problem that it is similar to."""
 
     reason: Reason
     detail: str = ""
@@ -90,7 +95,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """Hold a candidate with its fault; of a broken row `problem` is what could be read of it."""
+    """A candidate with its fault; for a broken row, `problem` is the part that could be read."""
 
     candidate: Candidate
     fault: Fault
@@ -111,22 +116,22 @@ Item = TypeVar("Item", Candidate, Dropped)
 
 def write_kept(path: Path, candidates: Sequence[Candidate]) -> None:
     """Write candidates as Parquet, all or nothing."""
-    columns = {name: [getattr(one, name) for one in candidates] for name in _TEXT_FIELDS}
+    columns = {name: [getattr(row, name) for row in candidates] for name in _TEXT_FIELDS}
     _write(path, columns, KEPT_SCHEMA)
 
 
 def write_dropped(path: Path, dropped: Sequence[Dropped]) -> None:
     """Write dropped rows as Parquet, all or nothing."""
     columns: dict[str, list[Any]] = {
-        name: [getattr(one.candidate, name) for one in dropped] for name in _TEXT_FIELDS
+        name: [getattr(row.candidate, name) for row in dropped] for name in _TEXT_FIELDS
     }
     for name in ("reason", "detail", "other", "similarity"):
-        columns[name] = [getattr(one.fault, name) for one in dropped]
+        columns[name] = [getattr(row.fault, name) for row in dropped]
     _write(path, columns, DROPPED_SCHEMA)
 
 
 def read_kept(path: Path) -> list[Candidate]:
-    """Return the candidates of one file; raise CheckpointError if it is damaged."""
+    """Return the candidates in a file; raise CheckpointError if it is damaged."""
     columns = _read(path, KEPT_SCHEMA).to_pydict()
     ordered = (columns[name] for name in _TEXT_FIELDS)
     return [
@@ -136,14 +141,14 @@ def read_kept(path: Path) -> list[Candidate]:
 
 
 def read_dropped(path: Path) -> list[Dropped]:
-    """Return the dropped rows of one file; raise CheckpointError if it is damaged."""
+    """Return the dropped rows in a file; raise CheckpointError if it is damaged."""
     return [_dropped(row) for row in _read(path, DROPPED_SCHEMA).to_pylist()]
 
 
 def read_column(path: Path, name: str) -> list[str]:
-    """Return one field of all candidates of a file, kept or dropped, without reading the rest."""
-    found: list[str] = _read(path, KEPT_SCHEMA, [name])[name].to_pylist()
-    return found
+    """Return one field of all candidates in a file, kept or dropped; read no other column."""
+    values: list[str] = _read(path, KEPT_SCHEMA, [name])[name].to_pylist()
+    return values
 
 
 def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
@@ -154,7 +159,7 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
         raise CheckpointError(
             f"cannot be read: {what}",
             where=str(path),
-            remedy=f"delete {path.parents[1]} to make this step anew",
+            remedy=f"delete {path.parents[1]} to make this step again",
         ) from error
 
 
@@ -169,27 +174,27 @@ def _dropped(row: Mapping[str, Any]) -> Dropped:
 
 
 def digest(rows: Iterable[Item]) -> str:
-    """Return a hash of rows that does not depend on how files are written."""
-    found = blake2b(digest_size=16)
+    """Return a hash of rows that depends on their values and not on how Parquet stores them."""
+    hasher = blake2b(digest_size=16)
     for row in rows:
         for value in _values(row):
             data = value.encode()
-            found.update(b"%d:%b" % (len(data), data))
-    return found.hexdigest()
+            hasher.update(b"%d:%b" % (len(data), data))
+    return hasher.hexdigest()
 
 
 def hash_of(value: object) -> str:
-    """Return a hash of a plain value."""
+    """Return a hash of a value that JSON can hold; other values count by their text."""
     return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def content_of(row: Candidate) -> str:
-    """Return a hash of problem and answer: ids may come to mean other problems."""
+    """Return a hash of problem and answer, which identifies a problem even when ids change."""
     return hash_of([row.problem, row.answer])
 
 
 def storable(text: str) -> str:
-    """Return a text without what no file can hold."""
+    """Return a text with escapes in place of characters that UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,6 +1,6 @@
 """The work of each step on one chunk: functions for a worker process, a job in, a report out.
 
-Called by `build`, which decides what is done, with what, and in which order.
+`build` decides which steps run, with which settings, and in which order.
 """
 
 from __future__ import annotations
@@ -36,25 +36,26 @@ from reasonrl.curation.recipe import (
 from reasonrl.curation.rows import Candidate, Dropped, Fault, read_kept
 from reasonrl.curation.store import ChunkReport, StepFolder
 
-MIN_STATEMENT = 100  # characters before a block of code that can be a statement of their own
+MIN_STATEMENT = 100
+"""Characters. A text this long before a block of code is taken for the whole statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Say which chunk is to be made, where, and of which step's."""
+    """A chunk to make: its key, the folder of its step, and the folder of the step before."""
 
     folder: Path
     key: str
     source: Path
 
     def rows(self) -> list[Candidate]:
-        """Return what goes in."""
+        """Return the rows that the step before kept."""
         return StepFolder(self.source).rows(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanJob:
-    """A chunk with the settings that texts and answers are judged by."""
+    """A chunk with the settings for judging its texts and answers."""
 
     chunk: Chunk
     config: CleanConfig
@@ -62,7 +63,7 @@ class CleanJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectedJob:
-    """A chunk with where its fingerprints and those of the protected problems are."""
+    """A chunk with the paths of its fingerprints and of the protected problems."""
 
     chunk: Chunk
     fingerprints: Path
@@ -72,27 +73,27 @@ class ProtectedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultsJob:
-    """A chunk with the faults of some of its rows, found elsewhere, by place."""
+    """A chunk with the faults, by row index, that a comparison of all chunks found."""
 
     chunk: Chunk
     faults: Mapping[int, Fault]
 
 
 def clean_chunk(job: CleanJob) -> ChunkReport:
-    """Drop what is unfit from its text alone."""
+    """Drop rows whose text alone shows a fault."""
     rows = job.chunk.rows()
     return _split(job.chunk, rows, [find_fault(row, job.config) for row in rows])
 
 
 def answers_chunk(job: CleanJob) -> ChunkReport:
-    """Drop what its own solution contradicts."""
+    """Drop rows whose answer their own solution contradicts."""
     rows = job.chunk.rows()
     checked = check_answers(rows, job.config)
     return _split(job.chunk, rows, checked.faults, notes={"compared": checked.compared})
 
 
 def fingerprint_chunk(chunk: Chunk) -> Path:
-    """Write the fingerprints of a chunk beside the step's other files, unless they are there."""
+    """Write the fingerprints of a chunk if they are missing, and return their path."""
     path = fingerprint_path(chunk.folder, chunk.key)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,18 +102,18 @@ def fingerprint_chunk(chunk: Chunk) -> Path:
 
 
 def fingerprint_path(folder: Path, key: str) -> Path:
-    """Return where a chunk's fingerprints are."""
+    """Return the path of a chunk's fingerprints."""
     return folder / "fingerprints" / f"{key}.npz"
 
 
 def faults_chunk(job: FaultsJob) -> ChunkReport:
-    """Drop what a step found by looking at all chunks."""
+    """Drop the rows that a comparison of all chunks found faulty."""
     rows = job.chunk.rows()
-    return _split(job.chunk, rows, [job.faults.get(place) for place in range(len(rows))])
+    return _split(job.chunk, rows, [job.faults.get(index) for index in range(len(rows))])
 
 
 def decontaminate_chunk(job: ProtectedJob) -> ChunkReport:
-    """Drop what is too much like a protected problem."""
+    """Drop rows that are too similar to a protected problem."""
     rows = job.chunk.rows()
     index, protected = _protected(job.protected, job.config)
     faults: list[Fault | None] = [None] * len(rows)
@@ -125,17 +126,17 @@ def difficulty_chunk(
     chunk: Chunk,
     config: DifficultyConfig,
     meter: Meter,
-    known: Ledger[Attempts],
+    attempts: Ledger[Attempts],
     workplace: Path,
     count: Callable[[int], None],
 ) -> ChunkReport:
-    """Measure a chunk slice by slice, and drop what is too easy or too hard."""
+    """Measure a chunk slice by slice, and drop rows that are too easy or too hard."""
     rows = chunk.rows()
     tallies: list[Tally] = []
     for start in range(0, len(rows), SLICE):
         part = rows[start : start + SLICE]
         samples = workplace / f"{chunk.key}-{start:05d}"
-        tallies += measure(part, config, meter, known, samples)
+        tallies += measure(part, config, meter, attempts, samples)
         count(len(part))
     measured = [
         with_difficulty(row, tally, config) for row, tally in zip(rows, tallies, strict=True)
@@ -155,35 +156,35 @@ def quality_chunk(
     directory: Path,
     count: Callable[[int], None],
 ) -> ChunkReport:
-    """Have the problems of mathematics judged, and drop those that too few votes are for."""
+    """Have the problems of mathematics judged, and drop those with too few "valid" votes."""
     rows = chunk.rows()
-    asked = [row for row in rows if not row.is_code]
-    count(len(rows) - len(asked))
+    judged = [row for row in rows if not row.is_code]
+    count(len(rows) - len(judged))
     with quality.open_ballot(directory / f"{chunk.key}.jsonl") as ballot:
-        judges.vote(asked, ballot, count)
+        judges.vote(judged, ballot, count)
         votes = quality.votes_on(rows, ballot.entries.values())
     faults = [
-        None if row.is_code else quality.fault_of(some, config)
-        for row, some in zip(rows, votes, strict=True)
+        None if row.is_code else quality.fault_of(row_votes, config)
+        for row, row_votes in zip(rows, votes, strict=True)
     ]
-    cast = [vote for some in votes for vote in some]
+    cast = [vote for row_votes in votes for vote in row_votes]
     notes = {"votes": len(cast), "missing-votes": sum(vote.valid is None for vote in cast)}
     return _split(chunk, rows, faults, notes=notes)
 
 
 def statement(problem: str) -> str:
-    """Return what tells problems apart: not the code that an answer is to start from."""
+    """Return the text that tells problems apart: without the code that an answer starts from."""
     before = problem.partition("```")[0]
     return before if len(before) >= MIN_STATEMENT else problem
 
 
-@lru_cache(maxsize=1)  # every chunk of a process asks the same one
+@lru_cache(maxsize=1)  # all chunks of a process use the same index
 def _protected(
     path: Path, config: DecontaminateConfig
 ) -> tuple[ProtectedIndex, Sequence[Candidate]]:
     rows = read_kept(path)
-    found = fingerprints.fingerprint(statement(row.problem) for row in rows)
-    return ProtectedIndex(found, [row.answer for row in rows], config), rows
+    protected = fingerprints.fingerprint(statement(row.problem) for row in rows)
+    return ProtectedIndex(protected, [row.answer for row in rows], config), rows
 
 
 def _split(

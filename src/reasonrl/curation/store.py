@@ -1,14 +1,14 @@
 """The steps of a build on disk: each a folder of chunks, finished one by one.
 
-A chunk is what went in, split into what was kept and what was dropped, and a report that is written
-last: without it the chunk is made again. A step whose settings or input changed starts anew. So a
-build that is killed at any instant goes on and ends with the same files.
+A chunk holds its kept rows, its dropped rows, and a report that is written last: without the report
+the chunk is made again. A step whose settings or input changed is made again as a whole. So a build
+that is killed at any instant continues when it is rerun, and ends with the same files.
 
-    steps/2-clean/begun.json            of what these chunks are
+    steps/2-clean/begun.json            the identity: a hash of settings and input
     steps/2-clean/kept/00-00001.parquet
     steps/2-clean/dropped/00-00001.parquet
     steps/2-clean/reports/00-00001.json
-    steps/2-clean/done.json             the counts of all
+    steps/2-clean/done.json             the counts over all chunks
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import read_record, write_atomic
 from reasonrl.curation.rows import (
     Candidate,
     Dropped,
@@ -43,9 +43,9 @@ Report = TypeVar("Report", "ChunkReport", "StepReport")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkReport:
-    """Count one chunk: rows by source, dropped ones also by reason; `digest` is of its kept rows.
+    """The counts of one chunk: kept rows by source, dropped rows by source and reason.
 
-    `notes` count what is worth knowing and drops nothing.
+    `digest` is over the kept rows. `notes` count events that drop no row.
     """
 
     key: str
@@ -57,9 +57,9 @@ class ChunkReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCounts:
-    """Count what a step kept and dropped, by source, dropped ones by reason too.
+    """The counts of a whole step: kept rows by source, dropped rows by source and reason.
 
-    `digest` is of all kept rows in order.
+    `digest` is over the digests of the chunks, in order.
     """
 
     name: str
@@ -77,20 +77,23 @@ class StepCounts:
         return sum(sum(reasons.values()) for reasons in self.dropped.values())
 
     def why(self) -> str:
-        """Return the reasons of what was dropped, most frequent first."""
+        """Return the reasons of the dropped rows with their counts, most frequent first."""
         total = Counter[str]()
         for reasons in self.dropped.values():
             total.update(reasons)
         return ", ".join(f"{count:,} {reason}" for reason, count in total.most_common())
 
     def noted(self) -> str:
-        """Return what else was counted, empty if nothing."""
+        """Return the notes that are not zero as text, empty if there are none."""
         return "; ".join(f"{count:,} {name}" for name, count in self.notes.items() if count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """Hold the counts of a finished step, its chunks in order, and the identity of what made it."""
+    """The counts of a finished step, the keys of its chunks in order, and its identity.
+
+    The identity is a hash of the step's name, code version, settings and input.
+    """
 
     identity: str
     chunks: tuple[str, ...]
@@ -98,13 +101,13 @@ class StepReport:
 
 
 class StepFolder:
-    """Own the directory of one step."""
+    """The directory of one step: its chunks, their reports, and the report of the whole step."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def begin(self, identity: str) -> None:
-        """Make the folder ready for chunks of this identity; drop those of another."""
+        """Prepare the folder for chunks of this identity; delete chunks of any other identity."""
         begun = self.directory / "begun.json"
         before = _read_json(begun).get("identity") if begun.exists() else None
         if self.directory.exists() and before != identity:
@@ -126,12 +129,12 @@ class StepFolder:
             raise CheckpointError(
                 "was changed after the build wrote it",
                 where=str(self.kept(key)),
-                remedy=f"delete {self.directory} to make this step anew",
+                remedy=f"delete {self.directory} to make this step again",
             )
         return rows
 
     def report(self, key: str) -> ChunkReport | None:
-        """Return the report of a finished chunk."""
+        """Return the report of a chunk, None if the chunk is not finished."""
         path = self._report(key)
         return _parse(path, TypeAdapter(ChunkReport)) if path.exists() else None
 
@@ -142,7 +145,7 @@ class StepFolder:
         dropped: Sequence[Dropped],
         notes: Mapping[str, int] | None = None,
     ) -> ChunkReport:
-        """Write a chunk, its report last."""
+        """Write the rows of a chunk, then its report, and return the report."""
         write_kept(self.kept(key), kept)
         write_dropped(self.dropped(key), dropped)
         by_source: dict[str, Counter[str]] = {}
@@ -161,19 +164,19 @@ class StepFolder:
         return report
 
     def finish(self, name: str, identity: str, reports: Sequence[ChunkReport]) -> StepReport:
-        """Write the counts of all chunks, in order."""
+        """Write the report of the whole step and return it; `reports` are in order of chunks."""
         keys = tuple(report.key for report in reports)
         whole = StepReport(identity=identity, chunks=keys, counts=_summed(name, reports))
         write_atomic(self._done, json.dumps(asdict(whole)) + "\n")
         return whole
 
     def done(self) -> StepReport | None:
-        """Return the counts of a finished step."""
+        """Return the report of the step, None if the step is not finished."""
         return _parse(self._done, TypeAdapter(StepReport)) if self._done.exists() else None
 
     def done_as(self, identity: str) -> StepReport | None:
-        """Return the counts of a step that was finished as `identity` tells, if they are those of
-        its chunks."""
+        """Return the report of the step, None unless it was finished with this identity and its
+        counts equal the sums over its chunks."""
         whole = self.done()
         if whole is None or whole.identity != identity:
             return None
@@ -208,34 +211,32 @@ def _summed(name: str, reports: Sequence[ChunkReport]) -> StepCounts:
 
 def files_digest(files: Sequence[Path]) -> str:
     """Return a hash of the contents of files, in order."""
-    found = sha256()
+    hasher = sha256()
     for path in files:
         with path.open("rb") as file:
             while part := file.read(1 << 20):
-                found.update(part)
-    return found.hexdigest()
+                hasher.update(part)
+    return hasher.hexdigest()
 
 
 def finished_steps(directory: Path) -> list[tuple[StepFolder, StepReport]]:
-    """Return the finished steps of a build, in order."""
+    """Return the finished steps of a build with their reports, in order."""
     folders = [StepFolder(path) for path in sorted((directory / STEPS).glob("*-*"))]
     return [(folder, report) for folder in folders if (report := folder.done()) is not None]
 
 
 def _parse(path: Path, adapter: TypeAdapter[Report]) -> Report:
-    try:
-        return adapter.validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(
-            f"no report of a build: {error.errors()[0]['msg']}",
-            where=str(path),
-            remedy=f"delete {path.parent} to make this step anew",
-        ) from error
+    return read_record(
+        path,
+        adapter,
+        expected="a report of a build",
+        remedy=f"delete {path.parent} to make this step again",
+    )
 
 
 def _read_json(path: Path) -> dict[str, object]:
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

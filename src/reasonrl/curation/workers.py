@@ -1,7 +1,7 @@
-"""Run the chunks of a step in processes of their own.
+"""Run the chunks of a step in worker processes.
 
-A chunk is finished on disk or not at all, so a pool may lose what it was doing: on Ctrl-C, or when
-the system kills a worker for its memory. Called by `build`.
+A chunk is finished on disk or not at all, so a pool may be lost at any time: on Ctrl-C, or when the
+system kills a worker for its memory.
 """
 
 from __future__ import annotations
@@ -30,22 +30,26 @@ def run_all(
     workers: int,
     count: Callable[[int], None],
 ) -> list[Done]:
-    """Return what `work` makes of every job, in order; with one job or worker, in this process."""
+    """Return the results of `work` on all jobs, in order.
+
+    With one job or one worker the work is done in this process.
+    """
     if workers == 1 or len(jobs) < 2:
         return [_counted(work(job), count) for job in jobs]
     pool = ProcessPoolExecutor(
         min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_end_with_parent
     )
     try:
-        with _no_interrupts():  # workers are born with Ctrl-C blocked: it is this process's
+        # Workers inherit the blocked signal, so that Ctrl-C reaches this process alone.
+        with _no_interrupts():
             futures = [pool.submit(work, job) for job in jobs]
         for future in as_completed(futures):
             _counted(future.result(), count)
         return [future.result() for future in futures]
     except BrokenProcessPool as error:
         raise StorageError(
-            "a worker process was killed, perhaps for its memory",
-            remedy="set fewer `workers`; the same command goes on from the last finished chunk",
+            "a worker process was killed, perhaps because memory ran out",
+            remedy="set fewer `workers` and rerun; the build continues after its finished chunks",
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -57,12 +61,12 @@ def _counted(done: Done, count: Callable[[int], None]) -> Done:
 
 
 def _end_with_parent() -> None:
-    """End this worker when the process that has the pool is gone, however it went.
+    """End this worker when the process that owns the pool has ended, for whatever reason.
 
-    An orphan would go on writing chunks beside the next build.
+    An orphan would continue to write chunks while the next build writes the same ones.
     """
     parent = parent_process()
-    assert parent is not None  # noqa: S101  (a worker has one)
+    assert parent is not None  # noqa: S101  (a worker always has a parent)
 
     def watch() -> None:
         wait([parent.sentinel])

@@ -1,8 +1,7 @@
 """The samples of an evaluation on disk: a journal while it runs, one Parquet file when it is done.
 
-A sample is a line in `drafts.jsonl` the moment its completion ends, and a line in `verdicts.jsonl`
-when it is judged; a process that is killed loses only what was still being written. Decides
-nothing. Called by `launch`.
+A sample becomes a line in `drafts.jsonl` when its completion ends, and a line in `verdicts.jsonl`
+when it is judged. A killed process loses only the line that it was writing. Decides nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from reasonrl.atomic import whole_lines, write_atomic
-from reasonrl.errors import CheckpointError, StorageError
+from reasonrl.atomic import append_line, read_record, read_records, write_atomic
+from reasonrl.errors import CheckpointError
 from reasonrl.evaluation.score import JudgedSample
 from reasonrl.evaluation.suite import Draft, Key
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
@@ -42,9 +41,9 @@ _SAMPLES = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Say by hashes whose samples of what these are: weights, problems, and prompts as token ids.
+    """Hashes of what the samples depend on: weights, problems, and prompts as token ids.
 
-    Samples of one identity are never taken for those of another.
+    Samples of one identity are never used for another identity.
     """
 
     weights: str
@@ -52,7 +51,7 @@ class Identity:
     prompts: str
 
     def check(self, before: Identity, where: Path) -> None:
-        """Raise CheckpointError unless samples of `before` are samples of this."""
+        """Raise CheckpointError unless `before`, the identity on disk, equals this identity."""
         kinds = {
             "weights": "the model has other weights",
             "problems": "the suite has other problems",
@@ -84,15 +83,15 @@ class _VerdictLine:
 
 
 _SCORED = ["problem_id", "n_tokens", "stop", "reward", "status", "extracted"]
-_SHOWN_KEY = 4_000  # characters of an answer key; the tests of a program can have 100 MB
+_SHOWN_KEY = 4_000  # characters; the answer key of a program, its tests, can have 100 MB
 
 Line = TypeVar("Line", _DraftLine, _VerdictLine)
 
 
 class FileJournal:
-    """Keep the drafts and verdicts of one model on one suite below a directory.
+    """The drafts and verdicts of one model on one suite, below a directory.
 
-    Raises CheckpointError for files that no evaluation wrote or that are of another identity,
+    Raises CheckpointError for files that no evaluation wrote or that have another identity, and
     StorageError when the disk is full.
     """
 
@@ -103,7 +102,12 @@ class FileJournal:
         self._check_identity(directory / "identity.json")
         drafts = _read(directory / "drafts.jsonl", TypeAdapter(_DraftLine))
         if len({(line.problem_id, line.index) for line in drafts}) < len(drafts):
-            raise _not_a_journal(directory / "drafts.jsonl", 0, "a sample stands in it twice")
+            raise CheckpointError(
+                "the same sample occurs twice",
+                where=str(directory / "drafts.jsonl"),
+                expected="one line for each sample",
+                remedy=_remedy(directory),
+            )
         self._drafts = {
             (line.problem_id, line.index): Draft(
                 tokens=np.asarray(line.tokens, dtype=np.int32),
@@ -113,19 +117,21 @@ class FileJournal:
             for line in drafts
         }
         verdicts = _read(directory / "verdicts.jsonl", TypeAdapter(_VerdictLine))
-        # of two on a sample the later holds: the first was a failure, judged again
+        # Of two verdicts on a sample the later holds: the first was a failure, judged again.
         self._verdicts = {(line.problem_id, line.index): line.verdict for line in verdicts}
-        self._draft_file = (directory / "drafts.jsonl").open("a", encoding="utf-8")
-        self._verdict_file = (directory / "verdicts.jsonl").open("a", encoding="utf-8")
+        self._draft_file = (directory / "drafts.jsonl").open("ab")
+        self._verdict_file = (directory / "verdicts.jsonl").open("ab")
 
     def _check_identity(self, path: Path) -> None:
         if not path.exists():
             write_atomic(path, json.dumps(asdict(self.identity)) + "\n")
             return
-        try:
-            before = TypeAdapter(Identity).validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise _not_a_journal(path, 1, "not an identity") from error
+        before = read_record(
+            path,
+            TypeAdapter(Identity),
+            expected="the identity of an evaluation's samples",
+            remedy=_remedy(self.directory),
+        )
         self.identity.check(before, self.directory)
 
     def drafts(self) -> Mapping[Key, Draft]:
@@ -143,17 +149,17 @@ class FileJournal:
             "logprob": draft.logprob,
             "stop": draft.stop,
         }
-        _append(self._draft_file, line)
+        append_line(self._draft_file, json.dumps(line).encode(), what="a sample")
 
     def add_verdicts(self, verdicts: Mapping[Key, Verdict]) -> None:
         self._verdicts.update(verdicts)
         for (problem_id, index), verdict in verdicts.items():
             line = {"problem_id": problem_id, "index": index, "verdict": asdict(verdict)}
-            _append(self._verdict_file, line)
+            append_line(self._verdict_file, json.dumps(line).encode(), what="a sample")
 
     def close(self) -> None:
         for file in (self._draft_file, self._verdict_file):
-            with suppress(OSError):  # what a full disk refused has been said already
+            with suppress(OSError):  # `append_line` has already reported a full disk
                 file.close()
 
 
@@ -167,7 +173,7 @@ def write_samples(
     journal: FileJournal,
     tokenizer: Tokenizer,
 ) -> None:
-    """Write every sample with its verdict as Parquet, in the order of problems and places."""
+    """Write every sample with its verdict as Parquet, in the order of problems and indices."""
     rows = [
         {"model": model, "suite": suite, **_row(item.problem, index, journal, tokenizer)}
         for item in encoded
@@ -185,7 +191,7 @@ def read_samples(
 ) -> dict[str, list[JudgedSample]]:
     """Return the samples of a finished suite, for scoring.
 
-    Raises CheckpointError when the file is of another identity or no evaluation wrote it.
+    Raises CheckpointError when the file has another identity or no evaluation wrote it.
     """
     kinds = {item.problem.id: item.problem.kind for item in encoded}
     samples: dict[str, list[JudgedSample]] = {problem_id: [] for problem_id in kinds}
@@ -212,7 +218,7 @@ def read_samples(
         raise CheckpointError(
             f"not the samples of an evaluation: {error}",
             where=str(path),
-            remedy="delete it to sample this suite anew",
+            remedy="delete it to sample this suite again",
         ) from error
     return samples
 
@@ -240,31 +246,14 @@ def _row(
     }
 
 
-def _append(file: TextIO, line: Mapping[str, object]) -> None:
-    try:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-    except OSError as error:
-        raise StorageError(
-            f"could not write a sample down: {error}", where=file.name, remedy="free space there"
-        ) from error
-
-
 def _read(path: Path, adapter: TypeAdapter[Line]) -> list[Line]:
-    """Return the lines of a journal file, and cut off a last one that a kill left torn."""
-    found = []
-    for number, text in enumerate(whole_lines(path), start=1):
-        try:
-            found.append(adapter.validate_json(text))
-        except ValidationError as error:
-            raise _not_a_journal(path, number, str(error.errors()[0]["msg"])) from error
-    return found
-
-
-def _not_a_journal(path: Path, number: int, what: str) -> CheckpointError:
-    return CheckpointError(
-        what,
-        where=f"{path}:{number}",
+    return read_records(
+        path,
+        adapter,
         expected="a line as the evaluation wrote it",
-        remedy=f"delete {path.parent} to sample this suite anew",
+        remedy=_remedy(path.parent),
     )
+
+
+def _remedy(directory: Path) -> str:
+    return f"delete {directory} to sample this suite again"

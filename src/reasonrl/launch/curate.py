@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from reasonrl.atomic import write_atomic
-from reasonrl.curation.build import Build, build
+from reasonrl.curation.build import run_build
 from reasonrl.curation.lookup import examples, failures, last_rows, last_uids
 from reasonrl.curation.manifest import Manifest, read_manifest
 from reasonrl.curation.ratings.quality import read_agreement
 from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.resume import Build
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.launch.meter import open_meter
 from reasonrl.report.data.bars import render_funnel
@@ -36,7 +37,7 @@ def curate(recipe: DataRecipe, directory: Path, console: Console) -> Manifest:
             f"cannot be made: {error.strerror}", where=str(directory), remedy="pass another --out"
         ) from error
     with only_process(directory):
-        build(
+        run_build(
             Build(
                 recipe=recipe,
                 directory=directory,

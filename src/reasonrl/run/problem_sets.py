@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import read_record, write_atomic
 from reasonrl.errors import CheckpointError
 from reasonrl.recipe import Recipe, Source
 from reasonrl.rollout.pools import Pools
@@ -81,14 +81,12 @@ def read_manifest(directory: Path) -> tuple[ProblemSet, ...]:
     path = directory / DATA
     if not path.exists():
         return ()
-    try:
-        return _SETS.validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(
-            f"cannot be read: {error.errors()[0]['msg']}",
-            where=str(path),
-            remedy="delete the file to resume without the comparison",
-        ) from error
+    return read_record(
+        path,
+        _SETS,
+        expected="the problem sets of a run",
+        remedy="delete the file to resume without the comparison",
+    )
 
 
 def problems_digest(encoded: Sequence[EncodedProblem]) -> str:

@@ -24,7 +24,9 @@ def problems(request, shared_data):
 
 
 def pairs(problems, kind):
-    return [(problems[one.of][0], one.text) for one in plant(problems, kind, COPIES, seed=3)]
+    return [
+        (problems[copy.original][0], copy.text) for copy in plant(problems, kind, COPIES, seed=3)
+    ]
 
 
 def digits(text):
@@ -41,9 +43,9 @@ def words_changed(before, after):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_makes_as_many_copies_as_asked_for_of_different_problems(problems, kind):
     planted = plant(problems, kind, COPIES, seed=1)
-    assert len({one.of for one in planted}) == len(planted) == COPIES
-    assert {one.kind for one in planted} == {kind}
-    assert all(one.text != problems[one.of][0] for one in planted)
+    assert len({copy.original for copy in planted}) == len(planted) == COPIES
+    assert {copy.kind for copy in planted} == {kind}
+    assert all(copy.text != problems[copy.original][0] for copy in planted)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,13 +57,15 @@ def test_a_seed_makes_the_same_copies_and_another_one_others(problems, kind):
 
 @pytest.mark.parametrize("kind", ["verbatim", "latex", "relabelled", "reworded"])
 def test_a_copy_that_asks_the_same_has_the_same_answer(problems, kind):
-    assert all(one.answer == problems[one.of][1] for one in plant(problems, kind, 20, seed=1))
+    assert all(
+        copy.answer == problems[copy.original][1] for copy in plant(problems, kind, 20, seed=1)
+    )
 
 
 def test_a_lookalike_has_another_answer_and_a_renumbered_problem_none(problems):
     lookalikes = plant(problems, "lookalike", COPIES, seed=1)
-    assert all(one.answer not in ("", problems[one.of][1]) for one in lookalikes)
-    assert {one.answer for one in plant(problems, "renumbered", 20, seed=1)} == {""}
+    assert all(copy.answer not in ("", problems[copy.original][1]) for copy in lookalikes)
+    assert {copy.answer for copy in plant(problems, "renumbered", 20, seed=1)} == {""}
 
 
 def test_verbatim_keeps_every_letter_and_digit(problems):
@@ -116,16 +120,16 @@ def test_drawings_stay_as_they_are():
     drawing = '[asy] draw((0,0)--(4,3)); label("$4$", (2,0)); // the sum of it\n[/asy]'
     text = f"Find the sum of all $x$ such that $x^2 = 4$ and $x < 3$. {drawing}"
     for kind in ("latex", "relabelled", "reworded", "lookalike"):
-        (one,) = plant([(text, "0")], kind, 1, seed=0)
-        assert drawing in one.text
+        (copy,) = plant([(text, "0")], kind, 1, seed=0)
+        assert drawing in copy.text
 
 
 def test_a_name_is_changed_wherever_it_stands_and_nowhere_within_words():
     text = "Natalia sold 48 clips to Ann. Annual sales of Natalia's are how many? So find the sum."
     for seed in range(20):
-        (one,) = plant([(text, "1")], "reworded", 1, seed=seed)
-        assert "Annual sales" in one.text
-        assert one.text.count("Natalia") in (0, 2)
+        (copy,) = plant([(text, "1")], "reworded", 1, seed=seed)
+        assert "Annual sales" in copy.text
+        assert copy.text.count("Natalia") in (0, 2)
 
 
 @pytest.mark.parametrize(

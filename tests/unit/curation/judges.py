@@ -12,15 +12,18 @@ VALID, INVALID = "Nothing is wrong.\nRATING: VALID", "It lacks its options.\nRAT
 
 
 def honest(prompt, _n):
-    """Call what holds a broken text or one of the known broken problems invalid."""
-    is_bad = "broken" in prompt or any(one.problem in prompt for one in BAD)
+    """Rate a prompt with a broken text, or with a problem that is known to be bad, as invalid."""
+    is_bad = "broken" in prompt or any(known.problem in prompt for known in BAD)
     return INVALID if is_bad else VALID
 
 
 @contextmanager
 def judge(answer):
-    """Serve; `answer(prompt, n)` gives the text of the n-th request, or (status, body, headers), or
-    a number of seconds to sleep before the connection is cut."""
+    """Serve a judge; yield its address and the requests that it got.
+
+    `answer(prompt, n)` returns the text that answers the n-th request, or (status, body, headers),
+    or the seconds to sleep before the connection is cut.
+    """
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,21 +31,21 @@ def judge(answer):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             prompt = body["messages"][0]["content"]
             asked.append((self.path, dict(self.headers), body))
-            found = answer(prompt, len(asked))
-            if isinstance(found, int | float):
-                time.sleep(found)
+            reply = answer(prompt, len(asked))
+            if isinstance(reply, int | float):
+                time.sleep(reply)
                 self.connection.close()
                 return
-            status, text, headers = 200, found, {}
-            if isinstance(found, tuple):
-                status, text, headers = found
+            status, text, headers = 200, reply, {}
+            if isinstance(reply, tuple):
+                status, text, headers = reply
             else:
-                text = json.dumps({"choices": [{"message": {"content": found}}]})
+                text = json.dumps({"choices": [{"message": {"content": reply}}]})
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            with suppress(OSError):  # whoever asked may have given up
+            with suppress(OSError):  # the client may have closed the connection
                 self.wfile.write(text.encode())
 
         def log_message(self, *_):

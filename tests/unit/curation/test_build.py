@@ -14,10 +14,11 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from reasonrl.curation import build as builder
-from reasonrl.curation.build import Build, build
+from reasonrl.curation import resume
+from reasonrl.curation.build import run_build
 from reasonrl.curation.manifest import read_manifest
 from reasonrl.curation.recipe import DataRecipe
+from reasonrl.curation.resume import Build
 from reasonrl.curation.rows import read_dropped
 from reasonrl.curation.store import StepFolder, finished_steps
 from reasonrl.data.problems import load_problems
@@ -87,7 +88,7 @@ def no_phase(_name, _total):
 
 def run(recipe, directory):
     directory.mkdir(exist_ok=True)
-    return build(
+    return run_build(
         Build(
             recipe=recipe,
             directory=directory,
@@ -314,7 +315,7 @@ def test_a_report_that_no_build_wrote_is_named(raw, tmp_path):
 def test_a_step_of_other_code_is_made_again(raw, tmp_path, monkeypatch):
     run(recipe_of(raw), tmp_path / "out")
     before = made_at(tmp_path / "out", "clean")
-    monkeypatch.setitem(builder._VERSIONS, "clean", 99)
+    monkeypatch.setitem(resume.VERSIONS, "clean", 99)
     run(recipe_of(raw), tmp_path / "out")
     assert made_at(tmp_path / "out", "clean") != before
 
@@ -357,7 +358,7 @@ def test_a_damaged_file_is_named_or_harms_nothing(raw, tmp_path, name, how):
 @pytest.mark.parametrize("text", ['{"x": 1}', "\x00\x00", '{"problem": "", "answer": "1"}'])
 def test_a_source_of_which_nothing_can_be_used_is_an_error(raw, tmp_path, text):
     (raw / "math.jsonl").write_text(text)
-    with pytest.raises(DataError, match="none of the rows of train-math-deepscaler can be used"):
+    with pytest.raises(DataError, match="no row of train-math-deepscaler can be used"):
         run(recipe_of(raw), tmp_path / "out")
 
 

@@ -78,7 +78,7 @@ def test_a_line_that_no_evaluation_wrote_is_named(written, line):
 def test_a_sample_twice_is_refused(written):
     path = written / "drafts.jsonl"
     path.write_text(path.read_text() + path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(CheckpointError, match="a sample stands in it twice"):
+    with pytest.raises(CheckpointError, match="the same sample occurs twice"):
         FileJournal(written, SAME)
 
 

@@ -1,1 +1,1 @@
-"""When two problems are the same: words, fingerprints, pairs; and the steps that drop copies."""
+"""When two problems are the same: words, fingerprints, pairs, and the steps that drop copies."""

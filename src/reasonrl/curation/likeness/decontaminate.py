@@ -1,10 +1,10 @@
-"""Find candidates that are too much like a protected problem: one that a model will be tested on.
+"""Find candidates that are too similar to a protected problem, which a model will be tested on.
 
-Four relations: the same words; the same but for numbers; most of a protected problem's own runs of
-eight words, wherever they stand in the candidate; and nearly the same words, with the same numbers
-and answer as among duplicates, or, in a longer problem, so nearly that the answer does not matter.
-Runs that two protected problems share ("where m and n are relatively prime positive integers") are
-nobody's own. Called by `steps`.
+Four relations: the same words; the same words with other numbers; most of a protected problem's own
+runs of eight words, at any position in the candidate; and nearly the same words, with the same
+numbers and answer as among duplicates, or, in a longer problem, so similar that the answer does not
+matter. A run is a problem's own if no other protected problem has it; "where m and n are relatively
+prime positive integers" belongs to many problems, so it counts for none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from reasonrl.curation.answers import is_same_answer
 from reasonrl.curation.likeness.fingerprints import Fingerprints, ngrams
 from reasonrl.curation.likeness.pairs import (
-    Words,
+    ProblemWords,
     joined_pairs,
     joined_pairs_of_any_numbers,
     similarity,
@@ -27,17 +27,19 @@ from reasonrl.curation.recipe import DecontaminateConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason
 
 GRAM = 8
-_MIN_GRAMS = 8  # of its own that a protected problem needs to be found by them
+_MIN_GRAMS = 8  # own runs; a protected problem with fewer cannot be found by its runs
 _LONG = 20  # words
 _ALMOST = 0.9  # similarity of long problems at which numbers and answers do not matter
-_ALMOST_SIGNATURES = 0.5  # a tenth of the words changed leaves some 0.65 of words and pairs
+_ALMOST_SIGNATURES = 0.5
+"""Share of equal signature values. A tenth of the words changed leaves about 0.65 of words and
+pairs."""
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """Say that a row is like a protected problem, both by number, and how."""
+    """A row that is too similar to a protected problem, both by index, and the relation `how`."""
 
     row: int
     protected: int
@@ -46,25 +48,25 @@ class Hit:
 
 
 class ProtectedIndex:
-    """Hold what is looked for: built once in a process, asked for every chunk."""
+    """The protected problems, indexed once for each process and then used for every chunk."""
 
     def __init__(
-        self, of: Fingerprints, answers: Sequence[str], config: DecontaminateConfig
+        self, protected: Fingerprints, answers: Sequence[str], config: DecontaminateConfig
     ) -> None:
-        self._of = of
+        self._protected = protected
         self._answers = answers
         self._config = config
-        self._words = Words(of)
-        self._exact = _first_places(of.exact_N)
-        self._template = _first_places(of.template_N)
-        self._grams, self._owners, self._n_grams = _own_grams(of)
+        self._words = ProblemWords(protected)
+        self._exact = _first_indices(protected.exact_N)
+        self._template = _first_indices(protected.template_N)
+        self._grams, self._owners, self._n_grams = _own_grams(protected)
 
     def hits(self, rows: Fingerprints, answers: Sequence[str]) -> list[Hit]:
-        """Return the strongest hit of each row that has one, in the order of rows."""
-        found: dict[int, Hit] = {}
+        """Return the strongest hit of each row that has any hit, in the order of rows."""
+        hits: dict[int, Hit] = {}
         for hit in (*self._equal(rows), *self._near(rows, answers), *self._contained(rows)):
-            found.setdefault(hit.row, hit)
-        return [found[row] for row in sorted(found)]
+            hits.setdefault(hit.row, hit)
+        return [hits[row] for row in sorted(hits)]
 
     def _equal(self, rows: Fingerprints) -> Iterator[Hit]:
         for how, keys, known in (
@@ -79,13 +81,13 @@ class ProtectedIndex:
         grams, owners = _row_grams(rows)
         if not len(grams) or not len(self._grams):
             return
-        places = np.minimum(np.searchsorted(self._grams, grams), len(self._grams) - 1)
-        is_found = self._grams[places] == grams
-        shared = np.stack([owners[is_found], places[is_found]], axis=1)
+        known = np.minimum(np.searchsorted(self._grams, grams), len(self._grams) - 1)
+        is_shared = self._grams[known] == grams
+        shared = np.stack([owners[is_shared], known[is_shared]], axis=1)
         shared = np.unique(shared, axis=0)  # a run that a row repeats counts once
-        pairs = np.stack([shared[:, 0], self._owners[shared[:, 1]]], axis=1)
-        whole, counts = np.unique(pairs, axis=0, return_counts=True)
-        for (row, protected), count in zip(whole.tolist(), counts.tolist(), strict=True):
+        of_runs = np.stack([shared[:, 0], self._owners[shared[:, 1]]], axis=1)
+        pairs, counts = np.unique(of_runs, axis=0, return_counts=True)
+        for (row, protected), count in zip(pairs.tolist(), counts.tolist(), strict=True):
             share = count / int(self._n_grams[protected])
             if share >= self._config.contained and self._n_grams[protected] >= _MIN_GRAMS:
                 yield Hit(row=row, protected=protected, how="contained", similarity=round(share, 4))
@@ -93,23 +95,23 @@ class ProtectedIndex:
     def _near(self, rows: Fingerprints, answers: Sequence[str]) -> Iterator[Hit]:
         if self._config.near > 1:
             return
-        words = Words(rows)
+        words = ProblemWords(rows)
         almost = max(_ALMOST, self._config.near)
-        others = joined_pairs_of_any_numbers(
-            rows, self._of, least=_ALMOST_SIGNATURES, n_words=_LONG
+        of_any_numbers = joined_pairs_of_any_numbers(
+            rows, self._protected, least=_ALMOST_SIGNATURES, n_words=_LONG
         )
-        for row, protected in others.tolist():
-            if (found := similarity(words[row], self._words[protected])) >= almost:
-                yield Hit(row=row, protected=protected, how="near", similarity=found)
-        for row, protected in joined_pairs(rows, self._of).tolist():
-            found = similarity(words[row], self._words[protected])
-            is_same = found >= self._config.near
-            if is_same and is_same_answer(self._answers[protected], answers[row]):
-                yield Hit(row=row, protected=protected, how="near", similarity=found)
+        for row, protected in of_any_numbers.tolist():
+            if (share := similarity(words[row], self._words[protected])) >= almost:
+                yield Hit(row=row, protected=protected, how="near", similarity=share)
+        for row, protected in joined_pairs(rows, self._protected).tolist():
+            share = similarity(words[row], self._words[protected])
+            is_near = share >= self._config.near
+            if is_near and is_same_answer(self._answers[protected], answers[row]):
+                yield Hit(row=row, protected=protected, how="near", similarity=share)
 
 
 def contamination(hit: Hit, protected: Sequence[Candidate]) -> Fault:
-    """Return a hit as a fault."""
+    """Return the fault of a row that has this hit."""
     return Fault(
         reason=Reason.CONTAMINATED,
         detail=hit.how,
@@ -118,28 +120,30 @@ def contamination(hit: Hit, protected: Sequence[Candidate]) -> Fault:
     )
 
 
-def _first_places(keys: npt.NDArray[np.uint64]) -> dict[int, int]:
-    known: dict[int, int] = {}
-    for place, key in enumerate(keys.tolist()):
+def _first_indices(keys_N: npt.NDArray[np.uint64]) -> dict[int, int]:
+    """Return for each key the index of the first problem that has it; key 0 means no key."""
+    first: dict[int, int] = {}
+    for index, key in enumerate(keys_N.tolist()):
         if key:
-            known.setdefault(key, place)
-    return known
+            first.setdefault(key, index)
+    return first
 
 
-def _own_grams(of: Fingerprints) -> tuple[npt.NDArray[np.uint64], Ints, Ints]:
-    """Return the runs that one protected problem has alone, sorted; their owners; counts."""
-    grams, owners = _row_grams(of)
+def _own_grams(protected: Fingerprints) -> tuple[npt.NDArray[np.uint64], Ints, Ints]:
+    """Return the runs that only one protected problem has, sorted; the problem of each run; the
+    number of own runs of each problem."""
+    grams, owners = _row_grams(protected)
     pairs = np.unique(np.stack([grams, owners.astype(np.uint64)], axis=1), axis=0)
     _, first, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
     own = pairs[first[counts == 1]]
     owner = own[:, 1].astype(np.int64)
-    return own[:, 0], owner, np.bincount(owner, minlength=len(of)).astype(np.int64)
+    return own[:, 0], owner, np.bincount(owner, minlength=len(protected)).astype(np.int64)
 
 
-def _row_grams(of: Fingerprints) -> tuple[npt.NDArray[np.uint64], Ints]:
-    """Return all runs of eight words that lie within one row, and the row of each."""
-    grams = ngrams(of.words_W, GRAM)
-    lengths = np.diff(of.starts)
-    owners = np.repeat(np.arange(len(of)), lengths)[: len(grams)]
-    is_inside = np.arange(len(grams)) + GRAM <= of.starts[owners + 1]
+def _row_grams(rows: Fingerprints) -> tuple[npt.NDArray[np.uint64], Ints]:
+    """Return all runs of eight words that lie within a row, and the row of each run."""
+    grams = ngrams(rows.words_W, GRAM)
+    lengths = np.diff(rows.starts)
+    owners = np.repeat(np.arange(len(rows)), lengths)[: len(grams)]
+    is_inside = np.arange(len(grams)) + GRAM <= rows.starts[owners + 1]
     return grams[is_inside], owners[is_inside]

@@ -1,11 +1,11 @@
-"""Find problems that occur more than once, within and across sources, and keep one of each.
+"""Find problems that occur more than once, within and across sources, and keep the first copy.
 
-Four relations, strongest first: the same words; the same words but for numbers, in a problem long
-enough to be known without them; nearly the same words with the same numbers and the same answer;
-and, as an option, the same meaning (`semantic`). The one that comes first is kept, so a recipe
-names the sources it trusts most first. A problem is only near a kept one that it is like itself:
-likeness is not passed on. Where the same words have different answers all of them go, for
-nobody knows which is right.
+Four relations, strongest first: the same words; the same words with other numbers, in a problem
+that is long enough to be recognized without its numbers; nearly the same words with the same
+numbers and the same answer; and, as an option, the same meaning (`semantic`). The first copy is
+kept, so a recipe lists the sources that it trusts most first. A near duplicate is itself similar to
+the kept problem; similarity is not passed on through a third problem. If copies with the same words
+have different answers, all of them are dropped, because nobody knows which answer is right.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import numpy.typing as npt
 
 from reasonrl.curation.answers import is_same_answer
 from reasonrl.curation.likeness.fingerprints import Fingerprints
-from reasonrl.curation.likeness.pairs import Words, close_pairs, similarity
+from reasonrl.curation.likeness.pairs import ProblemWords, close_pairs, similarity
 from reasonrl.curation.rows import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Say for which other row one is dropped; in a conflict that one is dropped too."""
+    """Why a row is dropped: `other` is the row that it is similar to.
+
+    The other row is kept, except in a conflict of answers, which drops both.
+    """
 
     reason: Reason
     other: int
@@ -32,30 +35,30 @@ class Match:
 
 
 def find_duplicates(
-    of: Fingerprints,
+    problems: Fingerprints,
     answers: Sequence[str],
     *,
     near: float,
     renumbered: bool,
 ) -> dict[int, Match]:
-    """Return the rows that are dropped, each with the kept row that it is like."""
+    """Return the dropped rows, each with the kept row that it is a copy of."""
     dropped: dict[int, Match] = {}
-    everyone = np.arange(len(of))
-    _drop_equal(dropped, of.exact_N, everyone, Reason.DUPLICATE)
+    rows = np.arange(len(problems))
+    _drop_equal(dropped, problems.exact_N, rows, Reason.DUPLICATE)
     _drop_conflicts(dropped, answers)
     if renumbered:
-        _drop_equal(dropped, of.template_N, _left(everyone, dropped), Reason.RENUMBERED)
+        _drop_equal(dropped, problems.template_N, _left(rows, dropped), Reason.RENUMBERED)
     if near <= 1:
-        _drop_near(dropped, of, answers, near)
+        _drop_near(dropped, problems, answers, near)
     return {row: replace(match, other=_head(dropped, match)) for row, match in dropped.items()}
 
 
 def _head(dropped: Mapping[int, Match], match: Match) -> int:
-    """Return the kept row that a dropped one stands behind."""
-    while (next_one := dropped.get(match.other)) is not None:
-        if next_one.reason is Reason.ANSWERS_CONFLICT:
+    """Return the kept row at the end of a chain of dropped rows."""
+    while (following := dropped.get(match.other)) is not None:
+        if following.reason is Reason.ANSWERS_CONFLICT:
             break
-        match = next_one
+        match = following
     return match.other
 
 
@@ -71,17 +74,17 @@ def _drop_equal(
     rows: npt.NDArray[np.int64],
     reason: Reason,
 ) -> None:
-    """Drop every row whose key an earlier one has; key 0 is none."""
+    """Drop every row whose key an earlier row has; key 0 means no key."""
     keys = keys_N[rows]
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     heads = first[inverse]
-    for place in np.flatnonzero((heads != np.arange(len(rows))) & (keys != 0)).tolist():
-        other = int(rows[heads[place]])
-        dropped[int(rows[place])] = Match(reason=reason, other=other, similarity=1.0)
+    for index in np.flatnonzero((heads != np.arange(len(rows))) & (keys != 0)).tolist():
+        other = int(rows[heads[index]])
+        dropped[int(rows[index])] = Match(reason=reason, other=other, similarity=1.0)
 
 
 def _drop_conflicts(dropped: dict[int, Match], answers: Sequence[str]) -> None:
-    """Drop whole clusters of equal problems whose answers differ."""
+    """Drop whole clusters of equal problems whose answers contradict each other."""
     clusters: dict[int, list[int]] = {}
     for row, match in dropped.items():
         clusters.setdefault(match.other, []).append(row)
@@ -94,19 +97,19 @@ def _drop_conflicts(dropped: dict[int, Match], answers: Sequence[str]) -> None:
 
 def _drop_near(
     dropped: dict[int, Match],
-    of: Fingerprints,
+    problems: Fingerprints,
     answers: Sequence[str],
     near: float,
 ) -> None:
-    """Drop rows that are near a kept one, in order."""
-    words = Words(of)
-    pairs = close_pairs(of, _left(np.arange(len(of)), dropped))
+    """Drop rows that are near duplicates of a kept row, in order of rows."""
+    words = ProblemWords(problems)
+    pairs = close_pairs(problems, _left(np.arange(len(problems)), dropped))
     order = np.lexsort((pairs[:, 0], pairs[:, 1]))
     for first, later in pairs[order].tolist():
         if later in dropped:
             continue
-        # a bucket's window may show only one that is gone: ask for what that one stands behind
+        # The window of a bucket may hold only a dropped row: compare with the row that it copies.
         head = dropped[first].other if first in dropped else first
-        found = similarity(words[head], words[later])
-        if found >= near and is_same_answer(answers[head], answers[later]):
-            dropped[later] = Match(reason=Reason.NEAR_DUPLICATE, other=head, similarity=found)
+        share = similarity(words[head], words[later])
+        if share >= near and is_same_answer(answers[head], answers[later]):
+            dropped[later] = Match(reason=Reason.NEAR_DUPLICATE, other=head, similarity=share)

@@ -1,7 +1,7 @@
-"""What is compared of a problem: hashes of its words, and a MinHash signature, as arrays.
+"""The fingerprints by which problems are compared: hashes of words, and MinHash signatures.
 
-A file of 8,192 problems becomes a few arrays, so that a million problems compare in memory. Texts
-are never kept. Called by `dedup` and `decontaminate`.
+A chunk of 8,192 problems becomes a few arrays, so that a million problems can be compared in
+memory. Texts are never stored.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from reasonrl.seeds import derive_seed
 Array = npt.NDArray[np.uint64]
 
 TEMPLATE_WORDS = 6
-"""Words of language that a problem needs to be known without its numbers: "What is 3 + 4?" and
-"What is 5 + 6?" are two problems, "What is the remainder when 2007 is divided by 81?" is the same
-as with other numbers."""
+"""Words of language that a problem must have to be recognized without its numbers. "What is 3 + 4?"
+and "What is 5 + 6?" are two problems, but "What is the remainder when 2007 is divided by 81?" is
+the same problem with other numbers."""
 
 PERMUTATIONS = 128
 BAND = 4  # signature values that must agree for two problems to be compared
@@ -37,12 +37,13 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprints:
-    """Hold what is compared of N problems.
+    """The fingerprints of N problems.
 
-    `words_W` are the hashes of all their words, problem i's from `starts[i]` to `starts[i + 1]`,
-    `is_number_W` marks numbers. `exact_N` hashes all words, `template_N` all but the numbers (0
-    for a problem with too few words), `numbers_N` the numbers in any order; `signatures_NP` are
-    MinHash values of words and pairs of words with numbers left blank.
+    `words_W` holds the hashes of all their words; the words of problem i are `starts[i]` to
+    `starts[i + 1]`. `is_number_W` marks numbers. `exact_N` hashes all words of a problem,
+    `template_N` all words except numbers (0 for a problem with too few words), `numbers_N` the
+    numbers in any order. `signatures_NP` are MinHash values of words and pairs of words, with
+    numbers left blank.
     """
 
     words_W: npt.NDArray[np.uint64]
@@ -57,7 +58,7 @@ class Fingerprints:
         return len(self.exact_N)
 
     def masked_W(self) -> Array:
-        """Return the words' hashes with one and the same for every number."""
+        """Return the hashes of the words, with the same hash for every number."""
         return np.where(self.is_number_W, _NUMBER, self.words_W)
 
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -67,28 +68,30 @@ class Fingerprints:
     def save(self, path: Path) -> None:
         """Write all arrays to one file, all or nothing."""
         scratch = path.with_name(f".{path.name}.writing")
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         with scratch.open("wb") as file:
-            np.savez(
-                file, allow_pickle=False, **{f.name: getattr(self, f.name) for f in fields(self)}
-            )
+            np.savez(file, allow_pickle=False, **arrays)
         scratch.replace(path)
 
 
 def load(path: Path) -> Fingerprints:
-    """Read what `save` wrote; raise CheckpointError if it is damaged."""
+    """Return the fingerprints in a file of `save`; raise CheckpointError if it is damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Fingerprints(**{one.name: arrays[one.name] for one in fields(Fingerprints)})
+            return Fingerprints(
+                **{field.name: arrays[field.name] for field in fields(Fingerprints)}
+            )
     except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
         raise CheckpointError(
-            f"no fingerprints of a build: {error}",
+            f"cannot be read: {error}",
             where=str(path),
-            remedy=f"delete {path.parents[1]} to make this step anew",
+            expected="the fingerprints of a build",
+            remedy=f"delete {path.parents[1]} to make this step again",
         ) from error
 
 
 def joined(parts: Sequence[Fingerprints]) -> Fingerprints:
-    """Return the fingerprints of several files as one, in order."""
+    """Return the fingerprints of several chunks as one record, in order."""
     offsets = np.cumsum([0, *(len(part.words_W) for part in parts[:-1])])
     starts = [part.starts[:-1] + offset for part, offset in zip(parts, offsets, strict=True)]
     total = sum(len(part.words_W) for part in parts)
@@ -104,7 +107,7 @@ def joined(parts: Sequence[Fingerprints]) -> Fingerprints:
 
 
 def fingerprint(texts: Iterable[str]) -> Fingerprints:
-    """Return the fingerprints of some problems."""
+    """Return the fingerprints of problems, in order."""
     rows = [words(text) for text in texts]
     hashed = _Hashes()
     words_W = np.array([hashed[word] for row in rows for word in row], dtype=np.uint64)
@@ -123,45 +126,45 @@ def fingerprint(texts: Iterable[str]) -> Fingerprints:
 
 
 def ngrams(words_W: Array, n: int) -> Array:
-    """Return a hash of every n words in a row; with W words, W - n + 1 of them."""
+    """Return a hash of every n consecutive words: W words have W - n + 1 hashes."""
     if len(words_W) < n:
         return np.empty(0, dtype=np.uint64)
-    found = np.zeros(len(words_W) - n + 1, dtype=np.uint64)
-    for place in range(n):
-        found = found * _STEP + words_W[place : place + len(found)]
-    return _mixed(found)
+    hashes = np.zeros(len(words_W) - n + 1, dtype=np.uint64)
+    for offset in range(n):
+        hashes = hashes * _STEP + words_W[offset : offset + len(hashes)]
+    return _mixed(hashes)
 
 
 def bands(signatures_NP: npt.NDArray[np.uint32], band: int) -> Array:
     """Return a hash of band number `band` of every signature."""
-    part = signatures_NP[:, band * BAND : (band + 1) * BAND].astype(np.uint64)
-    found = np.zeros(len(part), dtype=np.uint64)
-    for place in range(BAND):
-        found = found * _STEP + part[:, place]
-    return found
+    values = signatures_NP[:, band * BAND : (band + 1) * BAND].astype(np.uint64)
+    hashes = np.zeros(len(values), dtype=np.uint64)
+    for column in range(BAND):
+        hashes = hashes * _STEP + values[:, column]
+    return hashes
 
 
 def _mixed(hashes: Array) -> Array:
-    """Spread the bits of hashes, so that sums of them are hashes too."""
+    """Spread the bits of hashes, so that their sums are good hashes too."""
     hashes = (hashes ^ (hashes >> np.uint64(31))) * _STEP
     return hashes ^ (hashes >> np.uint64(29))
 
 
 def _sums(values_W: Array, starts: npt.NDArray[np.int64]) -> Array:
-    """Return the sum of every problem's values, modulo 2**64."""
-    whole = np.zeros(len(values_W) + 1, dtype=np.uint64)
-    np.cumsum(values_W, dtype=np.uint64, out=whole[1:])
-    found: Array = whole[starts[1:]] - whole[starts[:-1]]
-    return found
+    """Return the sum of the values of each problem, modulo 2**64."""
+    running = np.zeros(len(values_W) + 1, dtype=np.uint64)
+    np.cumsum(values_W, dtype=np.uint64, out=running[1:])
+    sums_N: Array = running[starts[1:]] - running[starts[:-1]]
+    return sums_N
 
 
 class _Hashes(dict[str, int]):
-    """Hash words, each one once."""
+    """The hash of each word, computed at its first use."""
 
     def __missing__(self, word: str) -> int:
-        found = int.from_bytes(blake2b(word.encode(), digest_size=8).digest())
-        self[word] = found
-        return found
+        value = int.from_bytes(blake2b(word.encode(), digest_size=8).digest())
+        self[word] = value
+        return value
 
 
 def _whole(row: Sequence[str]) -> int:
@@ -169,7 +172,7 @@ def _whole(row: Sequence[str]) -> int:
 
 
 def _template(row: Sequence[str]) -> int:
-    """Hash a problem without its numbers, those of exponents and indices excepted."""
+    """Return the hash of a problem without its numbers; exponents and indices stay in it."""
     if sum(map(is_letters, row)) < TEMPLATE_WORDS:
         return 0
     before = ("", *row)
@@ -188,7 +191,7 @@ def _signatures(masked_W: Array, starts: npt.NDArray[np.int64]) -> npt.NDArray[n
     for first, last in pairwise(starts.tolist()):
         features.append(masked_W[first:last])
         features.append(pairs[first : max(first, last - 1)])
-    lengths = [len(one) for one in features]
+    lengths = [len(hashes) for hashes in features]
     flat = np.concatenate(features) if features else np.empty(0, dtype=np.uint64)
     ends = np.cumsum([0, *lengths])[::2].astype(np.uint64)
     if not len(starts) > 1:

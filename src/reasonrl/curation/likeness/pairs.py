@@ -1,7 +1,8 @@
-"""Say how alike two problems are, from their words, and which are worth asking about.
+"""Pairs of problems that may be similar, and the similarity of a pair from its words.
 
-Similarity is twice the longest common subsequence of words over both lengths, numbers left blank: 1
-for the same words in the same order. Called by `dedup` and `decontaminate`.
+Similarity is twice the length of the longest common subsequence of words over the sum of both
+lengths, with numbers left blank: 1 for the same words in the same order. Decides nothing; `dedup`
+and `decontaminate` have the thresholds.
 """
 
 from __future__ import annotations
@@ -17,46 +18,46 @@ Ints = npt.NDArray[np.int64]
 Pairs = npt.NDArray[np.int64]  # [K, 2]
 
 SHORT = 8
-"""Words; shorter problems are never near, only equal: one word is the whole difference."""
+"""Words. Shorter problems are never near, only equal, because one word can be all that differs."""
 
-_WINDOW = 4  # neighbours of a bucket that are compared with each of its members
-_LIKELY = 0.3  # share of equal signature values below which nothing is looked at more closely
+_WINDOW = 4  # predecessors in a bucket with which each member is compared
+_LIKELY = 0.3  # share of equal signature values; a pair with less is not compared word by word
 _SLICE = 65_536  # pairs whose signatures are compared at once
 
 
-class Words:
-    """Give the words of one problem of many, numbers left blank."""
+class ProblemWords:
+    """The words of each problem as hashes, with numbers left blank, by row."""
 
-    def __init__(self, of: Fingerprints) -> None:
-        self._starts = of.starts
-        self._masked_W = of.masked_W()
+    def __init__(self, problems: Fingerprints) -> None:
+        self._starts = problems.starts
+        self._masked_W = problems.masked_W()
 
     def __getitem__(self, row: int) -> list[int]:
-        found: list[int] = self._masked_W[self._starts[row] : self._starts[row + 1]].tolist()
-        return found
+        words: list[int] = self._masked_W[self._starts[row] : self._starts[row + 1]].tolist()
+        return words
 
 
-def similarity(one: list[int], two: list[int]) -> float:
-    """Return how alike two lists of words are, 0 to 1, to four digits."""
+def similarity(left: list[int], right: list[int]) -> float:
+    """Return the similarity of two lists of words, 0 to 1, to four digits."""
     from rapidfuzz.distance import Indel
 
-    return round(float(Indel.normalized_similarity(one, two)), 4)
+    return round(float(Indel.normalized_similarity(left, right)), 4)
 
 
-def close_pairs(of: Fingerprints, rows: Ints) -> Pairs:
+def close_pairs(problems: Fingerprints, rows: Ints) -> Pairs:
     """Return pairs (earlier, later) of `rows` with the same numbers that share a band.
 
-    Of a bucket with many members each meets its four predecessors and the first: linear in the
-    number of problems, whatever is in them.
+    In a large bucket each member is paired with its four predecessors and the first member, so the
+    number of pairs is linear in the number of problems for any data.
     """
-    rows = rows[of.lengths()[rows] >= SHORT]
-    found = [np.empty(0, dtype=np.int64)]
+    rows = rows[problems.lengths()[rows] >= SHORT]
+    by_band = [np.empty(0, dtype=np.int64)]
     for band in range(PERMUTATIONS // BAND):
-        keys = _with_numbers(bands(of.signatures_NP[rows], band), of.numbers_N[rows])
-        found += _bucket_pairs(keys)
-    flat = np.unique(np.concatenate(found))
+        keys = _with_numbers(bands(problems.signatures_NP[rows], band), problems.numbers_N[rows])
+        by_band += _bucket_pairs(keys)
+    flat = np.unique(np.concatenate(by_band))
     pairs = rows[np.stack([flat // max(len(rows), 1), flat % max(len(rows), 1)], axis=1)]
-    return likely_pairs(pairs, of, of, _LIKELY)
+    return likely_pairs(pairs, problems, problems, _LIKELY)
 
 
 def joined_pairs(left: Fingerprints, right: Fingerprints) -> Pairs:
@@ -68,9 +69,9 @@ def joined_pairs(left: Fingerprints, right: Fingerprints) -> Pairs:
 def joined_pairs_of_any_numbers(
     left: Fingerprints, right: Fingerprints, *, least: float, n_words: int
 ) -> Pairs:
-    """Return pairs that share a band, of problems with `n_words` or more, whatever their numbers.
+    """Return pairs (row of left, row of right) that share a band, with the same numbers or not.
 
-    `least` is the share of signature values that agree.
+    Both problems have `n_words` words or more, and a share `least` of their signature values agree.
     """
     return likely_pairs(
         _joined(left, right, n_words=n_words, with_numbers=False), left, right, least
@@ -78,7 +79,7 @@ def joined_pairs_of_any_numbers(
 
 
 def likely_pairs(pairs: Pairs, left: Fingerprints, right: Fingerprints, least: float) -> Pairs:
-    """Return the pairs of which at least a share of signature values agrees."""
+    """Return the pairs in which at least the share `least` of the signature values agree."""
     if not len(pairs):
         return pairs
     shares = [
@@ -89,22 +90,25 @@ def likely_pairs(pairs: Pairs, left: Fingerprints, right: Fingerprints, least: f
 
 
 def _joined(left: Fingerprints, right: Fingerprints, *, n_words: int, with_numbers: bool) -> Pairs:
-    """Return pairs that share a band, of problems with `n_words` or more."""
-    ours, others = (np.flatnonzero(one.lengths() >= n_words) for one in (left, right))
-    found = [np.empty((0, 2), dtype=np.int64)]
+    """Return pairs (row of left, row of right) that share a band, of `n_words` words or more.
+
+    `with_numbers` pairs only problems with the same numbers.
+    """
+    left_rows, right_rows = (np.flatnonzero(side.lengths() >= n_words) for side in (left, right))
+    by_band = [np.empty((0, 2), dtype=np.int64)]
     for band in range(PERMUTATIONS // BAND):
-        mine = bands(left.signatures_NP[ours], band)
-        theirs = bands(right.signatures_NP[others], band)
+        left_keys = bands(left.signatures_NP[left_rows], band)
+        right_keys = bands(right.signatures_NP[right_rows], band)
         if with_numbers:
-            mine = _with_numbers(mine, left.numbers_N[ours])
-            theirs = _with_numbers(theirs, right.numbers_N[others])
-        order = np.argsort(theirs, kind="stable")
-        first = np.searchsorted(theirs[order], mine, side="left")
-        counts = np.searchsorted(theirs[order], mine, side="right") - first
-        rows = np.repeat(np.arange(len(mine)), counts)
+            left_keys = _with_numbers(left_keys, left.numbers_N[left_rows])
+            right_keys = _with_numbers(right_keys, right.numbers_N[right_rows])
+        order = np.argsort(right_keys, kind="stable")
+        first = np.searchsorted(right_keys[order], left_keys, side="left")
+        counts = np.searchsorted(right_keys[order], left_keys, side="right") - first
+        rows = np.repeat(np.arange(len(left_keys)), counts)
         steps = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        found.append(np.stack([ours[rows], others[order[first[rows] + steps]]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+        by_band.append(np.stack([left_rows[rows], right_rows[order[first[rows] + steps]]], axis=1))
+    return np.unique(np.concatenate(by_band), axis=0)
 
 
 def _with_numbers(keys: Array, numbers: Array) -> Array:
@@ -112,7 +116,7 @@ def _with_numbers(keys: Array, numbers: Array) -> Array:
 
 
 def _bucket_pairs(keys: Array) -> Iterator[Ints]:
-    """Yield pairs of one band as earlier * N + later."""
+    """Yield arrays of the pairs in a band, each pair as the number earlier * N + later."""
     n = len(keys)
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]

@@ -1,7 +1,4 @@
-"""The problems that a training set must not hold, as candidates: benchmarks, or any file.
-
-Called by `build`.
-"""
+"""The problems that a training set must not contain, as candidates: benchmarks, or any file."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ _SIZES = {"aime24": 30, "aime25": 30, "math500": 500, "humaneval": 164}
 
 
 def load_protected(sources: Sequence[Protected]) -> list[Candidate]:
-    """Return all protected problems, without what a benchmark adds to ask for an answer's form.
+    """Return all protected problems, without a benchmark's instructions on the answer's form.
 
-    Raises DataError for a file that cannot be the benchmark: it would protect nothing.
+    Raises DataError for a file without the benchmark's number of problems: it is another file.
     """
-    found = []
+    candidates: list[Candidate] = []
     for source in sources:
         bare = (
             source.model_copy(update={"style": "bare"})
@@ -35,10 +32,10 @@ def load_protected(sources: Sequence[Protected]) -> list[Candidate]:
                 f"{len(problems):,} problems",
                 where=str(source.path or source.type),
                 expected=f"the {_SIZES[source.type]} of {source.type}",
-                remedy="correct path or type, or protect it as type file",
+                remedy='correct its path or type, or set type = "file" to protect any file',
             )
-        found += [_candidate(problem) for problem in problems]
-    return found
+        candidates += [_candidate(problem) for problem in problems]
+    return candidates
 
 
 def _candidate(problem: Problem) -> Candidate:

@@ -1,10 +1,10 @@
 """Find problems that mean the same in other words: an option, with a static embedding model.
 
-Every problem is compared with every earlier one, in blocks: quadratic, a minute for 100,000. To be
-close is not enough: "Compute sin 510" and "Compute sin 150" have one vector and one answer. So the
-answers must be equal, and most of the numbers. Programs are not compared, for statements of other
-programs are as close and no answer tells them apart (docs/curation.md has the figures). Needs the
-extra `semantic`. Called by `build`.
+Every problem is compared with every earlier problem, in blocks: quadratic, a minute for 100,000. A
+high cosine is not enough: "Compute sin 510" and "Compute sin 150" have the same vector and the same
+answer. So the answers must be equal, and most of the numbers too. Programs are not compared,
+because statements of different programs are as close, and no answer tells them apart
+(docs/curation.md has the figures). Needs the extra `semantic`.
 """
 
 from __future__ import annotations
@@ -31,40 +31,39 @@ def find_same_meaning(
     dropped: Mapping[int, Match],
     config: SemanticConfig,
 ) -> dict[int, Match]:
-    """Return the rows that mean the same as an earlier one; what is `dropped` is not asked."""
+    """Return the rows that mean the same as an earlier row; `dropped` rows are not compared."""
     rows = [row for row in range(len(texts)) if row not in dropped and not is_tests(answers[row])]
     if not rows:
         return {}
     vectors_RD = _embedded([texts[row] for row in rows], config.model)
-    found: dict[int, Match] = {}
+    matches: dict[int, Match] = {}
     for start in range(0, len(rows), _BLOCK):
         block = vectors_RD[start : start + _BLOCK]
-        alike_BR = block @ vectors_RD[: start + len(block)].T
-        places = np.argwhere(alike_BR >= config.threshold)
-        for in_block, other in places.tolist():
-            place = start + in_block
-            later, earlier = rows[place], rows[other]
-            if other >= place or later in found or earlier in found:
+        cosines_BR = block @ vectors_RD[: start + len(block)].T
+        for in_block, other in np.argwhere(cosines_BR >= config.threshold).tolist():
+            index = start + in_block
+            later, earlier = rows[index], rows[other]
+            if other >= index or later in matches or earlier in matches:
                 continue
             if _have_same_numbers(texts[earlier], texts[later]) and is_same_answer(
                 answers[earlier], answers[later]
             ):
-                found[later] = Match(
+                matches[later] = Match(
                     reason=Reason.SAME_MEANING,
                     other=earlier,
-                    similarity=round(float(alike_BR[in_block, other]), 4),
+                    similarity=round(float(cosines_BR[in_block, other]), 4),
                 )
-    return found
+    return matches
 
 
-def _have_same_numbers(one: str, two: str) -> bool:
-    """Say whether two thirds of the numbers of two texts are common to both."""
-    first, second = (Counter(filter(is_number, words(text))) for text in (one, two))
-    return 3 * (first & second).total() >= 2 * (first | second).total()
+def _have_same_numbers(left: str, right: str) -> bool:
+    """Return whether two thirds of the numbers of two texts are common to both."""
+    ours, theirs = (Counter(filter(is_number, words(text))) for text in (left, right))
+    return 3 * (ours & theirs).total() >= 2 * (ours | theirs).total()
 
 
 def _embedded(texts: Sequence[str], model: str) -> npt.NDArray[np.float32]:
-    """Return unit vectors [R, D]; raise ModelError when the model cannot be had."""
+    """Return unit vectors [R, D]; raise ModelError if the model cannot be loaded."""
     try:
         from model2vec import StaticModel
     except ModuleNotFoundError as error:
@@ -75,9 +74,10 @@ def _embedded(texts: Sequence[str], model: str) -> npt.NDArray[np.float32]:
         embed = StaticModel.from_pretrained(model, force_download=False)
     except Exception as error:
         raise ModelError(
-            f"cannot load an embedding model: {str(error).partition(chr(10))[0][:200]}",
+            f"cannot load the embedding model: {str(error).partition(chr(10))[0][:200]}",
             where=model,
             expected="a directory or a name on the hub, for example minishlab/potion-base-8M",
+            remedy="set dedup.semantic.model to such a model",
         ) from error
     vectors = np.asarray(embed.encode(list(texts), use_multiprocessing=False), dtype=np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

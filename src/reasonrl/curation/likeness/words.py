@@ -1,8 +1,8 @@
 r"""The words of a problem, the same for all ways to typeset it.
 
-`\dfrac12`, `\frac{1}{2}` and `\( \frac 1 2 \)` have the same words; so have texts that differ in
-white space, punctuation, quotes, labels such as "Problem 12." or notes such as "(8 points)". What
-changes a problem stays: numbers, operators, brackets, letters. Called by `fingerprints`.
+`\dfrac12`, `\frac{1}{2}` and `\( \frac 1 2 \)` have the same words. So do texts that differ in
+white space, punctuation, quotes, labels such as "Problem 12." or notes such as "(8 points)". The
+words keep all that changes a problem: numbers, operators, brackets, letters.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NOTE = re.compile(
     r"|(?=[^()\[\]]*\b(?:1[89]|20)\d\d\b)(?=[^()\[\]]*[a-z]{3})[^()\[\]=$\\]{4,60}"
     r"|(?:source|from|adapted)\b[^()\[\]]{0,60})\.?[)\]]\s*$"
 )
-_LABELS = 3  # that may stand one after another
+_LABELS = 3  # labels in sequence that are removed
 
 _COMMANDS = "|".join(
     (
@@ -55,7 +55,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"\\(?:{_COMMANDS})\s*\{{([^{{}}]*)\}}", r" \1 "),
         (r"\\\$|\\[()\[\]]|\$", " "),
         (r"[_^]\s?\{\s*\}", ""),
-        # thousands; (1,100) is a point or an interval
+        # Separators of thousands go; (1,100) is a point or an interval and stays.
         (r"(?<![(\[]\d)(?<![(\[]\d\d)(?<![(\[]\d{3})(?<=\d),(?=\d{3}(?!\d))", ""),
         (r"\^\s?\{?\s?\\circ(?![a-z])\s?\}?|\\degree(?![a-z])|\u00ba", " \u00b0 "),
         (r"\\(frac|binom)\s?(\d)\s?(\d)", r"\\\1 {\2} {\3}"),
@@ -96,7 +96,7 @@ _CHARACTERS = str.maketrans(
     }
     | {chr(0x2080 + digit): f"_{digit} " for digit in range(10)}
     | {"\u207f": "^n "}
-    | dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060\u00ad", "")  # that nobody sees
+    | dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060\u00ad", "")  # invisible
 )
 _HEADER = re.compile(r"^#{1,6} ", re.MULTILINE)
 
@@ -104,22 +104,22 @@ _HEADER = re.compile(r"^#{1,6} ", re.MULTILINE)
 def words(text: str) -> list[str]:
     """Return the words of a problem in order: letters, numbers, commands and symbols.
 
-    Braces that hold several words are words too: 2^{x+1} is not 2^x+1.
+    Braces around several words are words too: 2^{x+1} is not 2^x+1.
     """
     plain = _HEADER.sub("", text.translate(_CHARACTERS))
     plain = _without_labels(unicodedata.normalize("NFKC", plain).casefold().strip())
     for pattern, new in _REWRITES:
         plain = pattern.sub(new, plain)
     plain = plain.replace("\\%", "%")
-    found = (_SAME.get(word, word) for word in _WORD.findall(plain))
-    return _unwrapped(word for word in found if word not in _SILENT and word != "\\")
+    unified = (_SAME.get(word, word) for word in _WORD.findall(plain))
+    return _unwrapped(word for word in unified if word not in _SILENT and word != "\\")
 
 
-def _unwrapped(found: Iterable[str]) -> list[str]:
-    """Leave out braces around one word or none, and those without a partner."""
+def _unwrapped(with_braces: Iterable[str]) -> list[str]:
+    """Return words without braces around a single word or none, and without unmatched braces."""
     out: list[str] = []
     opened: list[int] = []
-    for word in found:
+    for word in with_braces:
         if word == "{":
             opened.append(len(out))
             out.append(word)
@@ -137,12 +137,12 @@ def _unwrapped(found: Iterable[str]) -> list[str]:
 
 
 def is_number(word: str) -> bool:
-    """Say whether a word is a number."""
+    """Return whether a word is a number."""
     return word[0].isdigit() or (word[0] == "." and len(word) > 1)
 
 
 def is_letters(word: str) -> bool:
-    """Say whether a word is one of language, not a variable's name."""
+    """Return whether a word is a word of language, not the name of a variable."""
     return len(word) > 1 and word[0].isalpha()
 
 

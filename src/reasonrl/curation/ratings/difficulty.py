@@ -1,9 +1,10 @@
-"""How hard a problem is for one model: right answers of so many, and whether that decides.
+"""How hard a problem is for one model: the share of right answers, and the decision to keep it.
 
-The report samples 16 answers of a math problem and 8 of a program at temperature 1, and keeps what
-is neither always solved nor never. Most problems are decided sooner: one right and one wrong answer
-are enough to keep it. So samples come in rounds, and a problem leaves when its fate is certain;
-nothing is guessed. Who samples is a `Meter`, given by `launch`. Called by `build`.
+The report samples 16 answers of a math problem and 8 of a program at temperature 1, and keeps
+problems that are solved sometimes but not always. Most problems are decided sooner: one right and
+one wrong answer are enough to keep a problem. So samples are taken in rounds, and a problem leaves
+as soon as no further sample can change the decision; nothing is guessed. This module does not
+sample: a `Meter` does, which `launch` provides.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ from reasonrl.curation.rows import Candidate, Fault, Reason, content_of, hash_of
 from reasonrl.errors import CheckpointError
 
 WHOLE = 16
-"""Difficulty counts failures of so many attempts, as in the release."""
+"""Attempts in which the published difficulty counts failures, as in the release."""
 
-SLICE = 64  # problems that are measured and written down together
-_FIRST_ROUND = 4
-_ASKED: Any = {
+SLICE = 64  # problems that are measured and recorded together
+_FIRST_ROUND = 4  # samples of each problem
+_SAMPLING: Any = {
     **dict.fromkeys(("temperature", "max_new_tokens", "system_prompt"), True),
     "verify": {"unboxed", "deadline_s", "code"},
 }
-"""What an attempt and its verdict depend on, beside the model and the seed."""
+"""The keys of the recipe that an attempt and its verdict depend on, with the model and the seed."""
 
 RIGHT, WRONG, UNJUDGED = "1", "0", "?"
-"""What became of an attempt."""
+"""The outcomes of an attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Count the samples of one problem: `right` of `judged`; `failed` could not be judged."""
+    """The samples of a problem: `right` of `judged` samples; `failed` could not be judged."""
 
     right: int = 0
     judged: int = 0
@@ -54,10 +55,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """Hold what became of a model's attempts at the problem that `problem` hashes, in order.
+    """The outcomes of a model's attempts at a problem, in order; `problem` is a hash of it.
 
-    All of them and not their count, so that other rounds and thresholds find what they would have
-    found alone.
+    Each outcome is kept, not only their counts, so that other rounds and thresholds get the same
+    result from these attempts as from attempts of their own.
     """
 
     problem: str
@@ -65,9 +66,10 @@ class Attempts:
 
 
 class Meter(Protocol):
-    """Sample and judge k answers of each problem, resumable in a directory of its own.
+    """Samples and judges k answers of each problem, resumable in the directory `workplace`.
 
-    The outcomes of a problem are as in `Attempts`, and begin alike whatever k is.
+    The outcomes of a problem have the form of `Attempts`. Those for a smaller k are the first of
+    those for a larger k.
     """
 
     @property
@@ -83,69 +85,71 @@ def measure(
     rows: Sequence[Candidate],
     config: DifficultyConfig,
     meter: Meter,
-    known: Ledger[Attempts],
+    ledger: Ledger[Attempts],
     workplace: Path,
 ) -> list[Tally]:
-    """Return the tallies of some problems; attempts that are known are not made again."""
-    names = [content_of(row) for row in rows]
-    outcomes = [one.outcomes if (one := known.entries.get(name)) else "" for name in names]
+    """Return the tallies of problems; attempts in the ledger are not made again."""
+    hashes = [content_of(row) for row in rows]
+    known = [ledger.entries.get(problem) for problem in hashes]
+    outcomes = [attempts.outcomes if attempts else "" for attempts in known]
     tallies = [Tally()] * len(rows)
-    waiting = list(range(len(rows)))
+    undecided = list(range(len(rows)))
     for k in _rounds(config):
-        wanted = {place: min(k, rollouts(rows[place], config)) for place in waiting}
-        asked = [place for place in waiting if len(outcomes[place]) < wanted[place]]
-        if asked:
-            found = meter.sample(
-                [rows[place] for place in asked], [wanted[place] for place in asked], workplace
+        wanted = {index: min(k, rollouts(rows[index], config)) for index in undecided}
+        short = [index for index in undecided if len(outcomes[index]) < wanted[index]]
+        if short:
+            sampled = meter.sample(
+                [rows[index] for index in short], [wanted[index] for index in short], workplace
             )
-            for place, some in zip(asked, found, strict=True):
-                outcomes[place] = some
-                known.add(Attempts(problem=names[place], outcomes=some))
-        for place in waiting:
-            tallies[place] = _tally(outcomes[place][: wanted[place]])
-        waiting = [
-            place
-            for place in waiting
-            if k < (most := rollouts(rows[place], config))
-            and not (config.early and is_certain(tallies[place], most, config))
+            for index, row_outcomes in zip(short, sampled, strict=True):
+                outcomes[index] = row_outcomes
+                ledger.add(Attempts(problem=hashes[index], outcomes=row_outcomes))
+        for index in undecided:
+            tallies[index] = _tally(outcomes[index][: wanted[index]])
+        undecided = [
+            index
+            for index in undecided
+            if k < (most := rollouts(rows[index], config))
+            and not (config.early and is_certain(tallies[index], most, config))
         ]
     return tallies
 
 
 def attempts_directory(directory: Path, config: DifficultyConfig, weights: str, seed: int) -> Path:
-    """Return where the attempts of this model are kept, whatever is made of them.
+    """Return the directory of this model's attempts.
 
-    Beside the steps and named after what was asked: rounds and thresholds that change cost nothing.
+    It lies beside the steps, and its name depends only on how answers are sampled and judged, so
+    other rounds and thresholds use the same attempts and cost nothing.
     """
-    asked = config.model_dump(mode="json", include=_ASKED)
-    return directory / "attempts" / hash_of([asked, weights, seed])[:16]
+    settings = config.model_dump(mode="json", include=_SAMPLING)
+    return directory / "attempts" / hash_of([settings, weights, seed])[:16]
 
 
 def open_attempts(directory: Path) -> Ledger[Attempts]:
-    """Open the file of a model's attempts."""
+    """Open the ledger of a model's attempts."""
     return Ledger(directory / "attempts.jsonl", Attempts, attrgetter("problem"))
 
 
 def keep_weights(directory: Path, weights: str) -> None:
-    """Note whose difficulty this step measures; raise CheckpointError if it began with another."""
+    """Record the weights that a step measures; raise CheckpointError if it began with others."""
     path = directory / "weights.txt"
     before = path.read_text(encoding="utf-8").strip() if path.exists() else weights
     if before != weights:
         raise CheckpointError(
-            "measured with other weights of this model",
+            "this step began with other weights of this model",
             where=str(directory),
-            remedy="restore the model, or delete this directory to measure anew",
+            remedy="restore the model, or delete this directory to measure again",
         )
     write_atomic(path, weights + "\n")
 
 
 def rollouts(row: Candidate, config: DifficultyConfig) -> int:
-    """Return how many answers of a problem are sampled at most."""
+    """Return the largest number of answers that are sampled for a problem."""
     return config.code_rollouts if row.is_code else config.math_rollouts
 
 
 def is_certain(tally: Tally, n: int, config: DifficultyConfig) -> bool:
-    """Say whether the samples so far decide, whatever the rest of n would be."""
+    """Return whether the samples so far decide, whatever the rest of n samples would be."""
     least, most = _band(n, config)
     is_kept = tally.wrong >= least and tally.right >= n - most
     return is_kept or tally.wrong > most or tally.right > n - least
@@ -165,9 +169,10 @@ def fault_of(tally: Tally, n: int, config: DifficultyConfig) -> Fault | None:
 
 
 def with_difficulty(row: Candidate, tally: Tally, config: DifficultyConfig) -> Candidate:
-    """Return the row with its failures of 16 and with its counts, under the model's name.
+    """Return the row with its failures of 16 and its counts, under the model's name.
 
-    Where samples were fewer, failures are scaled; 0 and 16 stand for never and always only.
+    With fewer samples the failures are scaled, but 0 means only "always solved" and 16 only "never
+    solved".
     """
     if not tally.judged:
         return row
@@ -187,10 +192,10 @@ def with_difficulty(row: Candidate, tally: Tally, config: DifficultyConfig) -> C
 def _rounds(config: DifficultyConfig) -> list[int]:
     """Return the samples of a problem after each round: 4, 8, 16, ... up to all."""
     most = max(config.math_rollouts, config.code_rollouts)
-    found = [_FIRST_ROUND] if config.early and most > _FIRST_ROUND else [most]
-    while found[-1] < most:
-        found.append(min(2 * found[-1], most))
-    return found
+    rounds = [_FIRST_ROUND] if config.early and most > _FIRST_ROUND else [most]
+    while rounds[-1] < most:
+        rounds.append(min(2 * rounds[-1], most))
+    return rounds
 
 
 def _band(n: int, config: DifficultyConfig) -> tuple[int, int]:

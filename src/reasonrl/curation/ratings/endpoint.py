@@ -1,8 +1,8 @@
-"""Ask judges behind OpenAI-compatible endpoints: many at a time, again where it fails, in a budget.
+"""The client of judges behind OpenAI-compatible endpoints: concurrent, with retries and a budget.
 
-A time-out, a refusal for load, a server's error and an answer of another form are asked again,
-later and later; what stays without a rating is a vote that is missing, never one that was made up.
-An error that asking again cannot mend stops at once. Called by `build`.
+A time-out, a refusal for load, a server error and an answer in another form are retried, with
+growing waits. An answer that still has no rating is recorded as a missing vote; no vote is ever
+made up. An error that a retry cannot mend stops the build at once.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from reasonrl.errors import ConfigError, EngineError, StorageError
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
-_MAX_MISSING = 0.5  # share of a judge's votes; above it the judge is at fault and not the problems
-_AGAIN = frozenset({408, 409, 425, 429})
+_MAX_MISSING = 0.5  # share of a judge's votes; above it the judge is at fault, not the problems
+_RETRIED = frozenset({408, 409, 425, 429})  # status codes, as is every code from 500
 
 
 class _Useless(Exception):
-    """Say that an answer cannot be used, and how long its server asks to wait."""
+    """Report an answer that cannot be used; `wait_s` is the wait that its server asks for."""
 
     def __init__(self, what: str, wait_s: float = 0.0) -> None:
         super().__init__(what)
@@ -44,11 +44,11 @@ class _Useless(Exception):
 
 
 class BudgetSpent(Exception):
-    """Say that as many requests were made as the recipe allows."""
+    """Report that the command has made all requests that `quality.budget` allows."""
 
 
 class Judges:
-    """Ask the judges of a recipe; counts requests, for the budget is that of a whole build."""
+    """The judges of a recipe; counts requests, because the budget holds for the whole command."""
 
     def __init__(self, config: QualityConfig) -> None:
         self._config = config
@@ -59,10 +59,11 @@ class Judges:
     def vote(
         self, rows: Sequence[Candidate], ballot: Ledger[Vote], count: Callable[[int], None]
     ) -> None:
-        """Bring the ballot to `votes` of every judge on every row.
+        """Add to the ballot until every judge has cast `votes` votes on every row.
 
-        Raises BudgetSpent when the requests are used up, ConfigError for an endpoint that cannot be
-        asked so, EngineError for a judge that does not answer, or cannot tell bad problems.
+        Raises BudgetSpent when the requests are used up, ConfigError for an endpoint that refuses
+        the requests, EngineError for a judge that does not answer or cannot tell bad problems from
+        good ones.
         """
         try:
             asyncio.run(self._vote(rows, ballot, count))
@@ -74,34 +75,34 @@ class Judges:
     async def _vote(
         self, rows: Sequence[Candidate], ballot: Ledger[Vote], count: Callable[[int], None]
     ) -> None:
-        room = asyncio.Semaphore(self._config.concurrency)
-        names = [content_of(row) for row in rows]
+        slots = asyncio.Semaphore(self._config.concurrency)
+        uids = [content_of(row) for row in rows]
         async with httpx2.AsyncClient(timeout=self._config.timeout_s) as client:
             for judge in self._config.judge:
-                if judge.name not in self._trusted and self._waits_for(judge, names, ballot):
-                    await self._check(client, room, judge)
+                if judge.name not in self._trusted and self._lacks_votes(judge, uids, ballot):
+                    await self._check(client, slots, judge)
             async with asyncio.TaskGroup() as group:
-                for name, row in zip(names, rows, strict=True):
-                    group.create_task(self._row(client, room, name, row, ballot, count))
-        self._check_missing(names, ballot)
+                for uid, row in zip(uids, rows, strict=True):
+                    group.create_task(self._row(client, slots, uid, row, ballot, count))
+        self._check_missing(uids, ballot)
 
     async def _row(
         self,
         client: httpx2.AsyncClient,
-        room: asyncio.Semaphore,
-        name: str,
+        slots: asyncio.Semaphore,
+        uid: str,
         row: Candidate,
         ballot: Ledger[Vote],
         count: Callable[[int], None],
     ) -> None:
         for judge in self._config.judge:
             for place in range(self._config.votes):
-                if _is_cast(ballot, name, judge, place):
-                    continue  # one that is missing is asked for again
-                text = await self._ask(client, room, judge, prompt_of(row))
+                if _is_cast(ballot, uid, judge, place):
+                    continue
+                text = await self._ask(client, slots, judge, prompt_of(row))
                 ballot.add(
                     Vote(
-                        uid=name,
+                        uid=uid,
                         judge=judge.name,
                         place=place,
                         valid=None if text is None else read_rating(text),
@@ -110,27 +111,27 @@ class Judges:
                 )
         count(1)
 
-    def _waits_for(self, judge: JudgeConfig, names: Sequence[str], ballot: Ledger[Vote]) -> bool:
+    def _lacks_votes(self, judge: JudgeConfig, uids: Sequence[str], ballot: Ledger[Vote]) -> bool:
         return any(
-            not _is_cast(ballot, name, judge, place)
-            for name in names
+            not _is_cast(ballot, uid, judge, place)
+            for uid in uids
             for place in range(self._config.votes)
         )
 
     async def _check(
-        self, client: httpx2.AsyncClient, room: asyncio.Semaphore, judge: JudgeConfig
+        self, client: httpx2.AsyncClient, slots: asyncio.Semaphore, judge: JudgeConfig
     ) -> None:
-        """Have a judge rate problems whose quality is known; raise EngineError if it cannot.
+        """Have a judge rate problems of known quality; raise EngineError if it rates them badly.
 
-        These requests are not of the budget: every command that asks for votes asks them anew.
+        The budget does not count these requests: every command that needs votes repeats them.
         """
         known = (*GOOD, *BAD)
         texts = await asyncio.gather(
-            *(self._ask(client, room, judge, prompt_of(row), is_vote=False) for row in known)
+            *(self._ask(client, slots, judge, prompt_of(row), is_vote=False) for row in known)
         )
         if all(text is None for text in texts):
             raise EngineError(
-                f"the judge {judge.name} gives no answer: {self._failures.get(judge.name)}",
+                f"the judge {judge.name} does not answer: {self._failures.get(judge.name)}",
                 where=judge.url,
                 remedy="start its server, correct url, or raise quality.timeout_s",
             )
@@ -138,35 +139,34 @@ class Judges:
         good, bad = ratings[: len(GOOD)], ratings[len(GOOD) :]
         if not is_trusted(good, bad):
             raise EngineError(
-                f"the judge {judge.name} calls {sum(one is True for one in good)} of {len(good)} "
-                f"good problems valid and {sum(one is False for one in bad)} of {len(bad)} broken "
-                "ones invalid",
+                f"the judge {judge.name} calls {good.count(True)} of {len(good)} good problems "
+                f"valid and {bad.count(False)} of {len(bad)} broken problems invalid",
                 where=judge.url,
                 expected="three of four each",
-                remedy="choose another model, or a larger quality.max_tokens if it is cut off",
+                remedy="choose another model, or raise quality.max_tokens if it is cut off",
             )
         self._trusted.add(judge.name)
 
     async def _ask(
         self,
         client: httpx2.AsyncClient,
-        room: asyncio.Semaphore,
+        slots: asyncio.Semaphore,
         judge: JudgeConfig,
         prompt: str,
         *,
         is_vote: bool = True,
     ) -> str | None:
-        """Return an answer that rates, None when there is none after all attempts."""
+        """Return an answer with a rating; after all attempts the last answer, None if none came."""
         text = None
         for attempt in range(self._config.attempts):
-            async with room:
+            async with slots:
                 try:
                     if is_vote:
                         self._spend()
                     text = await self._request(client, judge, prompt)
                     if read_rating(text) is not None:
                         return text
-                    continue  # it may rate the next time; nothing is to be waited for
+                    continue  # The next answer may have a rating; no wait is needed.
                 except (_Useless, httpx2.TransportError) as error:
                     asked = error.wait_s if isinstance(error, _Useless) else 0.0
                     self._failures[judge.name] = str(error) or type(error).__name__
@@ -189,44 +189,45 @@ class Judges:
                 "max_tokens": self._config.max_tokens,
             },
         )
-        if answer.status_code in _AGAIN or answer.status_code >= 500:
+        if answer.status_code in _RETRIED or answer.status_code >= 500:
             raise _Useless(f"status {answer.status_code}", _asked_to_wait(answer))
         if answer.status_code != 200:
             raise ConfigError(
-                f"the judge {judge.name} refuses: status {answer.status_code}, "
+                f"the judge {judge.name} refuses the request: status {answer.status_code}, "
                 f"{' '.join(answer.text.split())[:120]}",
                 where=judge.url,
                 remedy="check url, model and the key in its environment variable",
             )
         return _content(answer)
 
-    def _check_missing(self, names: Sequence[str], ballot: Ledger[Vote]) -> None:
+    def _check_missing(self, uids: Sequence[str], ballot: Ledger[Vote]) -> None:
         for judge in self._config.judge:
             votes = [
-                ballot.entries[name, judge.name, place]
-                for name in names
+                ballot.entries[uid, judge.name, place]
+                for uid in uids
                 for place in range(self._config.votes)
             ]
             missing = sum(vote.valid is None for vote in votes)
             if missing > _MAX_MISSING * len(votes):
                 raise EngineError(
-                    f"{missing} of {len(votes)} answers of the judge {judge.name} rate nothing",
+                    f"{missing} of {len(votes)} answers of the judge {judge.name} have no rating",
                     where=judge.url,
-                    remedy="look at the server, or choose another model",
+                    remedy="check the server's log, or choose another model",
                 )
 
 
-def _is_cast(ballot: Ledger[Vote], name: str, judge: JudgeConfig, place: int) -> bool:
-    before = ballot.entries.get((name, judge.name, place))
-    return before is not None and before.valid is not None
+def _is_cast(ballot: Ledger[Vote], uid: str, judge: JudgeConfig, place: int) -> bool:
+    """Return whether a vote was cast; a missing vote, recorded without a rating, was not."""
+    vote = ballot.entries.get((uid, judge.name, place))
+    return vote is not None and vote.valid is not None
 
 
 def _content(answer: httpx2.Response) -> str:
     try:
-        found: Any = answer.json()
-        content = found["choices"][0]["message"]["content"]
+        body: Any = answer.json()
+        content = body["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise _Useless("an answer of another form") from error
+        raise _Useless("an answer in another form") from error
     if not isinstance(content, str):
         raise _Useless("an answer without text")
     return content
@@ -238,8 +239,9 @@ def _headers(judge: JudgeConfig) -> dict[str, str]:
     key = os.environ.get(judge.key_variable, "")
     if not key:
         raise ConfigError(
-            f"the variable {judge.key_variable} is not set",
-            expected=f"the key for {judge.url} in the environment",
+            f"the environment variable {judge.key_variable} is not set",
+            expected=f"the key for {judge.url}",
+            remedy=f"export {judge.key_variable}=KEY, or remove key_variable from the recipe",
         )
     return {"Authorization": f"Bearer {key}"}
 
@@ -250,8 +252,7 @@ def _asked_to_wait(answer: httpx2.Response) -> float:
 
 
 def _wait_s(attempt: int) -> float:
-    """Return a time that doubles, and differs between requests so that they do not come back at
-    once."""
+    """Return a wait that doubles with every attempt, with jitter so that retries spread out."""
     most = min(_FIRST_WAIT_S * 2.0**attempt, _LONGEST_WAIT_S)
     return most * random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
 

@@ -1,10 +1,10 @@
-"""Language models judge whether a problem is fit to train on: prompt, votes, who agrees with whom.
+"""Language models judge whether a problem is fit to train on: prompt, votes, agreement.
 
-The report asks two models about clarity, completeness, formatting and relevance, has them list what
-could be wrong and then rate, 16 times each, and keeps a problem with 9 or more "valid" of 32. The
-wording is ours, for the report's is not published. Judges are not believed blindly: each first
-rates problems whose quality is known, and what is no rating is no vote. The client is
-`endpoint`. Called by `build`.
+The report asks two models about clarity, completeness, formatting and relevance. Each model lists
+possible faults and then rates, 16 times, and a problem is kept with 9 or more "valid" of 32. The
+wording of the prompt is ours, because the report's is not published. Judges are not trusted
+blindly: each first rates problems of known quality, and an answer without a rating is not a vote.
+This module sends nothing; `endpoint` does.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import read_record, write_atomic
 from reasonrl.curation.ratings.ledger import Ledger, read_entries
 from reasonrl.curation.recipe import QualityConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason, content_of, hash_of, storable
-from reasonrl.errors import CheckpointError
 
 _RATING = re.compile(r"[*_`\s]*RATING\s*[:=]\s*[*_`\s]*(VALID|INVALID)[*_`.\s]*", re.IGNORECASE)
 _TAG = re.compile(r"<(?=\s*/?\s*(?:problem|answer)\b)", re.IGNORECASE)
 AGREEMENT = "agreement.json"
-_SHOWN = 600  # characters of a judge's reasons that are kept
+_MAX_REASONS = 600  # characters of a judge's reasons that are kept
 
 PROMPT = """You check problems for a collection of mathematics exercises with one final answer.
 
@@ -53,7 +52,10 @@ RATING: INVALID"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """Hold one rating of the problem that `uid` hashes; `valid` is None where there is none."""
+    """A rating of the problem that `uid` hashes; `valid` is None for an answer without a rating.
+
+    `place` numbers the votes of a judge on a problem.
+    """
 
     uid: str
     judge: str
@@ -64,15 +66,21 @@ class Vote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Say how far votes agree: of one judge with itself (`within`, mean share of pairs of votes on
-    a problem that are alike), and of the judges' majorities (`kappa`, Cohen's, for two judges)."""
+    """How far votes agree.
+
+    `within` is, for each judge, the mean share of pairs of its votes on a problem that are equal.
+    `kappa` is Cohen's kappa of the majorities of two judges, None for any other number of judges.
+    """
 
     within: dict[str, float]
     kappa: float | None
 
 
 def prompt_of(row: Candidate) -> str:
-    """Return what a judge is asked about a problem, which can close no tag."""
+    """Return the question to a judge about a problem.
+
+    Tags in the problem's text lose their bracket, so that the text cannot end its own tag.
+    """
     return PROMPT.format(
         problem=_TAG.sub("\u2039", row.problem),
         answer=_TAG.sub("\u2039", " ".join(row.answer.split())),
@@ -80,29 +88,29 @@ def prompt_of(row: Candidate) -> str:
 
 
 def read_rating(text: str) -> bool | None:
-    """Return the rating in an answer's last line, None where that holds anything else.
+    """Return the rating in the last line of an answer, None if that line is anything else.
 
-    Only what follows a closed thought counts; a thought that is still open rates nothing.
+    Only text after a closed thought counts; an answer with an open thought has no rating.
     """
     head, closed, tail = text.rpartition("</think>")
     if "<think>" in (tail if closed else head + tail):
         return None
     last = tail.rstrip().rpartition("\n")[2]
-    found = _RATING.fullmatch(last)
-    return None if found is None else found[1].upper() == "VALID"
+    match = _RATING.fullmatch(last)
+    return None if match is None else match[1].upper() == "VALID"
 
 
 def reasons_of(text: str) -> str:
-    """Return what a judge said before it rated, short enough to keep, as text that can be kept."""
+    """Return the reasons that a judge gave before its rating, shortened, as storable text."""
     said = " ".join(text.rpartition("</think>")[2].rstrip().rpartition("\n")[0].split())
-    return storable(said[:_SHOWN])
+    return storable(said[:_MAX_REASONS])
 
 
 def fault_of(votes: Sequence[Vote], config: QualityConfig) -> Fault | None:
-    """Return why a problem is dropped, None if enough votes are for it.
+    """Return why a problem is dropped, None if enough votes call it valid.
 
-    Where votes are missing, the bar is scaled to those there are; with less than half of them the
-    problem is dropped as not judged.
+    If votes are missing, the bar is scaled to the votes that were cast; with less than half of the
+    votes the problem is dropped as not judged.
     """
     whole = config.votes * len(config.judge)
     cast = [vote for vote in votes if vote.valid is not None]
@@ -116,7 +124,7 @@ def fault_of(votes: Sequence[Vote], config: QualityConfig) -> Fault | None:
 
 
 def agreement(votes: Iterable[Vote]) -> Agreement:
-    """Return how far votes agree, over all problems; of two on one place the later holds."""
+    """Return how far votes agree, over all problems; of votes at the same place the last counts."""
     by_judge: dict[str, dict[str, dict[int, bool]]] = {}
     for vote in votes:
         if vote.valid is not None:
@@ -125,35 +133,36 @@ def agreement(votes: Iterable[Vote]) -> Agreement:
     within = {
         judge: round(mean, 3)
         for judge, problems in sorted(by_judge.items())
-        if (mean := _mean([_alike(some) for some in problems.values() if len(some) > 1]))
+        if (mean := _mean([_equal_pairs(cast) for cast in problems.values() if len(cast) > 1]))
         is not None
     }
     if len(by_judge) != 2:
         return Agreement(within=within, kappa=None)
-    one, two = (by_judge[judge] for judge in sorted(by_judge))
-    pairs = [(_majority(one[uid]), _majority(two[uid])) for uid in one if uid in two]
+    first, second = (by_judge[judge] for judge in sorted(by_judge))
+    pairs = [(_majority(first[uid]), _majority(second[uid])) for uid in first if uid in second]
     return Agreement(within=within, kappa=_kappa(pairs))
 
 
-def write_agreement(directory: Path, found: Agreement) -> None:
-    """Keep the agreement of a build's judges, for its card."""
-    write_atomic(directory / AGREEMENT, json.dumps(asdict(found)) + "\n")
+def write_agreement(directory: Path, agreed: Agreement) -> None:
+    """Write the agreement of a build's judges, for its card."""
+    write_atomic(directory / AGREEMENT, json.dumps(asdict(agreed)) + "\n")
 
 
 def read_agreement(directory: Path) -> Agreement | None:
-    """Return the agreement of a build's judges, None where nobody judged."""
+    """Return the agreement of a build's judges, None if it had no judges."""
     path = directory / AGREEMENT
     if not path.exists():
         return None
-    try:
-        return TypeAdapter(Agreement).validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(
-            f"no agreement of judges: {error.errors()[0]['msg']}", where=str(path)
-        ) from error
+    return read_record(
+        path,
+        TypeAdapter(Agreement),
+        expected="the agreement of a build's judges",
+        remedy=f"rerun reasonrl data build, or delete {path} to write the card without it",
+    )
 
 
-def _alike(votes: Mapping[int, bool]) -> float:
+def _equal_pairs(votes: Mapping[int, bool]) -> float:
+    """Return the share of equal votes among all pairs of votes."""
     n, valid = len(votes), sum(votes.values())
     return (valid * (valid - 1) + (n - valid) * (n - valid - 1)) / (n * (n - 1))
 
@@ -163,14 +172,14 @@ def _majority(votes: Mapping[int, bool]) -> bool:
 
 
 def _kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """Return Cohen's kappa; None where chance alone agrees always."""
+    """Return Cohen's kappa, None if there are no pairs or chance alone always agrees."""
     if not pairs:
         return None
     n = len(pairs)
-    seen = sum(one == two for one, two in pairs) / n
-    first, second = sum(one for one, _ in pairs) / n, sum(two for _, two in pairs) / n
-    chance = first * second + (1 - first) * (1 - second)
-    return None if chance >= 1 else round((seen - chance) / (1 - chance), 3)
+    agreeing = sum(first == second for first, second in pairs) / n
+    valid_1, valid_2 = (sum(pair[judge] for pair in pairs) / n for judge in (0, 1))
+    chance = valid_1 * valid_2 + (1 - valid_1) * (1 - valid_2)
+    return None if chance >= 1 else round((agreeing - chance) / (1 - chance), 3)
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -178,15 +187,17 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def votes_directory(directory: Path, config: QualityConfig) -> Path:
-    """Return where the votes of these judges are kept, whatever is made of them.
+    """Return the directory of the votes of these judges.
 
-    Beside the steps and named after what was asked: a threshold that changes costs no vote.
+    It lies beside the steps, and its name depends only on the questions, so another threshold uses
+    the same votes.
     """
-    asked = config.model_dump(mode="json", include={"judge", "votes", "temperature", "max_tokens"})
-    return directory / "votes" / hash_of([asked, PROMPT])[:16]
+    keys = {"judge", "votes", "temperature", "max_tokens"}
+    settings = config.model_dump(mode="json", include=keys)
+    return directory / "votes" / hash_of([settings, PROMPT])[:16]
 
 
-# problems whose quality is known
+# Problems of known quality.
 
 
 def _known(problem: str, answer: str) -> Candidate:
@@ -208,33 +219,37 @@ BAD = (
 
 
 def is_trusted(good: Sequence[bool | None], bad: Sequence[bool | None]) -> bool:
-    """Say whether a judge tells known good problems from known bad ones: three of four each."""
-    right_good, right_bad = sum(one is True for one in good), sum(one is False for one in bad)
+    """Return whether a judge rates three of four good and three of four bad problems correctly.
+
+    Both are its ratings, of problems that are known to be good or bad.
+    """
+    right_good = sum(rating is True for rating in good)
+    right_bad = sum(rating is False for rating in bad)
     return 4 * right_good >= 3 * len(good) and 4 * right_bad >= 3 * len(bad)
 
 
-# votes that were cast
+# Votes on disk.
 
 
 def open_ballot(path: Path) -> Ledger[Vote]:
-    """Open the file of the votes on a chunk."""
-    return Ledger(path, Vote, _place)
+    """Open the ledger of the votes on a chunk."""
+    return Ledger(path, Vote, _key)
 
 
 def read_votes(path: Path) -> list[Vote]:
-    """Return the votes of a file."""
+    """Return the votes in a file, in the order in which they were written."""
     return read_entries(path, Vote)
 
 
 def votes_on(rows: Sequence[Candidate], votes: Iterable[Vote]) -> list[list[Vote]]:
-    """Return the votes on each row, in order."""
-    names = [content_of(row) for row in rows]
-    by_name: dict[str, list[Vote]] = {name: [] for name in names}
+    """Return the votes on each row, in the order of rows; votes on a row by judge and place."""
+    uids = [content_of(row) for row in rows]
+    by_uid: dict[str, list[Vote]] = {uid: [] for uid in uids}
     for vote in votes:
-        if vote.uid in by_name:
-            by_name[vote.uid].append(vote)
-    return [sorted(by_name[name], key=lambda vote: (vote.judge, vote.place)) for name in names]
+        if vote.uid in by_uid:
+            by_uid[vote.uid].append(vote)
+    return [sorted(by_uid[uid], key=lambda vote: (vote.judge, vote.place)) for uid in uids]
 
 
-def _place(vote: Vote) -> tuple[str, str, int]:
+def _key(vote: Vote) -> tuple[str, str, int]:
     return vote.uid, vote.judge, vote.place

@@ -1,1 +1,1 @@
-"""Raw rows in, candidates out: one adapter for each known source, and the step that reads them."""
+"""Raw rows in, candidates out: an adapter for each known source, and the step that reads it."""

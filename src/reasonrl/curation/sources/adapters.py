@@ -1,7 +1,6 @@
-"""The raw sources: where each is published, and what its rows become.
+"""The raw sources: the repository of each, and an adapter that reads its rows.
 
-An adapter takes the fields out of a row and nothing else; whether the problem is any good is for
-later steps. Called by `read`.
+An adapter only takes the fields out of a row; later steps judge the problem.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from reasonrl.types import Kind
 from reasonrl.verify.extract import last_box
 
 FIRST_TESTED = 2024
-"""The year from which on AIMEs are what is tested on."""
+"""The first year whose AIME is used as a benchmark."""
 
-_COMPUTED = re.compile(r"<<[^<>]*=([^<>=]+)>>")  # how GSM8K notes what was worked out
+_COMPUTED = re.compile(r"<<[^<>]*=([^<>=]+)>>")  # GSM8K's mark of a calculation
 _NUMBER = re.compile(r"\d{1,3}(?:[ ,]\d{3})+(?!\d)(?:\.\d+)?|\d*\.?\d+")
 
 
 class Unfit(Exception):
-    """Carry why a row is dropped that its source itself calls unfit."""
+    """Report a row that its source marks as unfit; `fault` says why it is dropped."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -37,7 +36,7 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Hold what a row says. `part` is what the source calls its subset or level."""
+    """The fields of a row. `part` is the source's name for the row's subset or level."""
 
     problem: str
     answer: str
@@ -53,10 +52,10 @@ Read = Callable[[Row, RawSource], Parts]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """Say where a source is on the hub, and read one row of it.
+    """The repository of a source on the hub, its files, and the function that reads a row.
 
-    `files` are patterns below the repository, or, where that holds none, below the hub's own
-    conversion of it to Parquet.
+    `files` are patterns below the repository or, if no file matches, below the hub's conversion of
+    the repository to Parquet.
     """
 
     repository: str
@@ -85,9 +84,9 @@ def _numina(row: Row, _source: RawSource) -> Parts:
 
 
 def _worked(row: Row, _source: RawSource) -> Parts:
-    """Read problem, answer and perhaps a solution, under the names that are in use.
+    """Read problem, answer and an optional solution, under the names that the sources use.
 
-    Where there is no answer, it is what the solution's last box holds.
+    Without an answer, the content of the last box in the solution is the answer.
     """
     solution = _optional(row, "solution")
     answer = _optional(row, "answer", "final_answer", "Answer") or last_box(solution) or ""
@@ -118,21 +117,22 @@ def _gsm8k(row: Row, _source: RawSource) -> Parts:
 
 
 def _gsm8k_result(solution: str, answer: str) -> str:
-    """Return what a solution comes to, empty if it holds no number.
+    """Return the result of a solution, empty if it holds no number.
 
-    Solutions end in prose, where the result need not stand last ("15% of $300"). So the answer is
-    taken for the result if it is among the numbers of the last line or was worked out last, also
-    as a hundredth of it: dollars for cents.
+    Solutions end in prose, where the result may not be the last number ("15% of $300"). So the
+    answer is taken for the result if it is among the numbers of the last line or of the last
+    calculation. A hundredth of the answer counts too: dollars for cents. Otherwise the last
+    calculation is the result, or without calculations the last number of the last line.
     """
     last = _COMPUTED.sub("", solution[solution.rfind("\n") + 1 :])
     results = [*_NUMBER.findall(last), *_COMPUTED.findall(solution)[-1:]]
-    values = {_plain(one) for one in results}
-    is_found = any(_plain(answer, scale) in values for scale in (1.0, 0.01))
-    return answer if is_found else (results or [""])[-1]
+    values = {_plain(result) for result in results}
+    is_reached = any(_plain(answer, scale) in values for scale in (1.0, 0.01))
+    return answer if is_reached else (results or [""])[-1]
 
 
 def _plain(number: str, scale: float = 1.0) -> str:
-    """Return a number in one of its spellings: "1,530.00" and ".50" as 1530 and 0.5."""
+    """Return a number in its plain spelling: "1,530.00" and ".50" as 1530 and 0.5."""
     bare = re.sub(r"[ ,]", "", number).lstrip("-")
     try:
         return f"{scale * float(bare):.12g}"
@@ -192,7 +192,7 @@ def _or1(row: Row, _source: RawSource) -> Parts:
 
 
 def _file(row: Row, source: RawSource) -> Parts:
-    """Read a plain row, or fields under names that the recipe gives."""
+    """Read a plain row, or the fields that the recipe names in `columns`."""
     columns = source.columns
     if not columns:
         plain = {key: value for key, value in row.items() if key != "solution"}
@@ -206,12 +206,12 @@ def _file(row: Row, source: RawSource) -> Parts:
 
 
 def _programs(value: object) -> str:
-    """Return a JSON list of programs: a list, or a list in a string, or one program."""
-    found = _json(value, "solutions") if isinstance(value, str) and value[:1] == "[" else value
-    programs = [found] if isinstance(found, str) else found
-    if not isinstance(programs, list) or not all(isinstance(one, str) for one in programs):
-        raise DataError("solutions of another form", expected="a list of programs")
-    kept = [one for one in programs if one.strip()]
+    """Return a JSON list of programs from a list, from a list in a string, or from one program."""
+    content = _json(value, "solutions") if isinstance(value, str) and value[:1] == "[" else value
+    programs = [content] if isinstance(content, str) else content
+    if not isinstance(programs, list) or not all(isinstance(code, str) for code in programs):
+        raise DataError("solutions in another form", expected="a list of programs")
+    kept = [code for code in programs if code.strip()]
     return json.dumps(kept) if kept else ""
 
 
@@ -223,7 +223,7 @@ def _json(text: object, key: str) -> Any:
 
 
 def _optional(row: Mapping[str, Any], *names: str) -> str:
-    """Return the first of some fields as text, empty where there is none."""
+    """Return the first of the named fields that is present as text, empty if none is."""
     try:
         return field(row, *names)
     except DataError:

@@ -1,6 +1,6 @@
-"""Find the files of a raw source: a path, or downloads from the hub.
+"""Find the files of a raw source: below a path, or downloaded from the hub.
 
-Files only: no loading script of a data set is ever run. Called by `build`.
+Only files are read: no loading script of a data set is ever run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reasonrl.curation.sources.adapters import ADAPTERS
 from reasonrl.data.benchmarks.hub import HubFiles, download
 from reasonrl.errors import DataError
 
-_CONVERTED = "refs/convert/parquet"  # where the hub keeps its own Parquet of a data set
+_CONVERTED = "refs/convert/parquet"  # the hub's conversion of a data set to Parquet
 _HELD_OUT = re.compile(r"(?:^|/)(?:test|valid|validation|dev)(?=[-._/\d])")
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 
@@ -23,26 +23,27 @@ _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 def source_files(source: RawSource) -> list[Path]:
     """Return the files of a source in the order of their names.
 
-    Raises DataError when there are none, or when the hub cannot be reached.
+    Raises DataError if there are no files, or if the hub cannot be reached.
     """
     path = source.path
     if path is None:
         return _from_hub(source)
     if path.is_file():
         return [path]
-    found = sorted(one for one in path.rglob("*") if one.name.lower().endswith(_SUFFIXES))
-    if not found:
+    files = sorted(file for file in path.rglob("*") if file.name.lower().endswith(_SUFFIXES))
+    if not files:
         raise DataError(
             "no such file or directory" if not path.exists() else "no files of rows here",
             where=str(path),
             expected=f"a file that ends in one of {', '.join(_SUFFIXES)}, or a directory of them",
             remedy="correct the path, or leave it out to fetch the source from the hub",
         )
-    return found
+    return files
 
 
 def _from_hub(source: RawSource) -> list[Path]:
-    from huggingface_hub import HfApi  # slow to import, and local files need none of it
+    # Imported here because it is slow, and local files do not need it.
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     adapter = ADAPTERS[source.type]
@@ -71,7 +72,7 @@ def _from_hub(source: RawSource) -> list[Path]:
 
 
 def _is_wanted(name: str, patterns: tuple[str, ...]) -> bool:
-    """Say whether a file is one of a source's; test splits only where they are asked for."""
+    """Return whether a file belongs to a source; a test split does only if a pattern names it."""
     return any(
         fnmatch(name, pattern) and ("test" in pattern or not _HELD_OUT.search(name))
         for pattern in patterns

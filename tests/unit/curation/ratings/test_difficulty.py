@@ -200,7 +200,7 @@ def test_thresholds_that_change_sample_nothing_anew(raw, tmp_path, monkeypatch):
     run(recipe_of(raw, difficulty=TINY), tmp_path / "out")
 
     def sample(*_arguments):
-        raise AssertionError("sampled anew")
+        raise AssertionError("sampled again")
 
     monkeypatch.setattr(ModelMeter, "sample", sample)
     manifest = run(recipe_of(raw, difficulty=TINY | {"highest": 16}), tmp_path / "out")

@@ -234,13 +234,13 @@ def test_a_vote_that_is_missing_is_asked_for_again_by_the_next_command(tmp_path)
 def test_a_judge_that_gives_no_answer_is_not_blamed_for_its_judgement(tmp_path, answer, why):
     with judge(lambda _prompt, _n: answer) as (url, _):
         settings = config(url, attempts=2, timeout_s=0.5)
-        with pytest.raises(EngineError, match=rf"(?i)j0 gives no answer: .*({why})"):
+        with pytest.raises(EngineError, match=rf"(?i)j0 does not answer: .*({why})"):
             vote(ROWS, settings, tmp_path / "v")
 
 
 def test_a_judge_where_nobody_listens_is_named(tmp_path):
     settings = config("http://127.0.0.1:9/v1", attempts=2)
-    with pytest.raises(EngineError, match=r"j0 gives no answer: .*connect"):
+    with pytest.raises(EngineError, match=r"j0 does not answer: .*connect"):
         vote(ROWS, settings, tmp_path / "v")
 
 
