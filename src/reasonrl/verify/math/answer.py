@@ -18,14 +18,17 @@ from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.compare import compare
 from reasonrl.verify.math.notation import clean
-from reasonrl.verify.math.number import Number, is_same, read_number
+from reasonrl.verify.math.number import PlainNumber, is_same, read_number
 from reasonrl.verify.math.parse import parse
-from reasonrl.verify.math.tree import Operation
+from reasonrl.verify.math.tree import UNEVALUATED_COMMANDS, Operation
 from reasonrl.verify.math.words import Words, is_no_solution, judge_words, read_words, unwrapped
 
+_COMMANDS = [command.removeprefix("\\") for command in UNEVALUATED_COMMANDS]
+_WITHOUT_BACKSLASH = [name for name in _COMMANDS if name not in ("int", "sum", "prod")]
 _UNEVALUATED = re.compile(
-    r"\\(?:i*int|oint|sum|prod|lim|det|gcd|lcm|bmod|pmod|mod)(?![a-zA-Z])|\\frac\s?\{\s?d[^{}]*\}\{\s?d"
-    r"|\\begin\{vmatrix\}|(?<![a-zA-Z])(?:gcd|lcm|det|lim|mod)(?![a-zA-Z])"
+    rf"\\(?:i*int|oint|bmod|pmod|{'|'.join(_COMMANDS)})(?![a-zA-Z])"
+    r"|\\frac\s?\{\s?d[^{}]*\}\{\s?d|\\begin\{vmatrix\}"
+    rf"|(?<![a-zA-Z])(?:{'|'.join(_WITHOUT_BACKSLASH)})(?![a-zA-Z])"
 )
 _MANY = re.compile(
     r",|\\[pm][pm](?![a-zA-Z])|\\(?:cup|in|le|ge|leq|geq|infty)(?![a-zA-Z])|[<>;]|\\\{"
@@ -45,7 +48,7 @@ class Gold:
     """Hold one accepted answer: its clean text, and its value if it is a plain number."""
 
     text: str
-    number: Number | None
+    number: PlainNumber | None
     words: Words | None = None  # if the gold is a text answer or a choice
     fault: str = ""  # why it cannot be evaluated
 
@@ -121,7 +124,7 @@ def _unread(gold: Gold, answer: str) -> Finding | None:
     return None
 
 
-def _compared(gold: Number, answer: Number) -> Finding:
+def _compared(gold: PlainNumber, answer: PlainNumber) -> Finding:
     is_right = is_same(gold, answer)
     shown, given = (f"{number.value} {number.unit}".strip() for number in (gold, answer))
     return Finding(

@@ -5,7 +5,7 @@ Called by `expressions` and `parse`, whose readers extend it.
 
 from __future__ import annotations
 
-from reasonrl.verify.math.lexer import Kind, Token, UnreadableError
+from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError
 
 
 class Cursor:
@@ -33,12 +33,12 @@ class Cursor:
     def take(self) -> Token:
         """Return the token and move past it."""
         token = self.token
-        self.at += token.kind is not Kind.END
+        self.at += token.kind is not TokenKind.END
         return token
 
     def sees(self, *texts: str) -> bool:
         """Say whether one of these signs or commands is next."""
-        return self.token.text in texts and self.token.kind in (Kind.SIGN, Kind.COMMAND)
+        return self.token.text in texts and self.token.kind in (TokenKind.SIGN, TokenKind.COMMAND)
 
     def skip(self, text: str) -> bool:
         """Move past a sign or command if it is next, and say whether it was."""
@@ -62,7 +62,7 @@ class Cursor:
         parts, depth = [], 1
         while depth:
             token = self.take()
-            if token.kind is Kind.END:
+            if token.kind is TokenKind.END:
                 raise UnreadableError
             depth += (token.text == opener) - (token.text == closer)
             parts.append(token.text)

@@ -10,8 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from reasonrl.verify.math import number
-from reasonrl.verify.math.number import is_close
+from reasonrl.verify.math.number import PlainNumber, is_close
 from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
 from reasonrl.verify.math.value import NoValueError, TooLargeError, Value, exact, numeric
 
@@ -39,7 +38,7 @@ def is_same_value(gold: Expression, answer: Expression) -> bool:
 
 def _is_written(gold: Number, value: Fraction) -> bool:
     """Compare with a numeral as it was written: a decimal accepts what rounds to it."""
-    return is_close(number.Number(value=gold.value, decimals=gold.decimals), value)
+    return is_close(PlainNumber(value=gold.value, decimals=gold.decimals), value)
 
 
 def _agree_at_points(gold: Expression, answer: Expression) -> bool:

@@ -13,8 +13,14 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from reasonrl.verify.math.cursor import Cursor
-from reasonrl.verify.math.lexer import Kind, Token, UnreadableError
-from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
+from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError
+from reasonrl.verify.math.tree import (
+    UNEVALUATED_COMMANDS,
+    Expression,
+    Number,
+    Operation,
+    Symbol,
+)
 
 RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "in", "~", "=="})
 SETS = frozenset({"cup", "cap", "setminus"})
@@ -31,10 +37,6 @@ _FUNCTIONS = frozenset(
     | {"\\ln", "\\exp", "\\log"}
 )
 _SEVERAL = {"\\min": "min", "\\max": "max"}
-_UNEVALUATED = {
-    "\\int": "integral", "\\sum": "sum", "\\prod": "product", "\\lim": "limit", "\\gcd": "gcd",
-    "\\det": "determinant", "\\lcm": "lcm", "\\mod": "mod",
-}  # fmt: skip
 CONSTANTS = {
     "\\pi": Operation("pi"), "\\infty": Operation("infinity"), "\\infinity": Operation("infinity"),
     "\\inf": Operation("infinity"), "\\oo": Operation("infinity"), "\\e": Operation("e"),
@@ -88,7 +90,7 @@ class ExpressionReader(Cursor):
 
     def _beside(self, factors: list[Expression]) -> Expression:
         """Read a factor beside others, in whose place a mixed number `3 1/2` may come."""
-        is_number = self.token.kind is Kind.NUMBER and self.before != "!"  # 3! 2! is a product
+        is_number = self.token.kind is TokenKind.NUMBER and self.before != "!"  # 3! 2! is a product
         factor = self._factor()
         if is_number:  # `2 3` and `x 2` mean nothing
             if not self.skip("/"):
@@ -108,17 +110,17 @@ class ExpressionReader(Cursor):
 
     def _starts_factor(self) -> bool:
         token = self.token
-        if token.kind in (Kind.NUMBER, Kind.LETTER, Kind.WORD):
+        if token.kind in (TokenKind.NUMBER, TokenKind.LETTER, TokenKind.WORD):
             return True
-        if token.kind is Kind.SIGN:
+        if token.kind is TokenKind.SIGN:
             is_bar = token.text == "|" and not self._bars and not self._has_bars_apart
             return is_bar or token.text in ("(", "[", "{")
-        return token.kind is Kind.COMMAND and self._is_atom_command(token.text)
+        return token.kind is TokenKind.COMMAND and self._is_atom_command(token.text)
 
     def _is_atom_command(self, name: str) -> bool:
         return (
-            name in _FUNCTIONS or name in CONSTANTS or name in _UNEVALUATED or name in _MARKS
-            or name in _SEVERAL or name[1:] in _GREEK or name in _ATOMS
+            name in _FUNCTIONS or name in CONSTANTS or name in UNEVALUATED_COMMANDS
+            or name in _MARKS or name in _SEVERAL or name[1:] in _GREEK or name in _ATOMS
         )  # fmt: skip
 
     def _factor(self) -> Expression:
@@ -175,20 +177,20 @@ class ExpressionReader(Cursor):
     def _atom(self) -> Expression:
         token = self.take()
         match token.kind:
-            case Kind.NUMBER:
+            case TokenKind.NUMBER:
                 assert token.value is not None  # noqa: S101  (numbers carry one)
                 if self.sees("_"):
                     raise UnreadableError  # digits in a base, read before
                 return token.value
-            case Kind.LETTER:
+            case TokenKind.LETTER:
                 return self._letter(token.text)
-            case Kind.WORD:
+            case TokenKind.WORD:
                 return self._command("\\" + token.text)
-            case Kind.COMMAND:
+            case TokenKind.COMMAND:
                 return self._command(token.text)
-            case Kind.SIGN if token.text in ("(", "[", "{"):
+            case TokenKind.SIGN if token.text in ("(", "[", "{"):
                 return self._group(token.text)
-            case Kind.SIGN if token.text == "|":
+            case TokenKind.SIGN if token.text == "|":
                 return self._absolute("|")
         raise UnreadableError
 
@@ -216,8 +218,8 @@ class ExpressionReader(Cursor):
 
     def _digit(self) -> Expression:
         token = self.token
-        if token.kind is Kind.NUMBER and len(token.text) > 1 and token.text.isdigit():
-            rest = Token(Kind.NUMBER, token.text[1:], Number(Fraction(token.text[1:])))
+        if token.kind is TokenKind.NUMBER and len(token.text) > 1 and token.text.isdigit():
+            rest = Token(TokenKind.NUMBER, token.text[1:], Number(Fraction(token.text[1:])))
             self.replace(rest)
             return Number(Fraction(token.text[0]))
         return self._argument()
@@ -261,8 +263,8 @@ class ExpressionReader(Cursor):
             return CONSTANTS[name]
         if name in _FUNCTIONS:
             return self._function(name[1:])
-        if name in _UNEVALUATED:
-            return self.unevaluated(_UNEVALUATED[name])
+        if name in UNEVALUATED_COMMANDS:
+            return self.unevaluated(UNEVALUATED_COMMANDS[name])
         if name in _SEVERAL:
             return self._several(_SEVERAL[name])
         if name in _MARKS:
@@ -298,7 +300,7 @@ class ExpressionReader(Cursor):
             return Operation("neg", (self._operand(),))
         product = self._factor()
         while self._starts_factor() and self.token.text.removeprefix("\\") not in _FUNCTION_NAMES:
-            if self.token.kind is Kind.NUMBER:
+            if self.token.kind is TokenKind.NUMBER:
                 break
             product = Operation("mul", (product, self._factor()))
         while self.skip("/"):
@@ -321,7 +323,7 @@ class ExpressionReader(Cursor):
     def unevaluated(self, name: str) -> Expression:
         """Pass over an operation left to be done, whatever follows it: its value is not taken."""
         depth = 0
-        while self.token.kind is not Kind.END:
+        while self.token.kind is not TokenKind.END:
             if depth == 0 and self.token.text in ENDS:
                 break
             mark = self.take().text

@@ -14,7 +14,7 @@ from fractions import Fraction
 from reasonrl.verify.math.tree import Number
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """Say what a token is."""
 
     NUMBER = "number"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 class Token:
     """Hold one token; `value` for numbers only."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     value: Number | None = None
 
@@ -106,7 +106,7 @@ def tokens(text: str) -> list[Token]:
         for token in _read(match):
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
             found.append(token)
-    return [*found, Token(Kind.END, "")]
+    return [*found, Token(TokenKind.END, "")]
 
 
 def _read(match: re.Match[str]) -> list[Token]:
@@ -120,42 +120,42 @@ def _read(match: re.Match[str]) -> list[Token]:
         return _command(match["command"])
     if match["run"]:
         return _run(match["run"])
-    return [Token(Kind.SIGN, _SIGN_NAMES.get(match["sign"], match["sign"]))]
+    return [Token(TokenKind.SIGN, _SIGN_NAMES.get(match["sign"], match["sign"]))]
 
 
 def _command(name: str) -> list[Token]:
     if name in _SIGN_NAMES:
-        return [Token(Kind.SIGN, _SIGN_NAMES[name])]
+        return [Token(TokenKind.SIGN, _SIGN_NAMES[name])]
     if not name[1].isalpha():
-        return [Token(Kind.SIGN, name)]
-    return [] if name in _SPACING else [Token(Kind.COMMAND, _COMMANDS.get(name, name))]
+        return [Token(TokenKind.SIGN, name)]
+    return [] if name in _SPACING else [Token(TokenKind.COMMAND, _COMMANDS.get(name, name))]
 
 
 def _run(run: str) -> list[Token]:
     if run in _JOINS:
-        return [Token(Kind.SIGN, run)]
+        return [Token(TokenKind.SIGN, run)]
     if run in _NAMES and run not in _UNIT_RUNS:
-        return [Token(Kind.WORD, run)]
+        return [Token(TokenKind.WORD, run)]
     if run in _UNIT_RUNS or len(run) > _LONGEST_PRODUCT:
-        return [Token(Kind.TEXT, run)]
-    return [Token(Kind.LETTER, letter) for letter in run]
+        return [Token(TokenKind.TEXT, run)]
+    return [Token(TokenKind.LETTER, letter) for letter in run]
 
 
 def _text(content: str, whole: str) -> list[Token]:
     plain = content.strip()
     if whole.startswith(("\\mathbb", "\\mathcal")):
-        return [Token(Kind.COMMAND, "\\" + plain)]
+        return [Token(TokenKind.COMMAND, "\\" + plain)]
     if (join := plain.strip(", ")) in _JOINS:
-        return [Token(Kind.SIGN, join)]
+        return [Token(TokenKind.SIGN, join)]
     if not plain:
         return []
     if whole.startswith("\\operatorname"):
-        return [Token(Kind.WORD, plain)]
+        return [Token(TokenKind.WORD, plain)]
     if _SYMBOLS_ONLY.fullmatch(plain) or (len(plain) == 1 and _is_letter(plain, whole)):
         return tokens(plain)[:-1]
     if plain in _NAMES and plain not in _UNIT_RUNS:
-        return [Token(Kind.WORD, plain)]
-    return [Token(Kind.TEXT, plain)]
+        return [Token(TokenKind.WORD, plain)]
+    return [Token(TokenKind.TEXT, plain)]
 
 
 def _is_letter(plain: str, whole: str) -> bool:
@@ -171,14 +171,14 @@ def _number(match: re.Match[str]) -> Token:
     value, places = Fraction(written.rstrip(".")), len(digits)
     if match["repeat"] and "." in written:
         tail = Fraction(int(match["repeat"]), 10 ** len(match["repeat"]) - 1)
-        return Token(Kind.NUMBER, written, Number(value + tail / 10**places))
+        return Token(TokenKind.NUMBER, written, Number(value + tail / 10**places))
     if match["repeat"]:
         raise UnreadableError
     if match["dots"]:
-        return Token(Kind.NUMBER, written, _continued(value, digits))
+        return Token(TokenKind.NUMBER, written, _continued(value, digits))
     shift = int(match["exponent"] or 0)
     decimals = places - shift if places else None
-    return Token(Kind.NUMBER, written, Number(value * Fraction(10) ** shift, decimals))
+    return Token(TokenKind.NUMBER, written, Number(value * Fraction(10) ** shift, decimals))
 
 
 def _repeating(written: str) -> Token:
@@ -186,7 +186,7 @@ def _repeating(written: str) -> Token:
     start, _, block = written.rstrip(")").partition("(")
     places = len(start.partition(".")[2])
     tail = Fraction(int(block), 10**places * (10 ** len(block) - 1))
-    return Token(Kind.NUMBER, written, Number(Fraction(start.rstrip(".")) + tail))
+    return Token(TokenKind.NUMBER, written, Number(Fraction(start.rstrip(".")) + tail))
 
 
 def _continued(value: Fraction, digits: str) -> Number:

@@ -46,7 +46,7 @@ _UNIT_NAMES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class PlainNumber:
     """Hold an exact value. `decimals` is None for an exact numeral (an integer or a fraction).
 
     For a numeral with a decimal point it counts the digits after the point, less the power of
@@ -59,7 +59,7 @@ class Number:
     unit: str = ""
 
 
-def read_number(text: str) -> Number | None:
+def read_number(text: str) -> PlainNumber | None:
     """Read a plain number from normalized text; None if it is anything else."""
     if len(text) > _MAX_CHARS or (match := _NUMBER.fullmatch(text)) is None:
         return None
@@ -80,10 +80,12 @@ def read_number(text: str) -> Number | None:
         value = _fraction(top) / divisor + int(match["mixed"] or match["mixed2"] or 0)
     else:
         value, decimals = _read_decimal(match["n4"], match["repeat"], match["exp"])
-    return Number(value=-value if match["sign"] == "-" else value, decimals=decimals, unit=unit)
+    return PlainNumber(
+        value=-value if match["sign"] == "-" else value, decimals=decimals, unit=unit
+    )
 
 
-def is_same(gold: Number, answer: Number) -> bool:
+def is_same(gold: PlainNumber, answer: PlainNumber) -> bool:
     """Compare: exactly for an exact gold, within tolerance for a decimal one; units must agree.
 
     A unit that one side leaves out agrees with any.
@@ -93,7 +95,7 @@ def is_same(gold: Number, answer: Number) -> bool:
     return is_close(gold, answer.value)
 
 
-def is_close(gold: Number, value: Fraction) -> bool:
+def is_close(gold: PlainNumber, value: Fraction) -> bool:
     """Say whether a value equals the gold, within the tolerance if the gold is a decimal."""
     if gold.decimals is None or gold.value == value:
         return gold.value == value

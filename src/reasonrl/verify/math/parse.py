@@ -15,7 +15,7 @@ import re
 from functools import lru_cache
 
 from reasonrl.verify.math.expressions import CONSTANTS, ENDS, RELATIONS, SETS, ExpressionReader
-from reasonrl.verify.math.lexer import Kind, UnreadableError, tokens
+from reasonrl.verify.math.lexer import TokenKind, UnreadableError, tokens
 from reasonrl.verify.math.number import read_unit
 from reasonrl.verify.math.tree import (
     Answer,
@@ -75,7 +75,7 @@ class _AnswerReader(ExpressionReader):
 
     def answer(self) -> Answer:
         found = self._statements()
-        if self.token.kind is not Kind.END:
+        if self.token.kind is not TokenKind.END:
             raise UnreadableError
         return found
 
@@ -86,7 +86,7 @@ class _AnswerReader(ExpressionReader):
             self.take()
             if self.sees("or", "and"):  # `1, 2, or 3`
                 words.add(self.take().text)
-            if self.token.kind is Kind.END:
+            if self.token.kind is TokenKind.END:
                 break
             parts.append(self._statement())
         joins = words & {"or", "and"}
@@ -98,7 +98,7 @@ class _AnswerReader(ExpressionReader):
 
     def _statement(self) -> Answer:
         sides, signs = [self._sets()], []
-        while self.token.kind is Kind.SIGN and self.token.text in RELATIONS:
+        while self.token.kind is TokenKind.SIGN and self.token.text in RELATIONS:
             signs.append(self.take().text)
             sides.append(self._sets() if signs[-1] in ("in", "=") else self._quantity())
         if len(sides) == 1 and self._sees_colon():
@@ -108,7 +108,7 @@ class _AnswerReader(ExpressionReader):
     def _sees_colon(self) -> bool:
         if self._has_bars_apart:  # a set's condition
             return False
-        return self.sees(":") or (self.token.kind is Kind.TEXT and self.token.text == "to")
+        return self.sees(":") or (self.token.kind is TokenKind.TEXT and self.token.text == "to")
 
     def _ratio(self, first: Answer) -> Ratio:
         parts = [_plain(first)]
@@ -134,7 +134,7 @@ class _AnswerReader(ExpressionReader):
             return found
         if self.sees("\\varnothing", "\\R"):
             return CONSTANTS[self.take().text]
-        if self.token.kind is Kind.TEXT and self.after.text == "=":
+        if self.token.kind is TokenKind.TEXT and self.after.text == "=":
             return Symbol(self.take().text)  # what the other side is called
         currency = self.take().text if self.sees(*_CURRENCIES) else ""
         value = self.sum()
@@ -146,21 +146,21 @@ class _AnswerReader(ExpressionReader):
     def _compound(self, first: Quantity) -> Answer:
         """Read what may follow a quantity: `3 ft 6 in` is a tuple, for units are not converted."""
         parts = [first]
-        while self.token.kind is Kind.NUMBER:
+        while self.token.kind is TokenKind.NUMBER:
             parts.append(Quantity(self.sum(), self._unit()))
         return Items("()", tuple(parts)) if len(parts) > 1 else first
 
     def _unit(self) -> str:
         """Read what is left up to the next separator as a unit; empty if nothing is."""
-        is_word = self.token.kind is Kind.TEXT and not self._sees_colon()
+        is_word = self.token.kind is TokenKind.TEXT and not self._sees_colon()
         if not (is_word or self.sees("%", "°", "\\$")):
             return ""
         parts = [self.take()]
-        while self.token.kind is not Kind.END and self.token.text not in ENDS:
-            if self.token.kind is Kind.NUMBER and parts[-1].text not in ("^", "{"):
+        while self.token.kind is not TokenKind.END and self.token.text not in ENDS:
+            if self.token.kind is TokenKind.NUMBER and parts[-1].text not in ("^", "{"):
                 break
             parts.append(self.take())
-        spelled = "".join(" " + t.text if t.kind is Kind.TEXT else t.text for t in parts)
+        spelled = "".join(" " + t.text if t.kind is TokenKind.TEXT else t.text for t in parts)
         unit = read_unit(f"\\text{{{spelled.removesuffix(' and')}}}")
         if unit is None:
             raise UnreadableError

@@ -34,7 +34,7 @@ _LINE_POINTS = (Fraction(-5, 2), Fraction(7, 3))  # a line through 0 and 1 must 
 
 
 @dataclass(frozen=True, slots=True)
-class Border:
+class Endpoint:
     """Hold an end of a piece: its place among the reals, and the exact expression if finite."""
 
     place: float
@@ -43,24 +43,24 @@ class Border:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Interval:
     """Hold one interval; a point has two equal closed borders."""
 
-    low: Border
-    high: Border
+    low: Endpoint
+    high: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class RealSet:
     """Hold disjoint pieces from left to right, and the variable that the set was said of."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Interval, ...]
     variable: str = ""
 
 
-_LEFT_END = Border(-inf, Operation("infinity"), is_closed=False)
-_RIGHT_END = Border(inf, Operation("infinity"), is_closed=False)
-_REALS = (Piece(_LEFT_END, _RIGHT_END),)
+_LEFT_END = Endpoint(-inf, Operation("infinity"), is_closed=False)
+_RIGHT_END = Endpoint(inf, Operation("infinity"), is_closed=False)
+_REALS = (Interval(_LEFT_END, _RIGHT_END),)
 
 
 def is_set(answer: Answer) -> bool:
@@ -91,7 +91,7 @@ def is_same_set(gold: RealSet, answer: RealSet) -> bool:
     )
 
 
-def _is_same_border(gold: Border, answer: Border) -> bool:
+def _is_same_border(gold: Endpoint, answer: Endpoint) -> bool:
     if gold.is_closed != answer.is_closed:
         return False
     if inf in (abs(gold.place), abs(answer.place)):
@@ -126,10 +126,10 @@ def _interval(low: Answer, high: Answer, bracket: str) -> RealSet:
     right = _border(high, is_closed=bracket[1] == "]")
     if left.place > right.place:
         raise NoValueError
-    return RealSet((Piece(left, right),))
+    return RealSet((Interval(left, right),))
 
 
-def _border(answer: Answer, *, is_closed: bool) -> Border:
+def _border(answer: Answer, *, is_closed: bool) -> Endpoint:
     if _is_infinite(answer):
         is_negative = isinstance(answer, Operation) and answer.name == "neg"
         return _LEFT_END if is_negative else _RIGHT_END
@@ -138,12 +138,12 @@ def _border(answer: Answer, *, is_closed: bool) -> Border:
     value = numeric(answer, {}, _DIGITS)
     if value.imag != 0:
         raise NoValueError
-    return Border(float(value.real), answer, is_closed)
+    return Endpoint(float(value.real), answer, is_closed)
 
 
-def _point(answer: Answer) -> Piece:
+def _point(answer: Answer) -> Interval:
     border = _border(answer, is_closed=True)
-    return Piece(border, border)
+    return Interval(border, border)
 
 
 def _is_infinite(answer: Answer) -> bool:
@@ -212,17 +212,17 @@ def _isolated(left: Expression, sign: str, right: Expression) -> tuple[Symbol, s
     return Symbol(name), sign if steepness > 0 else _FLIPPED[sign], border
 
 
-def _side(sign: str, border: Expression) -> tuple[Piece, ...]:
+def _side(sign: str, border: Expression) -> tuple[Interval, ...]:
     """Return the reals x with `x sign border`."""
     open_, closed = _border(border, is_closed=False), _border(border, is_closed=True)
     match sign:
         case "<" | "<=":
-            return (Piece(_LEFT_END, closed if sign == "<=" else open_),)
+            return (Interval(_LEFT_END, closed if sign == "<=" else open_),)
         case ">" | ">=":
-            return (Piece(closed if sign == ">=" else open_, _RIGHT_END),)
+            return (Interval(closed if sign == ">=" else open_, _RIGHT_END),)
         case "!=":
-            return (Piece(_LEFT_END, open_), Piece(open_, _RIGHT_END))
-    return (Piece(closed, closed),)
+            return (Interval(_LEFT_END, open_), Interval(open_, _RIGHT_END))
+    return (Interval(closed, closed),)
 
 
 # set algebra on sorted pieces
@@ -247,30 +247,30 @@ def _combine(name: str, left: RealSet, right: RealSet) -> RealSet:
     return RealSet(_intersection(left.pieces, other), variable)
 
 
-def _union(groups: Sequence[tuple[Piece, ...]]) -> tuple[Piece, ...]:
+def _union(groups: Sequence[tuple[Interval, ...]]) -> tuple[Interval, ...]:
     pieces = sorted(
         (piece for group in groups for piece in group),
         key=lambda piece: (piece.low.place, not piece.low.is_closed),
     )
-    merged: list[Piece] = []
+    merged: list[Interval] = []
     for piece in pieces:
         last = merged[-1] if merged else None
         if last is not None and _touch(last.high, piece.low):
-            merged[-1] = Piece(last.low, max(last.high, piece.high, key=_high_key))
+            merged[-1] = Interval(last.low, max(last.high, piece.high, key=_high_key))
         else:
             merged.append(piece)
     return tuple(merged)
 
 
-def _touch(high: Border, low: Border) -> bool:
+def _touch(high: Endpoint, low: Endpoint) -> bool:
     return high.place > low.place or (high.place == low.place and (high.is_closed or low.is_closed))
 
 
-def _high_key(border: Border) -> tuple[float, bool]:
+def _high_key(border: Endpoint) -> tuple[float, bool]:
     return border.place, border.is_closed
 
 
-def _intersection(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> tuple[Piece, ...]:
+def _intersection(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> tuple[Interval, ...]:
     found = []
     for a in left:
         for b in right:
@@ -278,20 +278,20 @@ def _intersection(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> tuple[Pi
             high = min(a.high, b.high, key=_high_key)
             is_point = low.place == high.place and low.is_closed and high.is_closed
             if low.place < high.place or is_point:
-                found.append(Piece(low, high))
+                found.append(Interval(low, high))
     return _union([tuple(found)])
 
 
-def _complement(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+def _complement(pieces: tuple[Interval, ...]) -> tuple[Interval, ...]:
     found, start = [], _LEFT_END
     for piece in pieces:
         if start.place < piece.low.place or (start.is_closed and not piece.low.is_closed):
-            found.append(Piece(start, _turned(piece.low)))
+            found.append(Interval(start, _turned(piece.low)))
         start = _turned(piece.high)
     if start.place < inf:
-        found.append(Piece(start, _RIGHT_END))
+        found.append(Interval(start, _RIGHT_END))
     return tuple(found)
 
 
-def _turned(border: Border) -> Border:
-    return Border(border.place, border.expression, not border.is_closed)
+def _turned(border: Endpoint) -> Endpoint:
+    return Endpoint(border.place, border.expression, not border.is_closed)

@@ -47,9 +47,14 @@ def rewritten(expression: Expression, change: Callable[[Expression], Expression]
     return change(expression)
 
 
-UNEVALUATED = frozenset(
-    {"integral", "sum", "product", "limit", "determinant", "gcd", "lcm", "mod", "derivative"}
-)
+UNEVALUATED_COMMANDS = {
+    "\\int": "integral", "\\sum": "sum", "\\prod": "product", "\\lim": "limit", "\\gcd": "gcd",
+    "\\det": "determinant", "\\lcm": "lcm", "\\mod": "mod",
+}  # fmt: skip
+"""Commands that a final answer must not leave to be done, and the names of their operations."""
+
+UNEVALUATED = frozenset(UNEVALUATED_COMMANDS.values()) | {"derivative"}
+"""The names of all operations that a final answer must not leave to be done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ decimals are exact, and closed forms are compared by relative size (1/2004! is n
 from __future__ import annotations
 
 import logging
+import re
 import time
 from fractions import Fraction
 from functools import lru_cache
@@ -21,7 +22,6 @@ from math_verify import verify as is_equivalent
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.notation import chain_sides
 from reasonrl.verify.math.number import is_close, read_number
 
 Expression: TypeAlias = sympy.Basic | sympy.MatrixBase
@@ -30,6 +30,11 @@ _BOX_ONLY = [LatexExtractionConfig(boxed_match_priority=0)]
 _DIGITS = 50  # working precision
 _AGREE = sympy.Rational(1, 10**40)  # relative; equal closed forms agree to all digits
 _SHOWN_CHARS = 200
+_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|ne|neq|lt|gt|equiv)(?![a-zA-Z])")
+_VARIABLE = re.compile(r"[A-Za-z\\(){}' |,]{1,40}")
+_INDEX = re.compile(r"_(?:\{[\w, +-]*\}|\w+)|(?<=[A-Za-z}])\([\w, +-]*\)")  # of a_{10}, f(2)
+_NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
+
 
 logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its timeouts are off
 
@@ -141,3 +146,42 @@ def _compare_values(gold_text: str, gold: Expression, answer: Expression) -> boo
 
 def _is_finite_number(value: sympy.Expr) -> bool:
     return bool(value.is_number and value.is_finite and not value.has(sympy.nan, sympy.zoo))
+
+
+def chain_sides(text: str) -> tuple[str, ...]:
+    r"""Split `x = 2 + 3 = 5` into the sides that must all equal the gold: `2 + 3` and `5`.
+
+    Names such as `x`, `a_{10}` and `f(2)` are dropped, a repeated one (`x = 1, x = 2`) too;
+    inequalities are left whole. `\approx` and what follows it are dropped: the exact side decides.
+    """
+    if _RELATION.search(text):
+        return (text,)
+    exact, _, rounded = text.partition("\\approx")
+    text = (rounded if _is_variable(exact) else exact).strip()
+    if "=" not in text:
+        return (text,)
+    pieces = [_split(piece, "=") for piece in _split(text, ",")]
+    if len(pieces) > 1 and all(len(p) == 2 and p[0] == pieces[0][0] for p in pieces):
+        return (", ".join(piece[1] for piece in pieces),)
+    sides = _split(text, "=")
+    return tuple(side for side in sides if not _is_variable(side)) or (sides[-1],)
+
+
+def _is_variable(side: str) -> bool:
+    side = _INDEX.sub("", side.strip())
+    return bool(_VARIABLE.fullmatch(side)) and not _NOT_VARIABLE.search(side)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at a separator outside all brackets."""
+    parts, depth, start = [], 0, 0
+    for index, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character == separator and depth == 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+    parts.append(text[start:].strip())
+    return parts

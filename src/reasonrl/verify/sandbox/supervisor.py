@@ -74,11 +74,11 @@ def main() -> None:
         while True:
             job = frames.receive(channel_in, frames.MAX_JOB_BYTES)
             try:
-                answer = Run(inside, job).results()
+                answer = ProgramRun(inside, job).results()
             except CellError:  # once more, in a new one; a second death is the caller's to judge
                 inside.close()
                 inside = Cell(setting)
-                answer = Run(inside, job).results()
+                answer = ProgramRun(inside, job).results()
             frames.send(channel_out, answer)
             del job, answer
             linux.return_memory()
@@ -91,7 +91,7 @@ def main() -> None:
             inside.close()
 
 
-class Run:
+class ProgramRun:
     """Run the tests of one job."""
 
     def __init__(self, inside: Cell, job: Mapping[str, Any]) -> None:
