@@ -32,7 +32,6 @@ from reasonrl.recipe import Recipe
 from reasonrl.recipe.toml import dump_table
 from reasonrl.report.card import CardFacts, render_card
 from reasonrl.report.drawing.scale import spread
-from reasonrl.rollout.collect import Answer
 from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
 from reasonrl.rollout.problems import EncodedProblem, turns_of
 from reasonrl.run import checkpoint
@@ -40,7 +39,7 @@ from reasonrl.run.layout import DATA, PICTURE, SUMMARY
 from reasonrl.run.problem_sets import read_manifest
 from reasonrl.run.record import RunRecorder
 from reasonrl.terminal import Console
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion, Prompt, Sampling, VerifyItem
 
 _ANSWERS, _TOKENS = 8, 64  # answers that are compared, and the most tokens of one
 _CLOSE = 1e-3  # nats between two float32 computations of a log-probability
@@ -168,7 +167,7 @@ def _check_verdicts(
         both = [
             judge(
                 [
-                    Answer(task=item.problem.task, text=text, stop=one.stop)
+                    VerifyItem(task=item.problem.task, response=text, stop_reason=one.stop)
                     for item, one, text in zip(items, answers, texts, strict=True)
                 ]
             )

@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from reasonrl.recipe import CodeConfig, VerifyConfig
-from reasonrl.rollout.collect import Answer, Judge
+from reasonrl.rollout.collect import Judge
 from reasonrl.rollout.pools import has_programs
 from reasonrl.rollout.problems import EncodedProblem
 from reasonrl.terminal import Console
-from reasonrl.types import Verdict
-from reasonrl.verify import CodeOptions, Isolation, Verifier, VerifyItem
+from reasonrl.verify import CodeOptions, Isolation, Verifier
 
 _PART = 64  # answers that a node is asked for at once
 
@@ -30,16 +29,7 @@ def make_verifier(config: VerifyConfig) -> Verifier:
 
 def judge_with(verifier: Verifier) -> Judge:
     """Return the judge that the rollouts ask."""
-
-    def judge(answers: Sequence[Answer]) -> list[Verdict]:
-        return verifier.verify_batch(
-            [
-                VerifyItem(task=answer.task, response=answer.text, stop_reason=answer.stop)
-                for answer in answers
-            ]
-        )
-
-    return judge
+    return verifier.verify_batch
 
 
 @contextmanager

@@ -7,29 +7,19 @@ Knows an engine, a tokenizer and a verifier only by what they do. Called by the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from reasonrl.engines.protocols import Progress, RolloutEngine
 from reasonrl.errors import EngineError, VerifierError
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
-from reasonrl.types import Completion, Group, Prompt, Rollout, Sampling, StopReason, Task, Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Hold what a judge needs about one rollout."""
-
-    task: Task
-    text: str
-    stop: StopReason
+from reasonrl.types import Completion, Group, Prompt, Rollout, Sampling, Verdict, VerifyItem
 
 
 class Judge(Protocol):
-    """Return a verdict for each answer, in order; one bad answer never touches another."""
+    """Return a verdict for each item, in order; one bad response never touches another."""
 
-    def __call__(self, answers: Sequence[Answer], /) -> list[Verdict]: ...
+    def __call__(self, items: Sequence[VerifyItem], /) -> list[Verdict]: ...
 
 
 def collect(
@@ -67,7 +57,7 @@ def collect(
     ]
     verdicts = judge(
         [
-            Answer(task=item.problem.task, text=text, stop=completion.stop)
+            VerifyItem(task=item.problem.task, response=text, stop_reason=completion.stop)
             for item, _, completion, text in drafts
         ]
     )

@@ -5,12 +5,13 @@ number, math/compare (reading and values), bound (size guards), pool (killable w
 (algebra); then explain (the ladder of one verdict) and batch_file (JSONL).
 """
 
+from reasonrl.types import VerifyItem
 from reasonrl.verify.batch_file import VerifyReport, verify_file
 from reasonrl.verify.code.isolation import Isolation
 from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.default import averify, verify, verify_batch
 from reasonrl.verify.explain import Explanation, Rung, explain
-from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier
 
 __all__ = [
     "DEFAULT_DEADLINE_S",

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -20,17 +20,14 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from reasonrl.errors import DataError, StorageError
-from reasonrl.types import Kind, Status, StopReason, Task, Verdict
+from reasonrl.types import Kind, Phase, Status, StopReason, Task, Verdict, VerifyItem
 from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.explain import is_disputed
-from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier
 
 E = TypeVar("E", bound=StrEnum)
 
 _CHUNK_ROWS = 256
-
-
-Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 @contextmanager

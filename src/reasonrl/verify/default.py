@@ -10,8 +10,8 @@ import os
 import threading
 from collections.abc import Sequence
 
-from reasonrl.types import StopReason, Task, Verdict
-from reasonrl.verify.verifier import Verifier, VerifyItem
+from reasonrl.types import StopReason, Task, Verdict, VerifyItem
+from reasonrl.verify.verifier import Verifier
 
 _lock = threading.Lock()
 _default: Verifier | None = None

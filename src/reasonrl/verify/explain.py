@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reasonrl.types import Status, StopReason, Verdict
+from reasonrl.types import Status, StopReason, Verdict, VerifyItem
 from reasonrl.verify.extract import answer_part
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.answer import Gold, judge_fast
@@ -15,7 +15,7 @@ from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.number import read_number
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.show import show
-from reasonrl.verify.verifier import Asked, Verifier, VerifyItem
+from reasonrl.verify.verifier import Asked, Verifier
 
 _JUDGED = frozenset({Status.CORRECT, Status.WRONG, Status.AMBIGUOUS, Status.UNEVALUATED})
 

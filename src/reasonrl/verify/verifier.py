@@ -16,7 +16,15 @@ from typing import Self
 from weakref import WeakKeyDictionary
 
 from reasonrl.errors import VerifierError
-from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
+from reasonrl.types import (
+    FAILED_STATUSES,
+    Kind,
+    Status,
+    StopReason,
+    Task,
+    Verdict,
+    VerifyItem,
+)
 from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge, read_program
 from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
 from reasonrl.verify.finding import Finding
@@ -31,15 +39,6 @@ DEFAULT_DEADLINE_S = 0.8
 MAX_RESPONSE_CHARS = 4_000_000  # a 32k-token response has about 100,000
 _SHOWN_CHARS = 500
 _REMEMBERED = 8_192  # answers of workers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyItem:
-    """Hold one response to judge."""
-
-    task: Task
-    response: str
-    stop_reason: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,14 +166,16 @@ class Verifier:
         answers = self._ask(questions, deadline_s)
         programs = list(dict.fromkeys(part for part in first if isinstance(part, Program)))
         judged = dict(zip(programs, self._programs.judge(programs, deadline_s), strict=True))
-        return [
-            part
-            if isinstance(part, Verdict)
-            else judged[part]
-            if isinstance(part, Program)
-            else _verdict(answers[part], part.answer)
-            for part in first
-        ]
+        verdicts: list[Verdict] = []
+        for part in first:
+            match part:
+                case Verdict():
+                    verdicts.append(part)
+                case Program():
+                    verdicts.append(judged[part])
+                case Question():
+                    verdicts.append(_verdict(answers[part], part.answer))
+        return verdicts
 
     def second_opinions(
         self, items: Sequence[VerifyItem], *, deadline_s: float | None = None
@@ -215,28 +216,35 @@ class Verifier:
         self, questions: Sequence[Question], deadline_s: float | None
     ) -> Mapping[Question, Finding | Failure]:
         """Ask the workers each question once; what they found before is remembered."""
-        remembered = {asked: self._known.get(asked) for asked in questions}
-        known = {asked: finding for asked, finding in remembered.items() if finding is not None}
-        new = [asked for asked in dict.fromkeys(questions) if asked not in known]
+        remembered = {question: self._known.get(question) for question in questions}
+        known = {question: kept for question, kept in remembered.items() if kept is not None}
+        new = [question for question in dict.fromkeys(questions) if question not in known]
         outcomes = self._pool.run(
-            [(asked.golds, asked.answer) for asked in new],
+            [(question.golds, question.answer) for question in new],
             deadline_s=self._deadline_s if deadline_s is None else deadline_s,
         )
-        found = dict(zip(new, outcomes, strict=True))
-        self._known.remember(found)
-        return known | found
+        answers = dict(zip(new, outcomes, strict=True))
+        self._known.remember(answers)
+        return known | answers
 
 
-class _Memory(dict[Question, Finding]):
-    """Remember what workers found, the newest `_REMEMBERED`; a failure is not remembered."""
+class _Memory:
+    """The findings of workers for the newest `_REMEMBERED` questions; failures are not kept."""
 
-    def remember(self, found: Mapping[Question, Finding | Failure]) -> None:
-        """Add what is no failure; it cost its time once."""
-        for question, outcome in found.items():
+    def __init__(self) -> None:
+        self._findings: dict[Question, Finding] = {}
+
+    def get(self, question: Question) -> Finding | None:
+        return self._findings.get(question)
+
+    def remember(self, answers: Mapping[Question, Finding | Failure]) -> None:
+        """Add the findings, without their cost: a verdict from memory costs nothing."""
+        for question, outcome in answers.items():
             if isinstance(outcome, Finding):
-                self[question] = replace(outcome, wall_s=0.0, cpu_s=0.0)
-        for question in list(self)[: max(0, len(self) - _REMEMBERED)]:
-            self.pop(question, None)
+                self._findings[question] = replace(outcome, wall_s=0.0, cpu_s=0.0)
+        n_surplus = max(0, len(self._findings) - _REMEMBERED)
+        for question in list(self._findings)[:n_surplus]:
+            self._findings.pop(question, None)
 
 
 def _second_question(asked: Finding | Asked) -> Question | None:
