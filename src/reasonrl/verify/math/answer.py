@@ -1,8 +1,8 @@
-"""Read golds, and decide without a worker whatever can be decided here.
+"""Read golds, and judge an answer in the caller's process where that is possible.
 
-Text, choices and plain numbers are judged in this module, other mathematics by `math.compare`.
-`judge_fast` returns None for "not decidable here": then `math.worker` must. Imports no sympy.
-Called by `verifier`. The policy behind each rule is in docs/verifiers.md.
+Judges text, choices and plain numbers itself, and other mathematics with `compare`. `judge_fast`
+returns None if it cannot decide; then `worker` must. Imports no sympy. The policy behind each rule
+is in docs/verifiers.md.
 """
 
 from __future__ import annotations
@@ -38,33 +38,37 @@ _NOT_PROSE = re.compile(
     r"|sqrt|arc(?:sin|cos|tan)h?|sinh|cosh|tanh|floor|ceil"
 )
 _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
-_MAX_UNREAD_CHARS = 500  # sympy's time grows fast with what was not read here
+_MAX_UNREAD_CHARS = 500  # sympy's time grows fast with the length of an answer
 _LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
 _APPROXIMATELY = re.compile(r"^\\approx\s?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gold:
-    """Hold one accepted answer: its clean text, and its value if it is a plain number."""
+    """One accepted answer: its clean text, and its value if it is a plain number.
+
+    `words` is set for a text answer or a choice; `fault` says why a gold cannot be evaluated.
+    """
 
     text: str
     number: PlainNumber | None
-    words: Words | None = None  # if the gold is a text answer or a choice
-    fault: str = ""  # why it cannot be evaluated
+    words: Words | None = None
+    fault: str = ""
 
 
 @lru_cache(maxsize=8_192)
 def read_golds(answer: str) -> tuple[Gold, ...]:
-    """Read an answer key: one gold, or a JSON list of them in a string. Empty if there is none.
+    """Return the golds of an answer key; empty if it holds none.
 
-    `[1, 2]` is an interval, not a list of golds: JSON counts only if it holds strings or one item.
+    A key is one gold, or a JSON list of golds. `[1, 2]` is an interval and no list of golds: a JSON
+    list counts only if it holds strings or a single number.
     """
     golds = (clean(last_box(text) or text) for text in accepted_answers(answer))
     return tuple(_read_gold(text) for text in golds if text)
 
 
 def accepted_answers(answer: str) -> tuple[str, ...]:
-    """Return the answers that a key accepts, as they are written: one, or those of a JSON list."""
+    """Return the answers that a key accepts, as written: the items of a JSON list, or the key."""
     return _json_list(answer) or (answer,)
 
 
@@ -90,7 +94,7 @@ def _read_gold(text: str) -> Gold:
 
 @lru_cache(maxsize=8_192)
 def judge_fast(gold: Gold, answer: str) -> Finding | None:
-    """Decide without algebra, or return None. `answer` must be clean."""
+    """Judge a clean answer without algebra; None if that is not possible."""
     if gold.text == answer or _is_same_text(gold.text, answer):
         return Finding(status=Status.CORRECT, canonical_gold=gold.text, canonical_answer=answer)
     if gold.words is not None:
@@ -106,13 +110,16 @@ def judge_fast(gold: Gold, answer: str) -> Finding | None:
 
 
 def _is_same_text(gold: str, answer: str) -> bool:
-    """Compare words without what marks them as text; digits are read as numbers instead."""
+    """Compare two texts without `\\text` and the like; digits are read as numbers instead."""
     plain = unwrapped(gold)
     return plain == unwrapped(answer) and not any(map(str.isdigit, plain))
 
 
 def _unread(gold: Gold, answer: str) -> Finding | None:
-    """Refuse what algebra must not rescue: operations left to be done, hedges, prose."""
+    """Refuse answers that no algebra may turn into a right one, or return None.
+
+    Such an answer leaves an operation to be done, offers several values, holds prose or is large.
+    """
     if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold.text):
         return Finding(status=Status.UNEVALUATED, reason="an operation was left to be done")
     if gold.number is not None and _MANY.search(answer):
@@ -120,7 +127,7 @@ def _unread(gold: Gold, answer: str) -> Finding | None:
     if _PROSE.search(_NOT_PROSE.sub(" ", answer)):
         return Finding(status=Status.UNPARSABLE, reason="words beside the mathematics")
     if len(answer) > _MAX_UNREAD_CHARS or _LARGE_POWER.search(answer):
-        return Finding(status=Status.TOO_LARGE, reason="too much for algebra to multiply out")
+        return Finding(status=Status.TOO_LARGE, reason="too large for algebra")
     return None
 
 

@@ -1,6 +1,6 @@
 r"""Read expressions by recursive descent: sums, products, powers, functions; nothing is evaluated.
 
-Extended by `parse`, which reads the answers that are built from expressions.
+`parse` extends this reader to the answers that are built from expressions.
 
     sum    := term ((+ | - | pm) term)*
     term   := factor ((* | / | nothing) factor)*
@@ -25,7 +25,7 @@ from reasonrl.verify.math.tree import (
 RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "in", "~", "=="})
 SETS = frozenset({"cup", "cap", "setminus"})
 ENDS = RELATIONS | SETS | {",", ";", "or", "and", ")", "]", "\\}"}
-"""What ends an operand that runs as far as it can: a unit, an operation left to be done."""
+"""The tokens that end a unit or an operation left to be done, which else run to the end."""
 
 _FUNCTIONS = frozenset(
     {
@@ -48,17 +48,17 @@ chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell N Z Q C triang
 """
 _GREEK = frozenset(_GREEK_WORDS.split())
 _MARKS = {"\\overline", "\\bar", "\\vec", "\\hat", "\\overrightarrow", "\\widehat", "\\angle"}
-_MAX_DEPTH = 60  # of the recursion, six calls each; `bound` allows 40 nested brackets
+_MAX_DEPTH = 60  # nested factors, six calls each; `bound` allows 40 nested brackets
 
 
 class ExpressionReader(Cursor):
-    """Read expressions. Every method reads one rule and moves past it."""
+    """A reader of expressions. Every method reads one rule and moves past it."""
 
     def __init__(self, tokens: list[Token]) -> None:
         super().__init__(tokens)
         self._depth = 0  # factors within factors
         self._bars = 0  # open absolute values, in which a bar closes
-        self._has_bars_apart = False  # inside a set's braces a bar separates
+        self._has_bars_apart = False  # inside the braces of a set a bar starts the condition
         self._in_function = 0  # open operands of functions, in which a degree sign is a factor
 
     def sum(self) -> Expression:
@@ -89,10 +89,11 @@ class ExpressionReader(Cursor):
                 return _joined("mul", factors)
 
     def _beside(self, factors: list[Expression]) -> Expression:
-        """Read a factor beside others, in whose place a mixed number `3 1/2` may come."""
-        is_number = self.token.kind is TokenKind.NUMBER and self.before != "!"  # 3! 2! is a product
+        """Read a factor without a sign before it; `3 1/2` becomes one mixed number."""
+        # Behind `!` a number is a factor: 3! 2! is a product.
+        is_number = self.token.kind is TokenKind.NUMBER and self.before != "!"
         factor = self._factor()
-        if is_number:  # `2 3` and `x 2` mean nothing
+        if is_number:  # only a fraction may follow: `2 3` and `x 2` have no meaning
             if not self.skip("/"):
                 raise UnreadableError
             factor = Operation("div", (factor, self._factor()))
@@ -126,13 +127,13 @@ class ExpressionReader(Cursor):
     def _factor(self) -> Expression:
         self._descend(1)
         if self.skip("-"):
-            found: Expression = Operation("neg", (self._factor(),))
+            factor: Expression = Operation("neg", (self._factor(),))
         elif self.skip("+"):
-            found = self._factor()
+            factor = self._factor()
         else:
-            found = self._postfix(self._atom())
+            factor = self._postfix(self._atom())
         self._descend(-1)
-        return found
+        return factor
 
     def _descend(self, by: int) -> None:
         self._depth += by
@@ -157,20 +158,20 @@ class ExpressionReader(Cursor):
         return Operation("pow", (base, exponent))
 
     def _script(self) -> Expression:
-        """Read what `^` or a function's base binds: a group, or a signed atom."""
+        """Read an exponent: a group, or an atom with signs, a power or a factorial."""
         self._descend(1)
         if self.skip("-"):
-            found: Expression = Operation("neg", (self._script(),))
+            script: Expression = Operation("neg", (self._script(),))
         elif self.skip("+"):
-            found = self._script()
+            script = self._script()
         else:
-            found = self._atom()
-            if self.skip("^"):  # 2^3^4, from the right
-                found = self._power(found)
+            script = self._atom()
+            if self.skip("^"):  # 2^3^4 is read from the right
+                script = self._power(script)
             elif self.skip("!"):
-                found = Operation("factorial", (found,))
+                script = Operation("factorial", (script,))
         self._descend(-1)
-        return found
+        return script
 
     # atoms
 
@@ -178,9 +179,9 @@ class ExpressionReader(Cursor):
         token = self.take()
         match token.kind:
             case TokenKind.NUMBER:
-                assert token.value is not None  # noqa: S101  (numbers carry one)
+                assert token.value is not None  # noqa: S101  (every number has a value)
                 if self.sees("_"):
-                    raise UnreadableError  # digits in a base, read before
+                    raise UnreadableError  # `parse` reads digits with a base before
                 return token.value
             case TokenKind.LETTER:
                 return self._letter(token.text)
@@ -211,12 +212,13 @@ class ExpressionReader(Cursor):
         return Operation("abs", (inner,))
 
     def _argument(self) -> Expression:
-        r"""Read what a command binds: a group or one token; of `\frac12` one digit."""
+        r"""Read the argument of a command: a group or one atom."""
         if self.skip("{"):
             return self._group("{")
         return self._atom()
 
     def _digit(self) -> Expression:
+        r"""Read the argument of a command that takes a single digit of a number: `\frac12`."""
         token = self.token
         if token.kind is TokenKind.NUMBER and len(token.text) > 1 and token.text.isdigit():
             rest = Token(TokenKind.NUMBER, token.text[1:], Number(Fraction(token.text[1:])))
@@ -235,7 +237,7 @@ class ExpressionReader(Cursor):
         return Symbol(name)
 
     def _selection(self, letter: str, name: str) -> Expression:
-        """Read C(n, k) and P(n, k); C(x) is a name beside a parenthesis, P(X = 3) one name."""
+        """Read C(n, k) and P(n, k). C(x) is a product with the name C, P(X = 3) a single name."""
         start = self.at
         self.take()
         first = self.sum()
@@ -249,14 +251,14 @@ class ExpressionReader(Cursor):
 
     def _index(self) -> str:
         """Read an index and primes as part of a name."""
-        found = ""
+        index = ""
         if self.skip("_"):
-            found = "_" + self.raw_argument()
+            index = "_" + self.raw_argument()
         while self.skip("'") or (self.sees("^") and self.after.text == "\\prime"):
             if self.skip("^"):
                 self.take()
-            found += "'"
-        return found
+            index += "'"
+        return index
 
     def _command(self, name: str) -> Expression:
         if name in CONSTANTS:
@@ -293,7 +295,7 @@ class ExpressionReader(Cursor):
         return call if power is None else Operation("pow", (call, power))
 
     def _operand(self) -> Expression:
-        """Read a function's operand: a bracket, or the factors up to the next function."""
+        """Read the operand of a function: a bracket, or the factors before the next function."""
         if self.sees("(", "[") or self.sees("{"):
             return self._degrees(self._group(self.take().text))
         if self.skip("-"):
@@ -321,7 +323,7 @@ class ExpressionReader(Cursor):
         return Operation(name, tuple(operands))
 
     def unevaluated(self, name: str) -> Expression:
-        """Pass over an operation left to be done, whatever follows it: its value is not taken."""
+        """Pass over an operation left to be done and its operands; nobody takes its value."""
         depth = 0
         while self.token.kind is not TokenKind.END:
             if depth == 0 and self.token.text in ENDS:
@@ -352,7 +354,7 @@ class ExpressionReader(Cursor):
         return Operation(name, (inner,))
 
     def _called(self, name: str) -> Expression:
-        """Read `abs(x)` and its like."""
+        """Read a call such as `abs(x)`."""
         self.expect("(")
         return self._enclosed(name, ")")
 
@@ -371,14 +373,14 @@ _ATOMS: dict[str, Callable[[ExpressionReader], Expression]] = {
 
 
 def _joined(name: str, operands: list[Expression]) -> Expression:
-    """Return one operation of many operands: long sums stay flat, so recursion stays shallow."""
+    """Return one operation with all operands: a long sum stays flat, so recursion stays shallow."""
     if not operands:
         return Number(Fraction(0))
     return Operation(name, tuple(operands)) if len(operands) > 1 else operands[0]
 
 
 def _is_proper(expression: Expression) -> bool:
-    """Say whether this is a fraction of numerals below one."""
+    """Say whether an expression is a fraction of exact numerals between 0 and 1."""
     if not isinstance(expression, Operation) or expression.name != "div":
         return False
     top, bottom = expression.operands

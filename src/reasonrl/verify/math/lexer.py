@@ -1,7 +1,7 @@
 r"""Cut clean text into tokens: numbers with their exact values, letters, commands, words, signs.
 
-Called by `parse` with what `notation.clean` returns. Knows spelling only: which letters form a
-word, where a thousands separator is one. Linear in the text.
+Expects clean text (`notation.clean`). Knows spelling only: which letters form a word, which comma
+separates thousands. Linear in the text. Called by `parse`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reasonrl.verify.math.tree import Number
 
 
 class TokenKind(StrEnum):
-    """Say what a token is."""
+    """The kind of a token."""
 
     NUMBER = "number"
     LETTER = "letter"
@@ -28,7 +28,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Hold one token; `value` for numbers only."""
+    """One token; only a number has a `value`."""
 
     kind: TokenKind
     text: str
@@ -36,7 +36,7 @@ class Token:
 
 
 class UnreadableError(Exception):
-    """Stop reading: this is not mathematics as `parse` knows it."""
+    """The text is no mathematics that `parse` knows."""
 
 
 _PATTERN = re.compile(
@@ -82,22 +82,22 @@ middle big Big bigg Bigg Bigl Bigr nolimits textstyle mathstrut
 """
 _SPACING = frozenset("\\" + word for word in _SPACING_WORDS.split())
 _OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
-_LONGEST_PRODUCT = 3  # letters in a row that are read as a product; more are a word
+_LONGEST_PRODUCT = 3  # letters in a row; a longer run is a word
 _UNIT_RUN_WORDS = "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in"
 _UNIT_RUNS = frozenset(_UNIT_RUN_WORDS.split())
-_MOST_CONTINUED = 60  # digits before the dots; finding a block is quadratic
+_MOST_CONTINUED = 60  # digits before the dots, because finding a block takes quadratic time
 _SYMBOLS_ONLY = re.compile(r"[\d.,+\-*/^() ]+")
 _REPEATED = re.compile(r"(\d*?)(?:(\d)\2\2+|(\d{2,}?)\3+)")
 
 
 def tokens(text: str) -> list[Token]:
     """Return the tokens of clean text and an END. Raises UnreadableError."""
-    found: list[Token] = []
+    result: list[Token] = []
     depth = at = 0
     while at < len(text):
         match = _PATTERN.match(text, at)
-        assert match is not None  # noqa: S101  (the last alternative takes any character)
-        if match["thousands"] and depth:  # `(1,200)` is a pair
+        assert match is not None  # noqa: S101  (the last alternative matches any character)
+        if match["thousands"] and depth:  # in brackets, `(1,200)` is a pair
             match = _PATTERN.match(text, at, at + text[at:].index(","))
             assert match is not None  # noqa: S101
         at = match.end()
@@ -105,8 +105,8 @@ def tokens(text: str) -> list[Token]:
             continue
         for token in _read(match):
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
-            found.append(token)
-    return [*found, Token(TokenKind.END, "")]
+            result.append(token)
+    return [*result, Token(TokenKind.END, "")]
 
 
 def _read(match: re.Match[str]) -> list[Token]:
@@ -159,7 +159,7 @@ def _text(content: str, whole: str) -> list[Token]:
 
 
 def _is_letter(plain: str, whole: str) -> bool:
-    """Tell the letter of `\\mathbf{x}` and `\\mathrm{e}` from the unit of `\\mathrm{m}`."""
+    """Distinguish the letters of `\\mathbf{x}` and `\\mathrm{e}` from the unit of `\\mathrm{m}`."""
     if whole.startswith(("\\mathrm", "\\rm", "\\operatorname")):
         return plain in "eid"
     return whole.startswith(("\\mathbf", "\\mathit", "\\mathsf", "\\bold", "\\bm"))
@@ -190,10 +190,10 @@ def _repeating(written: str) -> Token:
 
 
 def _continued(value: Fraction, digits: str) -> Number:
-    """Read `0.1666...`: the last block must stand there often enough to be known."""
-    found = _REPEATED.fullmatch(digits) if len(digits) <= _MOST_CONTINUED else None
-    if found is None:
+    """Read `0.1666...`: one digit must stand three times, a longer block twice."""
+    match = _REPEATED.fullmatch(digits) if len(digits) <= _MOST_CONTINUED else None
+    if match is None:
         raise UnreadableError
-    block = found[2] or found[3]
+    block = match[2] or match[3]
     tail = Fraction(int(block), 10 ** len(block) - 1)
     return Number(value + tail / 10 ** len(digits))

@@ -1,6 +1,6 @@
-r"""Normalize notation: one spelling for what means the same, and the sides of a chain.
+r"""Normalize notation: `clean` gives spellings of equal meaning one form.
 
-Pure string work, linear in the text. Called by `answer` and by the worker.
+Works on text only, in linear time, and reads no mathematics.
 """
 
 # ruff: noqa: RUF001 - the tables list look-alike characters on purpose
@@ -68,7 +68,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def clean(text: str) -> str:
-    """Drop notation without meaning: unicode forms, spacing, delimiters."""
+    """Return the text without notation that has no meaning: unicode forms, spacing, delimiters."""
     text = text.strip()
     if text.isascii() and text.isalnum():
         return text

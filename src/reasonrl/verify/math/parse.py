@@ -1,7 +1,7 @@
 r"""Read clean LaTeX or plain text into a tree, by recursive descent; nothing is evaluated.
 
-What it does not know it does not guess: `parse` returns None, and another route must decide. Depth
-and length are bounded before (`bound.size_fault`). Called by `compare`.
+`parse` guesses nothing: it returns None for text that it does not know, and another route must
+decide. The caller has bounded depth and length before (`bound.size_fault`).
 
     answer    := statement ((, | ; | or | and) statement)*
     statement := sets ((= | < | <= | in | ...) sets)*
@@ -47,7 +47,7 @@ _NUMERAL = re.compile(
 
 @lru_cache(maxsize=8_192)
 def parse(text: str) -> Answer | None:
-    """Return the tree of clean text, or None if it is not mathematics that is known here."""
+    """Return the tree of clean text, or None if it is no mathematics that this grammar knows."""
     if (numeral := _numeral(text)) is not None:
         return numeral
     try:
@@ -71,13 +71,13 @@ def _numeral(text: str) -> Numeral | None:
 
 
 class _AnswerReader(ExpressionReader):
-    """Read whole answers."""
+    """A reader of whole answers."""
 
     def answer(self) -> Answer:
-        found = self._statements()
+        answer = self._statements()
         if self.token.kind is not TokenKind.END:
             raise UnreadableError
-        return found
+        return answer
 
     def _statements(self) -> Answer:
         parts, words = [self._statement()], set()
@@ -106,7 +106,7 @@ class _AnswerReader(ExpressionReader):
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
     def _sees_colon(self) -> bool:
-        if self._has_bars_apart:  # a set's condition
+        if self._has_bars_apart:  # in a set, a colon starts the condition
             return False
         return self.sees(":") or (self.token.kind is TokenKind.TEXT and self.token.text == "to")
 
@@ -126,16 +126,16 @@ class _AnswerReader(ExpressionReader):
         return left
 
     def _quantity(self) -> Answer:
-        """Read a bracketed answer, a sum, or a sum with a unit behind it."""
+        """Read a bracketed answer, a sum, or a sum with a unit."""
         if self.skip("\\begin"):
             return self._environment()
-        found = self._grouped()
-        if found is not None:
-            return found
+        grouped = self._grouped()
+        if grouped is not None:
+            return grouped
         if self.sees("\\varnothing", "\\R"):
             return CONSTANTS[self.take().text]
         if self.token.kind is TokenKind.TEXT and self.after.text == "=":
-            return Symbol(self.take().text)  # what the other side is called
+            return Symbol(self.take().text)  # a name of the other side
         currency = self.take().text if self.sees(*_CURRENCIES) else ""
         value = self.sum()
         if currency:
@@ -144,14 +144,14 @@ class _AnswerReader(ExpressionReader):
         return self._compound(Quantity(value, unit)) if unit else value
 
     def _compound(self, first: Quantity) -> Answer:
-        """Read what may follow a quantity: `3 ft 6 in` is a tuple, for units are not converted."""
+        """Read further quantities: `3 ft 6 in` is a tuple, because units are not converted."""
         parts = [first]
         while self.token.kind is TokenKind.NUMBER:
             parts.append(Quantity(self.sum(), self._unit()))
         return Items("()", tuple(parts)) if len(parts) > 1 else first
 
     def _unit(self) -> str:
-        """Read what is left up to the next separator as a unit; empty if nothing is."""
+        """Read the tokens up to the next separator as a unit; empty if no unit starts here."""
         is_word = self.token.kind is TokenKind.TEXT and not self._sees_colon()
         if not (is_word or self.sees("%", "°", "\\$")):
             return ""
@@ -167,7 +167,7 @@ class _AnswerReader(ExpressionReader):
         return unit
 
     def _grouped(self) -> Answer | None:
-        """Read a list, set, tuple, interval or vector; None (and no move) if it is a factor."""
+        """Read a list, set, tuple, interval or vector; None, without a move, for a factor."""
         opener = self.token.text
         if not self.sees(*_CLOSERS):
             return None
@@ -185,9 +185,9 @@ class _AnswerReader(ExpressionReader):
         if isinstance(inner, Items) and inner.bracket == "bare":
             return Items(brackets, inner.items)  # type: ignore[arg-type]
         if isinstance(inner, Expression) or brackets not in ("()", "[]"):
-            self.at = start  # a parenthesis: the sum will read it as a factor
+            self.at = start  # `sum` will read this parenthesis as a factor
             return None
-        return inner  # `(x < 1)`
+        return inner  # a statement in brackets, such as `(x < 1)`
 
     def _set(self) -> Answer:
         if self.skip("\\}"):
@@ -195,7 +195,7 @@ class _AnswerReader(ExpressionReader):
         outer, self._has_bars_apart = self._has_bars_apart, True
         inner = self._statements()
         self._has_bars_apart = outer
-        if self.skip("|") or self.skip(":"):  # { x | condition }
+        if self.skip("|") or self.skip(":"):  # as in { x | condition }
             inner = self._statements()
         elif isinstance(inner, Ratio):
             raise UnreadableError
@@ -215,11 +215,11 @@ class _AnswerReader(ExpressionReader):
         if name not in _MATRICES:
             raise UnreadableError
         if name == "array":
-            self.raw_argument()  # the columns' alignment
+            self.raw_argument()  # the alignment of the columns
         return self._matrix(name)
 
     def _cases(self) -> Answer:
-        """Read equations that all hold, a line each."""
+        """Read equations that all hold, one in each line."""
         lines = []
         while not self.skip("\\end"):
             lines.append(self._statements())
