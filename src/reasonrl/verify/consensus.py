@@ -12,7 +12,8 @@ from reasonrl.types import Status
 from reasonrl.verify.math.answer import Gold, judge_fast, read_golds
 from reasonrl.verify.math.notation import clean
 
-_MAX_COMPARED = 64  # different answers of a problem with which a new answer is compared
+# A new answer of a problem is compared with at most this many different answers.
+_MAX_COMPARED = 64
 
 
 def number_answers(answers: Sequence[str]) -> list[int | None]:

@@ -14,15 +14,19 @@ _THINK_OPEN = "<think>"
 _THINK_CLOSE = "</think>"
 _BOX = "\\boxed"
 _BRACES = re.compile(r"\\boxed\s{0,4}\{|\\.|[{}]", re.DOTALL)
-_WINDOW_CHARS = 2_000  # searched on either side of the last digit
+# Characters that are searched on either side of the last digit.
+_WINDOW_CHARS = 2_000
 _PROSE_NUMBER = re.compile(
-    r"(?<![\w.^\\{/])"  # not the tail of a word, a number, a power or a fraction
-    r"(?:(?<![\w)]\s)(?<![\w)])[-\u2212])?"  # a sign, unless it is a subtraction
+    # Not the tail of a word, a number, a power or a fraction.
+    r"(?<![\w.^\\{/])"
+    # A sign, unless it is a subtraction.
+    r"(?:(?<![\w)]\s)(?<![\w)])[-\u2212])?"
     r"\$?(?:\\frac\{-?\d+\}\{\d+\}"
     r"|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?)"
     r"(?:\s?\\?%)?"
 )
-_GLUED = re.compile(r"[\w^!/\\{]|\.\d")  # follows an operand, but never a final number
+# This text follows an operand, but never a final number.
+_GLUED = re.compile(r"[\w^!/\\{]|\.\d")
 
 
 def answer_part(response: str) -> str | None:
@@ -49,7 +53,8 @@ def last_box(text: str) -> str | None:
 
 def _last_complete(text: str, start: int, last: int) -> str | None:
     best: tuple[int, int] | None = None
-    stack: list[int] = []  # the index at which a box's content starts, or -1 for a plain brace
+    # The index at which a box's content starts, or -1 for a plain brace.
+    stack: list[int] = []
     for match in _BRACES.finditer(text, start):
         mark = match.group()
         if mark == "}":
@@ -57,7 +62,8 @@ def _last_complete(text: str, start: int, last: int) -> str | None:
             if opened >= 0 and (best is None or opened > best[0]):
                 best = (opened, match.start())
             if opened > last:
-                break  # the box that opens last is complete
+                # The box that opens last is complete.
+                break
         elif mark == "{":
             stack.append(-1)
         elif mark.startswith(_BOX):

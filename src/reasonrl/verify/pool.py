@@ -61,11 +61,13 @@ class WorkerPool(Generic[R]):
         self._workers = workers
         self._memory_mb = memory_mb
         self._lock = threading.Lock()
-        self._pool: Any = None  # pebble.ProcessPool, which has no annotations
+        # A pebble.ProcessPool; pebble has no annotations.
+        self._pool: Any = None
         self._pid = os.getpid()
         self._is_closed = False
         self._last_end = 0.0
-        self._has_worked = False  # whether any worker has started a task
+        # Whether any worker has started a task.
+        self._has_worked = False
 
     def run(self, calls: Sequence[tuple[Any, ...]], *, deadline_s: float) -> list[R | Failure]:
         """Run the function on each tuple of arguments; return the results in order.
@@ -85,7 +87,8 @@ class WorkerPool(Generic[R]):
                         outcomes[index] = outcome
             finally:
                 for _, future in futures.values():
-                    future.cancel()  # matters only when this thread is interrupted
+                    # This matters only when this thread is interrupted.
+                    future.cancel()
             if len(outcomes) == len(calls):
                 break
         if len(outcomes) < len(calls) and not self._has_worked:
@@ -106,7 +109,8 @@ class WorkerPool(Generic[R]):
             pool = self._running()
             try:
                 future = pool.schedule(self._function, args=arguments, timeout=deadline_s)
-            except RuntimeError:  # the pool broke or was closed meanwhile; the next pool is new
+            except RuntimeError:
+                # The pool broke or was closed meanwhile; the next pool is new.
                 self._discard(pool)
                 continue
             future.add_done_callback(self._note_end)
@@ -142,7 +146,8 @@ class WorkerPool(Generic[R]):
         return result
 
     def _running(self) -> Any:
-        if self._pid != os.getpid():  # after a fork, threads and workers belong to the parent
+        if self._pid != os.getpid():
+            # After a fork, threads and workers belong to the parent.
             self._lock, self._pool, self._pid = threading.Lock(), None, os.getpid()
         with self._lock:
             if self._is_closed:

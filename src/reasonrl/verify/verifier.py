@@ -36,7 +36,8 @@ from reasonrl.verify.pool import Failure, WorkerPool
 DEFAULT_DEADLINE_S = 0.8
 """Deadline of one question in a worker, so that the whole verification takes at most a second."""
 
-MAX_RESPONSE_CHARS = 4_000_000  # a 32k-token response has about 100,000
+# A response of 32k tokens has about 100,000 characters.
+MAX_RESPONSE_CHARS = 4_000_000
 _SHOWN_CHARS = 500
 _REMEMBERED = 8_192  # findings of workers
 
@@ -336,6 +337,7 @@ def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0)
 
 
 def _judge_in_worker(golds: tuple[str, ...], answer: str) -> Finding:
-    from reasonrl.verify.math.worker import judge  # loads sympy, never in the caller's process
+    # This import loads sympy, so it must not happen in the caller's process.
+    from reasonrl.verify.math.worker import judge
 
     return judge(golds, answer)

@@ -80,7 +80,8 @@ def system_call_filter() -> bytes:
         try:
             rules.add_rule(pyseccomp.ERRNO(_EPERM), name)
         except (ValueError, RuntimeError, OSError):
-            continue  # this architecture does not have the call
+            # This architecture does not have the call.
+            continue
     # A filter cannot read the flags of clone3. With ENOSYS, C libraries fall back to clone.
     rules.add_rule(pyseccomp.ERRNO(_ENOSYS), "clone3")
     for bit in range(32):

@@ -129,7 +129,8 @@ class SupervisorPool:
 
     def run(self, jobs: Sequence[Job]) -> list[JobReport]:
         """Return a report on each job, in order: a supervisor's, or `{"fault": reason}`."""
-        if self._pid != os.getpid():  # after a fork the supervisors belong to the parent
+        if self._pid != os.getpid():
+            # After a fork the supervisors belong to the parent.
             self._reset()
         if len(jobs) <= 1 or self._workers == 1:
             return [self._run(job) for job in jobs]

@@ -25,7 +25,8 @@ _MIN_MEMORY_MB = 32
 class TestSet:
     """The tests of one task, as `sandbox.job.Job` holds them. A limit that is not given is None."""
 
-    __test__ = False  # pytest must not collect this class
+    # Pytest must not collect this class.
+    __test__ = False
 
     kind: TestKind
     tests: tuple[Any, ...]
@@ -116,7 +117,8 @@ def _arguments(written: object) -> list[Any]:
     except (ValueError, RecursionError):
         pass
     try:
-        return [json.loads(text)]  # a single value that spans several lines
+        # The text may be a single value that spans several lines.
+        return [json.loads(text)]
     except (ValueError, RecursionError):
         return [_json_value(line) for line in text.split("\n") if line.strip()]
 
@@ -170,7 +172,8 @@ def _list(given: Mapping[str, Any], key: str) -> list[Any]:
 
 def _text(value: object, key: str) -> str:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "\n".join(value)  # some data sets hold a text as a list of its lines
+        # Some data sets hold a text as a list of its lines.
+        return "\n".join(value)
     if not isinstance(value, str):
         raise _no_tests(f"{key} holds a {type(value).__name__}")
     return value

@@ -38,7 +38,8 @@ _NOT_PROSE = re.compile(
     r"|sqrt|arc(?:sin|cos|tan)h?|sinh|cosh|tanh|floor|ceil"
 )
 _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
-_MAX_UNREAD_CHARS = 500  # sympy's time grows fast with the length of an answer
+# The time of sympy grows fast with the length of an answer.
+_MAX_UNREAD_CHARS = 500
 _LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
 _APPROXIMATELY = re.compile(r"^\\approx\s?")
 

@@ -12,9 +12,11 @@ import math
 import re
 
 MAX_ANSWER_CHARS = 4_000
-MAX_DIGITS_WRITTEN = 1_000  # for one numeral; Python's int() raises for more than 4,300 digits
+# The limit of one numeral; Python's int() raises for more than 4,300 digits.
+MAX_DIGITS_WRITTEN = 1_000
 MAX_DIGITS_VALUE = 20_000.0  # 2^{2024} and 2004! (5,748 digits) pass
-MAX_BRACKETS = 12  # math-verify's parser takes exponential time in nested parentheses
+# The parser of math-verify takes exponential time in nested parentheses.
+MAX_BRACKETS = 12
 MAX_DEPTH = 40
 
 _TOKENS = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\.\d+|\*\*|\S", re.DOTALL)
@@ -47,7 +49,8 @@ def size_fault(text: str) -> str:
 
 def _nesting_fault(text: str) -> str:
     """Limit all nesting, and more tightly brackets and `{{`, which cost the parser most time."""
-    opened: list[bool] = []  # for each open group, whether it is a costly one
+    # For each open group, whether it is a costly one.
+    opened: list[bool] = []
     deepest = costly = most_costly = 0
     previous = ""
     for character in text:

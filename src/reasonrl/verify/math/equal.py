@@ -15,8 +15,10 @@ from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
 from reasonrl.verify.math.value import NoValueError, TooLargeError, Value, exact, numeric
 
 _DIGITS = 50
-_AGREE = Fraction(1, 10**40)  # relative; equal closed forms differ by rounding only
-_LONGEST_DECIMAL = 35  # a decimal of more digits could agree with an irrational number
+# Relative to the size of the value; equal closed forms differ by rounding only.
+_AGREE = Fraction(1, 10**40)
+# A decimal of more digits could agree with an irrational number.
+_LONGEST_DECIMAL = 35
 _POINTS, _ENOUGH = 6, 3
 """Number of points, the first half positive; and how many must lie in both domains."""
 
@@ -75,7 +77,8 @@ def _coordinate(name: str, trial: int) -> Fraction:
 def _agree(gold: Expression, answer: Expression, point: Mapping[str, Fraction]) -> bool:
     x, y = numeric(gold, point, _DIGITS), numeric(answer, point, _DIGITS)
     if point and not (_is_real(x) and _is_real(y)):
-        raise NoValueError  # the point is outside the domain of an expression
+        # The point is outside the domain of an expression.
+        raise NoValueError
     difference, size = abs(x - y), max(abs(x), abs(y))
     if difference <= _as_value(_AGREE, x) * size:
         return True

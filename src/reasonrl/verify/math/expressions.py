@@ -48,7 +48,8 @@ chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell N Z Q C triang
 """
 _GREEK = frozenset(_GREEK_WORDS.split())
 _MARKS = {"\\overline", "\\bar", "\\vec", "\\hat", "\\overrightarrow", "\\widehat", "\\angle"}
-_MAX_DEPTH = 60  # nested factors, six calls each; `bound` allows 40 nested brackets
+# The depth of nested factors, six calls each; `bound` allows 40 nested brackets.
+_MAX_DEPTH = 60
 
 
 class ExpressionReader(Cursor):
@@ -57,9 +58,12 @@ class ExpressionReader(Cursor):
     def __init__(self, tokens: list[Token]) -> None:
         super().__init__(tokens)
         self._depth = 0  # factors within factors
-        self._bars = 0  # open absolute values, in which a bar closes
-        self._has_bars_apart = False  # inside the braces of a set a bar starts the condition
-        self._in_function = 0  # open operands of functions, in which a degree sign is a factor
+        # The number of open absolute values: a bar closes them.
+        self._bars = 0
+        # Inside the braces of a set a bar starts the condition.
+        self._has_bars_apart = False
+        # The number of open operands of functions: a degree sign is a factor in them.
+        self._in_function = 0
 
     def sum(self) -> Expression:
         is_signed = self.sees("\\pm", "\\mp")
@@ -93,7 +97,8 @@ class ExpressionReader(Cursor):
         # Behind `!` a number is a factor: 3! 2! is a product.
         is_number = self.token.kind is TokenKind.NUMBER and self.before != "!"
         factor = self._factor()
-        if is_number:  # only a fraction may follow: `2 3` and `x 2` have no meaning
+        if is_number:
+            # Only a fraction may follow: `2 3` and `x 2` have no meaning.
             if not self.skip("/"):
                 raise UnreadableError
             factor = Operation("div", (factor, self._factor()))
@@ -181,7 +186,8 @@ class ExpressionReader(Cursor):
             case TokenKind.NUMBER:
                 assert token.value is not None  # noqa: S101  (every number has a value)
                 if self.sees("_"):
-                    raise UnreadableError  # `parse` reads digits with a base before
+                    # `parse` reads digits with a base before.
+                    raise UnreadableError
                 return token.value
             case TokenKind.LETTER:
                 return self._letter(token.text)

@@ -82,10 +82,12 @@ middle big Big bigg Bigg Bigl Bigr nolimits textstyle mathstrut
 """
 _SPACING = frozenset("\\" + word for word in _SPACING_WORDS.split())
 _OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
-_LONGEST_PRODUCT = 3  # letters in a row; a longer run is a word
+# A longer run of letters is a word.
+_LONGEST_PRODUCT = 3
 _UNIT_RUN_WORDS = "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in"
 _UNIT_RUNS = frozenset(_UNIT_RUN_WORDS.split())
-_MOST_CONTINUED = 60  # digits before the dots, because finding a block takes quadratic time
+# More digits before the dots are not read: finding a block takes quadratic time.
+_MOST_CONTINUED = 60
 _SYMBOLS_ONLY = re.compile(r"[\d.,+\-*/^() ]+")
 _REPEATED = re.compile(r"(\d*?)(?:(\d)\2\2+|(\d{2,}?)\3+)")
 
@@ -97,7 +99,8 @@ def tokens(text: str) -> list[Token]:
     while at < len(text):
         match = _PATTERN.match(text, at)
         assert match is not None  # noqa: S101  (the last alternative matches any character)
-        if match["thousands"] and depth:  # in brackets, `(1,200)` is a pair
+        if match["thousands"] and depth:
+            # In brackets, `(1,200)` is a pair.
             match = _PATTERN.match(text, at, at + text[at:].index(","))
             assert match is not None  # noqa: S101
         at = match.end()

@@ -106,7 +106,8 @@ class _AnswerReader(ExpressionReader):
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
     def _sees_colon(self) -> bool:
-        if self._has_bars_apart:  # in a set, a colon starts the condition
+        if self._has_bars_apart:
+            # In a set, a colon starts the condition.
             return False
         return self.sees(":") or (self.token.kind is TokenKind.TEXT and self.token.text == "to")
 
@@ -135,7 +136,8 @@ class _AnswerReader(ExpressionReader):
         if self.sees("\\varnothing", "\\R"):
             return CONSTANTS[self.take().text]
         if self.token.kind is TokenKind.TEXT and self.after.text == "=":
-            return Symbol(self.take().text)  # a name of the other side
+            # The word names the other side.
+            return Symbol(self.take().text)
         currency = self.take().text if self.sees(*_CURRENCIES) else ""
         value = self.sum()
         if currency:
@@ -185,9 +187,11 @@ class _AnswerReader(ExpressionReader):
         if isinstance(inner, Items) and inner.bracket == "bare":
             return Items(brackets, inner.items)  # type: ignore[arg-type]
         if isinstance(inner, Expression) or brackets not in ("()", "[]"):
-            self.at = start  # `sum` will read this parenthesis as a factor
+            # `sum` will read this parenthesis as a factor.
+            self.at = start
             return None
-        return inner  # a statement in brackets, such as `(x < 1)`
+        # The brackets hold a statement, such as `(x < 1)`.
+        return inner
 
     def _set(self) -> Answer:
         if self.skip("\\}"):
@@ -195,7 +199,8 @@ class _AnswerReader(ExpressionReader):
         outer, self._has_bars_apart = self._has_bars_apart, True
         inner = self._statements()
         self._has_bars_apart = outer
-        if self.skip("|") or self.skip(":"):  # as in { x | condition }
+        if self.skip("|") or self.skip(":"):
+            # The set is { x | condition }.
             inner = self._statements()
         elif isinstance(inner, Ratio):
             raise UnreadableError
@@ -215,7 +220,8 @@ class _AnswerReader(ExpressionReader):
         if name not in _MATRICES:
             raise UnreadableError
         if name == "array":
-            self.raw_argument()  # the alignment of the columns
+            # The first argument is the alignment of the columns.
+            self.raw_argument()
         return self._matrix(name)
 
     def _cases(self) -> Answer:

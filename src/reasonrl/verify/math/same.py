@@ -211,7 +211,8 @@ def _is_made_of_names(side: Expression) -> bool:
     if isinstance(side, Number) or side.name not in _NAME_OPERATIONS:
         return False
     first, *others = side.operands
-    if side.name in ("mul", "pow"):  # f(2) is read as a product: the number was in brackets
+    if side.name in ("mul", "pow"):
+        # A call f(2) is read as a product: its number was in brackets.
         return _is_made_of_names(first)
     return all(map(_is_made_of_names, (first, *others)))
 

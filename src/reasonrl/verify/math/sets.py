@@ -30,10 +30,8 @@ from reasonrl.verify.math.value import NoValueError, numeric
 
 _DIGITS = 30
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
-_LINE_POINTS = (
-    Fraction(-5, 2),
-    Fraction(7, 3),
-)  # a function is linear if its line through 0 and 1 fits here too
+_LINE_POINTS = (Fraction(-5, 2), Fraction(7, 3))
+"""A function is linear if its line through 0 and 1 passes through these points too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from reasonrl.verify.math.tree import (
 )
 
 MAX_CHARS = 200
-_MAX_BITS = 200  # larger numbers are named by their size
+# Larger numbers are named by their size.
+_MAX_BITS = 200
 _INFIX = {"add": " + ", "mul": "*", "div": "/", "pow": "^", "pm": " ± ", "mp": " ∓ "}
 _BRACKETS = {"bare": ("", ""), "set": ("{", "}"), "<>": ("<", ">")}
 _SETS = {"cup": "∪", "cap": "∩", "setminus": "\\"}  # noqa: RUF001

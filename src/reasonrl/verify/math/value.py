@@ -18,7 +18,8 @@ import mpmath
 from reasonrl.verify.math.bound import MAX_DIGITS_VALUE
 from reasonrl.verify.math.tree import Expression, Number, Symbol
 
-Value: TypeAlias = Any  # mpf or mpc of this thread's context; mpmath has no annotations
+# An mpf or mpc of this thread's context; mpmath has no annotations.
+Value: TypeAlias = Any
 
 _MAX_BITS = int(MAX_DIGITS_VALUE * math.log2(10))
 _MAX_FACTORIAL = 6_000
@@ -186,7 +187,8 @@ def _power(c: Any, base: Value, exponent: Value) -> Value:
 
 def _nth_root(c: Any, value: Value, index: Value) -> Value:
     if c.im(value) == 0 and c.re(value) < 0 and index == c.nint(index) and int(index) % 2:
-        return -c.power(-value, 1 / index)  # the real root, as taught at school
+        # This is the real root, as taught at school.
+        return -c.power(-value, 1 / index)
     return c.sqrt(value) if index == 2 else c.power(value, 1 / index)
 
 

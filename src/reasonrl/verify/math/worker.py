@@ -29,7 +29,8 @@ SympyExpression: TypeAlias = sympy.Basic | sympy.MatrixBase
 
 _BOX_ONLY = [LatexExtractionConfig(boxed_match_priority=0)]
 _DIGITS = 50  # working precision
-_AGREE = sympy.Rational(1, 10**40)  # relative; equal closed forms differ by rounding only
+# Relative to the size of the value; equal closed forms differ by rounding only.
+_AGREE = sympy.Rational(1, 10**40)
 _SHOWN_CHARS = 200
 _RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|ne|neq|lt|gt|equiv)(?![a-zA-Z])")
 _VARIABLE = re.compile(r"[A-Za-z\\(){}' |,]{1,40}")
@@ -37,7 +38,8 @@ _INDEX = re.compile(r"_(?:\{[\w, +-]*\}|\w+)|(?<=[A-Za-z}])\([\w, +-]*\)")  # as
 _NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
 
 
-logging.getLogger("math_verify").setLevel(logging.ERROR)  # else it warns that timeouts are off
+# Without this, math-verify warns that its timeouts are off.
+logging.getLogger("math_verify").setLevel(logging.ERROR)
 
 
 def judge(golds: tuple[str, ...], answer: str) -> Finding:

@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 _NAME = "reasonrl-cell-"
-_BASE_MB = 64  # for the zygote, a judge and page tables
+# Memory for the zygote, a judge and page tables.
+_BASE_MB = 64
 
 
 class MemoryGroup:
@@ -40,7 +41,8 @@ class MemoryGroup:
         try:
             self._path.rmdir()
         except OSError:
-            pass  # a process inside is still ending; the next supervisor removes the group
+            # A process inside is still ending; the next supervisor removes the group.
+            pass
 
 
 def make_group() -> MemoryGroup | None:

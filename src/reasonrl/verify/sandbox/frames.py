@@ -12,7 +12,8 @@ import struct
 from typing import Any
 
 MAX_BYTES = 32 << 20
-MAX_JOB_BYTES = 512 << 20  # a job comes from the trainer and holds all tests
+# A job comes from the trainer and holds all tests.
+MAX_JOB_BYTES = 512 << 20
 _CHUNK = 1 << 18
 
 

@@ -90,7 +90,8 @@ def _judge(remote: Remote, job: Job, notes: _Notes) -> None:
     }
     try:
         names = remote.load(job["prefix"], job["code"])
-    except Exception as error:  # an exception of the program
+    except Exception as error:
+        # An exception of the program.
         notes.failed(error, is_load=True)
         return
     notes.loaded()
@@ -111,7 +112,8 @@ def _judge_calls(remote: Remote, job: Job, notes: _Notes) -> None:
     for call in job["tests"][notes.number :]:
         try:
             result = Stand(remote, target)(*call["arguments"])
-        except Exception as error:  # an exception of the program
+        except Exception as error:
+            # An exception of the program.
             notes.failed(error)
             continue
         if compare.same_value(call["expected"], result):
@@ -136,7 +138,8 @@ def _judge_check(remote: Remote, job: Job, namespace: dict[str, Any], notes: _No
             check(candidate)
     except BrokenTask:
         raise
-    except Exception as error:  # a failing test may raise anything
+    except Exception as error:
+        # A failing test may raise anything.
         notes.failed(error)
     if notes.number == first:
         if not remote.n_calls:
@@ -163,7 +166,8 @@ def _judge_asserts(
         namespace[_root(entry)] = Stand(remote, _root(entry))
     try:
         _execute(_parse(job["setup"]), "setup.py", namespace)
-    except Exception as error:  # the setup may use classes of the program
+    except Exception as error:
+        # The setup may use classes of the program.
         notes.failed(error, is_load=True)
     for source in tests[notes.number :]:
         tree = _parse(source)
@@ -173,7 +177,8 @@ def _judge_asserts(
             _execute(tree, TEST_FILE, dict(namespace))
         except BrokenTask:
             raise
-        except Exception as error:  # a failing test may raise anything
+        except Exception as error:
+            # A failing test may raise anything.
             notes.failed(error)
         else:
             notes.passed()
@@ -259,5 +264,6 @@ def _failure(error: BaseException, *, is_load: bool = False) -> tuple[str, str]:
 def _short(value: object) -> str:
     try:
         return repr(value)[:_SHOWN]
-    except (ValueError, RecursionError):  # raised by an integer of thousands of digits, a deep list
+    except (ValueError, RecursionError):
+        # The value is an integer of thousands of digits, or a deep list.
         return f"a {type(value).__name__}"

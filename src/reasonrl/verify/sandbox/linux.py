@@ -32,9 +32,12 @@ _SYS = {"x86_64": {"pivot_root": 155, "capset": 126}, "aarch64": {"pivot_root": 
 _SYS_LANDLOCK_CREATE, _SYS_LANDLOCK_ADD, _SYS_LANDLOCK_RESTRICT = 444, 445, 446
 _LANDLOCK_FS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """Number of access rights of files by landlock version; later versions have as many as 5."""
-_LANDLOCK_READ = 0b1101  # execute, read file, read directory
-_LANDLOCK_FILE_BITS = 0b1_0100_0000_0000_0111  # execute, write, read, truncate, ioctl
-_LANDLOCK_SCOPES = 0b11  # abstract sockets and signals, from ABI 6 on
+# Rights: execute, read file, read directory.
+_LANDLOCK_READ = 0b1101
+# Rights: execute, write, read, truncate, ioctl.
+_LANDLOCK_FILE_BITS = 0b1_0100_0000_0000_0111
+# Abstract sockets and signals, from ABI 6 on.
+_LANDLOCK_SCOPES = 0b11
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -86,7 +89,8 @@ def drop_privileges() -> None:
     try:
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     except OSError:
-        pass  # this kernel has no ambient capabilities
+        # This kernel has no ambient capabilities.
+        pass
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     _check(_libc.syscall(_SYS[os.uname().machine]["capset"], header, b"\0" * 24))
 

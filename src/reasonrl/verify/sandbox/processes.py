@@ -23,7 +23,8 @@ def _tree_of(pid: int) -> Iterator[int]:
                 with open(f"/proc/{process}/task/{thread}/children") as file:
                     waiting += [int(name) for name in file.read().split()]
         except OSError:
-            continue  # the process has ended meanwhile
+            # The process has ended meanwhile.
+            continue
 
 
 def memory_mb(handle: int) -> float:

@@ -26,7 +26,8 @@ from . import frames, values
 
 FILE_NAME = "solution.py"
 _TARGET = re.compile(r"([A-Za-z_]\w*)(\(\))?(?:\.([A-Za-z_]\w*))?")
-_PRELUDE = (  # the public judges import these modules for a solution that is called
+# The public judges import these modules for a solution that is called.
+_PRELUDE = (
     "array bisect cmath collections copy datetime decimal fractions functools heapq io itertools "
     "json math operator os random re string sys threading time typing"
 ).split()

@@ -84,7 +84,8 @@ class Remote:
         of assertions. In `assert f(x) == sorted(x)` it may not: a program that empties `x` would
         choose its own expected value.
         """
-        caller = sys._getframe(3)  # above this function, `call` and `__call__`
+        # The caller above this function, `call` and `__call__`.
+        caller = sys._getframe(3)
         in_tests = caller.f_code.co_filename == TEST_FILE
         return result is None or not (in_tests and caller.f_lineno in self._assertion_lines)
 
@@ -207,7 +208,8 @@ def _copy_of(described: object) -> Exception:
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:
             error = kind(described["text"])
-        except TypeError:  # the type takes other arguments
+        except TypeError:
+            # The type takes other arguments.
             pass
     error._described = described  # type: ignore[attr-defined]
     return error

@@ -75,7 +75,8 @@ def main() -> None:
             job = frames.receive(channel_in, frames.MAX_JOB_BYTES)
             try:
                 answer = ProgramRun(inside, job).results()
-            except CellError:  # try once more in a new cell; a second CellError ends this process
+            except CellError:
+                # Try once more in a new cell; a second CellError ends this process.
                 inside.close()
                 inside = Cell(setting)
                 answer = ProgramRun(inside, job).results()
@@ -109,7 +110,8 @@ class ProgramRun:
         self._trainer = os.getppid()
         self._is_loaded = False
         self._is_task_broken = False
-        self._costs = (0.0, 0.0)  # wall and CPU seconds of the test in which the last session ended
+        # Wall and CPU seconds of the test in which the last session ended.
+        self._costs = (0.0, 0.0)
 
     def results(self) -> JobReport:
         """Return the results of the tests that were run, in order."""

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from . import linux
 
-ROOT_UID = 65534  # root of the machine becomes this user, nobody
+# Root of the machine becomes this user, nobody.
+ROOT_UID = 65534
 SCRATCH = "/tmp"
 PACKAGES = "/packages"
 """Where programs find packages: the real path may lie below /tmp, which a program cannot see."""
@@ -65,7 +66,8 @@ def enter(level: str, packages: tuple[str, ...]) -> None:
     if level != "namespaces":
         return
     is_root = os.geteuid() == 0
-    if is_root:  # only root may be able to read the interpreter's directory
+    if is_root:
+        # Only root may be able to read the interpreter's directory.
         linux.unshare(linux.CLONE_NEWNS)
     else:
         _enter_user_namespace(os.geteuid(), os.getegid(), linux.CLONE_NEWNS)
@@ -74,7 +76,8 @@ def enter(level: str, packages: tuple[str, ...]) -> None:
         os.setgroups([])
         os.setresgid(ROOT_UID, ROOT_UID, ROOT_UID)
         os.setresuid(ROOT_UID, ROOT_UID, ROOT_UID)
-        linux.set_dumpable(True)  # otherwise root owns the files of /proc that map users
+        # Otherwise root owns the files of /proc that map users.
+        linux.set_dumpable(True)
         _enter_user_namespace(ROOT_UID, ROOT_UID, linux.CLONE_NEWNS)
     linux.unshare(_FRESH & ~linux.CLONE_NEWNS)
 
@@ -93,7 +96,8 @@ def isolate(limits: Limits) -> None:
     try:
         options = "hidepid=2,subset=pid"
         linux.mount("proc", "/proc", "proc", plain | linux.MS_NOEXEC, options)
-    except OSError:  # a container that hides parts of /proc forbids a new /proc: show none
+    except OSError:
+        # A container that hides parts of /proc forbids a new /proc: show none.
         linux.mount("tmpfs", "/proc", "tmpfs", plain | linux.MS_RDONLY)
     others = _FRESH & ~linux.CLONE_NEWNS
     _enter_user_namespace(os.geteuid(), os.getegid(), others, own=own)
@@ -116,12 +120,14 @@ def give_up_rights(
         resource.RLIMIT_CPU: int(limits.time_s) + 2,
     }
     if level != "namespaces":
-        del bounds[resource.RLIMIT_NPROC]  # without namespaces it counts all processes of the user
+        # Without namespaces this limit counts all processes of the user.
+        del bounds[resource.RLIMIT_NPROC]
     for kind, value in bounds.items():
         resource.setrlimit(kind, (value, value))
     linux.drop_privileges()
     if level != "none" and linux.landlock_abi():
-        if level == "namespaces":  # this root directory holds only what programs may read
+        if level == "namespaces":
+            # This root directory holds only what programs may read.
             linux.restrict_files(["/"], [scratch, "/dev/null", "/dev/shm"])
         else:
             shown = (*_SYSTEM_PATHS, *_DEVICES, *interpreter_paths(), *packages)

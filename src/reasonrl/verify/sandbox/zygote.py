@@ -50,7 +50,8 @@ _WARM = """
 """.split()
 _GRACE_S = 0.1
 """Seconds that the children of a program have to end after the program."""
-_CONTROL_AT, _CODE_AT, _RPC_AT, _REPORT_AT = 3, 4, 5, 6  # indices into a request's descriptors
+# Indices into a request's descriptors.
+_CONTROL_AT, _CODE_AT, _RPC_AT, _REPORT_AT = 3, 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,8 @@ def main() -> program.Script:
     walls.end_with_parent()
     for name in _WARM:
         __import__(name)
-    for name in ("exit", "quit"):  # `site` defines them elsewhere, but it is not loaded here
+    for name in ("exit", "quit"):
+        # `site` defines them elsewhere, but it is not loaded here.
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
     try:
         walls.enter(setting.level, setting.packages)
@@ -99,7 +101,8 @@ def main() -> program.Script:
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the children
+    # The kernel reaps the children.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     requests.send(b"{}")
     return _serve(setting, requests)
 
@@ -171,7 +174,8 @@ def _wait(child: int, control: int, descriptors: Sequence[int], *, is_alone: boo
         if descriptor != control:
             os.close(descriptor)
     os.closerange(0, 3)
-    if not is_alone:  # without a namespace, descendants outlive this process: end them here
+    if not is_alone:
+        # Without a namespace, descendants outlive this process: end them here.
         signal.signal(signal.SIGTERM, lambda *_: (_end_the_rest(), os._exit(1)))
     _, status, usage = os.wait4(child, 0)
     is_left = _is_any_left() if is_alone else _end_the_rest()
