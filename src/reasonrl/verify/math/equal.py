@@ -39,7 +39,7 @@ def is_same_value(gold: Expression, answer: Expression) -> bool:
 
 
 def _is_written(gold: Number, value: Fraction) -> bool:
-    """Compare with a numeral as it was written: a decimal accepts what rounds to it."""
+    """Compare with a numeral as it was written: a decimal accepts values that round to it."""
     return is_close(PlainNumber(value=gold.value, decimals=gold.decimals), value)
 
 

@@ -25,6 +25,7 @@ def read(text: str) -> Expression:
         (r"\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}"), (r"e^{i\pi}", "-1"),
         ("0.33", r"\frac{33}{100}"),
         ("1.4142", r"\sqrt{2}"), ("0", r"\sqrt{3} - \sqrt{4 - 1}"),
+        ("0", r"\ln 6 - \ln 2 - \ln 3"),
     ],
 )  # fmt: skip
 def test_equal_values_have_many_forms(gold: str, answer: str) -> None:
@@ -39,6 +40,7 @@ def test_equal_values_have_many_forms(gold: str, answer: str) -> None:
         (r"\frac{1}{2004!}", r"\frac{1}{2006!}"), ("10^{-45}", "10^{-46}"), ("x", "y"),
         ("x + 1", "x"),
         (r"\pi", r"\frac{355}{113}"), ("1.5", r"\sqrt{2}"),
+        ("0", r"\sqrt{2} - 1.41421356237309504880168872420969807856967187537694"),
     ],
 )  # fmt: skip
 def test_different_values_differ_however_close_they_are(gold: str, answer: str) -> None:
