@@ -68,9 +68,8 @@ def work_trl(recipe: Recipe) -> None:
     from reasonrl.launch.judges import judge_with
     from reasonrl.models.fetch import locate
     from reasonrl.models.hf import load_model
-    from reasonrl.rollout.collect import Answer
     from reasonrl.rollout.pools import encode_pools, load_problem_lists
-    from reasonrl.types import Sampling, StopReason, Task
+    from reasonrl.types import Sampling, StopReason, Task, VerifyItem
     from reasonrl.verify import Verifier
 
     (stage,), (suite,) = recipe.stage, recipe.suite
@@ -86,10 +85,10 @@ def work_trl(recipe: Recipe) -> None:
         completions: list[Any], completion_ids: list[list[int]], answer: list[str], **_: Any
     ) -> list[float]:
         answers = [
-            Answer(
+            VerifyItem(
                 task=Task(kind="math", answer=gold),
-                text=turns[0]["content"],
-                stop=StopReason.STOP if ids[-1] in model.eos_ids else StopReason.LENGTH,
+                response=turns[0]["content"],
+                stop_reason=StopReason.STOP if ids[-1] in model.eos_ids else StopReason.LENGTH,
             )
             for turns, ids, gold in zip(completions, completion_ids, answer, strict=True)
         ]

@@ -161,6 +161,15 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyItem:
+    """One response to judge. `stop_reason` is None where nobody knows why the response ended."""
+
+    task: Task
+    response: str
+    stop_reason: StopReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """A prompt with its answer key. `difficulty` counts failures of 16 attempts, by model name."""
 

@@ -13,10 +13,19 @@ from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.evaluation.score import JudgedSample, SuiteResult, score_suite
-from reasonrl.rollout.collect import Answer, Judge, check_failures
+from reasonrl.rollout.collect import Judge, check_failures
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
-from reasonrl.types import Completion, Phase, Prompt, Sampling, StopReason, Tokens, Verdict
+from reasonrl.types import (
+    Completion,
+    Phase,
+    Prompt,
+    Sampling,
+    StopReason,
+    Tokens,
+    Verdict,
+    VerifyItem,
+)
 
 Key: TypeAlias = tuple[str, int]
 """A problem's id, and the index of a sample among its k."""
@@ -206,10 +215,10 @@ def _judge_missing(
             keys = waiting[start : start + _JUDGED_AT_ONCE]
             judged = judge(
                 [
-                    Answer(
+                    VerifyItem(
                         task=tasks[key[0]],
-                        text=tokenizer.decode(drafts[key].tokens),
-                        stop=drafts[key].stop,
+                        response=tokenizer.decode(drafts[key].tokens),
+                        stop_reason=drafts[key].stop,
                     )
                     for key in keys
                 ]

@@ -15,10 +15,9 @@ from reasonrl.models.hf import LanguageModel
 from reasonrl.models.plain import score_plainly
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import spread
-from reasonrl.rollout.collect import Answer
 from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
 from reasonrl.rollout.problems import EncodedProblem, turns_of
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion, Prompt, Sampling, VerifyItem
 
 _ANSWERS, _TOKENS = 8, 64
 """Answers that are compared, and the most tokens of each."""
@@ -92,7 +91,7 @@ def _check_verdicts(
         both = [
             judge(
                 [
-                    Answer(task=item.problem.task, text=text, stop=answer.stop)
+                    VerifyItem(task=item.problem.task, response=text, stop_reason=answer.stop)
                     for item, answer, text in zip(items, answers, texts, strict=True)
                 ]
             )

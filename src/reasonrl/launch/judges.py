@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reasonrl.recipe import CodeConfig, VerifyConfig
-from reasonrl.rollout.collect import Answer, Judge
+from reasonrl.rollout.collect import Judge
 from reasonrl.rollout.pools import has_programs
 from reasonrl.rollout.problems import EncodedProblem
 from reasonrl.terminal import Console
-from reasonrl.types import Verdict
-from reasonrl.verify import CodeOptions, Isolation, Verifier, VerifyItem
+from reasonrl.verify import CodeOptions, Isolation, Verifier
 
 if TYPE_CHECKING:
     from reasonrl.engines.remote import Seat
@@ -36,15 +35,7 @@ def make_verifier(config: VerifyConfig) -> Verifier:
 def judge_with(verifier: Verifier) -> Judge:
     """Return a judge that asks a verifier."""
 
-    def judge(answers: Sequence[Answer]) -> list[Verdict]:
-        return verifier.verify_batch(
-            [
-                VerifyItem(task=answer.task, response=answer.text, stop_reason=answer.stop)
-                for answer in answers
-            ]
-        )
-
-    return judge
+    return verifier.verify_batch
 
 
 @contextmanager

@@ -6,29 +6,27 @@ Knows engine, tokenizer and judge only by their protocols. Filters nothing and r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from reasonrl.engines.protocols import Progress, RolloutEngine
 from reasonrl.errors import EngineError, VerifierError
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
-from reasonrl.types import Completion, Group, Prompt, Rollout, Sampling, StopReason, Task, Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Hold what a judge needs about one rollout."""
-
-    task: Task
-    text: str
-    stop: StopReason
+from reasonrl.types import (
+    Completion,
+    Group,
+    Prompt,
+    Rollout,
+    Sampling,
+    Verdict,
+    VerifyItem,
+)
 
 
 class Judge(Protocol):
     """Return a verdict for each answer, in order; a bad answer never affects another answer."""
 
-    def __call__(self, answers: Sequence[Answer], /) -> list[Verdict]: ...
+    def __call__(self, items: Sequence[VerifyItem], /) -> list[Verdict]: ...
 
 
 def collect(
@@ -55,7 +53,7 @@ def collect(
     texts = [[tokenizer.decode(item.tokens) for item in group] for group in completions]
     verdicts = judge(
         [
-            Answer(task=item.problem.task, text=text, stop=completion.stop)
+            VerifyItem(task=item.problem.task, response=text, stop_reason=completion.stop)
             for item, group, decoded in zip(encoded, completions, texts, strict=True)
             for completion, text in zip(group, decoded, strict=True)
         ]

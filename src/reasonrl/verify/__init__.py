@@ -1,16 +1,19 @@
-"""Text in, `Verdict` out. Importing this loads neither sympy nor math-verify nor torch.
+"""Text in, `Verdict` out. Importing this package loads neither sympy nor math-verify nor torch.
 
-Read top-down: verifier (the order of decisions), extract, answer (what needs no worker), words,
-number, math/compare (reading and values), bound (size guards), pool (killable workers), math/worker
-(algebra); then explain (the ladder of one verdict) and batch_file (JSONL).
+Read top-down: verifier (the order of the decisions), extract (the answer in a response), finding
+(the result of one comparison), math/ (answers that need no worker; see there), pool (worker
+processes), math/worker (algebra in a worker), code/ and sandbox/ (programs); then explain (the
+steps to one verdict), consensus (equal answers of one problem), batch_file (JSONL files) and
+default (one verifier for the whole process).
 """
 
+from reasonrl.types import VerifyItem
 from reasonrl.verify.batch_file import VerifyReport, verify_file
 from reasonrl.verify.code.isolation import Isolation
 from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.default import averify, verify, verify_batch
 from reasonrl.verify.explain import Explanation, Rung, explain
-from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier
 
 __all__ = [
     "DEFAULT_DEADLINE_S",

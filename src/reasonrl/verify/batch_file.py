@@ -1,7 +1,7 @@
 """Verify a JSONL file of responses into a JSONL file of verdicts.
 
-Streams: memory does not grow with the file, and the order is kept. The output appears whole or not
-at all. Called by the command line (`reasonrl verify`).
+Streams the rows in order, so that memory does not grow with the file. The output file appears
+complete or not at all. Called by the command line (`reasonrl verify`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -20,33 +20,33 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from reasonrl.errors import DataError, StorageError
-from reasonrl.types import Kind, Status, StopReason, Task, Verdict
+from reasonrl.types import Kind, Phase, Status, StopReason, Task, Verdict, VerifyItem
 from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.explain import is_disputed
-from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
+from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier
 
 E = TypeVar("E", bound=StrEnum)
 
 _CHUNK_ROWS = 256
 
 
-Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-
-
 @contextmanager
 def no_phase(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """Show nothing."""
+    """Show no progress."""
     yield lambda _done: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """Sum up a run over a file."""
+    """The summary of a verified file.
+
+    `disputed` holds the ids on which the two routes disagree; None without a cross-check.
+    """
 
     counts: dict[Status, int]
     n_rows: int
     wall_s: float
-    disputed: tuple[str, ...] | None = None  # ids on which two routes disagree, if both were asked
+    disputed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +66,18 @@ def verify_file(
     code: CodeOptions | None = None,
     phase: Phase = no_phase,
 ) -> VerifyReport:
-    """Verify every row and write one verdict a row, in order.
+    """Verify every row and write one verdict for each, in order.
 
-    With `cross_check` math-verify judges again what was decided without it; each line then holds
-    its status as `second`, and the report the ids of the rows on which the two disagree.
-    `phase` shows the progress: it is told the number of rows and yields a function that is told
-    how many were just done. Raises DataError with file:row for a row that cannot be read; then
-    nothing is written and an older output file stays as it was.
+    With `cross_check` math-verify judges again the rows that were decided without it. Each line
+    then holds its status as `second`, and the report the ids of the rows on which the two disagree.
+    `phase` shows the progress (see `types.Phase`). Raises DataError with file:row for a row that
+    cannot be read; then nothing is written, and an older output file stays as it is.
     """
     start = time.perf_counter()
     counts: Counter[Status] = Counter()
     disputed: list[str] = []
-    n_rows = sum(1 for _ in _read_rows(input_path))  # a bad last row is found before the work
+    # Read all rows once before the work, so that even a bad last row is reported at once.
+    n_rows = sum(1 for _ in _read_rows(input_path))
     with (
         phase("verify", n_rows) as progress,
         _whole_file(output_path) as sink,
@@ -106,7 +106,7 @@ def verify_file(
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[IO[str]]:
-    """Open a file that appears at `path` only if the block ends without an error."""
+    """Open a file that appears at `path` only when the block ends without an error."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
@@ -143,9 +143,11 @@ def _read_row(line: str, where: str) -> _Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON: {error}", where=where, expected="one object a line") from error
+        raise DataError(
+            f"not JSON: {error}", where=where, expected="one JSON object in each line"
+        ) from error
     if not isinstance(row, dict):
-        raise DataError("not a JSON object", where=where, expected="one object a line")
+        raise DataError("not a JSON object", where=where, expected="one JSON object in each line")
     if (identity := row.get("id")) is None or isinstance(identity, (dict, list)):
         raise DataError(f"id = {identity!r}", where=where, expected="a string or a number")
     kind = _read_enum(Kind, row, "kind", where)
@@ -163,9 +165,9 @@ def _read_row(line: str, where: str) -> _Row:
 
 
 def _read_tests(row: dict[str, object]) -> str:
-    """Return the tests as an answer key; `limits` may stand beside them or inside.
+    """Return the tests as an answer key; `limits` may be beside them or inside.
 
-    Tests that are none are no error of the file: the row's verdict will say so.
+    Invalid tests are no error of the file: the verdict of the row will be NO_TESTS.
     """
     tests = row.get("tests")
     if isinstance(tests, dict) and "limits" in row:
@@ -181,7 +183,7 @@ def _read_text(row: dict[str, object], key: str, where: str) -> str:
 
 
 def _read_enum(kind: type[E], row: dict[str, object], key: str, where: str) -> E | None:
-    """Read an optional member; a missing or null key is None."""
+    """Return the member of an enum under a key, or None if the key is missing or null."""
     value = row.get(key)
     if value is None:
         return None

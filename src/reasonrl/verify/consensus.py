@@ -1,7 +1,7 @@
-"""Which answers of a problem are the same one? For majority votes (cons@k).
+"""Number the answers of one problem, equal answers alike, for majority votes (cons@k).
 
-Decides by text and by what `answer` can compare in this process; what only algebra could tell apart
-counts as different, so a vote is never held up by a worker. Called by `evaluate`.
+Compares by text and by `math.answer`, in this process. Answers that only a worker could compare
+count as different, so a vote never waits for a worker. Called by `evaluation.score`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from reasonrl.types import Status
 from reasonrl.verify.math.answer import Gold, judge_fast, read_golds
 from reasonrl.verify.math.notation import clean
 
-_MAX_COMPARED = 64  # different answers of one problem that are compared by value
+# A new answer of a problem is compared with at most this many different answers.
+_MAX_COMPARED = 64
 
 
 def number_answers(answers: Sequence[str]) -> list[int | None]:
-    """Number the answers of one problem, equal ones alike; None where there is no answer.
+    """Number the answers of one problem, equal answers alike; None where there is no answer.
 
-    `\\frac12`, `0.5` and `1/2` are one answer. An answer gets the number of the first that equals
-    it, so the order matters only where equality is not transitive (rounded decimals).
+    `\\frac12`, `0.5` and `1/2` are the same answer. An answer gets the number of the first equal
+    answer, so the order matters only where equality is not transitive (rounded decimals).
     """
     by_text: dict[str, int] = {}
     compared: list[tuple[Gold, int]] = []
@@ -36,7 +37,7 @@ def number_answers(answers: Sequence[str]) -> list[int | None]:
 
 
 def _number_of(text: str, compared: list[tuple[Gold, int]], *, new: int) -> int:
-    """Return the number of an equal answer seen before, or the new one."""
+    """Return the number of an equal answer before this one, or else `new`."""
     for gold, number in compared:
         finding = judge_fast(gold, text)
         if finding is not None and finding.status is Status.CORRECT:

@@ -1,4 +1,4 @@
-"""Functions that judge with one verifier for the whole process, made at the first call.
+"""Functions that judge with one verifier for the whole process, which the first call makes.
 
 For scripts and notebooks. A trainer makes its own `Verifier`, to choose workers and limits.
 """
@@ -10,8 +10,8 @@ import os
 import threading
 from collections.abc import Sequence
 
-from reasonrl.types import StopReason, Task, Verdict
-from reasonrl.verify.verifier import Verifier, VerifyItem
+from reasonrl.types import StopReason, Task, Verdict, VerifyItem
+from reasonrl.verify.verifier import Verifier
 
 _lock = threading.Lock()
 _default: Verifier | None = None
@@ -40,7 +40,7 @@ async def averify(
 
 
 def verify_batch(items: Sequence[VerifyItem], *, deadline_s: float | None = None) -> list[Verdict]:
-    """Judge many responses, verdicts in order; see `Verifier.verify_batch`."""
+    """Judge many responses; see `Verifier.verify_batch`."""
     return _verifier().verify_batch(items, deadline_s=deadline_s)
 
 
@@ -54,7 +54,7 @@ def _verifier() -> Verifier:
 
 
 def _forget() -> None:
-    """Start anew in a forked child: the parent's threads and workers are not there."""
+    """Drop the verifier in a forked child, which does not have the parent's threads and workers."""
     global _lock, _default
     if _default is not None:
         atexit.unregister(_default.close)

@@ -1,13 +1,14 @@
-"""Show how a verdict comes about: each rung of the ladder, and what a second route says.
+"""Show the steps to one verdict, and the opinion of a second route.
 
-Asks the same functions as `verifier`, one by one. Called by the command line and by users.
+Calls the same functions as `verifier`, one after the other. Called by the command line and by
+users.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reasonrl.types import Status, StopReason, Verdict
+from reasonrl.types import Status, StopReason, Verdict, VerifyItem
 from reasonrl.verify.extract import answer_part
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.answer import Gold, judge_fast
@@ -15,22 +16,22 @@ from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.number import read_number
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.show import show
-from reasonrl.verify.verifier import Asked, Verifier, VerifyItem
+from reasonrl.verify.verifier import Asked, Verifier
 
 _JUDGED = frozenset({Status.CORRECT, Status.WRONG, Status.AMBIGUOUS, Status.UNEVALUATED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """Hold one step of the ladder and what it found."""
+    """One step to a verdict: its name and its result."""
 
     name: str
-    found: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Hold the rungs in order, the verdict, and the second route's verdict if it has one."""
+    """The rungs in order, the verdict, and the second route's verdict if it has one."""
 
     rungs: tuple[Rung, ...]
     verdict: Verdict
@@ -43,7 +44,7 @@ class Explanation:
 
 
 def is_disputed(verdict: Verdict, second: Verdict | None) -> bool:
-    """Say whether a second route disagrees; one that could not judge does not."""
+    """Say whether the second route disagrees; a route that could not judge does not."""
     if second is None or second.status not in _JUDGED:
         return False
     return (verdict.status is Status.CORRECT) != (second.status is Status.CORRECT)
@@ -52,17 +53,17 @@ def is_disputed(verdict: Verdict, second: Verdict | None) -> bool:
 def explain(verifier: Verifier, item: VerifyItem) -> Explanation:
     """Judge one response and show every rung. Raises VerifierError as `Verifier.verify` does."""
     verdict = verifier.verify_batch([item])[0]
-    rungs = [Rung(name="stop reason", found=_stop(item.stop_reason)), _thought(item.response)]
+    rungs = [Rung(name="stop reason", text=_stop(item.stop_reason)), _thought(item.response)]
     asked = verifier.read(item)
     if isinstance(asked, Finding):
-        rungs.append(Rung(name="answer", found=asked.reason))
+        rungs.append(Rung(name="answer", text=asked.reason))
     else:
         rungs += _read(asked)
     final = f"{verdict.status}, reward {'none' if verdict.reward is None else verdict.reward}"
-    rungs.append(Rung(name="verdict", found=f"{final} {verdict.reason}".strip()))
+    rungs.append(Rung(name="verdict", text=f"{final} {verdict.reason}".strip()))
     second = verifier.second_opinions([item])[0]
     explanation = Explanation(rungs=tuple(rungs), verdict=verdict, second=second)
-    rungs.append(Rung(name="second route", found=_opinion(explanation)))
+    rungs.append(Rung(name="second route", text=_opinion(explanation)))
     return Explanation(rungs=tuple(rungs), verdict=verdict, second=second)
 
 
@@ -73,35 +74,36 @@ def _stop(reason: StopReason | None) -> str:
 def _thought(response: str) -> Rung:
     part = answer_part(response)
     if part is None:
-        return Rung(name="thought", found="still open")
+        return Rung(name="thought", text="not closed: </think> is missing")
     n_thought = len(response) - len(part)
-    return Rung(name="thought", found=f"{n_thought} characters; graded are the {len(part)} after")
+    ignored = f"{n_thought} characters, ignored" if n_thought else "none"
+    return Rung(name="thought", text=f"{ignored}; graded: {len(part)} characters")
 
 
 def _read(asked: Asked) -> list[Rung]:
     rungs = [
-        Rung(name="answer", found=asked.extracted),
-        Rung(name="  clean", found=asked.answer),
-        Rung(name="  read as", found=_reading(asked.answer)),
+        Rung(name="answer", text=asked.extracted),
+        Rung(name="  clean", text=asked.answer),
+        Rung(name="  read as", text=_reading(asked.answer)),
     ]
     for gold in asked.golds:
         rungs += [
-            Rung(name="gold", found=gold.text),
-            Rung(name="  read as", found=_words(gold) or _reading(gold.text)),
-            Rung(name="  decided", found=_decision(judge_fast(gold, asked.answer))),
+            Rung(name="gold", text=gold.text),
+            Rung(name="  read as", text=_words(gold) or _reading(gold.text)),
+            Rung(name="  decided", text=_decision(judge_fast(gold, asked.answer))),
         ]
     return rungs
 
 
 def _reading(text: str) -> str:
-    """Say what kind of answer a text is, and how it is understood."""
+    """Return the kind of a text and the way it is understood."""
     if fault := size_fault(text):
         return f"too large: {fault}"
     if (number := read_number(text)) is not None:
         kind = "exact number" if number.decimals is None else "decimal number"
         return f"{kind}: {number.value} {number.unit}".rstrip()
     if (tree := parse(text)) is None:
-        return "not read here: only math-verify can"
+        return "unknown notation here; only math-verify may read it"
     return f"{type(tree).__name__.lower()}: {show(tree)}"
 
 
@@ -115,16 +117,16 @@ def _words(gold: Gold) -> str:
 
 def _decision(finding: Finding | None) -> str:
     if finding is None:
-        return "not here: a worker is asked (math-verify)"
+        return "undecided here; math-verify decides in a worker"
     return f"{finding.status} {finding.reason}".rstrip()
 
 
 def _opinion(explanation: Explanation) -> str:
     second = explanation.second
     if second is None:
-        return "none: math-verify itself decided, or there was nothing to compare"
+        return "none: math-verify decided already, or there was nothing to compare"
     if explanation.is_disputed:
         return f"math-verify DISAGREES: {second.status} {second.reason}".rstrip()
     if second.status not in _JUDGED:
-        return f"math-verify cannot tell: {second.status} {second.reason}".rstrip()
+        return f"math-verify cannot judge: {second.status} {second.reason}".rstrip()
     return "math-verify agrees"

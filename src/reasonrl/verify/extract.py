@@ -1,8 +1,8 @@
 r"""Find the final answer in a response, in linear time.
 
-Only text is looked at here: nothing is parsed or compared. Called by `verifier`. The rules are
-policy and are explained in docs/verifiers.md: only what follows the last `</think>` counts, the
-last complete `\boxed{...}` decides, and a box, whatever it holds, rules out the rest of the text.
+Scans text; parses and compares nothing. docs/verifiers.md explains the rules: only the text behind
+the last `</think>` counts, the last complete `\boxed{...}` decides, and any box, complete or not,
+rules out the rest of the text.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ _THINK_OPEN = "<think>"
 _THINK_CLOSE = "</think>"
 _BOX = "\\boxed"
 _BRACES = re.compile(r"\\boxed\s{0,4}\{|\\.|[{}]", re.DOTALL)
-_WINDOW_CHARS = 2_000  # around the last digit
+# Characters that are searched on either side of the last digit.
+_WINDOW_CHARS = 2_000
 _PROSE_NUMBER = re.compile(
-    r"(?<![\w.^\\{/])"  # not the tail of a word, a number, a power or a fraction
-    r"(?:(?<![\w)]\s)(?<![\w)])[-\u2212])?"  # a sign, unless it is a subtraction
+    # Not the tail of a word, a number, a power or a fraction.
+    r"(?<![\w.^\\{/])"
+    # A sign, unless it is a subtraction.
+    r"(?:(?<![\w)]\s)(?<![\w)])[-\u2212])?"
     r"\$?(?:\\frac\{-?\d+\}\{\d+\}"
     r"|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?)"
     r"(?:\s?\\?%)?"
 )
-_GLUED = re.compile(r"[\w^!/\\{]|\.\d")  # what follows an operand, not a final number
+# This text follows an operand, but never a final number.
+_GLUED = re.compile(r"[\w^!/\\{]|\.\d")
 
 
 def answer_part(response: str) -> str | None:
-    """Return what follows the last `</think>`, or None if a thought is still open."""
+    """Return the text behind the last `</think>`, or None if a `<think>` is still open."""
     closed = response.rfind(_THINK_CLOSE)
     tail = response if closed < 0 else response[closed + len(_THINK_CLOSE) :]
     return None if _THINK_OPEN in tail else tail
@@ -43,13 +47,14 @@ def last_box(text: str) -> str | None:
     "Last" is by opening position, so the inner one of two nested boxes decides.
     """
     last = text.rfind(_BOX)
-    found = _last_complete(text, last, last) if last >= 0 else None
-    return _last_complete(text, text.find(_BOX), last) if found is None and last >= 0 else found
+    box = _last_complete(text, last, last) if last >= 0 else None
+    return _last_complete(text, text.find(_BOX), last) if box is None and last >= 0 else box
 
 
 def _last_complete(text: str, start: int, last: int) -> str | None:
     best: tuple[int, int] | None = None
-    stack: list[int] = []  # where the content of a box starts, or -1 for a plain brace
+    # The index at which a box's content starts, or -1 for a plain brace.
+    stack: list[int] = []
     for match in _BRACES.finditer(text, start):
         mark = match.group()
         if mark == "}":
@@ -57,7 +62,8 @@ def _last_complete(text: str, start: int, last: int) -> str | None:
             if opened >= 0 and (best is None or opened > best[0]):
                 best = (opened, match.start())
             if opened > last:
-                break  # the box that opens last is complete
+                # The box that opens last is complete.
+                break
         elif mark == "{":
             stack.append(-1)
         elif mark.startswith(_BOX):
@@ -66,18 +72,21 @@ def _last_complete(text: str, start: int, last: int) -> str | None:
 
 
 def last_number(text: str) -> str | None:
-    r"""Return the last number of a reply without a box, as written, or None.
+    r"""Return the last number of a response without a box, as written, or None.
 
-    Looks only at the last line that holds a digit. The number must stand alone: the exponent of
+    Searches only the last line that holds a digit. The number must stand alone: the exponent of
     `2^10`, the argument of `\sqrt{2}` and the coefficient of `2x` are operands, and a line whose
-    last digits are an operand has no final number.
+    last digits belong to an operand has no final number.
     """
     last_digit = max(text.rfind(digit) for digit in "0123456789")
     if last_digit < 0:
         return None
     start = max(text.rfind("\n", 0, last_digit) + 1, last_digit - _WINDOW_CHARS)
     line = text[start : last_digit + 1 + _WINDOW_CHARS].split("\n", 1)[0]
-    found = deque(_PROSE_NUMBER.finditer(line), maxlen=1)
-    if not found or found[0].end() <= last_digit - start or _GLUED.match(line, found[0].end()):
+    matches = deque(_PROSE_NUMBER.finditer(line), maxlen=1)
+    if not matches:
         return None
-    return found[0].group().replace("\u2212", "-")
+    number = matches[0]
+    if number.end() <= last_digit - start or _GLUED.match(line, number.end()):
+        return None
+    return number.group().replace("\u2212", "-")

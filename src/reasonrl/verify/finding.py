@@ -1,4 +1,4 @@
-"""What judging one answer found. Plain data: it crosses the border between processes."""
+"""The result of judging one answer. Plain data, because workers send it to the caller's process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reasonrl.types import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Hold a status with its reason, both sides as they were understood, and the cost."""
+    """A status with its reason, both sides as they were understood, and the cost."""
 
     status: Status
     reason: str = ""

@@ -1,8 +1,8 @@
 """Run functions in worker processes that can be killed: deadlines, memory limits, replacement.
 
-Wraps a pebble pool and knows nothing of mathematics. Workers come from a fork server that has the
-math library loaded, so a killed one is replaced in milliseconds and no process with torch threads
-is ever forked. A failure comes back as data (`Failure`), never as a guess. Called by `verifier`.
+Wraps a pebble pool and knows no mathematics. Workers come from a fork server that has loaded the
+math libraries, so a killed worker is replaced in milliseconds, and no process with torch threads is
+ever forked. A failure is returned as data (`Failure`), never as a guess. Called by `verifier`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,20 @@ from reasonrl.types import Status
 R = TypeVar("R")
 
 _PRELOAD = "reasonrl.verify.math.warm"
-_TASKS_PER_WORKER = 500  # sympy's caches grow; a fresh worker costs a fork
-_CPU_LIMIT_S = 1_800  # of one worker: an orphan of a killed trainer ends
-_ROUNDS = 3  # a task is lost when its worker is killed, or when all are; then it is run again
-_STALL_S = 60.0  # beyond the deadline, without any task ending: the pool has lost its workers
+_TASKS_PER_WORKER = 500
+"""Tasks after which a worker is replaced: sympy's caches grow, and a new worker costs a fork."""
+_CPU_LIMIT_S = 1_800
+"""CPU seconds of one worker, so that an orphan of a killed trainer ends."""
+_ROUNDS = 3
+"""How often a task is run at most: it is lost, and run again, if its worker is killed."""
+_STALL_S = 60.0
+"""Seconds beyond the deadline in which some task must end, or the pool has lost its workers."""
 _IMPORT_PID = os.getpid()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Say why a task has no result: TIMEOUT or INFRA_ERROR."""
+    """The reason why a task has no result; the status is TIMEOUT or INFRA_ERROR."""
 
     status: Status
     reason: str
@@ -47,9 +51,9 @@ class Failure:
 
 
 class WorkerPool(Generic[R]):
-    """Own the worker processes of one function. They start at the first call.
+    """The worker processes of one function. They start at the first call.
 
-    Safe to use from several threads. After a fork the child starts its own workers.
+    Safe to use from several threads. After a fork, the child starts its own workers.
     """
 
     def __init__(self, function: Callable[..., R], *, workers: int, memory_mb: int) -> None:
@@ -57,17 +61,19 @@ class WorkerPool(Generic[R]):
         self._workers = workers
         self._memory_mb = memory_mb
         self._lock = threading.Lock()
-        self._pool: Any = None  # pebble.ProcessPool, which has no annotations
+        # A pebble.ProcessPool; pebble has no annotations.
+        self._pool: Any = None
         self._pid = os.getpid()
         self._is_closed = False
         self._last_end = 0.0
-        self._has_worked = False  # some worker took some task
+        # Whether any worker has started a task.
+        self._has_worked = False
 
     def run(self, calls: Sequence[tuple[Any, ...]], *, deadline_s: float) -> list[R | Failure]:
-        """Run the function on each tuple of arguments; results in order, each within its deadline.
+        """Run the function on each tuple of arguments; return the results in order.
 
-        The deadline runs from the moment a worker takes the task, so waiting in the queue and
-        starting a worker do not count. A task whose worker dies is run again, at most twice.
+        The deadline of a task starts when a worker takes it, so waiting in the queue and starting a
+        worker do not count. A task whose worker dies is run again, at most twice.
         """
         outcomes: dict[int, R | Failure] = {}
         for _ in range(_ROUNDS):
@@ -81,7 +87,8 @@ class WorkerPool(Generic[R]):
                         outcomes[index] = outcome
             finally:
                 for _, future in futures.values():
-                    future.cancel()  # matters only when this thread is interrupted
+                    # This matters only when this thread is interrupted.
+                    future.cancel()
             if len(outcomes) == len(calls):
                 break
         if len(outcomes) < len(calls) and not self._has_worked:
@@ -102,7 +109,8 @@ class WorkerPool(Generic[R]):
             pool = self._running()
             try:
                 future = pool.schedule(self._function, args=arguments, timeout=deadline_s)
-            except RuntimeError:  # it broke or was closed since; the next one is new
+            except RuntimeError:
+                # The pool broke or was closed meanwhile; the next pool is new.
                 self._discard(pool)
                 continue
             future.add_done_callback(self._note_end)
@@ -110,7 +118,7 @@ class WorkerPool(Generic[R]):
         raise _start_error()
 
     def _settle(self, pool: Any, future: ProcessFuture, deadline_s: float) -> R | Failure | None:
-        """Wait for one task; None if it was lost through no fault of its own."""
+        """Wait for one task; return None if it was lost with its worker or its pool."""
         while not wait([future], timeout=1.0).done:
             if time.monotonic() - self._last_end > deadline_s + _STALL_S:
                 self._discard(pool)
@@ -131,14 +139,15 @@ class WorkerPool(Generic[R]):
                 reason=f"no result within {deadline_s:g} s",
                 wall_s=deadline_s,
             )
-        except Exception as error:  # noqa: BLE001 - the border: recorded as data, never as a reward
+        except Exception as error:  # noqa: BLE001 - recorded as data here, never as a reward
             reason = f"{type(error).__name__}: {str(error)[:200]}"
             return Failure(status=Status.INFRA_ERROR, reason=reason)
         self._has_worked = True
         return result
 
     def _running(self) -> Any:
-        if self._pid != os.getpid():  # a fork: its threads and workers belong to the parent
+        if self._pid != os.getpid():
+            # After a fork, threads and workers belong to the parent.
             self._lock, self._pool, self._pid = threading.Lock(), None, os.getpid()
         with self._lock:
             if self._is_closed:
@@ -154,7 +163,7 @@ class WorkerPool(Generic[R]):
             return self._pool
 
     def _discard(self, pool: Any) -> None:
-        """Drop a broken pool, once, whoever notices first."""
+        """Drop a broken pool. Only the first of several threads that notice it stops the pool."""
         with self._lock:
             if self._pool is not pool:
                 return
@@ -168,12 +177,12 @@ class WorkerPool(Generic[R]):
 def _start_error() -> VerifierError:
     return VerifierError(
         "the verifier's workers do not start",
-        remedy="guard the main script with `if __name__ == '__main__':`, and check memory_mb",
+        remedy="guard the main script with `if __name__ == '__main__':`, or raise memory_mb",
     )
 
 
 def _context() -> BaseContext:
-    """Choose how workers start. The fork server cannot be reached from a forked child."""
+    """Choose how workers start: a forked child cannot reach the fork server, so it spawns them."""
     if os.getpid() != _IMPORT_PID:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -182,10 +191,11 @@ def _context() -> BaseContext:
 
 
 def _prepare(memory_mb: int) -> None:
-    """Prepare a worker: limits, death at the first SIGTERM even inside C code, the libraries.
+    """Prepare a worker: set limits, end at the first SIGTERM even inside C code, load libraries.
 
-    A Ctrl-C reaches the whole terminal; what it means is the caller's decision. A spawned worker
-    (see `_context`) loads the libraries here, before it takes a task and the deadline runs.
+    Ctrl-C reaches all processes of the terminal; the caller decides what it means, so a worker
+    ignores it. A spawned worker (see `_context`) loads the libraries here, before it takes a task
+    and a deadline starts.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,8 +1,8 @@
-"""Judge responses: the public face of verification.
+"""Judge responses.
 
-Order of the decisions, cheapest first: stop reason, extraction, exact comparison in this process,
-algebra in a worker process; programs go to a sandbox (`verify.code`). A verdict whose status is in
-FAILED_STATUSES carries no reward. Called by the rollout code, the command line and users.
+The decisions, cheapest first: the stop reason, the extraction of the answer, exact comparison in
+this process, algebra in a worker process. Programs go to a sandbox (`verify.code`). A verdict whose
+status is in FAILED_STATUSES carries no reward.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from typing import Self
 from weakref import WeakKeyDictionary
 
 from reasonrl.errors import VerifierError
-from reasonrl.types import FAILED_STATUSES, Kind, Status, StopReason, Task, Verdict
+from reasonrl.types import (
+    FAILED_STATUSES,
+    Kind,
+    Status,
+    StopReason,
+    Task,
+    Verdict,
+    VerifyItem,
+)
 from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge, read_program
 from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
 from reasonrl.verify.finding import Finding
@@ -26,25 +34,17 @@ from reasonrl.verify.math.notation import clean
 from reasonrl.verify.pool import Failure, WorkerPool
 
 DEFAULT_DEADLINE_S = 0.8
-"""Of one verification in a worker, so that with what surrounds it a second is not exceeded."""
+"""Deadline of one question in a worker, so that the whole verification takes at most a second."""
 
-MAX_RESPONSE_CHARS = 4_000_000  # a 32k-token response has about 100,000
+# A response of 32k tokens has about 100,000 characters.
+MAX_RESPONSE_CHARS = 4_000_000
 _SHOWN_CHARS = 500
-_REMEMBERED = 8_192  # answers of workers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyItem:
-    """Hold one response to judge."""
-
-    task: Task
-    response: str
-    stop_reason: StopReason | None = None
+_REMEMBERED = 8_192  # findings of workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Hold what a response comes down to: golds, and the answer as written and cleaned."""
+    """The golds of a task, and the answer of a response as written and cleaned."""
 
     golds: tuple[Gold, ...]
     extracted: str
@@ -53,19 +53,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Hold what a worker is asked: clean golds, any of which may match, and a clean answer."""
+    """A question for a worker: whether any of the clean golds matches the clean answer."""
 
     golds: tuple[str, ...]
     answer: str
 
 
 class Verifier:
-    """Judge responses from any thread or event loop; own the worker processes.
+    """A judge of responses for any thread or event loop, with worker processes of its own.
 
-    Workers start when the first answer needs one: integers, decimals and fractions never do. Use
-    as a context manager, or call `close`. With `unboxed` the final number of a response without
-    any box counts as its answer, where a plain number is asked for. `code` says how programs are
-    run; their supervisors, as many as workers, start with the first program.
+    Workers start when an answer first needs algebra; integers, decimals and fractions never do.
+    Use a verifier as a context manager, or call `close`. With `unboxed` the final number of a
+    response without any box is its answer, if a gold is a plain number. `code` says how programs
+    are run; their supervisors, as many as `workers`, start with the first program.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class Verifier:
         self._programs.close()
 
     def describe_sandbox(self) -> str:
-        """Start the sandbox that programs run in, and say how strong it is.
+        """Start the sandbox of programs and return the description of its strength.
 
-        Raises VerifierError where this machine gives less than the accepted isolation.
+        Raises VerifierError where this machine does not reach the accepted isolation.
         """
         return self._programs.describe()
 
@@ -124,8 +124,8 @@ class Verifier:
     ) -> Verdict:
         """Judge one response.
 
-        The deadline is the worker's for an answer in mathematics, and for a program that of all its
-        tests together.
+        The deadline bounds the worker for a mathematical answer, and all tests of a program
+        together.
         """
         item = VerifyItem(task=task, response=response, stop_reason=stop_reason)
         return self.verify_batch([item], deadline_s=deadline_s)[0]
@@ -138,10 +138,10 @@ class Verifier:
         stop_reason: StopReason | None = None,
         deadline_s: float | None = None,
     ) -> Verdict:
-        """Judge one response without blocking the event loop: threads do the work and the waiting.
+        """Judge one response without blocking the event loop: threads work and wait.
 
-        One thread at a time reads answers: several would keep the loop from running, as every
-        one of them may hold the interpreter for its 5 ms before the loop gets its turn.
+        Only one thread at a time reads answers. Several would delay the loop, because each may hold
+        the interpreter for its 5 ms before the loop gets its turn.
         """
         item = VerifyItem(task=task, response=response, stop_reason=stop_reason)
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
@@ -153,36 +153,39 @@ class Verifier:
     def verify_batch(
         self, items: Sequence[VerifyItem], *, deadline_s: float | None = None
     ) -> list[Verdict]:
-        """Judge many responses; verdicts in order. The deadline is for each item, not the batch.
+        """Judge many responses in order. The deadline bounds each item, not the batch.
 
-        Equal questions are asked once, which is common: the rollouts of a group share their gold.
+        Equal questions are asked once; they are common, as the rollouts of a group share a gold.
         """
         return self._finish([self._judge_here(item) for item in items], deadline_s)
 
     def _finish(
         self, first: Sequence[Verdict | Question | Program], deadline_s: float | None
     ) -> list[Verdict]:
-        """Ask the workers and supervisors what is still open, and each thing once."""
+        """Let the workers and supervisors judge the open items, each distinct item once."""
         questions = [part for part in first if isinstance(part, Question)]
         answers = self._ask(questions, deadline_s)
         programs = list(dict.fromkeys(part for part in first if isinstance(part, Program)))
         judged = dict(zip(programs, self._programs.judge(programs, deadline_s), strict=True))
-        return [
-            part
-            if isinstance(part, Verdict)
-            else judged[part]
-            if isinstance(part, Program)
-            else _verdict(answers[part], part.answer)
-            for part in first
-        ]
+        verdicts: list[Verdict] = []
+        for part in first:
+            match part:
+                case Verdict():
+                    verdicts.append(part)
+                case Program():
+                    verdicts.append(judged[part])
+                case Question():
+                    verdicts.append(_verdict(answers[part], part.answer))
+        return verdicts
 
     def second_opinions(
         self, items: Sequence[VerifyItem], *, deadline_s: float | None = None
     ) -> list[Verdict | None]:
-        """Judge again by math-verify alone what was decided without it; None for the rest.
+        """Judge the items again with math-verify alone; None for those that it judged already.
 
-        An independent route: another reader, another algebra. Where the two disagree on CORRECT,
-        one of them has a fault; neither is always right, so a disagreement is for people to read.
+        math-verify is an independent route: another reader, another algebra. Where the two routes
+        disagree about CORRECT, one of them is wrong. Neither is always right, so a person must
+        read the disagreement.
         """
         asked = [
             None if item.task.kind is Kind.CODE else _second_question(self.read(item))
@@ -192,11 +195,11 @@ class Verifier:
         return [None if part is None else _verdict(answers[part], part.answer) for part in asked]
 
     def read(self, item: VerifyItem) -> Finding | Asked:
-        """Find the golds and the answer, or say why the response has none."""
+        """Return the golds and the answer, or a finding that says why there is no answer."""
         return _read(item, unboxed=self._unboxed)
 
     def _judge_here(self, item: VerifyItem) -> Verdict | Question | Program:
-        """Judge in this process as far as that goes."""
+        """Judge an item in this process, or return the question or program that is still open."""
         start = time.perf_counter()
         if item.task.kind is Kind.CODE:
             program = _read_code(item)
@@ -214,29 +217,36 @@ class Verifier:
     def _ask(
         self, questions: Sequence[Question], deadline_s: float | None
     ) -> Mapping[Question, Finding | Failure]:
-        """Ask the workers each question once; what they found before is remembered."""
-        remembered = {asked: self._known.get(asked) for asked in questions}
-        known = {asked: finding for asked, finding in remembered.items() if finding is not None}
-        new = [asked for asked in dict.fromkeys(questions) if asked not in known]
+        """Ask the workers each new question once; take known findings from memory."""
+        remembered = {question: self._known.get(question) for question in questions}
+        known = {question: kept for question, kept in remembered.items() if kept is not None}
+        new = [question for question in dict.fromkeys(questions) if question not in known]
         outcomes = self._pool.run(
-            [(asked.golds, asked.answer) for asked in new],
+            [(question.golds, question.answer) for question in new],
             deadline_s=self._deadline_s if deadline_s is None else deadline_s,
         )
-        found = dict(zip(new, outcomes, strict=True))
-        self._known.remember(found)
-        return known | found
+        answers = dict(zip(new, outcomes, strict=True))
+        self._known.remember(answers)
+        return known | answers
 
 
-class _Memory(dict[Question, Finding]):
-    """Remember what workers found, the newest `_REMEMBERED`; a failure is not remembered."""
+class _Memory:
+    """The findings of workers for the newest `_REMEMBERED` questions; failures are not kept."""
 
-    def remember(self, found: Mapping[Question, Finding | Failure]) -> None:
-        """Add what is no failure; it cost its time once."""
-        for question, outcome in found.items():
+    def __init__(self) -> None:
+        self._findings: dict[Question, Finding] = {}
+
+    def get(self, question: Question) -> Finding | None:
+        return self._findings.get(question)
+
+    def remember(self, answers: Mapping[Question, Finding | Failure]) -> None:
+        """Add the findings, without their cost: a verdict from memory costs nothing."""
+        for question, outcome in answers.items():
             if isinstance(outcome, Finding):
-                self[question] = replace(outcome, wall_s=0.0, cpu_s=0.0)
-        for question in list(self)[: max(0, len(self) - _REMEMBERED)]:
-            self.pop(question, None)
+                self._findings[question] = replace(outcome, wall_s=0.0, cpu_s=0.0)
+        n_surplus = max(0, len(self._findings) - _REMEMBERED)
+        for question in list(self._findings)[:n_surplus]:
+            self._findings.pop(question, None)
 
 
 def _second_question(asked: Finding | Asked) -> Question | None:
@@ -275,18 +285,18 @@ def _read_code(item: VerifyItem) -> Finding | Program:
 
 
 def _graded_part(item: VerifyItem) -> str | Finding:
-    """Return what is graded of a response, or why nothing is."""
+    """Return the graded part of a response, or a finding that says why nothing is graded."""
     if item.stop_reason is StopReason.LENGTH:
-        return Finding(status=Status.TRUNCATED, reason="the token limit cut it off")
+        return Finding(status=Status.TRUNCATED, reason="the token limit cut the response off")
     if len(item.response) > MAX_RESPONSE_CHARS:
         return Finding(status=Status.TOO_LARGE, reason="the response is too long")
     if (part := answer_part(item.response)) is None:
-        return Finding(status=Status.TRUNCATED, reason="a thought is still open")
+        return Finding(status=Status.TRUNCATED, reason="a <think> is still open")
     return part
 
 
 def _compare(golds: tuple[Gold, ...], answer: str) -> Finding | Question:
-    """Compare with every gold; right beats undecided, undecided beats wrong."""
+    """Compare an answer with every gold: CORRECT wins over undecided, undecided over WRONG."""
     findings = [(gold, judge_fast(gold, answer)) for gold in golds]
     decided = [finding for _, finding in findings if finding is not None]
     right = next((finding for finding in decided if finding.status is Status.CORRECT), None)
@@ -327,6 +337,7 @@ def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0)
 
 
 def _judge_in_worker(golds: tuple[str, ...], answer: str) -> Finding:
-    from reasonrl.verify.math.worker import judge  # sympy: never in the caller's process
+    # This import loads sympy, so it must not happen in the caller's process.
+    from reasonrl.verify.math.worker import judge
 
     return judge(golds, answer)

@@ -1,4 +1,4 @@
-"""The ladder of one verdict, as `reasonrl verify --explain` prints it."""
+"""The steps to one verdict, as `reasonrl verify --explain` prints it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def explained(verifier: Verifier, gold: str, response: str, stop: StopReason) ->
     return explain(verifier, VerifyItem(task=task, response=response, stop_reason=stop))
 
 
-def found(explanation: Explanation, name: str) -> list[str]:
-    return [rung.found for rung in explanation.rungs if rung.name.strip() == name]
+def texts_of(explanation: Explanation, name: str) -> list[str]:
+    return [rung.text for rung in explanation.rungs if rung.name.strip() == name]
 
 
 def test_every_rung_is_shown_for_every_gold(verifier: Verifier) -> None:
     ladder = explained(verifier, '["1/2", "x"]', r"a</think>\boxed{0.5}", StopReason.STOP)
 
-    assert found(ladder, "gold") == ["1/2", "x"]
-    assert found(ladder, "decided") == ["CORRECT", "WRONG"]
-    assert found(ladder, "read as") == ["decimal number: 1/2", "exact number: 1/2", "symbol: x"]
-    assert found(ladder, "second route") == ["math-verify agrees"]
+    assert texts_of(ladder, "gold") == ["1/2", "x"]
+    assert texts_of(ladder, "decided") == ["CORRECT", "WRONG"]
+    assert texts_of(ladder, "read as") == ["decimal number: 1/2", "exact number: 1/2", "symbol: x"]
+    assert texts_of(ladder, "second route") == ["math-verify agrees"]
     assert not ladder.is_disputed
 
 
@@ -34,14 +34,14 @@ def test_a_disagreement_of_the_second_route_is_said(verifier: Verifier) -> None:
 
     assert ladder.verdict.status is Status.WRONG
     assert ladder.is_disputed
-    assert "DISAGREES" in found(ladder, "second route")[0]
+    assert "DISAGREES" in texts_of(ladder, "second route")[0]
 
 
 @pytest.mark.parametrize(
     ("response", "stop", "said"),
     [
-        (r"\boxed{5}", StopReason.LENGTH, "the token limit cut it off"),
-        (r"<think>\boxed{5}", StopReason.STOP, "a thought is still open"),
+        (r"\boxed{5}", StopReason.LENGTH, "the token limit cut the response off"),
+        (r"<think>\boxed{5}", StopReason.STOP, "a <think> is still open"),
         ("5", StopReason.STOP, "no box"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_response_without_an_answer_says_why(
 ) -> None:
     ladder = explained(verifier, "5", response, stop)
 
-    assert found(ladder, "answer") == [said]
+    assert texts_of(ladder, "answer") == [said]
     assert ladder.second is None
 
 

@@ -25,8 +25,8 @@ Reference = tuple[str, str, dict[str, Any]]  # id, program, tests
 
 @pytest.fixture(scope="module")
 def verifier() -> Iterator[Verifier]:
-    with Verifier() as one:
-        yield one
+    with Verifier() as shared:
+        yield shared
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -93,32 +93,32 @@ def value(tree: Tree) -> mpmath.mpc:
         return mpmath.mpc(parts[0])
     if name in ("pi", "x", "y"):
         return mpmath.mpc({"pi": mpmath.pi, "x": "1.37", "y": "0.81"}[name])
-    found = [value(part) for part in parts if isinstance(part, tuple)]
+    values = [value(part) for part in parts if isinstance(part, tuple)]
     match name:
         case "add":
-            return found[0] + found[1]
+            return values[0] + values[1]
         case "sub":
-            return found[0] - found[1]
+            return values[0] - values[1]
         case "mul":
-            return found[0] * found[1]
+            return values[0] * values[1]
         case "div":
-            return found[0] / found[1] if found[1] else mpmath.mpc("nan")
+            return values[0] / values[1] if values[1] else mpmath.mpc("nan")
         case "sqrt":
-            return mpmath.sqrt(found[0])
+            return mpmath.sqrt(values[0])
         case "square":
-            return found[0] ** 2
-    return -found[0]
+            return values[0] ** 2
+    return -values[0]
 
 
 def mutated(tree: Tree, choose: random.Random) -> Tree:
     """Change one operation or one number."""
     name, *parts = tree
-    places = [index for index, part in enumerate(parts) if isinstance(part, tuple)]
-    if places and choose.random() < 0.7:
-        place = choose.choice(places)
-        inner = parts[place]
+    indices = [index for index, part in enumerate(parts) if isinstance(part, tuple)]
+    if indices and choose.random() < 0.7:
+        index = choose.choice(indices)
+        inner = parts[index]
         assert isinstance(inner, tuple)
-        parts[place] = mutated(inner, choose)
+        parts[index] = mutated(inner, choose)
         return (name, *parts)
     if name == "num":
         return ("num", int(str(parts[0])) + choose.choice([1, 2, 10]))
@@ -129,7 +129,7 @@ def mutated(tree: Tree, choose: random.Random) -> Tree:
 
 
 def status(gold: str, answer: str) -> Status | None:
-    """Judge without a worker; None where one would be asked."""
+    """Judge without a worker; None where a worker would be asked."""
     finding = judge_fast(read_golds(gold)[0], clean(answer))
     return None if finding is None else finding.status
 
@@ -137,8 +137,8 @@ def status(gold: str, answer: str) -> Status | None:
 @given(tree=TREES)
 @settings(max_examples=300, deadline=None)
 def test_the_same_value_in_another_spelling_is_correct(tree: Tree) -> None:
-    found = value(tree)
-    assume(mpmath.isfinite(found) and abs(found.imag) < 1e-12)
+    result = value(tree)
+    assume(mpmath.isfinite(result) and abs(result.imag) < 1e-12)
     there, back = status(latex(tree), plain(tree)), status(plain(tree), latex(tree))
     assert there in (Status.CORRECT, None)
     assert back in (Status.CORRECT, None)

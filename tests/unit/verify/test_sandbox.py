@@ -35,8 +35,8 @@ LIMITS = {"time_s": 0.5, "memory_mb": 256}
 
 @pytest.fixture(scope="module")
 def verifier() -> Iterator[Verifier]:
-    with Verifier() as one:
-        yield one
+    with Verifier() as shared:
+        yield shared
 
 
 def task(tests: object, **limits: object) -> Task:
@@ -50,8 +50,8 @@ def fenced(code: str) -> str:
 
 def supervisors(but: Collection[psutil.Process] = ()) -> list[psutil.Process]:
     children = psutil.Process().children()
-    found = [child for child in children if "supervisor.main" in " ".join(child.cmdline())]
-    return [child for child in found if child not in but]
+    running = [child for child in children if "supervisor.main" in " ".join(child.cmdline())]
+    return [child for child in running if child not in but]
 
 
 def test_a_right_program_passes_all_tests(verifier: Verifier) -> None:
@@ -204,8 +204,8 @@ def test_what_a_killed_supervisor_ran_dies_with_it() -> None:
         _, alive = psutil.wait_procs(below, timeout=10)
         assert not alive
         while running.is_alive():
-            for one in supervisors(but=others):
-                one.kill()
+            for supervisor in supervisors(but=others):
+                supervisor.kill()
             running.join(0.2)
 
 
@@ -244,10 +244,10 @@ def test_two_verifiers_work_at_once() -> None:
     with Verifier(workers=2) as first, Verifier() as second:
         items = [VerifyItem(task=task(ADD), response=fenced(f"add = lambda a, b: a + b + {n}"))
                  for n in (0, 1, 0, 2, 3, 4)]  # fmt: skip
-        found: dict[int, list[Verdict]] = {}
+        results: dict[int, list[Verdict]] = {}
 
-        def judge(number: int, one: Verifier) -> None:
-            found[number] = one.verify_batch(items)
+        def judge(number: int, own: Verifier) -> None:
+            results[number] = own.verify_batch(items)
 
         threads = [threading.Thread(target=judge, args=pair) for pair in enumerate((first, second))]
         for thread in threads:
@@ -255,7 +255,7 @@ def test_two_verifiers_work_at_once() -> None:
         for thread in threads:
             thread.join()
 
-    for verdicts in found.values():
+    for verdicts in results.values():
         assert [verdict.reward for verdict in verdicts] == [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
 
@@ -297,7 +297,7 @@ class Judge:
         task = Task(kind=Kind.CODE, answer=json.dumps(tests))
         fence = "`" * 3
         responses = [f"{fence}python\\n{code}\\n{fence}" for code in codes]
-        return [str(self.verifier.verify(task, one).status) for one in responses]
+        return [str(self.verifier.verify(task, response).status) for response in responses]
 
 if __name__ == "__main__":
     ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
@@ -398,7 +398,7 @@ def test_ten_thousand_mixed_runs_leave_no_trace() -> None:
 
 def _state_of(me: psutil.Process) -> tuple[list[int], int, int]:
     below = me.children(recursive=True)
-    assert psutil.STATUS_ZOMBIE not in {one.status() for one in below}
+    assert psutil.STATUS_ZOMBIE not in {process.status() for process in below}
     ours = [me, *supervisors()]
-    sizes = sum(one.memory_info().rss for one in ours)
-    return [one.num_fds() for one in ours], len(below), sizes
+    sizes = sum(process.memory_info().rss for process in ours)
+    return [process.num_fds() for process in ours], len(below), sizes

@@ -1,4 +1,4 @@
-"""What the sandbox compares and carries: pure parts, without any process."""
+"""Comparison of outputs, and values and messages between processes, without any process."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_subclass_arrives_as_its_plain_base() -> None:
         __hash__ = tuple.__hash__
 
     arrived = carried([Same(3), Pair((1, 2)), collections.Counter("aab")])
-    assert [type(one) for one in arrived] == [int, tuple, dict]
+    assert [type(value) for value in arrived] == [int, tuple, dict]
     assert arrived == [3, (1, 2), {"a": 2, "b": 1}]
 
 
@@ -209,7 +209,7 @@ def test_outputs_are_compared_by_lines_tokens_and_numbers(
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "same"),
+    ("expected", "given", "same"),
     [
         ([1, 2], (1, 2), True),
         ([[1], [2]], [(1,), (2,)], True),
@@ -234,8 +234,8 @@ def test_outputs_are_compared_by_lines_tokens_and_numbers(
         (0.0, 1e-15, True),
     ],
 )
-def test_values_are_compared_as_json(expected: object, found: object, same: bool) -> None:
-    assert same_value(expected, found) is same
+def test_values_are_compared_as_json(expected: object, given: object, same: bool) -> None:
+    assert same_value(expected, given) is same
 
 
 def test_comparing_cyclic_values_ends() -> None:

@@ -29,7 +29,7 @@ def algebra() -> str:
 
 
 def slow(base: int = 2) -> str:
-    """Return one that takes a worker most of a second."""
+    """Return a response that takes a worker most of a second."""
     return r"\boxed{" + "(" * 11 + rf"{base}^{{1/2}} + {next(_NEW)}\hbar \cdot 0" + ")" * 11 + "}"
 
 
@@ -157,9 +157,9 @@ def test_many_threads_get_each_their_own_verdicts(verifier: Verifier) -> None:
         return [verifier.verify(math(str(number)), answer).status for answer in answers]
 
     with ThreadPoolExecutor(16) as threads:
-        found = list(threads.map(judge, range(200)))
+        statuses = list(threads.map(judge, range(200)))
 
-    assert found == [[Status.CORRECT, Status.TOO_LARGE, Status.CORRECT]] * 200
+    assert statuses == [[Status.CORRECT, Status.TOO_LARGE, Status.CORRECT]] * 200
 
 
 def test_an_event_loop_keeps_its_beat_under_bombs(verifier: Verifier) -> None:
@@ -258,7 +258,7 @@ import os
 from reasonrl.types import Kind, Task
 from reasonrl.verify import verify
 
-def judge(number):  # a new question each time: what a worker found is remembered
+def judge(number):  # a new question each time: the findings of workers are kept
     answer = rf"\\boxed{{2^{{1/2}} + {number}\\hbar \\cdot 0}}"
     return verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), answer).reward
 

@@ -1,4 +1,4 @@
-"""The worker pool on its own. `eval` stands for a checker that misbehaves on demand."""
+"""The worker pool on its own. `eval` plays a checker that misbehaves on demand."""
 
 from __future__ import annotations
 

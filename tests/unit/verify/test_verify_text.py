@@ -1,4 +1,4 @@
-"""What is decided from text alone: extraction, numbers, size bounds. No worker is needed."""
+"""Decisions from text alone: extraction, numbers, size bounds. No worker is needed."""
 
 from __future__ import annotations
 

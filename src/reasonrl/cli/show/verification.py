@@ -32,4 +32,4 @@ def show_explanation(console: Console, explanation: Explanation) -> None:
     """Print a ladder, a line a rung."""
     width = max(len(rung.name) for rung in explanation.rungs)
     for rung in explanation.rungs:
-        console.note(f"{rung.name:<{width}}  {rung.found}")
+        console.note(f"{rung.name:<{width}}  {rung.text}")

@@ -1,6 +1,7 @@
-"""Judge programs: extract the code, read the task's tests, have a sandbox run them, give a verdict.
+"""Judge programs: find the code, read the task's tests, run them in a sandbox, return a verdict.
 
-Nothing of a program runs in this process. Read top-down: verdict (the order of decisions), tests
-(the four shapes), pool (supervisor processes), isolation (what this machine gives, and the filter
-of system calls). What runs on the other side is in `reasonrl.verify.sandbox`.
+No part of a program runs in this process. Read top-down: verdict (the order of decisions), source
+(the program in a response), tests (the four shapes of test sets), pool (supervisor processes),
+isolation (the levels that this machine allows, and the filter of system calls). The processes on
+the other side are in `reasonrl.verify.sandbox`.
 """

@@ -1,4 +1,4 @@
-"""Find out what isolation this machine gives, and compile the filter of system calls.
+"""Describe the isolation that this machine allows, and compile the filter of system calls.
 
 Called by `pool` before the first supervisor starts, and by `reasonrl sandbox check`.
 """
@@ -20,7 +20,7 @@ from reasonrl.verify.sandbox.zygote import Setting
 
 
 class Isolation(StrEnum):
-    """Name how strong a sandbox is, strongest first; docs/verifiers.md says what each keeps out."""
+    """The strength of a sandbox, strongest first; docs/verifiers.md says what each level stops."""
 
     NAMESPACES = "namespaces"
     LANDLOCK = "landlock"
@@ -28,7 +28,7 @@ class Isolation(StrEnum):
 
 
 PACKAGES = ("numpy", "sortedcontainers")
-"""Packages that programs may import if they are installed here; the standard library always."""
+"""Packages that programs may import if they are installed here, beside the standard library."""
 
 _FORBIDDEN = """
     acct add_key adjtimex bpf chroot clock_adjtime clock_settime create_module delete_module
@@ -49,7 +49,7 @@ _EPERM, _ENOSYS = 1, 38
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Hold what was found: the strongest level that works, and its parts with a remark each."""
+    """The strongest level that works on this machine, and a remark on each part of it."""
 
     level: Isolation
     parts: Mapping[str, str]
@@ -57,19 +57,20 @@ class Machine:
 
 @cache
 def packages() -> tuple[str, ...]:
-    """Return the paths of the importable packages, and of the libraries that lie beside them."""
-    found = []
+    """Return the paths of the importable packages and of the libraries beside them."""
+    paths: list[str] = []
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
             path = Path(spec.origin).parent.resolve()
-            found += [str(each) for each in (path, path.parent / f"{name}.libs") if each.exists()]
-    return tuple(found)
+            libraries = path.parent / f"{name}.libs"
+            paths += [str(part) for part in (path, libraries) if part.exists()]
+    return tuple(paths)
 
 
 @cache
 def system_call_filter() -> bytes:
-    """Return the compiled filter, or nothing where libseccomp is missing."""
+    """Return the compiled filter; it is empty where libseccomp is missing."""
     try:
         import pyseccomp
     except (ImportError, OSError, RuntimeError):
@@ -79,8 +80,10 @@ def system_call_filter() -> bytes:
         try:
             rules.add_rule(pyseccomp.ERRNO(_EPERM), name)
         except (ValueError, RuntimeError, OSError):
-            continue  # unknown to this architecture
-    rules.add_rule(pyseccomp.ERRNO(_ENOSYS), "clone3")  # its flags cannot be read by a filter
+            # This architecture does not have the call.
+            continue
+    # A filter cannot read the flags of clone3. With ENOSYS, C libraries fall back to clone.
+    rules.add_rule(pyseccomp.ERRNO(_ENOSYS), "clone3")
     for bit in range(32):
         if (flag := 1 << bit) & _NAMESPACE_FLAGS:
             masked = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag)
@@ -88,19 +91,20 @@ def system_call_filter() -> bytes:
     for name in ("socket", "socketpair"):
         other = pyseccomp.Arg(0, pyseccomp.NE, _AF_UNIX)
         rules.add_rule(pyseccomp.ERRNO(_EPERM), name, other)
-    with os.fdopen(os.memfd_create("filter"), "wb+") as file:  # no disk is needed for a sandbox
+    # A file in memory: a sandbox must not depend on a writable disk.
+    with os.fdopen(os.memfd_create("filter"), "wb+") as file:
         rules.export_bpf(file)
         file.seek(0)
         return file.read()
 
 
 def setting_for(level: Isolation) -> Setting:
-    """Return what a supervisor is told of the walls."""
+    """Return the setting of a supervisor's walls."""
     return Setting(level=level.value, packages=packages(), system_calls=system_call_filter())
 
 
 def describe_parts() -> Mapping[str, str]:
-    """Say of each belt whether this machine has it."""
+    """Return a remark on each part of the isolation: whether this machine has it."""
     is_linux = sys.platform == "linux"
     abi = linux.landlock_abi() if is_linux else 0
     return {

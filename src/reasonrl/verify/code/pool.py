@@ -1,7 +1,7 @@
-"""Own supervisor processes: send them jobs from any thread, replace those that die.
+"""Own supervisor processes: send them jobs from any thread, and replace a supervisor that dies.
 
-Knows frames and processes, no code and no tests. A job whose supervisor dies is given to a new one;
-after `_ROUNDS` deaths it has no result. Called by `verdict`.
+Knows messages and processes, but neither code nor tests. A job whose supervisor dies goes to a new
+supervisor; after `_ROUNDS` deaths the job has no result. Called by `verdict`.
 """
 
 from __future__ import annotations
@@ -15,31 +15,35 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from reasonrl.errors import VerifierError
 from reasonrl.verify import sandbox
 from reasonrl.verify.code.isolation import Isolation, Machine, describe_parts, setting_for
-from reasonrl.verify.sandbox import frames, supervisor
+from reasonrl.verify.sandbox import frames
+from reasonrl.verify.sandbox.job import Job, JobReport
+from reasonrl.verify.sandbox.supervisor import BOOT
 from reasonrl.verify.sandbox.zygote import FLAGS
 
 _ROUNDS = 3
-_SLACK_S = 30.0  # above a job's own time: a supervisor that takes longer has a fault
+_SLACK_S = 30.0
+"""Seconds beyond a job's own limit, after which a silent supervisor counts as dead."""
+
 _START_S = 60.0
 
 
 class SupervisorDied(Exception):
-    """Report a supervisor that ended, or that does not answer."""
+    """A supervisor ended or does not answer."""
 
 
 class Supervisor:
-    """Hold one supervisor process and speak with it."""
+    """One supervisor process and the messages to and from it."""
 
     def __init__(self, level: Isolation) -> None:
         package = str(Path(sandbox.__file__).parent.parent)
         command = [os.path.realpath(sys.executable), *FLAGS]
         self._process = subprocess.Popen(
-            [*command, "-c", supervisor.BOOT, package, setting_for(level).to_json()],
+            [*command, "-c", BOOT, package, setting_for(level).to_json()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -59,7 +63,7 @@ class Supervisor:
             self.close()
             raise VerifierError(
                 f"no sandbox of level {level}: {answer.get('error', 'it does not start')}",
-                remedy="see `reasonrl sandbox check` for what this machine allows",
+                remedy="run `reasonrl sandbox check` to see what this machine allows",
             )
         has_group = bool(answer.get("memory_group"))
         self.memory = "a memory control group" if has_group else "watched memory"
@@ -68,7 +72,7 @@ class Supervisor:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ask(self, job: Job) -> JobReport:
         """Run one job. Raises SupervisorDied."""
         try:
             frames.send(self._in, job, frames.MAX_JOB_BYTES)
@@ -76,10 +80,13 @@ class Supervisor:
             return {"fault": f"the tests are too large: {error}"}
         except (frames.Closed, OSError) as error:
             raise SupervisorDied("it ended") from error
-        return self._receive(job["limits"]["total_s"] + _SLACK_S)
+        answer = self._receive(job["limits"]["total_s"] + _SLACK_S)
+        if "error" in answer:
+            raise SupervisorDied(str(answer["error"]))
+        return cast(JobReport, answer)
 
     def close(self) -> None:
-        """End the process and with it all below it; safe to call twice."""
+        """End the process and all its descendants. Safe to call twice."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
@@ -99,12 +106,12 @@ class Supervisor:
         except (frames.Closed, frames.Malformed, OSError) as error:
             raise SupervisorDied("it ended") from error
         if not isinstance(answer, dict):
-            raise SupervisorDied("it answers nonsense")
+            raise SupervisorDied("its answer is not a JSON object")
         return answer
 
 
 class SupervisorPool:
-    """Run jobs on up to `workers` supervisors, each started when first needed."""
+    """Run jobs on at most `workers` supervisors; each starts when a job first needs it."""
 
     def __init__(self, *, workers: int, level: Isolation) -> None:
         self._workers = workers
@@ -120,9 +127,10 @@ class SupervisorPool:
         for _ in range(self._workers):
             self._idle.put(None)
 
-    def run(self, jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return an answer for each job, in order: a supervisor's, or `{"fault": reason}`."""
-        if self._pid != os.getpid():  # a fork: the supervisors belong to the parent
+    def run(self, jobs: Sequence[Job]) -> list[JobReport]:
+        """Return a report on each job, in order: a supervisor's, or `{"fault": reason}`."""
+        if self._pid != os.getpid():
+            # After a fork the supervisors belong to the parent.
             self._reset()
         if len(jobs) <= 1 or self._workers == 1:
             return [self._run(job) for job in jobs]
@@ -130,17 +138,18 @@ class SupervisorPool:
             return list(threads.map(self._run, jobs))
 
     def describe(self) -> str:
-        """Start a supervisor, if there is none, and say what walls it has."""
-        one = self._idle.get()
+        """Start a supervisor unless one is idle, and return the description of its walls."""
+        supervisor = self._idle.get()
         try:
-            one = one or self._start()
-            return f"{self._level} and {one.memory}"
+            supervisor = supervisor or self._start()
+            return f"{self._level} and {supervisor.memory}"
         except SupervisorDied as error:
             raise VerifierError(
-                f"no sandbox: {error}", remedy="see `reasonrl sandbox check`"
+                f"no sandbox starts: {error}",
+                remedy="run `reasonrl sandbox check` to see what this machine allows",
             ) from None
         finally:
-            self._idle.put(one)
+            self._idle.put(supervisor)
 
     def close(self) -> None:
         """End all supervisors. Using the pool afterwards raises VerifierError."""
@@ -148,53 +157,50 @@ class SupervisorPool:
             self._is_closed = True
             supervisors, self._all = self._all, set()
         if self._pid == os.getpid():
-            for one in supervisors:
-                one.close()
+            for supervisor in supervisors:
+                supervisor.close()
 
-    def _run(self, job: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _run(self, job: Job) -> JobReport:
         reason = ""
         for _ in range(_ROUNDS):
-            one = self._idle.get()
+            supervisor = self._idle.get()
             try:
-                one = one or self._start()
-                answer = one.ask(job)
-                if "error" not in answer:
-                    return answer
-                raise SupervisorDied(str(answer["error"]))
+                supervisor = supervisor or self._start()
+                return supervisor.ask(job)
             except SupervisorDied as error:
                 reason = str(error)
-                if one is not None:
-                    self._drop(one)
-                    one = None
+                if supervisor is not None:
+                    self._drop(supervisor)
+                    supervisor = None
             finally:
-                self._idle.put(one)
+                self._idle.put(supervisor)
         return {"fault": f"the supervisor died {_ROUNDS} times: {reason}"}
 
     def _start(self) -> Supervisor:
         if self._is_closed:
             raise VerifierError("the verifier is closed", remedy="create a new Verifier")
-        one = Supervisor(self._level)
+        supervisor = Supervisor(self._level)
         with self._lock:
-            self._all.add(one)
-        return one
+            self._all.add(supervisor)
+        return supervisor
 
-    def _drop(self, one: Supervisor) -> None:
+    def _drop(self, supervisor: Supervisor) -> None:
         with self._lock:
-            self._all.discard(one)
-        one.close()
+            self._all.discard(supervisor)
+        supervisor.close()
 
 
 def probe() -> Machine:
-    """Try the levels of isolation, strongest first, and say which works and what it consists of."""
+    """Try the levels of isolation, strongest first; return the first that works, with its parts."""
     parts = dict(describe_parts())
     for level in Isolation:
         try:
-            one = Supervisor(level)
+            supervisor = Supervisor(level)
         except (VerifierError, SupervisorDied) as error:
             parts[level.value] = str(error)
             continue
-        one.close()
+        supervisor.close()
         parts[level.value] = "works"
-        parts["memory"] = one.memory
+        parts["memory"] = supervisor.memory
         return Machine(level=level, parts=parts)
-    raise VerifierError("no sandbox starts", remedy="programs can be judged on Linux only")
+    raise VerifierError("no sandbox starts", remedy="judge programs on a Linux machine")

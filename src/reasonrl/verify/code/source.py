@@ -1,7 +1,8 @@
-"""Find the program in a response: the last fenced Python block of what follows the last thought.
+"""Find the program in the graded part of a response: its last fenced Python block.
 
-Only text is looked at, in linear time; nothing is compiled. Called by `verdict`. A block marked as
-Python is preferred to one without a mark, which as often shows output; other languages are skipped.
+Scans the text in linear time and compiles nothing. A block marked as Python is preferred to a block
+without a mark, which often shows output; blocks in other languages are skipped. Called by
+`verdict`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _PYTHON = frozenset({"python", "py", "python3"})
 
 
 def last_program(text: str) -> str | None:
-    """Return the code of the last complete fenced block that is Python's, or None."""
+    """Return the code of the last complete fenced block of Python, or None."""
     marked = plain = None
     opened: tuple[str, str, str] | None = None  # indent, marks, language
     lines: list[str] = []
@@ -32,5 +33,5 @@ def last_program(text: str) -> str | None:
             opened = None
         else:
             lines.append(line.removeprefix(opened[0]))
-    found = marked if marked is not None else plain
-    return found if found is not None and found.strip() else None
+    program = marked if marked is not None else plain
+    return program if program is not None and program.strip() else None

@@ -1,8 +1,7 @@
 """Read the tests of a code task: one JSON object in one of the four shapes of public data sets.
 
-Returns what a supervisor is told; judges and runs nothing. Raises `DataError` for an object that is
-no test set at all, which is a fault of the task and never of a program. Called by `verdict` and by
-the readers of problem files.
+Judges and runs nothing. Raises `DataError` for an object that is no test set at all, which is a
+fault of the task and never of a program. Called by `verdict` and by the readers of problem files.
 """
 
 from __future__ import annotations
@@ -12,22 +11,22 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from reasonrl.errors import DataError
+from reasonrl.verify.sandbox.job import TestKind
 
 MAX_TIME_S = 120.0
 MAX_MEMORY_MB = 16_384
 _MIN_MEMORY_MB = 32
 
-TestKind = Literal["scripts", "calls", "check", "asserts"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSet:
-    """Hold the tests of one task, as a supervisor takes them; limits are None where not given."""
+    """The tests of one task, as `sandbox.job.Job` holds them. A limit that is not given is None."""
 
-    __test__ = False  # no test for pytest
+    # Pytest must not collect this class.
+    __test__ = False
 
     kind: TestKind
     tests: tuple[Any, ...]
@@ -38,9 +37,11 @@ class TestSet:
     memory_mb: int | None = None
 
 
-@lru_cache(maxsize=32)  # a group's rollouts come one after another; tests can be large
+# The rollouts of a group ask for the same tests one after another; few are kept, as tests can be
+# large.
+@lru_cache(maxsize=32)
 def read_tests(text: str) -> TestSet:
-    """Return the test set of an answer key. A key `limits` holds `time_s` and `memory_mb`."""
+    """Return the test set of an answer key. Its key `limits` may hold `time_s` and `memory_mb`."""
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -56,8 +57,8 @@ def read_tests(text: str) -> TestSet:
 def _scripts(given: Mapping[str, Any], **limits: Any) -> TestSet:
     inputs, outputs = _pairs(given)
     tests = [
-        {"input": _text(one, "inputs"), "output": _text(two, "outputs")}
-        for one, two in zip(inputs, outputs, strict=True)
+        {"input": _text(given_input, "inputs"), "output": _text(output, "outputs")}
+        for given_input, output in zip(inputs, outputs, strict=True)
     ]
     return TestSet(kind="scripts", tests=tuple(tests), **limits)
 
@@ -67,8 +68,8 @@ def _calls(given: Mapping[str, Any], **limits: Any) -> TestSet:
         return _scripts(given, **limits)
     inputs, outputs = _pairs(given)
     tests = [
-        {"arguments": _arguments(one), "expected": _json_value(two)}
-        for one, two in zip(inputs, outputs, strict=True)
+        {"arguments": _arguments(given_input), "expected": _json_value(output)}
+        for given_input, output in zip(inputs, outputs, strict=True)
     ]
     return TestSet(kind="calls", tests=tuple(tests), entry_point=_word(given, "fn_name"), **limits)
 
@@ -90,7 +91,7 @@ def _asserts(given: Mapping[str, Any], **limits: Any) -> TestSet:
     tests = _list(given, "assert_case")
     return TestSet(
         kind="asserts",
-        tests=tuple(_text(one, "assert_case") for one in tests),
+        tests=tuple(_text(test, "assert_case") for test in tests),
         entry_point=_text(given.get("entry_point") or "", "entry_point"),
         prefix=_text(given.get("import_prefix") or "", "import_prefix"),
         setup=_text(given.get("test_setup_code") or "", "test_setup_code"),
@@ -107,7 +108,7 @@ _SHAPES: Mapping[str, Callable[..., TestSet]] = {
 
 
 def _arguments(written: object) -> list[Any]:
-    """Read one input: JSON values, one a line. A list that is no text is the arguments already."""
+    """Return the arguments of one call: a list as it is, or a text with one JSON value a line."""
     if isinstance(written, list):
         return written
     text = _text(written, "inputs")
@@ -116,13 +117,14 @@ def _arguments(written: object) -> list[Any]:
     except (ValueError, RecursionError):
         pass
     try:
-        return [json.loads(text)]  # one value over several lines
+        # The text may be a single value that spans several lines.
+        return [json.loads(text)]
     except (ValueError, RecursionError):
         return [_json_value(line) for line in text.split("\n") if line.strip()]
 
 
 def _json_value(written: object) -> Any:
-    """Read a JSON value, or a Python literal, or else take the text itself."""
+    """Read a JSON value, else a Python literal; else return the text itself."""
     if not isinstance(written, str):
         return written
     for read in (json.loads, ast.literal_eval):
@@ -170,7 +172,8 @@ def _list(given: Mapping[str, Any], key: str) -> list[Any]:
 
 def _text(value: object, key: str) -> str:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "\n".join(value)  # a text as its lines
+        # Some data sets hold a text as a list of its lines.
+        return "\n".join(value)
     if not isinstance(value, str):
         raise _no_tests(f"{key} holds a {type(value).__name__}")
     return value
@@ -186,5 +189,5 @@ def _no_tests(what: str) -> DataError:
     return DataError(
         f"no tests: {what}",
         expected="inputs and outputs, with fn_name or without; test_code; or assert_case",
-        remedy="see docs/verifiers.md for the four shapes",
+        remedy="give the tests one of the four shapes in docs/verifiers.md",
     )

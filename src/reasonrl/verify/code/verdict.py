@@ -1,14 +1,15 @@
 """Judge programs: from a response and a test set to a `Verdict`.
 
-Reading is done here, running by the supervisors of a pool. What could not be judged, because the
-task has no tests or the sandbox failed, carries no reward. Called by `verify.verifier`.
+Reads programs and tests here; the supervisors of a pool run them. A program that could not be
+judged, because the task has no tests or the sandbox failed, gets no reward. Called by
+`verify.verifier`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from reasonrl.errors import DataError, VerifierError
 from reasonrl.types import Status, Verdict
@@ -17,6 +18,7 @@ from reasonrl.verify.code.pool import SupervisorPool
 from reasonrl.verify.code.source import last_program
 from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S, TestSet, read_tests
 from reasonrl.verify.finding import Finding
+from reasonrl.verify.sandbox.job import Job, JobReport
 
 MAX_CODE_CHARS = 1_000_000
 _SHOWN_CHARS = 4_000
@@ -25,11 +27,11 @@ _OUTPUT_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeOptions:
-    """Say how programs are run and rewarded.
+    """How programs are run and rewarded.
 
-    `time_s` and `memory_mb` bound each test where the task sets no limits of its own, `problem_s`
-    all tests of one program together. With `reward = "fraction"` the reward is the share of tests
-    that passed; all of them are run then. `isolation` is the weakest sandbox that is accepted.
+    `time_s` and `memory_mb` bound each test of a task that sets no limits of its own; `problem_s`
+    bounds all tests of one program together. With `reward = "fraction"` all tests are run and the
+    reward is the share that passed. `isolation` is the weakest sandbox that is accepted.
     """
 
     time_s: float = 10.0
@@ -46,19 +48,19 @@ class CodeOptions:
                 expected=f"0 < time_s <= {MAX_TIME_S:g}, 32 <= memory_mb <= {MAX_MEMORY_MB}",
             )
         if self.problem_s <= 0:
-            raise VerifierError(f"problem_s = {self.problem_s}", expected="a positive time")
+            raise VerifierError(f"problem_s = {self.problem_s}", expected="problem_s > 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """Hold what supervisors are asked: a program and the answer key with its tests."""
+    """A program to be run, and the answer key that holds its tests."""
 
     code: str
     answer: str
 
 
 def read_program(answer: str, part: str) -> Finding | Program:
-    """Find the program in the graded part of a response, or say why there is nothing to run."""
+    """Return the program in the graded part of a response, or a finding where there is none."""
     try:
         read_tests(answer)
     except DataError as error:
@@ -72,7 +74,7 @@ def read_program(answer: str, part: str) -> Finding | Program:
 
 
 class ProgramJudge:
-    """Own the supervisors and judge programs with them."""
+    """Judge programs with supervisors of its own."""
 
     def __init__(self, options: CodeOptions, *, workers: int) -> None:
         self._options = options
@@ -82,7 +84,7 @@ class ProgramJudge:
         self._pool.close()
 
     def describe(self) -> str:
-        """Start a sandbox and say how strong it is."""
+        """Start a sandbox and return the description of its strength."""
         return self._pool.describe()
 
     def judge(self, programs: Sequence[Program], deadline_s: float | None) -> list[Verdict]:
@@ -92,13 +94,13 @@ class ProgramJudge:
             self._job(program, tests, deadline_s)
             for program, tests in zip(programs, sets, strict=True)
         ]
-        answers = self._pool.run(jobs)
+        reports = self._pool.run(jobs)
         return [
-            self._verdict(program, tests, answer)
-            for program, tests, answer in zip(programs, sets, answers, strict=True)
+            self._verdict(program, tests, report)
+            for program, tests, report in zip(programs, sets, reports, strict=True)
         ]
 
-    def _job(self, program: Program, tests: TestSet, deadline_s: float | None) -> dict[str, Any]:
+    def _job(self, program: Program, tests: TestSet, deadline_s: float | None) -> Job:
         options = self._options
         total_s = options.problem_s if deadline_s is None else deadline_s
         return {
@@ -117,22 +119,22 @@ class ProgramJudge:
             },
         }
 
-    def _verdict(self, program: Program, tests: TestSet, answer: Mapping[str, Any]) -> Verdict:
-        results = [(Status(status), *rest) for status, *rest in answer.get("tests", ())]
+    def _verdict(self, program: Program, tests: TestSet, report: JobReport) -> Verdict:
+        results = report.get("tests", [])
         shown = program.code[:_SHOWN_CHARS]
-        if answer["fault"] or not results:
-            status = Status.NO_TESTS if answer.get("is_task") else Status.INFRA_ERROR
-            reason = answer["fault"] or "no test was run"
+        if report["fault"] or not results:
+            status = Status.NO_TESTS if report.get("is_task") else Status.INFRA_ERROR
+            reason = report["fault"] or "no test was run"
             return Verdict(reward=None, status=status, reason=reason, extracted=shown)
-        statuses = tuple(status for status, *_ in results)
-        bad = next((n for n, status in enumerate(statuses) if status is not Status.PASS), None)
+        statuses = tuple(Status(status) for status, *_ in results)
+        failed = next((n for n, status in enumerate(statuses) if status is not Status.PASS), None)
         total = max(len(statuses), 1 if tests.kind == "check" else len(tests.tests))
         share = statuses.count(Status.PASS) / total
-        is_right = bad is None and len(statuses) >= total
+        is_right = failed is None and len(statuses) >= total
         return Verdict(
             reward=share if self._options.reward == "fraction" else float(is_right),
-            status=Status.PASS if bad is None else statuses[bad],
-            reason="" if bad is None else f"test {bad + 1} of {total}: {results[bad][1]}",
+            status=Status.PASS if failed is None else statuses[failed],
+            reason="" if failed is None else f"test {failed + 1} of {total}: {results[failed][1]}",
             extracted=shown,
             tests=statuses,
             wall_s=sum(wall_s for _, _, wall_s, _ in results),

@@ -1,8 +1,8 @@
-"""Read golds, and decide without a worker whatever can be decided here.
+"""Read golds, and judge an answer in the caller's process where that is possible.
 
-Text, choices and plain numbers are judged in this module, other mathematics by `math.compare`.
-`judge_fast` returns None for "not decidable here": then `math.worker` must. Imports no sympy.
-Called by `verifier`. The policy behind each rule is in docs/verifiers.md.
+Judges text, choices and plain numbers itself, and other mathematics with `compare`. `judge_fast`
+returns None if it cannot decide; then `worker` must. Imports no sympy. The policy behind each rule
+is in docs/verifiers.md.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.compare import compare
 from reasonrl.verify.math.notation import clean
-from reasonrl.verify.math.number import Number, is_same, read_number
+from reasonrl.verify.math.number import PlainNumber, is_same, read_number
 from reasonrl.verify.math.parse import parse
-from reasonrl.verify.math.tree import Operation
+from reasonrl.verify.math.tree import UNEVALUATED_COMMANDS, Operation
 from reasonrl.verify.math.words import Words, is_no_solution, judge_words, read_words, unwrapped
 
+_COMMANDS = [command.removeprefix("\\") for command in UNEVALUATED_COMMANDS]
+_WITHOUT_BACKSLASH = [name for name in _COMMANDS if name not in ("int", "sum", "prod")]
 _UNEVALUATED = re.compile(
-    r"\\(?:i*int|oint|sum|prod|lim|det|gcd|lcm|bmod|pmod|mod)(?![a-zA-Z])|\\frac\s?\{\s?d[^{}]*\}\{\s?d"
-    r"|\\begin\{vmatrix\}|(?<![a-zA-Z])(?:gcd|lcm|det|lim|mod)(?![a-zA-Z])"
+    rf"\\(?:i*int|oint|bmod|pmod|{'|'.join(_COMMANDS)})(?![a-zA-Z])"
+    r"|\\frac\s?\{\s?d[^{}]*\}\{\s?d|\\begin\{vmatrix\}"
+    rf"|(?<![a-zA-Z])(?:{'|'.join(_WITHOUT_BACKSLASH)})(?![a-zA-Z])"
 )
 _MANY = re.compile(
     r",|\\[pm][pm](?![a-zA-Z])|\\(?:cup|in|le|ge|leq|geq|infty)(?![a-zA-Z])|[<>;]|\\\{"
@@ -35,33 +38,38 @@ _NOT_PROSE = re.compile(
     r"|sqrt|arc(?:sin|cos|tan)h?|sinh|cosh|tanh|floor|ceil"
 )
 _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
-_MAX_UNREAD_CHARS = 500  # sympy's time grows fast with what was not read here
+# The time of sympy grows fast with the length of an answer.
+_MAX_UNREAD_CHARS = 500
 _LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
 _APPROXIMATELY = re.compile(r"^\\approx\s?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gold:
-    """Hold one accepted answer: its clean text, and its value if it is a plain number."""
+    """One accepted answer: its clean text, and its value if it is a plain number.
+
+    `words` is set for a text answer or a choice; `fault` says why a gold cannot be evaluated.
+    """
 
     text: str
-    number: Number | None
-    words: Words | None = None  # if the gold is a text answer or a choice
-    fault: str = ""  # why it cannot be evaluated
+    number: PlainNumber | None
+    words: Words | None = None
+    fault: str = ""
 
 
 @lru_cache(maxsize=8_192)
 def read_golds(answer: str) -> tuple[Gold, ...]:
-    """Read an answer key: one gold, or a JSON list of them in a string. Empty if there is none.
+    """Return the golds of an answer key; empty if it holds none.
 
-    `[1, 2]` is an interval, not a list of golds: JSON counts only if it holds strings or one item.
+    A key is one gold, or a JSON list of golds. `[1, 2]` is an interval and no list of golds: a JSON
+    list counts only if it holds strings or a single number.
     """
     golds = (clean(last_box(text) or text) for text in accepted_answers(answer))
     return tuple(_read_gold(text) for text in golds if text)
 
 
 def accepted_answers(answer: str) -> tuple[str, ...]:
-    """Return the answers that a key accepts, as they are written: one, or those of a JSON list."""
+    """Return the answers that a key accepts, as written: the items of a JSON list, or the key."""
     return _json_list(answer) or (answer,)
 
 
@@ -87,7 +95,7 @@ def _read_gold(text: str) -> Gold:
 
 @lru_cache(maxsize=8_192)
 def judge_fast(gold: Gold, answer: str) -> Finding | None:
-    """Decide without algebra, or return None. `answer` must be clean."""
+    """Judge a clean answer without algebra; None if that is not possible."""
     if gold.text == answer or _is_same_text(gold.text, answer):
         return Finding(status=Status.CORRECT, canonical_gold=gold.text, canonical_answer=answer)
     if gold.words is not None:
@@ -103,13 +111,16 @@ def judge_fast(gold: Gold, answer: str) -> Finding | None:
 
 
 def _is_same_text(gold: str, answer: str) -> bool:
-    """Compare words without what marks them as text; digits are read as numbers instead."""
+    """Compare two texts without `\\text` and the like; digits are read as numbers instead."""
     plain = unwrapped(gold)
     return plain == unwrapped(answer) and not any(map(str.isdigit, plain))
 
 
 def _unread(gold: Gold, answer: str) -> Finding | None:
-    """Refuse what algebra must not rescue: operations left to be done, hedges, prose."""
+    """Refuse answers that no algebra may turn into a right one, or return None.
+
+    Such an answer leaves an operation to be done, offers several values, holds prose or is large.
+    """
     if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold.text):
         return Finding(status=Status.UNEVALUATED, reason="an operation was left to be done")
     if gold.number is not None and _MANY.search(answer):
@@ -117,11 +128,11 @@ def _unread(gold: Gold, answer: str) -> Finding | None:
     if _PROSE.search(_NOT_PROSE.sub(" ", answer)):
         return Finding(status=Status.UNPARSABLE, reason="words beside the mathematics")
     if len(answer) > _MAX_UNREAD_CHARS or _LARGE_POWER.search(answer):
-        return Finding(status=Status.TOO_LARGE, reason="too much for algebra to multiply out")
+        return Finding(status=Status.TOO_LARGE, reason="too large for algebra")
     return None
 
 
-def _compared(gold: Number, answer: Number) -> Finding:
+def _compared(gold: PlainNumber, answer: PlainNumber) -> Finding:
     is_right = is_same(gold, answer)
     shown, given = (f"{number.value} {number.unit}".strip() for number in (gold, answer))
     return Finding(

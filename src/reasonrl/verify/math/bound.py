@@ -1,9 +1,9 @@
 r"""Bound the size of an expression from its text alone, before anything is evaluated.
 
 `9^{9^{9}}`, `100000!` and a thousand nested brackets must be refused by structure, not by a clock,
-so that the same answer gets the same reward on a busy and on an idle machine. The bound walks the
-tokens once, adding logarithms: it over-estimates (a quotient counts as a product), which is safe.
-Symbols count as 1, because a power of a symbol is never multiplied out. Called by `answer`.
+so that an answer gets the same reward on a busy and on an idle machine. The bound walks the tokens
+once and adds logarithms. It is too high rather than too low (a quotient counts as a product), which
+is safe. A symbol counts as 1, because a power of a symbol is never multiplied out.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import math
 import re
 
 MAX_ANSWER_CHARS = 4_000
-MAX_DIGITS_WRITTEN = 1_000  # one numeral; int() of more than 4,300 digits is an error in Python
+# The limit of one numeral; Python's int() raises for more than 4,300 digits.
+MAX_DIGITS_WRITTEN = 1_000
 MAX_DIGITS_VALUE = 20_000.0  # 2^{2024} and 2004! (5,748 digits) pass
-MAX_BRACKETS = 12  # parentheses cost the grammar of the parser exponential time
+# The parser of math-verify takes exponential time in nested parentheses.
+MAX_BRACKETS = 12
 MAX_DEPTH = 40
 
 _TOKENS = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\.\d+|\*\*|\S", re.DOTALL)
@@ -26,11 +28,11 @@ _MAX_EXPONENT_LOG = 7.0
 
 
 class _TooLargeError(Exception):
-    """Stop the walk: the bound is above the limit."""
+    """The bound exceeds the limit."""
 
 
 def size_fault(text: str) -> str:
-    """Say why the text is too large to evaluate; empty if it is not."""
+    """Return the reason why a text is too large to evaluate; empty if it is not."""
     if len(text) > MAX_ANSWER_CHARS:
         return f"{len(text)} characters, limit {MAX_ANSWER_CHARS}"
     longest = max(map(len, _NUMERAL.findall(text)), default=0)
@@ -46,8 +48,9 @@ def size_fault(text: str) -> str:
 
 
 def _nesting_fault(text: str) -> str:
-    """Limit all nesting, and more tightly brackets and `{{`, which cost the parser most."""
-    opened: list[bool] = []  # of each open group: is it of the costly sort?
+    """Limit all nesting, and more tightly brackets and `{{`, which cost the parser most time."""
+    # For each open group, whether it is a costly one.
+    opened: list[bool] = []
     deepest = costly = most_costly = 0
     previous = ""
     for character in text:
@@ -64,14 +67,14 @@ def _nesting_fault(text: str) -> str:
 
 
 class _Walk:
-    """Walk tokens by recursive descent; every method returns log10 of a bound, at least 0."""
+    """A recursive descent through the tokens; every method returns log10 of a bound, at least 0."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
 
     def total(self) -> float:
-        """Bound everything, closing brackets without an opening one included."""
+        """Return the bound of all tokens, also behind a closing bracket that none has opened."""
         bound = 0.0
         while self._at < len(self._tokens):
             bound = _add(bound, self._sum())

@@ -1,8 +1,9 @@
-"""The grading policy for mathematics: what is asked for, what may not be offered, who decides.
+"""Apply the grading policy for mathematics: which answers are refused, and which are equal.
 
 `compare` takes the clean texts of both sides and returns a finding, or None if it cannot decide;
-then the algebra in `worker` must. It runs in the caller's process: every step is bounded by size,
-never by a clock, so its verdict does not depend on load. docs/verifiers.md explains the rules.
+then the algebra in `worker` must. It runs in the caller's process: size bounds every step, never a
+clock, so its verdict does not depend on the load of the machine. docs/verifiers.md explains the
+rules.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from reasonrl.verify.math.value import NoValueError, TooLargeError, exact
 
 
 def compare(gold_text: str, answer_text: str) -> Finding | None:
-    """Decide by structure and value, or return None."""
+    """Judge an answer by structure and value; None if that does not decide."""
     gold, answer = parse(gold_text), parse(answer_text)
     if gold is None or answer is None or _is_left_undone(gold):
         return None
@@ -61,7 +62,7 @@ def _judge(gold: Answer, answer: Answer) -> tuple[Status, str]:
 
 
 def _too_large(gold: Answer) -> tuple[Status, str]:
-    """Say which side is too large to compute."""
+    """Return the status and reason for the side that is too large to compute."""
     try:
         if isinstance(gold, Expression):
             exact(gold)
@@ -86,7 +87,7 @@ def _is_left_undone(answer: Answer) -> bool:
 
 
 def _without_undone_sides(answer: Answer) -> Answer:
-    r"""Drop `\\gcd(12, 18)` from `\\gcd(12, 18) = 6`: what was to be done has been done."""
+    r"""Drop `\gcd(12, 18)` from `\gcd(12, 18) = 6`: the answer has done the operation."""
     if not isinstance(answer, Relation) or set(answer.signs) != {"="}:
         return answer
     sides = [side for side in answer.sides if not _is_left_undone(side)]
@@ -96,7 +97,7 @@ def _without_undone_sides(answer: Answer) -> Answer:
 
 
 def _is_value(gold: Answer) -> bool:
-    """Say whether one value is asked for, so that several are a hedge."""
+    """Say whether the gold is one value, so that several values in an answer are a hedge."""
     gold = gold.value if isinstance(gold, Quantity) else gold
     if isinstance(gold, Relation):
         return set(gold.signs) == {"="} and _is_value(gold.sides[-1])
@@ -105,7 +106,7 @@ def _is_value(gold: Answer) -> bool:
 
 
 def _hedge(answer: Answer) -> str:
-    """Say how an answer offers more than one value; empty if it does not."""
+    """Return how an answer offers more than one value; empty if it offers one."""
     answer = stated(answer)
     match answer:
         case Items(bracket="set" | "bare" | "[]", items=(_,)):

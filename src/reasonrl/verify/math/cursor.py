@@ -1,15 +1,15 @@
-"""A place in the tokens of an answer, and the moves that every rule of the grammar is made of.
+"""A position in the tokens of an answer, and the moves from which every grammar rule is built.
 
-Called by `expressions` and `parse`, whose readers extend it.
+The readers in `expressions` and `parse` extend it.
 """
 
 from __future__ import annotations
 
-from reasonrl.verify.math.lexer import Kind, Token, UnreadableError
+from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError
 
 
 class Cursor:
-    """Hold the place in the tokens; the last one is an END, which is never passed."""
+    """A position in a list of tokens. The last token is an END, which no move passes."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
@@ -17,34 +17,34 @@ class Cursor:
 
     @property
     def token(self) -> Token:
-        """Return the token at this place, without a move."""
+        """Return the token at this position, without a move."""
         return self._tokens[self.at]
 
     @property
     def after(self) -> Token:
-        """Return the token behind this one."""
+        """Return the token behind the current one."""
         return self._tokens[min(self.at + 1, len(self._tokens) - 1)]
 
     @property
     def before(self) -> str:
-        """Return the text of the token that was taken last."""
+        """Return the text of the token before the current one; empty at the start."""
         return self._tokens[self.at - 1].text if self.at else ""
 
     def take(self) -> Token:
         """Return the token and move past it."""
         token = self.token
-        self.at += token.kind is not Kind.END
+        self.at += token.kind is not TokenKind.END
         return token
 
     def sees(self, *texts: str) -> bool:
         """Say whether one of these signs or commands is next."""
-        return self.token.text in texts and self.token.kind in (Kind.SIGN, Kind.COMMAND)
+        return self.token.text in texts and self.token.kind in (TokenKind.SIGN, TokenKind.COMMAND)
 
     def skip(self, text: str) -> bool:
-        """Move past a sign or command if it is next, and say whether it was."""
-        found = self.sees(text)
-        self.at += found
-        return found
+        """Move past a sign or command if it is next; return whether it was."""
+        is_next = self.sees(text)
+        self.at += is_next
+        return is_next
 
     def expect(self, text: str) -> None:
         """Move past a sign or command. Raises UnreadableError if it is not next."""
@@ -52,7 +52,7 @@ class Cursor:
             raise UnreadableError
 
     def replace(self, token: Token) -> None:
-        """Put another token in this one's place."""
+        """Replace the current token."""
         self._tokens[self.at] = token
 
     def raw_argument(self, opener: str = "{", closer: str = "}") -> str:
@@ -62,7 +62,7 @@ class Cursor:
         parts, depth = [], 1
         while depth:
             token = self.take()
-            if token.kind is Kind.END:
+            if token.kind is TokenKind.END:
                 raise UnreadableError
             depth += (token.text == opener) - (token.text == closer)
             parts.append(token.text)

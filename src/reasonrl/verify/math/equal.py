@@ -1,7 +1,7 @@
-"""Say whether two expressions have the same value: exactly, or to 50 digits at several points.
+"""Compare the values of two expressions: exactly, or to 50 digits at several points.
 
 Raises NoValueError where neither way finds a value; then another route must decide. Called by
-`compare` and `sets`.
+`same` and `sets`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from reasonrl.verify.math import number
-from reasonrl.verify.math.number import is_close
+from reasonrl.verify.math.number import PlainNumber, is_close
 from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
 from reasonrl.verify.math.value import NoValueError, TooLargeError, Value, exact, numeric
 
 _DIGITS = 50
-_AGREE = Fraction(1, 10**40)  # relative; equal closed forms agree to all digits
-_LONGEST_DECIMAL = 35  # digits of a decimal that can be told from an irrational number
+# Relative to the size of the value; equal closed forms differ by rounding only.
+_AGREE = Fraction(1, 10**40)
+# A decimal of more digits could agree with an irrational number.
+_LONGEST_DECIMAL = 35
 _POINTS, _ENOUGH = 6, 3
-"""Points tried, the first half positive; and how many must lie in the domain of both."""
+"""Number of points, the first half positive; and how many must lie in both domains."""
 
 
 def is_same_value(gold: Expression, answer: Expression) -> bool:
@@ -38,8 +39,8 @@ def is_same_value(gold: Expression, answer: Expression) -> bool:
 
 
 def _is_written(gold: Number, value: Fraction) -> bool:
-    """Compare with a numeral as it was written: a decimal accepts what rounds to it."""
-    return is_close(number.Number(value=gold.value, decimals=gold.decimals), value)
+    """Compare with a numeral as it was written: a decimal accepts values that round to it."""
+    return is_close(PlainNumber(value=gold.value, decimals=gold.decimals), value)
 
 
 def _agree_at_points(gold: Expression, answer: Expression) -> bool:
@@ -76,7 +77,8 @@ def _coordinate(name: str, trial: int) -> Fraction:
 def _agree(gold: Expression, answer: Expression, point: Mapping[str, Fraction]) -> bool:
     x, y = numeric(gold, point, _DIGITS), numeric(answer, point, _DIGITS)
     if point and not (_is_real(x) and _is_real(y)):
-        raise NoValueError  # outside the domain of one of them
+        # The point is outside the domain of an expression.
+        raise NoValueError
     difference, size = abs(x - y), max(abs(x), abs(y))
     if difference <= _as_value(_AGREE, x) * size:
         return True
@@ -86,7 +88,7 @@ def _agree(gold: Expression, answer: Expression, point: Mapping[str, Fraction]) 
 
 
 def _vanishes(difference: Expression, point: Mapping[str, Fraction]) -> bool:
-    """Tell zero from a small number: rounding errors shrink when the digits double."""
+    """Distinguish zero from a small number: rounding errors shrink when the digits double."""
     rough, fine = (abs(numeric(difference, point, digits)) for digits in (_DIGITS, 2 * _DIGITS))
     return bool(fine == 0 or fine < rough * 10 ** (-_DIGITS // 2))
 

@@ -1,6 +1,6 @@
 r"""Read expressions by recursive descent: sums, products, powers, functions; nothing is evaluated.
 
-Extended by `parse`, which reads the answers that are built from expressions.
+`parse` extends this reader to the answers that are built from expressions.
 
     sum    := term ((+ | - | pm) term)*
     term   := factor ((* | / | nothing) factor)*
@@ -13,13 +13,19 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from reasonrl.verify.math.cursor import Cursor
-from reasonrl.verify.math.lexer import Kind, Token, UnreadableError
-from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
+from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError
+from reasonrl.verify.math.tree import (
+    UNEVALUATED_COMMANDS,
+    Expression,
+    Number,
+    Operation,
+    Symbol,
+)
 
 RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "in", "~", "=="})
 SETS = frozenset({"cup", "cap", "setminus"})
 ENDS = RELATIONS | SETS | {",", ";", "or", "and", ")", "]", "\\}"}
-"""What ends an operand that runs as far as it can: a unit, an operation left to be done."""
+"""The tokens that end a unit or an operation left to be done, which else run to the end."""
 
 _FUNCTIONS = frozenset(
     {
@@ -31,10 +37,6 @@ _FUNCTIONS = frozenset(
     | {"\\ln", "\\exp", "\\log"}
 )
 _SEVERAL = {"\\min": "min", "\\max": "max"}
-_UNEVALUATED = {
-    "\\int": "integral", "\\sum": "sum", "\\prod": "product", "\\lim": "limit", "\\gcd": "gcd",
-    "\\det": "determinant", "\\lcm": "lcm", "\\mod": "mod",
-}  # fmt: skip
 CONSTANTS = {
     "\\pi": Operation("pi"), "\\infty": Operation("infinity"), "\\infinity": Operation("infinity"),
     "\\inf": Operation("infinity"), "\\oo": Operation("infinity"), "\\e": Operation("e"),
@@ -46,18 +48,22 @@ chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell N Z Q C triang
 """
 _GREEK = frozenset(_GREEK_WORDS.split())
 _MARKS = {"\\overline", "\\bar", "\\vec", "\\hat", "\\overrightarrow", "\\widehat", "\\angle"}
-_MAX_DEPTH = 60  # of the recursion, six calls each; `bound` allows 40 nested brackets
+# The depth of nested factors, six calls each; `bound` allows 40 nested brackets.
+_MAX_DEPTH = 60
 
 
 class ExpressionReader(Cursor):
-    """Read expressions. Every method reads one rule and moves past it."""
+    """A reader of expressions. Every method reads one rule and moves past it."""
 
     def __init__(self, tokens: list[Token]) -> None:
         super().__init__(tokens)
         self._depth = 0  # factors within factors
-        self._bars = 0  # open absolute values, in which a bar closes
-        self._has_bars_apart = False  # inside a set's braces a bar separates
-        self._in_function = 0  # open operands of functions, in which a degree sign is a factor
+        # The number of open absolute values: a bar closes them.
+        self._bars = 0
+        # Inside the braces of a set a bar starts the condition.
+        self._has_bars_apart = False
+        # The number of open operands of functions: a degree sign is a factor in them.
+        self._in_function = 0
 
     def sum(self) -> Expression:
         is_signed = self.sees("\\pm", "\\mp")
@@ -87,10 +93,12 @@ class ExpressionReader(Cursor):
                 return _joined("mul", factors)
 
     def _beside(self, factors: list[Expression]) -> Expression:
-        """Read a factor beside others, in whose place a mixed number `3 1/2` may come."""
-        is_number = self.token.kind is Kind.NUMBER and self.before != "!"  # 3! 2! is a product
+        """Read a factor without a sign before it; `3 1/2` becomes one mixed number."""
+        # Behind `!` a number is a factor: 3! 2! is a product.
+        is_number = self.token.kind is TokenKind.NUMBER and self.before != "!"
         factor = self._factor()
-        if is_number:  # `2 3` and `x 2` mean nothing
+        if is_number:
+            # Only a fraction may follow: `2 3` and `x 2` have no meaning.
             if not self.skip("/"):
                 raise UnreadableError
             factor = Operation("div", (factor, self._factor()))
@@ -108,29 +116,29 @@ class ExpressionReader(Cursor):
 
     def _starts_factor(self) -> bool:
         token = self.token
-        if token.kind in (Kind.NUMBER, Kind.LETTER, Kind.WORD):
+        if token.kind in (TokenKind.NUMBER, TokenKind.LETTER, TokenKind.WORD):
             return True
-        if token.kind is Kind.SIGN:
+        if token.kind is TokenKind.SIGN:
             is_bar = token.text == "|" and not self._bars and not self._has_bars_apart
             return is_bar or token.text in ("(", "[", "{")
-        return token.kind is Kind.COMMAND and self._is_atom_command(token.text)
+        return token.kind is TokenKind.COMMAND and self._is_atom_command(token.text)
 
     def _is_atom_command(self, name: str) -> bool:
         return (
-            name in _FUNCTIONS or name in CONSTANTS or name in _UNEVALUATED or name in _MARKS
-            or name in _SEVERAL or name[1:] in _GREEK or name in _ATOMS
+            name in _FUNCTIONS or name in CONSTANTS or name in UNEVALUATED_COMMANDS
+            or name in _MARKS or name in _SEVERAL or name[1:] in _GREEK or name in _ATOMS
         )  # fmt: skip
 
     def _factor(self) -> Expression:
         self._descend(1)
         if self.skip("-"):
-            found: Expression = Operation("neg", (self._factor(),))
+            factor: Expression = Operation("neg", (self._factor(),))
         elif self.skip("+"):
-            found = self._factor()
+            factor = self._factor()
         else:
-            found = self._postfix(self._atom())
+            factor = self._postfix(self._atom())
         self._descend(-1)
-        return found
+        return factor
 
     def _descend(self, by: int) -> None:
         self._depth += by
@@ -155,40 +163,41 @@ class ExpressionReader(Cursor):
         return Operation("pow", (base, exponent))
 
     def _script(self) -> Expression:
-        """Read what `^` or a function's base binds: a group, or a signed atom."""
+        """Read an exponent: a group, or an atom with signs, a power or a factorial."""
         self._descend(1)
         if self.skip("-"):
-            found: Expression = Operation("neg", (self._script(),))
+            script: Expression = Operation("neg", (self._script(),))
         elif self.skip("+"):
-            found = self._script()
+            script = self._script()
         else:
-            found = self._atom()
-            if self.skip("^"):  # 2^3^4, from the right
-                found = self._power(found)
+            script = self._atom()
+            if self.skip("^"):  # 2^3^4 is read from the right
+                script = self._power(script)
             elif self.skip("!"):
-                found = Operation("factorial", (found,))
+                script = Operation("factorial", (script,))
         self._descend(-1)
-        return found
+        return script
 
     # atoms
 
     def _atom(self) -> Expression:
         token = self.take()
         match token.kind:
-            case Kind.NUMBER:
-                assert token.value is not None  # noqa: S101  (numbers carry one)
+            case TokenKind.NUMBER:
+                assert token.value is not None  # noqa: S101  (every number has a value)
                 if self.sees("_"):
-                    raise UnreadableError  # digits in a base, read before
+                    # `parse` reads digits with a base before.
+                    raise UnreadableError
                 return token.value
-            case Kind.LETTER:
+            case TokenKind.LETTER:
                 return self._letter(token.text)
-            case Kind.WORD:
+            case TokenKind.WORD:
                 return self._command("\\" + token.text)
-            case Kind.COMMAND:
+            case TokenKind.COMMAND:
                 return self._command(token.text)
-            case Kind.SIGN if token.text in ("(", "[", "{"):
+            case TokenKind.SIGN if token.text in ("(", "[", "{"):
                 return self._group(token.text)
-            case Kind.SIGN if token.text == "|":
+            case TokenKind.SIGN if token.text == "|":
                 return self._absolute("|")
         raise UnreadableError
 
@@ -209,15 +218,16 @@ class ExpressionReader(Cursor):
         return Operation("abs", (inner,))
 
     def _argument(self) -> Expression:
-        r"""Read what a command binds: a group or one token; of `\frac12` one digit."""
+        r"""Read the argument of a command: a group or one atom."""
         if self.skip("{"):
             return self._group("{")
         return self._atom()
 
     def _digit(self) -> Expression:
+        r"""Read the argument of a command that takes a single digit of a number: `\frac12`."""
         token = self.token
-        if token.kind is Kind.NUMBER and len(token.text) > 1 and token.text.isdigit():
-            rest = Token(Kind.NUMBER, token.text[1:], Number(Fraction(token.text[1:])))
+        if token.kind is TokenKind.NUMBER and len(token.text) > 1 and token.text.isdigit():
+            rest = Token(TokenKind.NUMBER, token.text[1:], Number(Fraction(token.text[1:])))
             self.replace(rest)
             return Number(Fraction(token.text[0]))
         return self._argument()
@@ -233,7 +243,7 @@ class ExpressionReader(Cursor):
         return Symbol(name)
 
     def _selection(self, letter: str, name: str) -> Expression:
-        """Read C(n, k) and P(n, k); C(x) is a name beside a parenthesis, P(X = 3) one name."""
+        """Read C(n, k) and P(n, k). C(x) is a product with the name C, P(X = 3) a single name."""
         start = self.at
         self.take()
         first = self.sum()
@@ -247,22 +257,22 @@ class ExpressionReader(Cursor):
 
     def _index(self) -> str:
         """Read an index and primes as part of a name."""
-        found = ""
+        index = ""
         if self.skip("_"):
-            found = "_" + self.raw_argument()
+            index = "_" + self.raw_argument()
         while self.skip("'") or (self.sees("^") and self.after.text == "\\prime"):
             if self.skip("^"):
                 self.take()
-            found += "'"
-        return found
+            index += "'"
+        return index
 
     def _command(self, name: str) -> Expression:
         if name in CONSTANTS:
             return CONSTANTS[name]
         if name in _FUNCTIONS:
             return self._function(name[1:])
-        if name in _UNEVALUATED:
-            return self.unevaluated(_UNEVALUATED[name])
+        if name in UNEVALUATED_COMMANDS:
+            return self.unevaluated(UNEVALUATED_COMMANDS[name])
         if name in _SEVERAL:
             return self._several(_SEVERAL[name])
         if name in _MARKS:
@@ -291,14 +301,14 @@ class ExpressionReader(Cursor):
         return call if power is None else Operation("pow", (call, power))
 
     def _operand(self) -> Expression:
-        """Read a function's operand: a bracket, or the factors up to the next function."""
+        """Read the operand of a function: a bracket, or the factors before the next function."""
         if self.sees("(", "[") or self.sees("{"):
             return self._degrees(self._group(self.take().text))
         if self.skip("-"):
             return Operation("neg", (self._operand(),))
         product = self._factor()
         while self._starts_factor() and self.token.text.removeprefix("\\") not in _FUNCTION_NAMES:
-            if self.token.kind is Kind.NUMBER:
+            if self.token.kind is TokenKind.NUMBER:
                 break
             product = Operation("mul", (product, self._factor()))
         while self.skip("/"):
@@ -319,9 +329,9 @@ class ExpressionReader(Cursor):
         return Operation(name, tuple(operands))
 
     def unevaluated(self, name: str) -> Expression:
-        """Pass over an operation left to be done, whatever follows it: its value is not taken."""
+        """Pass over an operation left to be done and its operands; nobody takes its value."""
         depth = 0
-        while self.token.kind is not Kind.END:
+        while self.token.kind is not TokenKind.END:
             if depth == 0 and self.token.text in ENDS:
                 break
             mark = self.take().text
@@ -350,7 +360,7 @@ class ExpressionReader(Cursor):
         return Operation(name, (inner,))
 
     def _called(self, name: str) -> Expression:
-        """Read `abs(x)` and its like."""
+        """Read a call such as `abs(x)`."""
         self.expect("(")
         return self._enclosed(name, ")")
 
@@ -369,14 +379,14 @@ _ATOMS: dict[str, Callable[[ExpressionReader], Expression]] = {
 
 
 def _joined(name: str, operands: list[Expression]) -> Expression:
-    """Return one operation of many operands: long sums stay flat, so recursion stays shallow."""
+    """Return one operation with all operands: a long sum stays flat, so recursion stays shallow."""
     if not operands:
         return Number(Fraction(0))
     return Operation(name, tuple(operands)) if len(operands) > 1 else operands[0]
 
 
 def _is_proper(expression: Expression) -> bool:
-    """Say whether this is a fraction of numerals below one."""
+    """Say whether an expression is a fraction of exact numerals between 0 and 1."""
     if not isinstance(expression, Operation) or expression.name != "div":
         return False
     top, bottom = expression.operands

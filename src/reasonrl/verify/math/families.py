@@ -1,6 +1,6 @@
 r"""Answers with a parameter or a domain: `x = k\pi, k \in \mathbb{Z}`.
 
-The parameter's name means nothing, so both sides get the same one. Called by `compare`.
+The name of a parameter has no meaning, so both sides get the same name. Called by `compare`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ _NUMBERS = (Symbol("\\Z"), Symbol("\\N"), Operation("reals"))
 
 
 def without_parameters(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
-    """Drop what declares a parameter, and call the answer's as the gold does."""
-    gold, wanted = _undeclared(gold)
-    answer, given = _undeclared(answer)
-    if wanted and given and wanted != given:
-        answer = _renamed(answer, given, wanted)
+    """Drop the declarations of a parameter; rename the answer's parameter to the gold's."""
+    gold, gold_name = _undeclared(gold)
+    answer, answer_name = _undeclared(answer)
+    if gold_name and answer_name and gold_name != answer_name:
+        answer = _renamed(answer, answer_name, gold_name)
     return gold, answer
 
 
 def _undeclared(answer: Answer) -> tuple[Answer, str]:
-    r"""Return the answer without `k \in \mathbb{Z}`, and the name of the one parameter."""
+    r"""Return an answer without `k \in \mathbb{Z}`, and the parameter's name.
+
+    The name is empty, and the answer whole, unless exactly one parameter is declared.
+    """
     if not isinstance(answer, Items) or answer.bracket != "bare":
         return answer, ""
     kept = tuple(item for item in answer.items if _declared(item) is None)
@@ -54,9 +57,9 @@ def _renamed(answer: Answer, old: str, new: str) -> Answer:
         case Relation(sides=sides, signs=signs):
             return Relation(tuple(_renamed(side, old, new) for side in sides), signs)
         case Symbol() | Operation():
-            return rewritten(answer, partial(_one_renamed, old=old, new=new))
+            return rewritten(answer, partial(_renamed_symbol, old=old, new=new))
     return answer
 
 
-def _one_renamed(expression: Expression, *, old: str, new: str) -> Expression:
+def _renamed_symbol(expression: Expression, *, old: str, new: str) -> Expression:
     return Symbol(new) if expression == Symbol(old) else expression

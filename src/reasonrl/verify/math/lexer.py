@@ -1,7 +1,7 @@
 r"""Cut clean text into tokens: numbers with their exact values, letters, commands, words, signs.
 
-Called by `parse` with what `notation.clean` returns. Knows spelling only: which letters form a
-word, where a thousands separator is one. Linear in the text.
+Expects clean text (`notation.clean`). Knows spelling only: which letters form a word, which comma
+separates thousands. Linear in the text. Called by `parse`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from fractions import Fraction
 from reasonrl.verify.math.tree import Number
 
 
-class Kind(StrEnum):
-    """Say what a token is."""
+class TokenKind(StrEnum):
+    """The kind of a token."""
 
     NUMBER = "number"
     LETTER = "letter"
@@ -28,15 +28,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Hold one token; `value` for numbers only."""
+    """One token; only a number has a `value`."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     value: Number | None = None
 
 
 class UnreadableError(Exception):
-    """Stop reading: this is not mathematics as `parse` knows it."""
+    """The text is no mathematics that `parse` knows."""
 
 
 _PATTERN = re.compile(
@@ -82,22 +82,25 @@ middle big Big bigg Bigg Bigl Bigr nolimits textstyle mathstrut
 """
 _SPACING = frozenset("\\" + word for word in _SPACING_WORDS.split())
 _OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
-_LONGEST_PRODUCT = 3  # letters in a row that are read as a product; more are a word
+# A longer run of letters is a word.
+_LONGEST_PRODUCT = 3
 _UNIT_RUN_WORDS = "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in"
 _UNIT_RUNS = frozenset(_UNIT_RUN_WORDS.split())
-_MOST_CONTINUED = 60  # digits before the dots; finding a block is quadratic
+# More digits before the dots are not read: finding a block takes quadratic time.
+_MOST_CONTINUED = 60
 _SYMBOLS_ONLY = re.compile(r"[\d.,+\-*/^() ]+")
 _REPEATED = re.compile(r"(\d*?)(?:(\d)\2\2+|(\d{2,}?)\3+)")
 
 
 def tokens(text: str) -> list[Token]:
     """Return the tokens of clean text and an END. Raises UnreadableError."""
-    found: list[Token] = []
+    result: list[Token] = []
     depth = at = 0
     while at < len(text):
         match = _PATTERN.match(text, at)
-        assert match is not None  # noqa: S101  (the last alternative takes any character)
-        if match["thousands"] and depth:  # `(1,200)` is a pair
+        assert match is not None  # noqa: S101  (the last alternative matches any character)
+        if match["thousands"] and depth:
+            # In brackets, `(1,200)` is a pair.
             match = _PATTERN.match(text, at, at + text[at:].index(","))
             assert match is not None  # noqa: S101
         at = match.end()
@@ -105,8 +108,8 @@ def tokens(text: str) -> list[Token]:
             continue
         for token in _read(match):
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
-            found.append(token)
-    return [*found, Token(Kind.END, "")]
+            result.append(token)
+    return [*result, Token(TokenKind.END, "")]
 
 
 def _read(match: re.Match[str]) -> list[Token]:
@@ -120,46 +123,46 @@ def _read(match: re.Match[str]) -> list[Token]:
         return _command(match["command"])
     if match["run"]:
         return _run(match["run"])
-    return [Token(Kind.SIGN, _SIGN_NAMES.get(match["sign"], match["sign"]))]
+    return [Token(TokenKind.SIGN, _SIGN_NAMES.get(match["sign"], match["sign"]))]
 
 
 def _command(name: str) -> list[Token]:
     if name in _SIGN_NAMES:
-        return [Token(Kind.SIGN, _SIGN_NAMES[name])]
+        return [Token(TokenKind.SIGN, _SIGN_NAMES[name])]
     if not name[1].isalpha():
-        return [Token(Kind.SIGN, name)]
-    return [] if name in _SPACING else [Token(Kind.COMMAND, _COMMANDS.get(name, name))]
+        return [Token(TokenKind.SIGN, name)]
+    return [] if name in _SPACING else [Token(TokenKind.COMMAND, _COMMANDS.get(name, name))]
 
 
 def _run(run: str) -> list[Token]:
     if run in _JOINS:
-        return [Token(Kind.SIGN, run)]
+        return [Token(TokenKind.SIGN, run)]
     if run in _NAMES and run not in _UNIT_RUNS:
-        return [Token(Kind.WORD, run)]
+        return [Token(TokenKind.WORD, run)]
     if run in _UNIT_RUNS or len(run) > _LONGEST_PRODUCT:
-        return [Token(Kind.TEXT, run)]
-    return [Token(Kind.LETTER, letter) for letter in run]
+        return [Token(TokenKind.TEXT, run)]
+    return [Token(TokenKind.LETTER, letter) for letter in run]
 
 
 def _text(content: str, whole: str) -> list[Token]:
     plain = content.strip()
     if whole.startswith(("\\mathbb", "\\mathcal")):
-        return [Token(Kind.COMMAND, "\\" + plain)]
+        return [Token(TokenKind.COMMAND, "\\" + plain)]
     if (join := plain.strip(", ")) in _JOINS:
-        return [Token(Kind.SIGN, join)]
+        return [Token(TokenKind.SIGN, join)]
     if not plain:
         return []
     if whole.startswith("\\operatorname"):
-        return [Token(Kind.WORD, plain)]
+        return [Token(TokenKind.WORD, plain)]
     if _SYMBOLS_ONLY.fullmatch(plain) or (len(plain) == 1 and _is_letter(plain, whole)):
         return tokens(plain)[:-1]
     if plain in _NAMES and plain not in _UNIT_RUNS:
-        return [Token(Kind.WORD, plain)]
-    return [Token(Kind.TEXT, plain)]
+        return [Token(TokenKind.WORD, plain)]
+    return [Token(TokenKind.TEXT, plain)]
 
 
 def _is_letter(plain: str, whole: str) -> bool:
-    """Tell the letter of `\\mathbf{x}` and `\\mathrm{e}` from the unit of `\\mathrm{m}`."""
+    """Distinguish the letters of `\\mathbf{x}` and `\\mathrm{e}` from the unit of `\\mathrm{m}`."""
     if whole.startswith(("\\mathrm", "\\rm", "\\operatorname")):
         return plain in "eid"
     return whole.startswith(("\\mathbf", "\\mathit", "\\mathsf", "\\bold", "\\bm"))
@@ -171,14 +174,14 @@ def _number(match: re.Match[str]) -> Token:
     value, places = Fraction(written.rstrip(".")), len(digits)
     if match["repeat"] and "." in written:
         tail = Fraction(int(match["repeat"]), 10 ** len(match["repeat"]) - 1)
-        return Token(Kind.NUMBER, written, Number(value + tail / 10**places))
+        return Token(TokenKind.NUMBER, written, Number(value + tail / 10**places))
     if match["repeat"]:
         raise UnreadableError
     if match["dots"]:
-        return Token(Kind.NUMBER, written, _continued(value, digits))
+        return Token(TokenKind.NUMBER, written, _continued(value, digits))
     shift = int(match["exponent"] or 0)
     decimals = places - shift if places else None
-    return Token(Kind.NUMBER, written, Number(value * Fraction(10) ** shift, decimals))
+    return Token(TokenKind.NUMBER, written, Number(value * Fraction(10) ** shift, decimals))
 
 
 def _repeating(written: str) -> Token:
@@ -186,14 +189,14 @@ def _repeating(written: str) -> Token:
     start, _, block = written.rstrip(")").partition("(")
     places = len(start.partition(".")[2])
     tail = Fraction(int(block), 10**places * (10 ** len(block) - 1))
-    return Token(Kind.NUMBER, written, Number(Fraction(start.rstrip(".")) + tail))
+    return Token(TokenKind.NUMBER, written, Number(Fraction(start.rstrip(".")) + tail))
 
 
 def _continued(value: Fraction, digits: str) -> Number:
-    """Read `0.1666...`: the last block must stand there often enough to be known."""
-    found = _REPEATED.fullmatch(digits) if len(digits) <= _MOST_CONTINUED else None
-    if found is None:
+    """Read `0.1666...`: one digit must stand three times, a longer block twice."""
+    match = _REPEATED.fullmatch(digits) if len(digits) <= _MOST_CONTINUED else None
+    if match is None:
         raise UnreadableError
-    block = found[2] or found[3]
+    block = match[2] or match[3]
     tail = Fraction(int(block), 10 ** len(block) - 1)
     return Number(value + tail / 10 ** len(digits))

@@ -1,6 +1,6 @@
-r"""Normalize notation: one spelling for what means the same, and the sides of a chain.
+r"""Normalize notation: `clean` gives spellings of equal meaning one form.
 
-Pure string work, linear in the text. Called by `answer` and by the worker.
+Works on text only, in linear time, and reads no mathematics.
 """
 
 # ruff: noqa: RUF001 - the tables list look-alike characters on purpose
@@ -65,14 +65,10 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\s+", " "),
     )
 )
-_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|ne|neq|lt|gt|equiv)(?![a-zA-Z])")
-_VARIABLE = re.compile(r"[A-Za-z\\(){}' |,]{1,40}")
-_INDEX = re.compile(r"_(?:\{[\w, +-]*\}|\w+)|(?<=[A-Za-z}])\([\w, +-]*\)")  # of a_{10}, f(2)
-_NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
 
 
 def clean(text: str) -> str:
-    """Drop notation without meaning: unicode forms, spacing, delimiters."""
+    """Return the text without notation that has no meaning: unicode forms, spacing, delimiters."""
     text = text.strip()
     if text.isascii() and text.isalnum():
         return text
@@ -85,42 +81,3 @@ def clean(text: str) -> str:
         text = pattern.sub(replacement, text)
     text = text.strip()
     return text if text.endswith("..") else text.removesuffix(".").rstrip()
-
-
-def chain_sides(text: str) -> tuple[str, ...]:
-    r"""Split `x = 2 + 3 = 5` into the sides that must all equal the gold: `2 + 3` and `5`.
-
-    Names such as `x`, `a_{10}` and `f(2)` are dropped, a repeated one (`x = 1, x = 2`) too;
-    inequalities are left whole. `\approx` and what follows it are dropped: the exact side decides.
-    """
-    if _RELATION.search(text):
-        return (text,)
-    exact, _, rounded = text.partition("\\approx")
-    text = (rounded if _is_variable(exact) else exact).strip()
-    if "=" not in text:
-        return (text,)
-    pieces = [_split(piece, "=") for piece in _split(text, ",")]
-    if len(pieces) > 1 and all(len(p) == 2 and p[0] == pieces[0][0] for p in pieces):
-        return (", ".join(piece[1] for piece in pieces),)
-    sides = _split(text, "=")
-    return tuple(side for side in sides if not _is_variable(side)) or (sides[-1],)
-
-
-def _is_variable(side: str) -> bool:
-    side = _INDEX.sub("", side.strip())
-    return bool(_VARIABLE.fullmatch(side)) and not _NOT_VARIABLE.search(side)
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Split at a separator outside all brackets."""
-    parts, depth, start = [], 0, 0
-    for index, character in enumerate(text):
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
-        elif character == separator and depth == 0:
-            parts.append(text[start:index].strip())
-            start = index + 1
-    parts.append(text[start:].strip())
-    return parts

@@ -1,8 +1,8 @@
 r"""Read plain numbers and compare them exactly, without a computer algebra system.
 
 Understands signs, thousands separators, decimals, repeating decimals, simple and mixed fractions,
-scientific notation, and a trailing unit, percent or degree sign. Anything else is None, which
-means "not a plain number", never "wrong". Called by `answer` and by the worker.
+scientific notation, and a trailing unit, percent or degree sign. Any other text is None, which
+means "not a plain number", never "wrong".
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 RELATIVE_TOLERANCE = Fraction(1, 10_000)
-"""Of a decimal gold, to the larger of the two; the answer must also round to the gold as written,
-so 99999 is not 99999.5."""
+"""Largest difference from a decimal gold, relative to the larger of the two numbers. The answer
+must also round to the gold as written, so 99999 is not 99999.5."""
 
 _MAX_CHARS = 1_100
 _DEC = r"(?:(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)(?:\.\d*)?|\.\d+)"
@@ -46,12 +46,13 @@ _UNIT_NAMES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
-    """Hold an exact value. `decimals` is None for an exact numeral (an integer or a fraction).
+class PlainNumber:
+    """A number as written: its exact value, its precision and its unit.
 
-    For a numeral with a decimal point it counts the digits after the point, less the power of
-    ten, so half a unit in the last place is `10**-decimals / 2`. A percent sign is a unit: 50% is
-    50 with unit `%`, for signs may be dropped but are not converted.
+    `decimals` is None for an exact numeral (an integer or a fraction). For a numeral with a decimal
+    point it counts the digits after the point, less the power of ten, so half a unit in the last
+    place is `10**-decimals / 2`. A percent sign is a unit: 50% is 50 with unit `%`, because a sign
+    may be left out but is never converted.
     """
 
     value: Fraction
@@ -59,8 +60,8 @@ class Number:
     unit: str = ""
 
 
-def read_number(text: str) -> Number | None:
-    """Read a plain number from normalized text; None if it is anything else."""
+def read_number(text: str) -> PlainNumber | None:
+    """Return the plain number that clean text holds, or None for any other text."""
     if len(text) > _MAX_CHARS or (match := _NUMBER.fullmatch(text)) is None:
         return None
     unit = read_unit(match["tail"])
@@ -80,20 +81,22 @@ def read_number(text: str) -> Number | None:
         value = _fraction(top) / divisor + int(match["mixed"] or match["mixed2"] or 0)
     else:
         value, decimals = _read_decimal(match["n4"], match["repeat"], match["exp"])
-    return Number(value=-value if match["sign"] == "-" else value, decimals=decimals, unit=unit)
+    return PlainNumber(
+        value=-value if match["sign"] == "-" else value, decimals=decimals, unit=unit
+    )
 
 
-def is_same(gold: Number, answer: Number) -> bool:
-    """Compare: exactly for an exact gold, within tolerance for a decimal one; units must agree.
+def is_same(gold: PlainNumber, answer: PlainNumber) -> bool:
+    """Compare exactly with an exact gold, within the tolerance with a decimal one.
 
-    A unit that one side leaves out agrees with any.
+    Units must be equal, but each side may leave its unit out.
     """
     if gold.unit and answer.unit and gold.unit != answer.unit:
         return False
     return is_close(gold, answer.value)
 
 
-def is_close(gold: Number, value: Fraction) -> bool:
+def is_close(gold: PlainNumber, value: Fraction) -> bool:
     """Say whether a value equals the gold, within the tolerance if the gold is a decimal."""
     if gold.decimals is None or gold.value == value:
         return gold.value == value
@@ -120,7 +123,7 @@ def _read_decimal(
 
 
 def read_unit(tail: str) -> str | None:
-    """Return a canonical unit, empty for none, or None if what follows a number is not a unit."""
+    """Return the canonical unit behind a number: empty for no text, None for any other text."""
     if not tail or tail.isspace():
         return ""
     has_command = bool(_TEXT_COMMAND.search(tail))

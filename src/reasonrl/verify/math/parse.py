@@ -1,7 +1,7 @@
 r"""Read clean LaTeX or plain text into a tree, by recursive descent; nothing is evaluated.
 
-What it does not know it does not guess: `parse` returns None, and another route must decide. Depth
-and length are bounded before (`bound.size_fault`). Called by `compare`.
+`parse` guesses nothing: it returns None for text that it does not know, and another route must
+decide. The caller has bounded depth and length before (`bound.size_fault`).
 
     answer    := statement ((, | ; | or | and) statement)*
     statement := sets ((= | < | <= | in | ...) sets)*
@@ -15,7 +15,7 @@ import re
 from functools import lru_cache
 
 from reasonrl.verify.math.expressions import CONSTANTS, ENDS, RELATIONS, SETS, ExpressionReader
-from reasonrl.verify.math.lexer import Kind, UnreadableError, tokens
+from reasonrl.verify.math.lexer import TokenKind, UnreadableError, tokens
 from reasonrl.verify.math.number import read_unit
 from reasonrl.verify.math.tree import (
     Answer,
@@ -47,7 +47,7 @@ _NUMERAL = re.compile(
 
 @lru_cache(maxsize=8_192)
 def parse(text: str) -> Answer | None:
-    """Return the tree of clean text, or None if it is not mathematics that is known here."""
+    """Return the tree of clean text, or None if it is no mathematics that this grammar knows."""
     if (numeral := _numeral(text)) is not None:
         return numeral
     try:
@@ -71,13 +71,13 @@ def _numeral(text: str) -> Numeral | None:
 
 
 class _AnswerReader(ExpressionReader):
-    """Read whole answers."""
+    """A reader of whole answers."""
 
     def answer(self) -> Answer:
-        found = self._statements()
-        if self.token.kind is not Kind.END:
+        answer = self._statements()
+        if self.token.kind is not TokenKind.END:
             raise UnreadableError
-        return found
+        return answer
 
     def _statements(self) -> Answer:
         parts, words = [self._statement()], set()
@@ -86,7 +86,7 @@ class _AnswerReader(ExpressionReader):
             self.take()
             if self.sees("or", "and"):  # `1, 2, or 3`
                 words.add(self.take().text)
-            if self.token.kind is Kind.END:
+            if self.token.kind is TokenKind.END:
                 break
             parts.append(self._statement())
         joins = words & {"or", "and"}
@@ -98,7 +98,7 @@ class _AnswerReader(ExpressionReader):
 
     def _statement(self) -> Answer:
         sides, signs = [self._sets()], []
-        while self.token.kind is Kind.SIGN and self.token.text in RELATIONS:
+        while self.token.kind is TokenKind.SIGN and self.token.text in RELATIONS:
             signs.append(self.take().text)
             sides.append(self._sets() if signs[-1] in ("in", "=") else self._quantity())
         if len(sides) == 1 and self._sees_colon():
@@ -106,9 +106,10 @@ class _AnswerReader(ExpressionReader):
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
     def _sees_colon(self) -> bool:
-        if self._has_bars_apart:  # a set's condition
+        if self._has_bars_apart:
+            # In a set, a colon starts the condition.
             return False
-        return self.sees(":") or (self.token.kind is Kind.TEXT and self.token.text == "to")
+        return self.sees(":") or (self.token.kind is TokenKind.TEXT and self.token.text == "to")
 
     def _ratio(self, first: Answer) -> Ratio:
         parts = [_plain(first)]
@@ -126,16 +127,17 @@ class _AnswerReader(ExpressionReader):
         return left
 
     def _quantity(self) -> Answer:
-        """Read a bracketed answer, a sum, or a sum with a unit behind it."""
+        """Read a bracketed answer, a sum, or a sum with a unit."""
         if self.skip("\\begin"):
             return self._environment()
-        found = self._grouped()
-        if found is not None:
-            return found
+        grouped = self._grouped()
+        if grouped is not None:
+            return grouped
         if self.sees("\\varnothing", "\\R"):
             return CONSTANTS[self.take().text]
-        if self.token.kind is Kind.TEXT and self.after.text == "=":
-            return Symbol(self.take().text)  # what the other side is called
+        if self.token.kind is TokenKind.TEXT and self.after.text == "=":
+            # The word names the other side.
+            return Symbol(self.take().text)
         currency = self.take().text if self.sees(*_CURRENCIES) else ""
         value = self.sum()
         if currency:
@@ -144,30 +146,30 @@ class _AnswerReader(ExpressionReader):
         return self._compound(Quantity(value, unit)) if unit else value
 
     def _compound(self, first: Quantity) -> Answer:
-        """Read what may follow a quantity: `3 ft 6 in` is a tuple, for units are not converted."""
+        """Read further quantities: `3 ft 6 in` is a tuple, because units are not converted."""
         parts = [first]
-        while self.token.kind is Kind.NUMBER:
+        while self.token.kind is TokenKind.NUMBER:
             parts.append(Quantity(self.sum(), self._unit()))
         return Items("()", tuple(parts)) if len(parts) > 1 else first
 
     def _unit(self) -> str:
-        """Read what is left up to the next separator as a unit; empty if nothing is."""
-        is_word = self.token.kind is Kind.TEXT and not self._sees_colon()
+        """Read the tokens up to the next separator as a unit; empty if no unit starts here."""
+        is_word = self.token.kind is TokenKind.TEXT and not self._sees_colon()
         if not (is_word or self.sees("%", "°", "\\$")):
             return ""
         parts = [self.take()]
-        while self.token.kind is not Kind.END and self.token.text not in ENDS:
-            if self.token.kind is Kind.NUMBER and parts[-1].text not in ("^", "{"):
+        while self.token.kind is not TokenKind.END and self.token.text not in ENDS:
+            if self.token.kind is TokenKind.NUMBER and parts[-1].text not in ("^", "{"):
                 break
             parts.append(self.take())
-        spelled = "".join(" " + t.text if t.kind is Kind.TEXT else t.text for t in parts)
+        spelled = "".join(" " + t.text if t.kind is TokenKind.TEXT else t.text for t in parts)
         unit = read_unit(f"\\text{{{spelled.removesuffix(' and')}}}")
         if unit is None:
             raise UnreadableError
         return unit
 
     def _grouped(self) -> Answer | None:
-        """Read a list, set, tuple, interval or vector; None (and no move) if it is a factor."""
+        """Read a list, set, tuple, interval or vector; None, without a move, for a factor."""
         opener = self.token.text
         if not self.sees(*_CLOSERS):
             return None
@@ -185,9 +187,11 @@ class _AnswerReader(ExpressionReader):
         if isinstance(inner, Items) and inner.bracket == "bare":
             return Items(brackets, inner.items)  # type: ignore[arg-type]
         if isinstance(inner, Expression) or brackets not in ("()", "[]"):
-            self.at = start  # a parenthesis: the sum will read it as a factor
+            # `sum` will read this parenthesis as a factor.
+            self.at = start
             return None
-        return inner  # `(x < 1)`
+        # The brackets hold a statement, such as `(x < 1)`.
+        return inner
 
     def _set(self) -> Answer:
         if self.skip("\\}"):
@@ -195,7 +199,8 @@ class _AnswerReader(ExpressionReader):
         outer, self._has_bars_apart = self._has_bars_apart, True
         inner = self._statements()
         self._has_bars_apart = outer
-        if self.skip("|") or self.skip(":"):  # { x | condition }
+        if self.skip("|") or self.skip(":"):
+            # The set is { x | condition }.
             inner = self._statements()
         elif isinstance(inner, Ratio):
             raise UnreadableError
@@ -215,11 +220,12 @@ class _AnswerReader(ExpressionReader):
         if name not in _MATRICES:
             raise UnreadableError
         if name == "array":
-            self.raw_argument()  # the columns' alignment
+            # The first argument is the alignment of the columns.
+            self.raw_argument()
         return self._matrix(name)
 
     def _cases(self) -> Answer:
-        """Read equations that all hold, a line each."""
+        """Read equations that all hold, one in each line."""
         lines = []
         while not self.skip("\\end"):
             lines.append(self._statements())

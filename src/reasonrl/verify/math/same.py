@@ -1,6 +1,6 @@
-"""When two answers are the same, kind by kind: values, statements, lists, matrices, ratios.
+"""Compare two answers, kind by kind: values, statements, lists, matrices, ratios.
 
-Raises NoValueError where neither arithmetic nor numbers decide. Called by `compare`.
+Raises NoValueError where neither exact nor numeric values decide. Called by `compare`.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _NAME_OPERATIONS = frozenset({"add", "mul", "div", "abs", "pow", "sin", "cos", "
 Single: TypeAlias = Expression | Quantity
 
 
-# what both sides state
+# the statement of an answer
 
 
 def stated(answer: Answer) -> Answer:
-    """Drop what only rounds or only wraps: `x = sqrt(2) ~ 1.41`, a list of one."""
+    """Drop roundings and wrappings: `~ 1.41` in `x = sqrt(2) ~ 1.41`, the brackets of one item."""
     if isinstance(answer, Relation) and "~" in answer.signs:
-        place = answer.signs.index("~")
-        exact_sides = answer.sides[: place + 1]
+        index = answer.signs.index("~")
+        exact_sides = answer.sides[: index + 1]
         if all(_is_name(side) for side in exact_sides):
             return Relation(answer.sides, tuple("=" for _ in answer.signs))
-        kept = Relation(exact_sides, answer.signs[:place])
+        kept = Relation(exact_sides, answer.signs[:index])
         return kept if kept.signs else exact_sides[0]
     if isinstance(answer, Items) and answer.bracket in ("bare", "set") and len(answer.items) == 1:
         is_set_of_empty = answer.bracket == "set" and answer.items[0] == Operation("empty")
@@ -60,20 +60,20 @@ def stated(answer: Answer) -> Answer:
 
 
 def _spread(items: Sequence[Answer]) -> Iterator[Answer]:
-    """Yield the items, both of each plus-minus."""
+    """Yield the items; a plus-minus yields both of its values."""
     for item in items:
         both = _signs_apart(item) if isinstance(item, Single) else None
         yield from (item,) if both is None else both.items
 
 
 def _signs_apart(answer: Single) -> Items | None:
-    """Return the two answers of a plus-minus, or None without one."""
+    """Return the two values of a plus-minus, or None if the answer has none."""
     value = answer.value if isinstance(answer, Quantity) else answer
     if not has(value, frozenset({"pm", "mp"})):
         return None
-    pair = [rewritten(value, partial(_one_sign, is_upper=one)) for one in (True, False)]
+    pair = [rewritten(value, partial(_one_sign, is_upper=is_upper)) for is_upper in (True, False)]
     if isinstance(answer, Quantity):
-        return Items("bare", tuple(Quantity(one, answer.unit) for one in pair))
+        return Items("bare", tuple(Quantity(signed, answer.unit) for signed in pair))
     return Items("bare", tuple(pair))
 
 
@@ -86,17 +86,17 @@ def _one_sign(expression: Expression, *, is_upper: bool) -> Expression:
 
 
 def has(expression: Expression, names: frozenset[str]) -> bool:
-    """Say whether an operation of one of these names occurs."""
+    """Say whether an expression contains an operation with one of these names."""
     return isinstance(expression, Operation) and (
         expression.name in names or any(has(operand, names) for operand in expression.operands)
     )
 
 
-# the same
+# equality
 
 
 def is_same(gold: Answer, answer: Answer) -> bool:
-    """Compare two answers of any kind; a gold decides how exact the answer must be."""
+    """Compare two answers of any kind; the gold decides how exact the answer must be."""
     gold, answer = stated(gold), stated(answer)
     if is_set(gold) or is_set(answer):
         return _is_same_set(gold, answer)
@@ -149,7 +149,7 @@ def _is_same_quantity(gold: Single, answer: Single) -> bool:
 
 
 def _is_same_number(value: Expression, given: Expression) -> bool:
-    """Compare; `log` without a base may mean either logarithm."""
+    """Compare two values; `log` without a base may mean either logarithm."""
     if is_same_value(value, given):
         return True
     decimal = rewritten(value, _decimal_log), rewritten(given, _decimal_log)
@@ -168,7 +168,7 @@ def _apart(answer: Single) -> tuple[str, Expression]:
 
 
 def _without_unit(given: Expression, unit: str) -> Expression:
-    """Take `m` for metres, not for a variable, where metres are asked for: `5 m`."""
+    """Drop the factor `m` of `5 m` where the gold has the unit `m`: it is no variable then."""
     match given:
         case Operation(name="mul", operands=(value, Symbol(name=name))) if name == unit:
             return value
@@ -190,10 +190,10 @@ def _signed(expression: Expression) -> tuple[int, Expression]:
 
 
 def _is_name(side: Answer) -> bool:
-    """Say whether a side of an equation only names what the other one gives.
+    """Say whether a side of an equation only names the value on the other side.
 
-    Symbols, calls and what combines two or more of them without a number: `x`, `f(2)`, `m + n`. An
-    equation to be solved, `3x = 15` or `x^2 = 25`, names nothing.
+    Names are symbols, calls and combinations of them without a number: `x`, `f(2)`, `m + n`. The
+    left side of an equation to be solved, as in `3x = 15` or `x^2 = 25`, is no name.
     """
     if isinstance(side, Items):
         return side.bracket == "()" and all(map(_is_name, side.items))
@@ -211,7 +211,8 @@ def _is_made_of_names(side: Expression) -> bool:
     if isinstance(side, Number) or side.name not in _NAME_OPERATIONS:
         return False
     first, *others = side.operands
-    if side.name in ("mul", "pow"):  # f(2): a number behind a name was in brackets
+    if side.name in ("mul", "pow"):
+        # A call f(2) is read as a product: its number was in brackets.
         return _is_made_of_names(first)
     return all(map(_is_made_of_names, (first, *others)))
 
@@ -238,14 +239,15 @@ def _is_same_statement(gold: Answer, answer: Answer) -> bool:
 
 
 def _is_same_curve(gold: Answer, answer: Answer) -> bool:
-    """Compare equations of two or more variables: one is a multiple of the other."""
+    """Compare equations of two or more variables: equal if one is a multiple of the other."""
     left, right = _difference(gold), _difference(answer)
     if left is None or right is None or len(symbols(left)) < 2:
         return False
     if symbols(left) != symbols(right):
         return False
     quotient = Operation("div", (left, right))
-    return is_same_value(quotient, rewritten(quotient, _renamed))  # a constant keeps its value
+    # A constant keeps its value when its symbols are renamed, and so get other values.
+    return is_same_value(quotient, rewritten(quotient, _renamed))
 
 
 def _renamed(expression: Expression) -> Expression:
@@ -290,21 +292,21 @@ def _is_same_in_order(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
 
 
 def _distinct(items: Sequence[Answer]) -> list[Answer]:
-    found: list[Answer] = []
+    distinct: list[Answer] = []
     for item in items:
-        if not any(is_same(other, item) for other in found):
-            found.append(item)
-    return found
+        if not any(is_same(other, item) for other in distinct):
+            distinct.append(item)
+    return distinct
 
 
 def _matches(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
-    """Pair off equal items, in any order. Equality carries over, so the first match will do."""
+    """Pair equal items in any order. Equality is transitive, so the first match is enough."""
     left = list(answer)
     for wanted in gold:
-        place = next((at for at, item in enumerate(left) if is_same(wanted, item)), None)
-        if place is None:
+        index = next((n for n, item in enumerate(left) if is_same(wanted, item)), None)
+        if index is None:
             return False
-        del left[place]
+        del left[index]
     return True
 
 

@@ -1,7 +1,7 @@
 """Sets of real numbers: intervals, inequalities and their unions in one normal form.
 
-`read_set` turns an answer into sorted pieces, `is_same_set` compares them. Anything that is not a
-set of reals with constant borders raises NoValueError. Called by `compare`.
+`read_set` turns an answer into sorted intervals, `is_same_set` compares two such sets. An answer
+that is not a set of reals with constant endpoints raises NoValueError. Called by `same`.
 """
 
 from __future__ import annotations
@@ -30,37 +30,38 @@ from reasonrl.verify.math.value import NoValueError, numeric
 
 _DIGITS = 30
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
-_LINE_POINTS = (Fraction(-5, 2), Fraction(7, 3))  # a line through 0 and 1 must pass here too
+_LINE_POINTS = (Fraction(-5, 2), Fraction(7, 3))
+"""A function is linear if its line through 0 and 1 passes through these points too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Border:
-    """Hold an end of a piece: its place among the reals, and the exact expression if finite."""
+class Endpoint:
+    """One end of an interval: its position on the real line, and the exact expression if finite."""
 
-    place: float
+    position: float
     expression: Expression
     is_closed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Hold one interval; a point has two equal closed borders."""
+class Interval:
+    """An interval; a single point has two equal closed endpoints."""
 
-    low: Border
-    high: Border
+    low: Endpoint
+    high: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class RealSet:
-    """Hold disjoint pieces from left to right, and the variable that the set was said of."""
+    """Disjoint intervals from left to right, and the variable of the statement, if it has one."""
 
-    pieces: tuple[Piece, ...]
+    intervals: tuple[Interval, ...]
     variable: str = ""
 
 
-_LEFT_END = Border(-inf, Operation("infinity"), is_closed=False)
-_RIGHT_END = Border(inf, Operation("infinity"), is_closed=False)
-_REALS = (Piece(_LEFT_END, _RIGHT_END),)
+_LEFT_END = Endpoint(-inf, Operation("infinity"), is_closed=False)
+_RIGHT_END = Endpoint(inf, Operation("infinity"), is_closed=False)
+_REALS = (Interval(_LEFT_END, _RIGHT_END),)
 
 
 def is_set(answer: Answer) -> bool:
@@ -82,25 +83,25 @@ def is_set(answer: Answer) -> bool:
 
 
 def is_same_set(gold: RealSet, answer: RealSet) -> bool:
-    """Compare border by border. A variable that one side leaves out agrees with any."""
+    """Compare all endpoints. Variables must be equal, but each side may leave its variable out."""
     if gold.variable and answer.variable and gold.variable != answer.variable:
         return False
-    return len(gold.pieces) == len(answer.pieces) and all(
-        _is_same_border(x.low, y.low) and _is_same_border(x.high, y.high)
-        for x, y in zip(gold.pieces, answer.pieces, strict=True)
+    return len(gold.intervals) == len(answer.intervals) and all(
+        _is_same_endpoint(x.low, y.low) and _is_same_endpoint(x.high, y.high)
+        for x, y in zip(gold.intervals, answer.intervals, strict=True)
     )
 
 
-def _is_same_border(gold: Border, answer: Border) -> bool:
+def _is_same_endpoint(gold: Endpoint, answer: Endpoint) -> bool:
     if gold.is_closed != answer.is_closed:
         return False
-    if inf in (abs(gold.place), abs(answer.place)):
-        return gold.place == answer.place
+    if inf in (abs(gold.position), abs(answer.position)):
+        return gold.position == answer.position
     return is_same_value(gold.expression, answer.expression)
 
 
 def read_set(answer: Answer) -> RealSet:
-    """Return the normal form of a set of reals. Raises NoValueError if it is none."""
+    """Return the normal form of a set of reals. Raises NoValueError for any other answer."""
     match answer:
         case Operation(name="reals"):
             return RealSet(_REALS)
@@ -122,14 +123,14 @@ def read_set(answer: Answer) -> RealSet:
 
 
 def _interval(low: Answer, high: Answer, bracket: str) -> RealSet:
-    left = _border(low, is_closed=bracket[0] == "[")
-    right = _border(high, is_closed=bracket[1] == "]")
-    if left.place > right.place:
+    left = _endpoint(low, is_closed=bracket[0] == "[")
+    right = _endpoint(high, is_closed=bracket[1] == "]")
+    if left.position > right.position:
         raise NoValueError
-    return RealSet((Piece(left, right),))
+    return RealSet((Interval(left, right),))
 
 
-def _border(answer: Answer, *, is_closed: bool) -> Border:
+def _endpoint(answer: Answer, *, is_closed: bool) -> Endpoint:
     if _is_infinite(answer):
         is_negative = isinstance(answer, Operation) and answer.name == "neg"
         return _LEFT_END if is_negative else _RIGHT_END
@@ -138,12 +139,12 @@ def _border(answer: Answer, *, is_closed: bool) -> Border:
     value = numeric(answer, {}, _DIGITS)
     if value.imag != 0:
         raise NoValueError
-    return Border(float(value.real), answer, is_closed)
+    return Endpoint(float(value.real), answer, is_closed)
 
 
-def _point(answer: Answer) -> Piece:
-    border = _border(answer, is_closed=True)
-    return Piece(border, border)
+def _point(answer: Answer) -> Interval:
+    endpoint = _endpoint(answer, is_closed=True)
+    return Interval(endpoint, endpoint)
 
 
 def _is_infinite(answer: Answer) -> bool:
@@ -156,7 +157,7 @@ def _is_infinite(answer: Answer) -> bool:
 
 
 def _solved(sides: Sequence[Answer], signs: Sequence[str]) -> RealSet:
-    """Solve each link of a chain for its one variable and intersect."""
+    """Solve each link of a chain for its only variable, and intersect the solutions."""
     links = [
         _link(left, sign, right) for (left, right), sign in zip(pairwise(sides), signs, strict=True)
     ]
@@ -167,7 +168,7 @@ def _link(left: Answer, sign: str, right: Answer) -> RealSet:
     if sign == "in":
         if not isinstance(left, Symbol):
             raise NoValueError
-        return RealSet(read_set(right).pieces, left.name)
+        return RealSet(read_set(right).intervals, left.name)
     if sign not in _FLIPPED or not isinstance(left, Expression):
         raise NoValueError
     if not isinstance(right, Expression):
@@ -182,7 +183,7 @@ def _link(left: Answer, sign: str, right: Answer) -> RealSet:
 
 
 def _between(inner: Expression, sign: str, radius: Expression) -> RealSet:
-    """Solve `|x - 1| < 2`: below the radius both bounds hold, above it either does."""
+    """Solve `|x - 1| < 2`: for `<` both bounds must hold, for `>` either of them."""
     upper = _link(inner, sign, radius)
     lower = _link(inner, _FLIPPED[sign], Operation("neg", (radius,)))
     return _combine("cap" if sign in ("<", "<=", "!=") else "cup", upper, lower)
@@ -208,33 +209,33 @@ def _isolated(left: Expression, sign: str, right: Expression) -> tuple[Symbol, s
     steepness = numeric(slope, {}, _DIGITS).real
     if abs(steepness) < 10 ** (-_DIGITS // 2):
         raise NoValueError
-    border = Operation("neg", (Operation("div", (start, slope)),))
-    return Symbol(name), sign if steepness > 0 else _FLIPPED[sign], border
+    endpoint = Operation("neg", (Operation("div", (start, slope)),))
+    return Symbol(name), sign if steepness > 0 else _FLIPPED[sign], endpoint
 
 
-def _side(sign: str, border: Expression) -> tuple[Piece, ...]:
-    """Return the reals x with `x sign border`."""
-    open_, closed = _border(border, is_closed=False), _border(border, is_closed=True)
+def _side(sign: str, endpoint: Expression) -> tuple[Interval, ...]:
+    """Return the reals x with `x sign endpoint`."""
+    open_, closed = _endpoint(endpoint, is_closed=False), _endpoint(endpoint, is_closed=True)
     match sign:
         case "<" | "<=":
-            return (Piece(_LEFT_END, closed if sign == "<=" else open_),)
+            return (Interval(_LEFT_END, closed if sign == "<=" else open_),)
         case ">" | ">=":
-            return (Piece(closed if sign == ">=" else open_, _RIGHT_END),)
+            return (Interval(closed if sign == ">=" else open_, _RIGHT_END),)
         case "!=":
-            return (Piece(_LEFT_END, open_), Piece(open_, _RIGHT_END))
-    return (Piece(closed, closed),)
+            return (Interval(_LEFT_END, open_), Interval(open_, _RIGHT_END))
+    return (Interval(closed, closed),)
 
 
-# set algebra on sorted pieces
+# set algebra on sorted intervals
 
 
-def _joined(word: str, found: Sequence[RealSet]) -> RealSet:
-    """Join statements. `and` between disjoint sets, `x < 1 and x > 3`, means either of them."""
+def _joined(word: str, sets: Sequence[RealSet]) -> RealSet:
+    """Join statements. `and` between disjoint sets, as in `x < 1 and x > 3`, means their union."""
     if word == "and":
-        common = reduce(lambda a, b: _combine("cap", a, b), found)
-        if common.pieces:
+        common = reduce(lambda a, b: _combine("cap", a, b), sets)
+        if common.intervals:
             return common
-    return reduce(lambda a, b: _combine("cup", a, b), found)
+    return reduce(lambda a, b: _combine("cup", a, b), sets)
 
 
 def _combine(name: str, left: RealSet, right: RealSet) -> RealSet:
@@ -242,56 +243,62 @@ def _combine(name: str, left: RealSet, right: RealSet) -> RealSet:
         raise NoValueError
     variable = left.variable or right.variable
     if name == "cup":
-        return RealSet(_union([left.pieces, right.pieces]), variable)
-    other = right.pieces if name == "cap" else _complement(right.pieces)
-    return RealSet(_intersection(left.pieces, other), variable)
+        return RealSet(_union([left.intervals, right.intervals]), variable)
+    other = right.intervals if name == "cap" else _complement(right.intervals)
+    return RealSet(_intersection(left.intervals, other), variable)
 
 
-def _union(groups: Sequence[tuple[Piece, ...]]) -> tuple[Piece, ...]:
-    pieces = sorted(
-        (piece for group in groups for piece in group),
-        key=lambda piece: (piece.low.place, not piece.low.is_closed),
+def _union(groups: Sequence[tuple[Interval, ...]]) -> tuple[Interval, ...]:
+    intervals = sorted(
+        (interval for group in groups for interval in group),
+        key=lambda interval: (interval.low.position, not interval.low.is_closed),
     )
-    merged: list[Piece] = []
-    for piece in pieces:
+    merged: list[Interval] = []
+    for interval in intervals:
         last = merged[-1] if merged else None
-        if last is not None and _touch(last.high, piece.low):
-            merged[-1] = Piece(last.low, max(last.high, piece.high, key=_high_key))
+        if last is not None and _touch(last.high, interval.low):
+            merged[-1] = Interval(last.low, max(last.high, interval.high, key=_high_key))
         else:
-            merged.append(piece)
+            merged.append(interval)
     return tuple(merged)
 
 
-def _touch(high: Border, low: Border) -> bool:
-    return high.place > low.place or (high.place == low.place and (high.is_closed or low.is_closed))
+def _touch(high: Endpoint, low: Endpoint) -> bool:
+    return high.position > low.position or (
+        high.position == low.position and (high.is_closed or low.is_closed)
+    )
 
 
-def _high_key(border: Border) -> tuple[float, bool]:
-    return border.place, border.is_closed
+def _high_key(endpoint: Endpoint) -> tuple[float, bool]:
+    return endpoint.position, endpoint.is_closed
 
 
-def _intersection(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    found = []
+def _intersection(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    common = []
     for a in left:
         for b in right:
-            low = max(a.low, b.low, key=lambda border: (border.place, not border.is_closed))
+            low = max(
+                a.low, b.low, key=lambda endpoint: (endpoint.position, not endpoint.is_closed)
+            )
             high = min(a.high, b.high, key=_high_key)
-            is_point = low.place == high.place and low.is_closed and high.is_closed
-            if low.place < high.place or is_point:
-                found.append(Piece(low, high))
-    return _union([tuple(found)])
+            is_point = low.position == high.position and low.is_closed and high.is_closed
+            if low.position < high.position or is_point:
+                common.append(Interval(low, high))
+    return _union([tuple(common)])
 
 
-def _complement(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    found, start = [], _LEFT_END
-    for piece in pieces:
-        if start.place < piece.low.place or (start.is_closed and not piece.low.is_closed):
-            found.append(Piece(start, _turned(piece.low)))
-        start = _turned(piece.high)
-    if start.place < inf:
-        found.append(Piece(start, _RIGHT_END))
-    return tuple(found)
+def _complement(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    gaps, start = [], _LEFT_END
+    for interval in intervals:
+        if start.position < interval.low.position or (
+            start.is_closed and not interval.low.is_closed
+        ):
+            gaps.append(Interval(start, _turned(interval.low)))
+        start = _turned(interval.high)
+    if start.position < inf:
+        gaps.append(Interval(start, _RIGHT_END))
+    return tuple(gaps)
 
 
-def _turned(border: Border) -> Border:
-    return Border(border.place, border.expression, not border.is_closed)
+def _turned(endpoint: Endpoint) -> Endpoint:
+    return Endpoint(endpoint.position, endpoint.expression, not endpoint.is_closed)

@@ -1,7 +1,7 @@
-"""Print a tree as it was understood, on one line: for verdicts, `--explain` and people.
+"""Print a tree on one line, for verdicts, `--explain` and people.
 
-Products and quotients are written out and everything nested is in brackets, so that no reading
-hides. Called by `compare` and `verify.explain`.
+Writes out products and quotients, and puts everything nested in brackets, so that the text has only
+one reading.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from reasonrl.verify.math.tree import (
 )
 
 MAX_CHARS = 200
-_MAX_BITS = 200  # larger numbers are named by their size
+# Larger numbers are named by their size.
+_MAX_BITS = 200
 _INFIX = {"add": " + ", "mul": "*", "div": "/", "pow": "^", "pm": " ± ", "mp": " ∓ "}
 _BRACKETS = {"bare": ("", ""), "set": ("{", "}"), "<>": ("<", ">")}
 _SETS = {"cup": "∪", "cap": "∩", "setminus": "\\"}  # noqa: RUF001
 
 
 def show(answer: Answer) -> str:
-    """Return what was understood, cut to MAX_CHARS."""
+    """Return the text of a tree, cut to MAX_CHARS."""
     text = _show(answer)
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 3] + "..."
 

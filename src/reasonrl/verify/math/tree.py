@@ -1,6 +1,7 @@
-"""What an answer is once it has been read: expressions, and the kinds of answer built from them.
+"""The tree of an answer: expressions, and the kinds of answer that are built from them.
 
-Plain records and `rewritten`. Built by `parse`, evaluated by `value`, compared by `compare`.
+Plain records and the function `rewritten`. `parse` builds trees, `value` evaluates them, `compare`
+judges them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Hold an exact value. `decimals` counts the digits after the point as written (less the power
-    of ten), None for an exact numeral: half a unit in the last place is `10**-decimals / 2`."""
+    """An exact value. `decimals` counts the digits after the point as written, less the power of
+    ten; None for an exact numeral. Half a unit in the last place is `10**-decimals / 2`."""
 
     value: Fraction
     decimals: int | None = None
@@ -22,15 +23,15 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """Hold a name: a letter, a Greek command, or either with an index or primes."""
+    """A name: a letter or a Greek command, perhaps with an index or primes."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Hold an operation by name and its operands. `value.EXACT` and `value.NUMERIC` list those with
-    a value; `UNEVALUATED` those that a final answer must not leave to be done."""
+    """The name of an operation and its operands. `value` evaluates the operations that it knows;
+    those in `UNEVALUATED` a final answer must not leave to be done."""
 
     name: str
     operands: tuple[Expression, ...] = ()
@@ -40,21 +41,26 @@ Expression: TypeAlias = Number | Symbol | Operation
 
 
 def rewritten(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
-    """Return the expression with every node changed, operands before what they are operands of."""
+    """Return the expression with every node changed, operands before their operation."""
     if isinstance(expression, Operation):
         operands = tuple(rewritten(operand, change) for operand in expression.operands)
         expression = Operation(expression.name, operands)
     return change(expression)
 
 
-UNEVALUATED = frozenset(
-    {"integral", "sum", "product", "limit", "determinant", "gcd", "lcm", "mod", "derivative"}
-)
+UNEVALUATED_COMMANDS = {
+    "\\int": "integral", "\\sum": "sum", "\\prod": "product", "\\lim": "limit", "\\gcd": "gcd",
+    "\\det": "determinant", "\\lcm": "lcm", "\\mod": "mod",
+}  # fmt: skip
+"""Commands that a final answer must not leave to be done, and the names of their operations."""
+
+UNEVALUATED = frozenset(UNEVALUATED_COMMANDS.values()) | {"derivative"}
+"""The names of all operations that a final answer must not leave to be done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """Hold a value with a unit, a percent or a degree sign; units are never converted."""
+    """A value with a unit, a percent sign or a degree sign; units are never converted."""
 
     value: Expression
     unit: str
@@ -65,7 +71,7 @@ Bracket: TypeAlias = Literal["bare", "set", "()", "[]", "(]", "[)", "<>"]
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Hold several answers and how they were enclosed: `bare` is a list without brackets."""
+    """Several answers and their brackets; `bare` is a list without brackets."""
 
     bracket: Bracket
     items: tuple[Answer, ...]
@@ -73,7 +79,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Hold statements joined by a word: all of `or`, or all of `and`."""
+    """Statements that are all joined by the same word."""
 
     word: Literal["or", "and"]
     items: tuple[Answer, ...]
@@ -81,7 +87,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Hold a chain such as `1 <= x < 2`: n sides and the n - 1 signs between them."""
+    """A chain such as `1 <= x < 2`: n sides and the n - 1 signs between them."""
 
     sides: tuple[Answer, ...]
     signs: tuple[str, ...]
@@ -89,7 +95,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class SetOperation:
-    """Hold a union, an intersection or a difference of sets."""
+    """A union, an intersection or a difference of two sets."""
 
     name: Literal["cup", "cap", "setminus"]
     left: Answer
@@ -98,14 +104,14 @@ class SetOperation:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Hold rows of expressions."""
+    """Rows of expressions, all of the same length."""
 
     rows: tuple[tuple[Expression, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Numeral:
-    """Hold digits written in a base, with a sign if negative and without leading zeros."""
+    """Digits written in a base, with a sign if negative and without leading zeros."""
 
     digits: str
     base: int
@@ -113,7 +119,7 @@ class Numeral:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Hold `a : b` or `a : b : c`; with a unit, `8:34 pm`, it is a time and has no factor."""
+    """A ratio `a : b` or `a : b : c`; with a unit, as in `8:34 pm`, it is a time."""
 
     parts: tuple[Expression, ...]
     unit: str = ""

@@ -1,7 +1,7 @@
-"""The value of an expression: exactly as a fraction, or to many digits with mpmath.
+"""Evaluate an expression: exactly as a fraction, or to many digits with mpmath.
 
-Both are bounded: `TooLargeError` is raised before anything of more than `bound.MAX_DIGITS_VALUE`
-digits, or an exponent that mpmath could not hold, comes into being. Called by `compare`.
+Both ways are bounded: they raise `TooLargeError` before they would make a number of more than
+`bound.MAX_DIGITS_VALUE` digits, or an exponent that mpmath cannot hold.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import mpmath
 from reasonrl.verify.math.bound import MAX_DIGITS_VALUE
 from reasonrl.verify.math.tree import Expression, Number, Symbol
 
-Value: TypeAlias = Any  # mpf or mpc of this thread's context; mpmath has no annotations
+# An mpf or mpc of this thread's context; mpmath has no annotations.
+Value: TypeAlias = Any
 
 _MAX_BITS = int(MAX_DIGITS_VALUE * math.log2(10))
 _MAX_FACTORIAL = 6_000
@@ -28,18 +29,18 @@ _LOCAL = threading.local()
 
 
 class NoValueError(Exception):
-    """Say that an expression has no value: a free symbol, a pole, an operation left to be done."""
+    """An expression has no value: a free symbol, a pole, an operation left to be done."""
 
 
 class TooLargeError(NoValueError):
-    """Say that a value would be too large to compute."""
+    """A value would be too large to compute."""
 
 
-# exactly
+# exact values
 
 
 def exact(expression: Expression) -> Fraction | None:
-    """Return a rational value, None where one is not found by arithmetic alone."""
+    """Return a rational value, or None where rational arithmetic finds none."""
     if isinstance(expression, Number):
         return expression.value
     if isinstance(expression, Symbol) or (rule := _EXACT.get(expression.name)) is None:
@@ -82,12 +83,12 @@ def _raise(base: Fraction, exponent: Fraction) -> Fraction | None:
 
 
 def _root(value: Fraction | None, index: Fraction) -> Fraction | None:
-    """Return an exact square root, if there is one; other roots are left to `numeric`."""
+    """Return a rational square root, or None; `numeric` takes all other roots."""
     if value is None or value < 0 or index != 2:
         return None
     top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
-    found = Fraction(top, bottom)
-    return found if found * found == value else None
+    root = Fraction(top, bottom)
+    return root if root * root == value else None
 
 
 def _factorial(n: Fraction) -> Fraction | None:
@@ -132,13 +133,13 @@ _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
 }
 
 
-# to many digits
+# values to many digits
 
 
 def numeric(expression: Expression, given: Mapping[str, Fraction], digits: int) -> Value:
-    """Return the value as a complex or real number of `digits` digits, symbols as given.
+    """Return the value as a real or complex number of `digits` digits; `given` holds the symbols.
 
-    Raises NoValueError for other symbols, poles and operations without a value here.
+    Raises NoValueError for other symbols, for poles and for operations that it does not know.
     """
     context = _context(digits)
     try:
@@ -148,7 +149,7 @@ def numeric(expression: Expression, given: Mapping[str, Fraction], digits: int) 
 
 
 def _context(digits: int) -> Any:
-    """Return this thread's mpmath context: the library's own is shared and not safe."""
+    """Return this thread's mpmath context: the library's own is shared between threads."""
     context = getattr(_LOCAL, "context", None)
     if context is None:
         context = _LOCAL.context = mpmath.MPContext()
@@ -166,12 +167,12 @@ def _evaluate(expression: Expression, given: Mapping[str, Fraction], context: An
     if (rule := _NUMERIC.get(expression.name)) is None:
         raise NoValueError
     operands = [_evaluate(operand, given, context) for operand in expression.operands]
-    found = rule(context, *operands)
-    if not context.isfinite(found):
+    value = rule(context, *operands)
+    if not context.isfinite(value):
         raise NoValueError
-    if context.mag(found) > _MAX_BITS:
+    if context.mag(value) > _MAX_BITS:
         raise TooLargeError
-    return found
+    return value
 
 
 def _power(c: Any, base: Value, exponent: Value) -> Value:
@@ -186,7 +187,8 @@ def _power(c: Any, base: Value, exponent: Value) -> Value:
 
 def _nth_root(c: Any, value: Value, index: Value) -> Value:
     if c.im(value) == 0 and c.re(value) < 0 and index == c.nint(index) and int(index) % 2:
-        return -c.power(-value, 1 / index)  # the real root, as school takes it
+        # This is the real root, as taught at school.
+        return -c.power(-value, 1 / index)
     return c.sqrt(value) if index == 2 else c.power(value, 1 / index)
 
 

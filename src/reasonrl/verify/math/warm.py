@@ -1,7 +1,7 @@
-"""Load the math libraries and use them once: what the fork server does before it forks a worker.
+"""Load the math libraries and use them once, before the fork server forks its first worker.
 
-Their first question builds tables for a third of a second; workers inherit the tables. Only
-`pool` names this module.
+The first question takes the libraries a third of a second, in which they build tables; workers
+inherit the tables. Only `verify.pool` names this module.
 """
 
 from reasonrl.verify.math.worker import judge

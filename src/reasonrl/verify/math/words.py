@@ -1,7 +1,7 @@
 r"""Text answers and choices, compared as words and never as mathematics.
 
 `\text{Tuesday}` is `tuesday`, `\textbf{(B)} 12` is the choice B, "no solutions" is the empty set.
-Called by `answer` with clean text.
+Expects clean text. Called by `answer`.
 """
 
 from __future__ import annotations
@@ -40,22 +40,23 @@ _SHOWN_CHARS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """Hold a gold of words: a phrase as compared, or the letters of one or several choices."""
+    """A gold of words: a normalized phrase, or the letters of one or several choices."""
 
     phrase: str = ""
     choices: frozenset[str] = frozenset()
 
 
 def unwrapped(text: str) -> str:
-    r"""Return the text without `\text{...}` and its like, and without closing marks."""
+    r"""Return the text without `\text{...}` and similar commands, and without closing marks."""
     plain = re.sub(r"\s+", " ", _TEXT.sub(lambda match: match[1] or "", text))
     return plain.strip().rstrip(" .,;")
 
 
 def read_words(text: str, *, is_math: bool) -> Words | None:
-    """Read a gold as words, or return None. `is_math` says that it could be mathematics too.
+    """Return a gold as words, or None if it is none.
 
-    Then only what is marked as text, holds a space or is a well-known word counts as words.
+    Where the text could be mathematics too (`is_math`), it counts as words only if it is marked as
+    text, holds a space or is a well-known word.
     """
     plain = unwrapped(text)
     if _LETTERS.fullmatch(plain):
@@ -69,7 +70,7 @@ def read_words(text: str, *, is_math: bool) -> Words | None:
 
 
 def judge_words(gold: Words, answer: str) -> Finding:
-    """Compare an answer with words."""
+    """Compare an answer with a gold of words."""
     plain = unwrapped(answer)
     if gold.phrase:
         status = Status.CORRECT if _phrase(plain) == gold.phrase else Status.WRONG
@@ -92,7 +93,7 @@ def judge_words(gold: Words, answer: str) -> Finding:
 
 
 def is_no_solution(text: str) -> bool:
-    """Say whether words say that there is no solution."""
+    """Say whether the text states that there is no solution."""
     return _phrase(unwrapped(text)) == _SYNONYMS["none"]
 
 

@@ -1,14 +1,16 @@
-r"""Judge one math answer with sympy and math-verify, inside a worker process.
+r"""Judge one mathematical answer with sympy and math-verify, inside a worker process.
 
-The only module that imports either; a caller's process never imports it. No timeouts here: the
-library's own use SIGALRM and fail off the main thread, so they are off and the pool kills instead.
-Three of the library's habits are corrected: boxes are parsed alone (no number from the prose),
-decimals are exact, and closed forms are compared by relative size (1/2004! is not 1/2006!).
+No other module imports the two libraries, and a caller's process never imports this one. It sets no
+timeouts: the timeouts of math-verify use SIGALRM and fail outside the main thread, so they are off,
+and the pool kills a slow worker. Three habits of math-verify are corrected: only boxes are parsed
+(no number from the prose), decimals are exact, and closed forms are compared relative to their size
+(1/2004! is not 1/2006!).
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from fractions import Fraction
 from functools import lru_cache
@@ -21,17 +23,23 @@ from math_verify import verify as is_equivalent
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.notation import chain_sides
 from reasonrl.verify.math.number import is_close, read_number
 
-Expression: TypeAlias = sympy.Basic | sympy.MatrixBase
+SympyExpression: TypeAlias = sympy.Basic | sympy.MatrixBase
 
 _BOX_ONLY = [LatexExtractionConfig(boxed_match_priority=0)]
 _DIGITS = 50  # working precision
-_AGREE = sympy.Rational(1, 10**40)  # relative; equal closed forms agree to all digits
+# Relative to the size of the value; equal closed forms differ by rounding only.
+_AGREE = sympy.Rational(1, 10**40)
 _SHOWN_CHARS = 200
+_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|ne|neq|lt|gt|equiv)(?![a-zA-Z])")
+_VARIABLE = re.compile(r"[A-Za-z\\(){}' |,]{1,40}")
+_INDEX = re.compile(r"_(?:\{[\w, +-]*\}|\w+)|(?<=[A-Za-z}])\([\w, +-]*\)")  # as in a_{10}, f(2)
+_NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
 
-logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its timeouts are off
+
+# Without this, math-verify warns that its timeouts are off.
+logging.getLogger("math_verify").setLevel(logging.ERROR)
 
 
 def judge(golds: tuple[str, ...], answer: str) -> Finding:
@@ -59,7 +67,7 @@ def _judge_any(golds: tuple[str, ...], answer: str) -> Finding:
     return next((f for f in findings if f.status is Status.CORRECT), findings[0])
 
 
-def _judge_one(gold_text: str, gold: Expression, answer: str) -> Finding:
+def _judge_one(gold_text: str, gold: SympyExpression, answer: str) -> Finding:
     sides = (answer,) if "=" in gold_text else chain_sides(answer)
     shown = str(gold)[:_SHOWN_CHARS]
     last = ""
@@ -76,20 +84,20 @@ def _judge_one(gold_text: str, gold: Expression, answer: str) -> Finding:
 
 
 @lru_cache(maxsize=1_024)
-def _parse_gold(text: str) -> Expression | None:
+def _parse_gold(text: str) -> SympyExpression | None:
     return _parse(text)
 
 
-def _parse(text: str) -> Expression | None:
-    """Parse clean LaTeX, with exact decimals and `i` as a number; None if it is not math."""
-    found = parse_latex(
+def _parse(text: str) -> SympyExpression | None:
+    """Parse clean LaTeX with exact decimals and `i` as a number; None if it is no mathematics."""
+    parts = parse_latex(
         f"\\boxed{{{text}}}",
         _BOX_ONLY,
         extraction_mode="first_match",
         parsing_timeout=None,
         raise_on_error=True,
     )
-    expression = next((item for item in found if not isinstance(item, str)), None)
+    expression = next((item for item in parts if not isinstance(item, str)), None)
     if expression is None or not hasattr(expression, "xreplace"):
         return expression
     exact = {number: sympy.Rational(str(number)) for number in expression.atoms(sympy.Float)}
@@ -99,7 +107,7 @@ def _parse(text: str) -> Expression | None:
     return expression.subs(imaginary).xreplace(exact) if exact or imaginary else expression
 
 
-def _is_equal(gold_text: str, gold: Expression, answer: Expression) -> bool:
+def _is_equal(gold_text: str, gold: SympyExpression, answer: SympyExpression) -> bool:
     decided = _compare_values(gold_text, gold, answer)
     if decided is not None:
         return decided
@@ -115,8 +123,8 @@ def _is_equal(gold_text: str, gold: Expression, answer: Expression) -> bool:
     )
 
 
-def _compare_values(gold_text: str, gold: Expression, answer: Expression) -> bool | None:
-    """Compare two constants by value; None if either is not a constant with a value."""
+def _compare_values(gold_text: str, gold: SympyExpression, answer: SympyExpression) -> bool | None:
+    """Compare two constants by value; None unless both are constants with a value."""
     if not isinstance(gold, sympy.Expr) or not isinstance(answer, sympy.Expr):
         return None
     if gold.free_symbols or answer.free_symbols:
@@ -141,3 +149,42 @@ def _compare_values(gold_text: str, gold: Expression, answer: Expression) -> boo
 
 def _is_finite_number(value: sympy.Expr) -> bool:
     return bool(value.is_number and value.is_finite and not value.has(sympy.nan, sympy.zoo))
+
+
+def chain_sides(text: str) -> tuple[str, ...]:
+    r"""Return the sides of `x = 2 + 3 = 5` that must all equal the gold: `2 + 3` and `5`.
+
+    Names such as `x`, `a_{10}` and `f(2)` are dropped, also a repeated name (`x = 1, x = 2`). An
+    inequality is left whole. `\approx` and the text behind it are dropped: the exact side decides.
+    """
+    if _RELATION.search(text):
+        return (text,)
+    exact, _, rounded = text.partition("\\approx")
+    text = (rounded if _is_variable(exact) else exact).strip()
+    if "=" not in text:
+        return (text,)
+    parts = [_split(part, "=") for part in _split(text, ",")]
+    if len(parts) > 1 and all(len(part) == 2 and part[0] == parts[0][0] for part in parts):
+        return (", ".join(part[1] for part in parts),)
+    sides = _split(text, "=")
+    return tuple(side for side in sides if not _is_variable(side)) or (sides[-1],)
+
+
+def _is_variable(side: str) -> bool:
+    side = _INDEX.sub("", side.strip())
+    return bool(_VARIABLE.fullmatch(side)) and not _NOT_VARIABLE.search(side)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at a separator outside all brackets."""
+    parts, depth, start = [], 0, 0
+    for index, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character == separator and depth == 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+    parts.append(text[start:].strip())
+    return parts

@@ -1,16 +1,17 @@
-"""Run programs that nobody trusts. Standard library only, and independent of the rest of reasonrl.
+"""Run programs that nobody trusts, with the standard library alone.
 
-    supervisor   one process a worker: takes a job, keeps the deadlines, judges standard output
+    supervisor   one process for each worker: takes jobs, keeps deadlines, judges standard output
       └ zygote   a warm interpreter behind `walls`, forked once for each program
           └ init       first process of fresh namespaces: waits, reports how the program ended
-              └ program    the hostile one: `program.run_script` or `program.serve_calls`
-              or judge     the task's own test code, in a namespace set of its own (`judge`)
+              └ program    the untrusted code: `program.read_script` or `program.serve_calls`
+              or judge     the task's own test code, in namespaces of its own (`judge`)
 
-Expected outputs are known to the supervisor and to judges, never to a zygote or a program.
+Supervisors and judges know the expected outputs; zygotes and programs never do.
 
-The supervisor and the zygote import this package by the name `sandbox`, so that a warm interpreter
-is small; imports in here are relative for that reason. Read top-down: supervisor, cell (its side of
-a zygote), zygote, walls, program, judge, remote (stand-ins for what a program holds); below them
-values (what crosses between judge and program), frames (messages), compare, ending, processes,
-cgroup, linux (system calls).
+The supervisor and the zygote import this package by the name `sandbox`, without the rest of
+reasonrl, so that a warm interpreter is small. For that reason imports in this package are relative.
+Read top-down: supervisor, cell (the supervisor's side of a zygote), zygote, walls, program, judge,
+remote (stand-ins for objects of the program); below them job (the message to a supervisor), values
+(data between judge and program), frames (messages), compare, ending, processes, cgroup, linux
+(system calls).
 """

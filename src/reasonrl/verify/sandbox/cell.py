@@ -20,12 +20,16 @@ from . import cgroup, walls, zygote
 
 
 class CellError(Exception):
-    """Report a cell that cannot be built or has died."""
+    """A cell cannot be built, or has died."""
 
 
 @dataclass(slots=True)
 class Running:
-    """Follow one program: its handle, what it writes, how it ended."""
+    """A running program: its pidfd, its output so far and the message about its end.
+
+    `ending` comes from `control`; `zygote.ENDING` describes it. `fault` is a status with a reason
+    if the supervisor ends the program.
+    """
 
     handle: int
     control: int
@@ -33,11 +37,11 @@ class Running:
     ending: bytes = b""
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
-    fault: tuple[str, str] | None = None  # status and reason, if the supervisor ended it
+    fault: tuple[str, str] | None = None
 
 
 class Cell:
-    """Own a zygote and start programs in it."""
+    """A zygote of its own, in which programs are started."""
 
     def __init__(self, setting: zygote.Setting) -> None:
         self._is_strong = setting.level == "namespaces"
@@ -88,7 +92,7 @@ class Cell:
 
     @contextmanager
     def scratch(self) -> Iterator[str]:
-        """Make a directory for a program where it has no file system of its own."""
+        """Yield a program's scratch directory: its own /tmp, or a new directory of this machine."""
         if self._is_strong:
             yield walls.SCRATCH
             return
@@ -101,7 +105,7 @@ class Cell:
     def start(
         self, role: str, limits: walls.Limits, descriptors: Sequence[int], scratch: str
     ) -> Running:
-        """Start a program: descriptors for stdin, stdout, stderr, code and the role's own."""
+        """Start a program. `descriptors`: stdin, stdout, stderr, code, then those of the role."""
         control_in, control_out = os.pipe()
         request = {"role": role, "limits": asdict(limits), "scratch": scratch}
         try:
@@ -119,7 +123,7 @@ class Cell:
         return Running(handle=handles[0], control=control_in, started=time.monotonic())
 
     def end(self, running: Running) -> None:
-        """Kill a program with all that is below it, wait until it is gone, free its handles."""
+        """Kill a program and its descendants, wait until they are gone, close the descriptors."""
         number = signal.SIGKILL if self._is_strong else signal.SIGTERM
         try:
             signal.pidfd_send_signal(running.handle, number)

@@ -1,6 +1,6 @@
-"""Hold a cell's memory in a control group, where this machine lets us; else there is none.
+"""Limit a cell's memory with a control group, where this machine allows making one.
 
-Version 1 and 2 are supported; nothing is assumed to be writable. Called by `supervisor`.
+Supports versions 1 and 2, and assumes no path to be writable. Called by `cell`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 
 _NAME = "reasonrl-cell-"
-_BASE_MB = 64  # for the zygote, a judge and page tables
+# Memory for the zygote, a judge and page tables.
+_BASE_MB = 64
 
 
 class MemoryGroup:
-    """Own one control group: a limit on everything inside, and a count of kills."""
+    """One control group: the memory limit of all processes inside, and the count of kills."""
 
     def __init__(self, path: Path, *, is_v2: bool) -> None:
         self._path = path
@@ -24,14 +25,14 @@ class MemoryGroup:
         (self._path / "cgroup.procs").write_text(str(pid))
 
     def limit(self, memory_mb: int) -> None:
-        """Set how much all processes inside may hold."""
+        """Set the memory that all processes inside may use together."""
         if memory_mb != self._limit_mb:
             name = "memory.max" if self._is_v2 else "memory.limit_in_bytes"
             (self._path / name).write_text(str((memory_mb + _BASE_MB) << 20))
             self._limit_mb = memory_mb
 
     def kills(self) -> int:
-        """Return how often the kernel killed inside for want of memory."""
+        """Return how many processes inside the kernel has killed for their memory."""
         name = "memory.events" if self._is_v2 else "memory.oom_control"
         fields = (line.split() for line in (self._path / name).read_text().splitlines())
         return sum(int(value) for key, value in fields if key == "oom_kill")
@@ -40,11 +41,12 @@ class MemoryGroup:
         try:
             self._path.rmdir()
         except OSError:
-            pass  # something inside is still dying; the next supervisor sweeps
+            # A process inside is still ending; the next supervisor removes the group.
+            pass
 
 
 def make_group() -> MemoryGroup | None:
-    """Make a group below this process's own, or return None if the machine does not let us."""
+    """Make a group below this process's own, or return None if the machine forbids it."""
     for root, is_v2 in _own_groups():
         _sweep(root)
         path = root / f"{_NAME}{os.getpid()}"
@@ -64,8 +66,8 @@ def make_group() -> MemoryGroup | None:
 
 
 def _own_groups() -> list[tuple[Path, bool]]:
-    """Return where groups of this process lie, with the version."""
-    found = []
+    """Return the directories of this process's groups; True means version 2."""
+    groups: list[tuple[Path, bool]] = []
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -73,14 +75,14 @@ def _own_groups() -> list[tuple[Path, bool]]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):
-            found.append((Path("/sys/fs/cgroup/memory") / path.lstrip("/"), False))
+            groups.append((Path("/sys/fs/cgroup/memory") / path.lstrip("/"), False))
         elif not controllers:
-            found.append((Path("/sys/fs/cgroup") / path.lstrip("/"), True))
-    return [(path, is_v2) for path, is_v2 in found if (path / "cgroup.procs").exists()]
+            groups.append((Path("/sys/fs/cgroup") / path.lstrip("/"), True))
+    return [(path, is_v2) for path, is_v2 in groups if (path / "cgroup.procs").exists()]
 
 
 def _sweep(root: Path) -> None:
-    """Remove groups whose supervisor was killed."""
+    """Remove the groups of supervisors that were killed."""
     for path in root.glob(f"{_NAME}*"):
         pid = path.name.removeprefix(_NAME)
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists():

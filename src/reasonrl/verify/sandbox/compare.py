@@ -1,8 +1,9 @@
-"""Compare what a program wrote or returned with what was expected. Pure; never raises.
+"""Compare the output or the result of a program with the expected one. Pure; never raises.
 
-Standard output: equal without trailing blanks, else the same lines of the same tokens, where two
-numbers are equal exactly, or within 1e-9 of the expected one if that is not an integer. Values: as
-JSON would write them. docs/verifiers.md has the reasons. Called by `supervisor` and `judge`.
+Standard output is the same if it is equal without trailing blanks, or has the same lines of the
+same tokens. Two numbers are equal exactly, or within 1e-9 of the expected number if that is not an
+integer. Values are compared as JSON would write them. docs/verifiers.md has the reasons. Called by
+`supervisor` and `judge`.
 """
 
 from __future__ import annotations
@@ -29,29 +30,28 @@ def same_output(expected: str, written: str) -> bool:
     )
 
 
-def same_value(expected: object, found: object, depth: int = 0) -> bool:
-    """Say whether two plain values are equal as JSON: a tuple is a list, a key its text."""
+def same_value(expected: object, given: object, depth: int = 0) -> bool:
+    """Say whether two plain values are equal as JSON: a tuple as a list, a key as its text."""
     if depth > _DEPTH:
         return False
     if isinstance(expected, (list, tuple)):
         return (
-            isinstance(found, (list, tuple))
-            and len(expected) == len(found)
-            and all(same_value(a, b, depth + 1) for a, b in zip(expected, found, strict=True))
+            isinstance(given, (list, tuple))
+            and len(expected) == len(given)
+            and all(same_value(a, b, depth + 1) for a, b in zip(expected, given, strict=True))
         )
     if isinstance(expected, dict):
-        if not isinstance(found, dict) or len(expected) != len(found):
+        if not isinstance(given, dict) or len(expected) != len(given):
             return False
-        by_text = {_key(key): value for key, value in found.items()}
-        return len(by_text) == len(found) and all(
+        by_text = {_key(key): value for key, value in given.items()}
+        return len(by_text) == len(given) and all(
             _key(key) in by_text and same_value(value, by_text[_key(key)], depth + 1)
             for key, value in expected.items()
         )
     if isinstance(expected, float):
-        return isinstance(found, (int, float)) and _close(expected, found)
-    return bool(type(expected) is type(found) or _are_numbers(expected, found)) and (
-        expected == found
-    )
+        return isinstance(given, (int, float)) and _close(expected, given)
+    is_comparable = type(expected) is type(given) or _are_numbers(expected, given)
+    return is_comparable and bool(expected == given)
 
 
 def _lines(text: str) -> list[str]:
@@ -71,7 +71,7 @@ def _same_number(expected: str, written: str) -> bool:
         return False
     if _INTEGER.fullmatch(expected) and _INTEGER.fullmatch(written):
         return _canonical(expected) == _canonical(written)
-    if _INTEGER.fullmatch(expected):  # 5 and 5.0: exact
+    if _INTEGER.fullmatch(expected):  # 5 and 5.0 are compared exactly
         whole, _, tail = written.partition(".")
         return (
             bool(_INTEGER.fullmatch(whole))
@@ -82,17 +82,17 @@ def _same_number(expected: str, written: str) -> bool:
 
 
 def _canonical(integer: str) -> str:
-    """Return an integer's one spelling, without making a number of thousands of digits of it."""
+    """Return the canonical spelling of an integer, without converting thousands of digits."""
     digits = integer.lstrip("+-").lstrip("0") or "0"
     return "-" + digits if integer.startswith("-") and digits != "0" else digits
 
 
-def _close(expected: float, found: float) -> bool:
-    """Compare floats relative to the expected one; nothing is near zero but rounding noise."""
+def _close(expected: float, given: float) -> bool:
+    """Compare floats relative to the expected one; an expected zero allows only rounding noise."""
     try:
-        left, right = float(expected), float(found)
+        left, right = float(expected), float(given)
     except OverflowError:
-        return expected == found
+        return expected == given
     if math.isnan(left) or math.isnan(right):
         return math.isnan(left) and math.isnan(right)
     if math.isinf(left) or math.isinf(right):
@@ -100,8 +100,8 @@ def _close(expected: float, found: float) -> bool:
     return abs(left - right) <= (RELATIVE * abs(left) if left else 1e-12)
 
 
-def _are_numbers(expected: object, found: object) -> bool:
-    return isinstance(expected, (int, float, complex)) and isinstance(found, (int, float, complex))
+def _are_numbers(expected: object, given: object) -> bool:
+    return isinstance(expected, (int, float, complex)) and isinstance(given, (int, float, complex))
 
 
 def _key(key: object) -> str:

@@ -1,4 +1,4 @@
-"""Say how a program ended, in the words of verdicts. Pure. Called by `supervisor`."""
+"""Translate the end of a program into a status and a reason. Pure. Called by `supervisor`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from .cell import Running
 
 
 def describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str, str]:
-    """Return the status of a program that ended, or was ended; PASS if nothing is wrong with it."""
+    """Return the status and reason of a program that ended; PASS if its end is in order.
+
+    `is_killed` says that the kernel killed it for its memory; `reason` is used where the end itself
+    explains nothing.
+    """
     message = running.ending
     errors = running.stderr.decode("utf-8", "replace").strip()
     if message[:1] == b"X":
@@ -23,7 +27,7 @@ def describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str
         text = message[1:].partition(zygote.NOT_COMPILED_END)[0]
         return "COMPILE_ERROR", text.decode(errors="replace")
     if not message:
-        return "RUNTIME_ERROR", reason or "it ended without a trace"
+        return "RUNTIME_ERROR", reason or "it ended without any message"
     status, _, is_left = ending_of(message)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
@@ -44,7 +48,7 @@ def describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str
 
 
 def ending_of(message: bytes) -> tuple[int, float, bool]:
-    """Return wait status, CPU seconds and whether something was left behind."""
+    """Return wait status, CPU seconds and whether a process was left running."""
     if len(message) < zygote.ENDING.size or message[:1] != b"E":
         return 0, 0.0, False
     _, status, cpu_s, is_left = zygote.ENDING.unpack(message[: zygote.ENDING.size])

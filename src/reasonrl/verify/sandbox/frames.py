@@ -1,7 +1,7 @@
-"""Messages over a byte stream: four bytes of length, then JSON. Called by all processes.
+"""Messages over a byte stream: four bytes of length, then JSON. Used by all processes here.
 
-Reading allocates no more than was sent and no more than the limit; what is not JSON, too deep or
-cut off is `Malformed`.
+Reading allocates no more than was sent, and no more than the limit. Bytes that are not JSON, or are
+nested too deeply, raise `Malformed`; a stream that ends within a message raises `Closed`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ import struct
 from typing import Any
 
 MAX_BYTES = 32 << 20
-MAX_JOB_BYTES = 512 << 20  # of a job, which comes from the trainer with all its tests
+# A job comes from the trainer and holds all tests.
+MAX_JOB_BYTES = 512 << 20
 _CHUNK = 1 << 18
 
 
 class Malformed(Exception):
-    """Report bytes that are no message: a process that does not keep to the protocol."""
+    """The bytes are no message: the other process breaks the protocol."""
 
 
 class Closed(Exception):
-    """Report that the other side is gone."""
+    """The other side has closed the stream."""
 
 
 def pack(message: object, most: int = MAX_BYTES) -> bytes:
-    """Return one message as it is written. Raises Malformed if it is too long."""
+    """Return the bytes of one message. Raises Malformed if they are more than `most`."""
     body = json.dumps(message, separators=(",", ":")).encode("utf-8", "surrogatepass")
     if len(body) > most:
         raise Malformed(f"a message of {len(body)} bytes")
@@ -33,7 +34,7 @@ def pack(message: object, most: int = MAX_BYTES) -> bytes:
 
 
 def send(descriptor: int, message: object, most: int = MAX_BYTES) -> None:
-    """Write one message. Raises Closed, or Malformed if it is too long."""
+    """Write one message. Raises Closed, or Malformed for more than `most` bytes."""
     rest = memoryview(pack(message, most))
     try:
         while rest:

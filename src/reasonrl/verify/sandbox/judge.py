@@ -1,11 +1,13 @@
-"""Run a task's own tests against a program in another process; be the one who is believed.
+"""Run a task's own tests against a program in another process, and report the results.
 
-A judge holds the expected outputs and never foreign code: the function under test is a stand-in
-that sends its arguments to the program and returns plain copies of the results. So equality is
-Python's own, and a program can neither look up what is expected nor end a test early. A judge has
-walls too, as a data file is not trusted with the machine. Called by `zygote`.
+The supervisor trusts these reports, and nothing that the program says. A judge holds the expected
+outputs and never runs the program's code: the function under test is a stand-in that sends its
+arguments to the program and returns plain copies of the results. So equality is Python's own, and a
+program can neither look up an expected output nor end a test early. A judge runs behind walls too,
+because test code from a data file is not trusted either. Called by `zygote`.
 
-Reports, a message each: `{"test": i, "status": ..., "reason": ...}`, at last `{"end": ...}`.
+Every report is one message: `{"loaded": true}` once, `{"test": i, "status": ..., "reason": ...}`
+for each test, and `{"end": ..., "reason": ...}` at the end.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from __future__ import annotations
 import ast
 import builtins
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from . import compare, frames
+from .job import Job
 from .program import prelude
 from .remote import TEST_FILE, BrokenTask, ProgramGone, Remote, Stand, Tampered
 
@@ -24,11 +27,11 @@ _SHOWN = 300
 
 
 class _Stop(BaseException):
-    """Leave the tests after the first that failed."""
+    """No further test is to be run."""
 
 
-def judge(channel: int, reports: int, job: Mapping[str, Any]) -> None:
-    """Run the tests of a job, from number `skip` on, and report each."""
+def judge(channel: int, reports: int, job: Job) -> None:
+    """Run the tests of a job from number `skip` on, and report each result."""
     notes = _Notes(reports, job)
     end, reason = "DONE", ""
     try:
@@ -42,13 +45,15 @@ def judge(channel: int, reports: int, job: Mapping[str, Any]) -> None:
     except BrokenTask as error:
         end, reason = "BROKEN", str(error)
     frames.send(reports, {"end": end, "reason": reason[:_SHOWN]})
-    signal.pause()  # the supervisor ends both; hanging up would end the program before it is seen
+    # The supervisor ends both processes. If the judge ended first, the closed channel would end the
+    # program before the supervisor has looked at its threads.
+    signal.pause()
 
 
 class _Notes:
-    """Number the results of tests and report them."""
+    """The reports on tests: numbers each result and sends it."""
 
-    def __init__(self, reports: int, job: Mapping[str, Any]) -> None:
+    def __init__(self, reports: int, job: Job) -> None:
         self._reports = reports
         self._stop_early = bool(job["stop_early"])
         self.number = int(job["skip"])
@@ -64,7 +69,7 @@ class _Notes:
             raise _Stop
 
     def loaded(self) -> None:
-        """Say that the program is there, so that the first test's time starts now."""
+        """Report that the program is loaded: the time of the first test starts now."""
         frames.send(self._reports, {"loaded": True})
 
     def _report(self, status: str, reason: str) -> None:
@@ -73,7 +78,7 @@ class _Notes:
         self.number += 1
 
 
-def _judge(remote: Remote, job: Mapping[str, Any], notes: _Notes) -> None:
+def _judge(remote: Remote, job: Job, notes: _Notes) -> None:
     ready = prelude()
     namespace: dict[str, Any] = {**ready, "__name__": "judge", "__builtins__": builtins}
     _execute_own(job["prefix"], "prefix.py", namespace)
@@ -85,7 +90,8 @@ def _judge(remote: Remote, job: Mapping[str, Any], notes: _Notes) -> None:
     }
     try:
         names = remote.load(job["prefix"], job["code"])
-    except Exception as error:  # the program's
+    except Exception as error:
+        # An exception of the program.
         notes.failed(error, is_load=True)
         return
     notes.loaded()
@@ -99,25 +105,24 @@ def _judge(remote: Remote, job: Mapping[str, Any], notes: _Notes) -> None:
         _judge_asserts(remote, job, namespace, notes, names)
 
 
-def _judge_calls(remote: Remote, job: Mapping[str, Any], notes: _Notes) -> None:
-    """Call the function with each input; a `Solution` is made anew for each."""
+def _judge_calls(remote: Remote, job: Job, notes: _Notes) -> None:
+    """Call the function with each input; a method is called on a fresh `Solution` each time."""
     name = job["entry_point"]
     target = f"Solution().{name}" if remote.has(f"Solution.{name}") else name
     for call in job["tests"][notes.number :]:
         try:
-            found = Stand(remote, target)(*call["arguments"])
-        except Exception as error:  # the program's
+            result = Stand(remote, target)(*call["arguments"])
+        except Exception as error:
+            # An exception of the program.
             notes.failed(error)
             continue
-        if compare.same_value(call["expected"], found):
+        if compare.same_value(call["expected"], result):
             notes.passed()
         else:
-            notes.failed(AssertionError(f"returned {_short(found)}"))
+            notes.failed(AssertionError(f"returned {_short(result)}"))
 
 
-def _judge_check(
-    remote: Remote, job: Mapping[str, Any], namespace: dict[str, Any], notes: _Notes
-) -> None:
+def _judge_check(remote: Remote, job: Job, namespace: dict[str, Any], notes: _Notes) -> None:
     """Run `check(candidate)`; each assertion that is reached counts as a test."""
     first = notes.number
     candidate = Stand(remote, job["entry_point"])
@@ -133,7 +138,8 @@ def _judge_check(
             check(candidate)
     except BrokenTask:
         raise
-    except Exception as error:  # a test that fails may raise anything
+    except Exception as error:
+        # A failing test may raise anything.
         notes.failed(error)
     if notes.number == first:
         if not remote.n_calls:
@@ -142,25 +148,26 @@ def _judge_check(
 
 
 def _root(entry_point: str) -> str:
-    """Return the name that `Solution().f` or `f` starts with."""
+    """Return the first name of a target: `Solution` of `Solution().f`, `f` of `f`."""
     return entry_point.split("(")[0].split(".")[0]
 
 
 def _judge_asserts(
     remote: Remote,
-    job: Mapping[str, Any],
+    job: Job,
     namespace: dict[str, Any],
     notes: _Notes,
     names: Sequence[str],
 ) -> None:
-    """Run assertions, each with names of its own."""
-    tests: list[str] = job["tests"]
+    """Run assertions, each with its own copy of the names."""
+    tests: Sequence[str] = job["tests"]
     entry = job["entry_point"] or _common_name(tests, names)
     if entry:
         namespace[_root(entry)] = Stand(remote, _root(entry))
     try:
         _execute(_parse(job["setup"]), "setup.py", namespace)
-    except Exception as error:  # it asks the program for its classes
+    except Exception as error:
+        # The setup may use classes of the program.
         notes.failed(error, is_load=True)
     for source in tests[notes.number :]:
         tree = _parse(source)
@@ -170,19 +177,20 @@ def _judge_asserts(
             _execute(tree, TEST_FILE, dict(namespace))
         except BrokenTask:
             raise
-        except Exception as error:  # a test that fails may raise anything
+        except Exception as error:
+            # A failing test may raise anything.
             notes.failed(error)
         else:
             notes.passed()
 
 
 def _common_name(tests: Sequence[str], names: Sequence[str]) -> str | None:
-    """Return the program's function that every assertion calls, if one is asked for by no name.
+    """Return the function of the program that every assertion calls, for a task that names none.
 
-    A name that the tests have anyway, such as `set`, is the program's only if nothing else can be.
+    A builtin name such as `set` counts only if the assertions share no other name.
     """
     called = [_called_names(source) for source in tests]
-    common = [name for name in names if all(name in some for some in called)]
+    common = [name for name in names if all(name in called_names for called_names in called)]
     return min(
         common, key=lambda name: (hasattr(builtins, name), called[0].index(name)), default=None
     )
@@ -200,7 +208,7 @@ def _parse(source: str) -> ast.Module:
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise BrokenTask(f"test code that is no Python: {error}") from error
+        raise BrokenTask(f"the test code is not Python: {error}") from error
 
 
 def _execute_own(source: str, name: str, namespace: dict[str, Any]) -> None:
@@ -209,7 +217,8 @@ def _execute_own(source: str, name: str, namespace: dict[str, Any]) -> None:
     try:
         _execute(tree, name, namespace)
     except Exception as error:
-        raise BrokenTask(f"the task's own code: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise BrokenTask(f"the task's own code fails: {reason}") from error
 
 
 def _execute(tree: ast.Module, name: str, namespace: dict[str, Any]) -> None:
@@ -220,13 +229,13 @@ _PASSED, _FAILED = "_judge_passed", "_judge_failed"
 
 
 def _assertion_lines(tree: ast.Module) -> set[int]:
-    """Return the lines that belong to an assertion."""
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.Assert))
-    return {line for node in found for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+    """Return the numbers of the lines that belong to an assertion."""
+    asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    return {line for node in asserts for line in range(node.lineno, (node.end_lineno or 0) + 1)}
 
 
 class _Noting(ast.NodeTransformer):
-    """Turn every assertion into one whose result is noted."""
+    """Wrap every assertion in a `try` that reports its result."""
 
     def visit_Assert(self, node: ast.Assert) -> ast.Try:
         passed = ast.Expr(ast.Call(ast.Name(_PASSED, ast.Load()), [], []))
@@ -239,7 +248,7 @@ class _Noting(ast.NodeTransformer):
 
 
 def _failure(error: BaseException, *, is_load: bool = False) -> tuple[str, str]:
-    """Return status and reason: an exception of the program's, or an assertion's."""
+    """Return the status and reason of an exception, raised by the program or by an assertion."""
     described = getattr(error, "_described", None)
     if described is None:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -255,5 +264,6 @@ def _failure(error: BaseException, *, is_load: bool = False) -> tuple[str, str]:
 def _short(value: object) -> str:
     try:
         return repr(value)[:_SHOWN]
-    except (ValueError, RecursionError):  # an integer of thousands of digits, a deep list
+    except (ValueError, RecursionError):
+        # The value is an integer of thousands of digits, or a deep list.
         return f"a {type(value).__name__}"

@@ -1,7 +1,6 @@
-"""The Linux system calls that Python 3.11 has no function for, and nothing else.
+"""The Linux system calls for which Python 3.11 has no function, and nothing else.
 
-Every function raises OSError with the kernel's reason. Numbers are those of the kernel's headers.
-Called by `walls`, `zygote` and `isolation`.
+Every function raises OSError with the kernel's reason. The numbers come from the kernel's headers.
 """
 
 from __future__ import annotations
@@ -31,16 +30,20 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 _SYS = {"x86_64": {"pivot_root": 155, "capset": 126}, "aarch64": {"pivot_root": 41, "capset": 91}}
 _SYS_LANDLOCK_CREATE, _SYS_LANDLOCK_ADD, _SYS_LANDLOCK_RESTRICT = 444, 445, 446
-_LANDLOCK_FS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # bits of access rights; later as 5
-_LANDLOCK_READ = 0b1101  # execute, read file, read directory
-_LANDLOCK_FILE_BITS = 0b1_0100_0000_0000_0111  # execute, write, read, truncate, ioctl
-_LANDLOCK_SCOPES = 0b11  # abstract sockets, signals: ABI 6
+_LANDLOCK_FS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+"""Number of access rights of files by landlock version; later versions have as many as 5."""
+# Rights: execute, read file, read directory.
+_LANDLOCK_READ = 0b1101
+# Rights: execute, write, read, truncate, ioctl.
+_LANDLOCK_FILE_BITS = 0b1_0100_0000_0000_0111
+# Abstract sockets and signals, from ABI 6 on.
+_LANDLOCK_SCOPES = 0b11
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def unshare(flags: int) -> None:
-    """Put this process into new namespaces (for CLONE_NEWPID: its next child)."""
+    """Move this process to new namespaces; CLONE_NEWPID moves its next child instead."""
     _check(_libc.unshare(flags))
 
 
@@ -50,13 +53,13 @@ def setns(descriptor: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Attach a file system, or a path, at another path; the manual of mount has the flags."""
+    """Attach a file system or a path at `target`; see the manual page of mount for the flags."""
     texts = [text.encode() or None for text in (source, target, kind)]
     _check(_libc.mount(*texts, ctypes.c_ulong(flags), options.encode() or None))
 
 
 def unmount(target: str) -> None:
-    """Detach what is mounted at a path."""
+    """Detach the file system that is mounted at a path."""
     _check(_libc.umount2(target.encode(), MNT_DETACH))
 
 
@@ -66,7 +69,7 @@ def pivot_root(new: str, old: str) -> None:
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Ask for a signal when the parent ends."""
+    """Have the kernel send this process a signal when its parent ends."""
     _prctl(_PR_SET_PDEATHSIG, signal_number)
 
 
@@ -76,7 +79,7 @@ def adopt_orphans() -> None:
 
 
 def set_dumpable(value: bool) -> None:
-    """Say whether others of this user may trace this process and read its /proc files."""
+    """Allow or forbid other processes of this user to trace this one and read its /proc files."""
     _prctl(_PR_SET_DUMPABLE, int(value))
 
 
@@ -86,7 +89,8 @@ def drop_privileges() -> None:
     try:
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     except OSError:
-        pass  # a kernel without ambient capabilities
+        # This kernel has no ambient capabilities.
+        pass
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     _check(_libc.syscall(_SYS[os.uname().machine]["capset"], header, b"\0" * 24))
 
@@ -121,7 +125,7 @@ def restrict_files(readable: Iterable[str], writable: Iterable[str]) -> None:
 
 
 def set_thread_stack(n_bytes: int) -> None:
-    """Set the stack of threads that ask for none; else it is as large as the main thread's."""
+    """Set the default stack size of threads, which else equals the main thread's."""
     attributes = ctypes.create_string_buffer(64)
     if hasattr(_libc, "pthread_setattr_default_np"):  # glibc
         _libc.pthread_attr_init(attributes)
@@ -130,7 +134,7 @@ def set_thread_stack(n_bytes: int) -> None:
 
 
 def return_memory() -> None:
-    """Give freed memory back to the system, where the C library keeps it."""
+    """Return freed memory to the system, where the C library would keep it."""
     if hasattr(_libc, "malloc_trim"):  # glibc
         _libc.malloc_trim(0)
 

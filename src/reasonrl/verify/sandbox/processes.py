@@ -1,4 +1,4 @@
-"""What the kernel says of a running program and of all that is below it. Called by `supervisor`."""
+"""Measure a running program and all its descendants in /proc. Called by `supervisor`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ def _pid_of(handle: int) -> int:
 def _tree_of(pid: int) -> Iterator[int]:
     waiting = [pid]
     while waiting:
-        one = waiting.pop()
-        yield one
+        process = waiting.pop()
+        yield process
         try:
-            for thread in os.listdir(f"/proc/{one}/task"):
-                with open(f"/proc/{one}/task/{thread}/children") as file:
+            for thread in os.listdir(f"/proc/{process}/task"):
+                with open(f"/proc/{process}/task/{thread}/children") as file:
                     waiting += [int(name) for name in file.read().split()]
         except OSError:
-            continue  # it ended meanwhile
+            # The process has ended meanwhile.
+            continue
 
 
 def memory_mb(handle: int) -> float:
-    """Return the resident memory of a process and all below it; `handle` is its pidfd."""
+    """Return the resident memory of a process and its descendants; `handle` is its pidfd."""
     pages = 0
     for pid in _tree_of(_pid_of(handle)):
         try:
@@ -39,7 +40,7 @@ def memory_mb(handle: int) -> float:
 
 
 def n_threads(handle: int) -> int:
-    """Count the threads below a program's first process."""
+    """Return the number of threads of all descendants of a program's first process."""
     count = 0
     for pid in list(_tree_of(_pid_of(handle)))[1:]:
         try:

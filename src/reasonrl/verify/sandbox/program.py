@@ -1,8 +1,9 @@
-"""Be the program: everything here runs beside hostile code, in its process, and is not believed.
+"""Run untrusted code in this process: as a script, or as a module whose functions are called.
 
-A script is compiled and handed back to the zygote's first frame, which executes it as `__main__`,
-so that it ends as any Python file ends. A solution that is called stays: it is loaded as a module
-and answers a judge's messages. Nothing here knows what is expected. Called by `zygote`.
+Everything here shares its process with untrusted code, so nobody trusts what it says. A script is
+compiled and returned to the zygote's first frame, which executes it as `__main__`, so that it ends
+as any Python file ends. A solution that is called is loaded as a module and then answers a judge's
+messages. Knows no expected output. Called by `zygote`.
 """
 
 from __future__ import annotations
@@ -25,22 +26,24 @@ from . import frames, values
 
 FILE_NAME = "solution.py"
 _TARGET = re.compile(r"([A-Za-z_]\w*)(\(\))?(?:\.([A-Za-z_]\w*))?")
-_PRELUDE = (  # what the public judges import for a solution that is called
+# The public judges import these modules for a solution that is called.
+_PRELUDE = (
     "array bisect cmath collections copy datetime decimal fractions functools heapq io itertools "
     "json math operator os random re string sys threading time typing"
 ).split()
 _FROM = ("math", "operator", "string", "itertools", "functools", "bisect", "heapq", "collections")
 _BIG_ERROR = 2_000
-_DEPTH = 50_000  # public judges of called solutions raise it too; a script may do so itself
+_DEPTH = 50_000
+"""Recursion limit of called solutions; public judges raise it too. A script may set its own."""
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 @dataclass(slots=True)
 class Script:
-    """Hold what the first frame executes, and end it as the interpreter would.
+    """A compiled script and its namespace; ends the process as the interpreter would.
 
-    Left out is the interpreter's taking down of modules, which costs more than a short script: a
-    `__del__` of an object that lives to the end is not called.
+    One step of the interpreter is left out, because it costs more than a short script: modules are
+    not torn down, so `__del__` of an object that lives until the end is not called.
     """
 
     code: CodeType
@@ -48,7 +51,7 @@ class Script:
     _exit_code: int = 0
 
     def fail(self, error: BaseException) -> None:
-        """Take note of what ended the script: an exit, or an error to be shown."""
+        """Record the exception that ended the script: an exit code, or an error to print."""
         if isinstance(error, SystemExit):
             code = error.code
             if code is not None and not isinstance(code, int):
@@ -59,7 +62,7 @@ class Script:
             sys.excepthook(type(error), error, error.__traceback__)
 
     def end(self) -> None:
-        """Wait for threads, call what was registered for the exit, flush, and leave."""
+        """Wait for threads, call the registered exit functions, flush all files, and exit."""
         try:
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
@@ -72,7 +75,7 @@ class Script:
 
 
 def read_script(source: str) -> Script:
-    """Write the file, compile it, and prepare a fresh `__main__`. Raises what `compile` raises."""
+    """Write the file, compile it, prepare a fresh `__main__`. Raises the errors of `compile`."""
     with open(FILE_NAME, "w", encoding="utf-8", errors="surrogatepass") as file:
         file.write(source)
     code = compile(source, FILE_NAME, "exec", dont_inherit=True)
@@ -86,13 +89,13 @@ def read_script(source: str) -> Script:
 
 
 def _open_files() -> list[Any]:
-    """Return the files that the program has open for writing, texts before what lies below them."""
-    found = [one for one in gc.get_objects() if type(one) in _FILES]
-    return sorted(found, key=lambda one: _FILES.index(type(one)))
+    """Return the files that are open for writing, each text file before the buffer below it."""
+    files = [item for item in gc.get_objects() if type(item) in _FILES]
+    return sorted(files, key=lambda file: _FILES.index(type(file)))
 
 
 def serve_calls(channel: int) -> None:
-    """Load a solution and answer a judge until it hangs up."""
+    """Load a solution and answer a judge until it closes the channel."""
     random.seed()
     sys.setrecursionlimit(_DEPTH)
     served = _Served()
@@ -112,7 +115,7 @@ def serve_calls(channel: int) -> None:
 
 
 class _Served:
-    """Hold a loaded solution and the objects that the judge has references to."""
+    """A loaded solution, and its objects to which the judge holds references."""
 
     def __init__(self) -> None:
         self._module = ModuleType("solution")
@@ -137,14 +140,14 @@ class _Served:
         exec(prefix, self._names)
         before = dict(self._names)
         exec(code, self._names)
-        found = {name: self._names.get(name) for name in request["classes"]}
-        self._classes = {name: kind for name, kind in found.items() if isinstance(kind, type)}
+        named = {name: self._names.get(name) for name in request["classes"]}
+        self._classes = {name: kind for name, kind in named.items() if isinstance(kind, type)}
         changed = [name for name in self._names if self._names[name] is not before.get(name)]
         methods = [f"Solution.{name}" for name in dir(self._names.get("Solution"))]
         return {"names": [*(name for name in changed if not name.startswith("__")), *methods]}
 
     def _subject(self, name: object) -> object:
-        """Return what a reference's number or a written target such as `Solution().f` means."""
+        """Return the object behind a reference's number or a target such as `Solution().f`."""
         if isinstance(name, int):
             return self._kept[name]
         if (match := _TARGET.fullmatch(str(name))) is None:
@@ -164,7 +167,7 @@ class _Served:
         return reply if after == written else {**reply, "given": after}
 
     def _made(self, subject: object, result: object) -> dict[str, Any] | None:
-        """Keep an object of a class that the solution defines, even if it is a list besides."""
+        """Keep an object whose class the solution defines, even if that class extends a list."""
         is_own = isinstance(subject, type) and subject.__module__ == self._module.__name__
         if not is_own or type(result).__name__ in self._classes:
             return None
@@ -182,14 +185,14 @@ class _Served:
 
 
 def _next(iterator: Any, at_most: int) -> list[object]:
-    """Return up to `at_most` items; fewer means the end."""
-    found = []
+    """Return up to `at_most` items; fewer items mean the end."""
+    items = []
     for _ in range(at_most):
         try:
-            found.append(next(iterator))
+            items.append(next(iterator))
         except StopIteration:
             break
-    return found
+    return items
 
 
 _OPERATIONS: Mapping[str, Any] = {
@@ -207,9 +210,9 @@ _OPERATIONS: Mapping[str, Any] = {
 
 
 def prelude() -> dict[str, Any]:
-    """Return the names that solutions use without importing them; none hides a builtin.
+    """Return the names that solutions use without importing them; no name hides a builtin.
 
-    They stand where builtins do, so that none of them is taken for a function of the solution.
+    The names are added to the builtins, so that none counts as a function of the solution.
     """
     names: dict[str, Any] = {}
     for name in _FROM:

@@ -1,6 +1,7 @@
-"""Stand-ins for what lives in a program's process: the judge's side of their talk.
+"""Stand-ins for objects in a program's process: the judge's side of their messages.
 
-Whatever the other side answers is copied into plain values, or is `Tampered`. Called by `judge`.
+An answer of the program is copied into plain values; any other answer raises `Tampered`. Called by
+`judge`.
 """
 
 from __future__ import annotations
@@ -13,27 +14,27 @@ from typing import Any
 from . import frames, values
 
 TEST_FILE = "tests.py"
-"""The name that test code is compiled under."""
+"""The file name under which test code is compiled."""
 
 
 class ProgramError(Exception):
-    """Report an exception of the program that has no builtin type here."""
+    """An exception of the program whose type is not builtin."""
 
 
 class ProgramGone(BaseException):
-    """Report that the program ended while it was asked. Test code does not catch it by accident."""
+    """The program ended before it answered. No `except Exception` in test code catches this."""
 
 
 class Tampered(BaseException):
-    """Report a program that answers what no program answers."""
+    """The program's answer breaks the protocol."""
 
 
 class BrokenTask(Exception):
-    """Report test code that cannot be run, whatever the program does."""
+    """The test code cannot be run, whatever the program does."""
 
 
 class Remote:
-    """Ask the program in the other process."""
+    """The program in the other process: sends requests and decodes the answers."""
 
     def __init__(self, channel: int, assertion_lines: set[int]) -> None:
         self._channel = channel
@@ -48,7 +49,7 @@ class Remote:
         request = {"do": "load", "prefix": prefix, "code": code, "classes": list(self.classes)}
         names = self._ask(request).get("names")
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise Tampered("no names after loading")
+            raise Tampered("the answer to a load holds no names")
         self._names = set(names)
         return names
 
@@ -61,7 +62,7 @@ class Remote:
         return self._decode(reply.get("value"))
 
     def call(self, subject: str | int, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """Call; what the program changed in its arguments is changed here, see `_is_visible`."""
+        """Call a function. Changes of its arguments are copied back if `_is_visible` allows it."""
         self.n_calls += 1
         table = self._encode([list(given), named])
         reply = self._ask({"do": "call", "of": subject, "with": table})
@@ -69,7 +70,7 @@ class Remote:
         if "given" in reply and self._is_visible(result):
             after = self._decode(reply["given"])
             if not (isinstance(after, list) and len(after) == 2 and isinstance(after[1], dict)):
-                raise Tampered("changed arguments of another shape")
+                raise Tampered("the changed arguments have the wrong shape")
             for old, new in zip(given, after[0], strict=False):
                 _update(old, new)
             for name in named.keys() & after[1].keys():
@@ -77,12 +78,14 @@ class Remote:
         return result
 
     def _is_visible(self, result: object) -> bool:
-        """Say whether the test may see how the program changed its arguments.
+        """Say whether the test may see the program's changes of its arguments.
 
-        It may after a call for the change's sake, which returns None, and outside of an assertion.
-        In `assert f(x) == sorted(x)` it may not: a program that empties `x` would set its standard.
+        It may after a call that returns None, which is made for the sake of the change, and outside
+        of assertions. In `assert f(x) == sorted(x)` it may not: a program that empties `x` would
+        choose its own expected value.
         """
-        caller = sys._getframe(3)  # this function, `call`, `__call__`, and who called
+        # The caller above this function, `call` and `__call__`.
+        caller = sys._getframe(3)
         in_tests = caller.f_code.co_filename == TEST_FILE
         return result is None or not (in_tests and caller.f_lineno in self._assertion_lines)
 
@@ -95,7 +98,7 @@ class Remote:
         except frames.Malformed as error:
             raise Tampered(f"a malformed answer: {error}") from error
         if not isinstance(reply, dict):
-            raise Tampered("an answer that is no object")
+            raise Tampered("the answer is not a JSON object")
         if "error" in reply:
             raise _copy_of(reply["error"])
         return reply
@@ -112,17 +115,18 @@ class Remote:
     def _number(self, value: object) -> int:
         if isinstance(value, Stand) and isinstance(value._subject, int):
             return value._subject
-        raise BrokenTask(f"test code passes a {type(value).__name__}, which cannot travel")
+        kind = type(value).__name__
+        raise BrokenTask(f"test code passes a {kind}, which cannot be sent to the program")
 
     def _stand(self, number: int) -> Stand:
-        """Return the one stand-in of a remote object, so that identity is the object's."""
+        """Return the only stand-in of a remote object: `is` then compares the remote objects."""
         return self._stands.setdefault(number, Stand(self, number))
 
 
 class Stand:
-    """Stand for something of the program: a function, a class, an object that is no plain data.
+    """A stand-in for a function, a class or another object of the program that is no plain data.
 
-    Equality is identity, whatever the object itself would say.
+    Two stand-ins are equal if they are identical; the program's `__eq__` is not called.
     """
 
     def __init__(self, remote: Remote, subject: str | int) -> None:
@@ -148,16 +152,16 @@ class Stand:
         if not isinstance(items, Stand):
             return
         while True:
-            found = self._remote.do("next", items._subject, 1)
-            if not isinstance(found, list) or not found:
+            batch = self._remote.do("next", items._subject, 1)
+            if not isinstance(batch, list) or not batch:
                 return
-            yield from found
+            yield from batch
 
     def __next__(self) -> Any:
-        found = self._remote.do("next", self._subject, 1)
-        if not isinstance(found, list) or not found:
+        batch = self._remote.do("next", self._subject, 1)
+        if not isinstance(batch, list) or not batch:
             raise StopIteration
-        return found[0]
+        return batch[0]
 
     def __len__(self) -> int:
         return int(self._remote.do("len", self._subject))
@@ -191,20 +195,21 @@ def _update(old: Any, new: Any) -> None:
 
 
 def _copy_of(described: object) -> Exception:
-    """Return an exception of the builtin type that the program's had, or a ProgramError."""
+    """Return an exception of the same builtin type as the program's, or a ProgramError."""
     if not (
         isinstance(described, dict)
         and isinstance(described.get("name"), str)
         and isinstance(described.get("text"), str)
         and isinstance(described.get("kinds"), list)
     ):
-        raise Tampered("an error of another shape")
+        raise Tampered("the description of an error has the wrong shape")
     error: Exception = ProgramError(described["text"])
     kind = getattr(builtins, str((described["kinds"] or [""])[0]), None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:
             error = kind(described["text"])
-        except TypeError:  # it wants other arguments
+        except TypeError:
+            # The type takes other arguments.
             pass
     error._described = described  # type: ignore[attr-defined]
     return error

@@ -1,14 +1,9 @@
-"""Take jobs from the trainer, run their programs in a cell, keep every deadline, return results.
+"""Take jobs from the trainer, run their programs in a cell, keep every deadline, report results.
 
-A process of its own, so that nothing of a program touches the trainer: neither its time nor its
-memory nor its event loop. One job at a time; a pool has several supervisors. It alone knows what a
-script should print. When its standard input closes, it ends, and with it everything below it.
-Started by `verify.code.pool`.
-
-A job is one message: `code`, `kind` (scripts, calls, check, asserts), `tests`, `limits`,
-`stop_early`, and for calls, checks and assertions `entry_point`, `prefix`, `setup`. The answer is
-`{"tests": [[status, reason, wall_s, cpu_s], ...], "fault": str, "is_task": bool}`, where a fault
-is the task's or the sandbox's, never the program's.
+A supervisor is a process of its own, so that a program costs the trainer neither time nor memory
+and never blocks its event loop. It does one job at a time; a pool has several supervisors. Only the
+supervisor knows the expected output of a script. It ends when its standard input closes, and all
+its descendants end with it. Started by `verify.code.pool`. `job` describes both messages.
 """
 
 from __future__ import annotations
@@ -23,20 +18,25 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from . import compare, frames, linux, processes, walls, zygote
 from .cell import Cell, CellError, Running
 from .ending import describe_end, ending_of
+from .job import Job, JobReport
 
 _STDERR_BYTES = 4_096
 _SHOWN = 300
-_STACK_BYTES = 256 << 20  # of a program's main thread: deep recursion is an honest style
-_WATCH_S = 0.05  # between two looks at the memory, where there is no control group
-_GRACE_S = 0.1  # after a test's end for its process to end
-_SPARE_MB = {True: 8_192, False: 1_024}  # of addresses above the memory limit: stacks of threads
+_STACK_BYTES = 256 << 20
+"""The stack of a program's main thread: correct solutions may recurse deeply."""
+_WATCH_S = 0.05
+"""Seconds between two checks of a program's memory, where there is no control group."""
+_GRACE_S = 0.1
+"""Seconds that a process has to end after its test has ended."""
+_SPARE_MB = {True: 8_192, False: 1_024}
+"""Address space beyond the memory limit for stacks of threads, by whether there is a group."""
 _MAX_RESULTS = 20_000
-_LOOK_UP_S = 1.0  # between two looks whether the trainer is still there
+_LOOK_UP_S = 1.0
+"""Seconds between two checks that the trainer is still alive."""
 
 
 BOOT = """
@@ -49,7 +49,7 @@ supervisor.main()
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Hold what one test found."""
+    """The result of one test."""
 
     status: str
     reason: str = ""
@@ -58,12 +58,12 @@ class Result:
 
 
 def main() -> None:
-    """Serve jobs on standard input and output until the trainer hangs up."""
+    """Serve jobs on standard input and output until the trainer closes them."""
     setting = zygote.Setting.from_json(sys.argv[2])
     channel_in, channel_out = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the trainer's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the trainer too, which decides
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     wanted = _STACK_BYTES if hard == resource.RLIM_INFINITY else min(_STACK_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
@@ -74,11 +74,12 @@ def main() -> None:
         while True:
             job = frames.receive(channel_in, frames.MAX_JOB_BYTES)
             try:
-                answer = Run(inside, job).results()
-            except CellError:  # once more, in a new one; a second death is the caller's to judge
+                answer = ProgramRun(inside, job).results()
+            except CellError:
+                # Try once more in a new cell; a second CellError ends this process.
                 inside.close()
                 inside = Cell(setting)
-                answer = Run(inside, job).results()
+                answer = ProgramRun(inside, job).results()
             frames.send(channel_out, answer)
             del job, answer
             linux.return_memory()
@@ -91,10 +92,10 @@ def main() -> None:
             inside.close()
 
 
-class Run:
-    """Run the tests of one job."""
+class ProgramRun:
+    """One job in a cell: its limits, its deadline and the results of its tests."""
 
-    def __init__(self, inside: Cell, job: Mapping[str, Any]) -> None:
+    def __init__(self, inside: Cell, job: Job) -> None:
         self._cell = inside
         self._job = job
         wanted = job["limits"]
@@ -109,16 +110,19 @@ class Run:
         self._trainer = os.getppid()
         self._is_loaded = False
         self._is_task_broken = False
-        self._costs = (0.0, 0.0)  # of what was running when a session ended
+        # Wall and CPU seconds of the test in which the last session ended.
+        self._costs = (0.0, 0.0)
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> JobReport:
         """Return the results of the tests that were run, in order."""
         if self._cell.group is not None:
             self._cell.group.limit(self._limits.memory_mb)
         is_script = self._job["kind"] == "scripts"
-        found, fault = self._scripts() if is_script else self._judged()
+        results, fault = self._scripts() if is_script else self._judged()
         return {
-            "tests": [[one.status, one.reason[:_SHOWN], one.wall_s, one.cpu_s] for one in found],
+            "tests": [
+                (test.status, test.reason[:_SHOWN], test.wall_s, test.cpu_s) for test in results
+            ],
             "fault": fault,
             "is_task": self._is_task_broken,
         }
@@ -126,19 +130,20 @@ class Run:
     # scripts: standard input and output
 
     def _scripts(self) -> tuple[list[Result], str]:
-        found: list[Result] = []
+        results: list[Result] = []
         with _file_of(_bytes_of(self._job["code"])) as code:
             for test in self._job["tests"]:
                 if time.monotonic() > self._until:
-                    found.append(Result("TIME_LIMIT", "the time of the whole problem is used up"))
+                    result = Result("TIME_LIMIT", "the time of the whole problem is used up")
                 else:
-                    found.append(self._script(code, test["input"], test["output"]))
-                if found[-1].status == "INFRA_ERROR":
-                    return [], found[-1].reason
-                is_final = found[-1].status == "COMPILE_ERROR"
-                if is_final or (found[-1].status != "PASS" and self._stop_early):
+                    result = self._script(code, test["input"], test["output"])
+                if result.status == "INFRA_ERROR":
+                    return [], result.reason
+                results.append(result)
+                is_final = result.status == "COMPILE_ERROR"
+                if is_final or (result.status != "PASS" and self._stop_early):
                     break
-        return found, ""
+        return results, ""
 
     def _script(self, code: int, given: str, expected: str) -> Result:
         os.lseek(code, 0, os.SEEK_SET)
@@ -164,7 +169,7 @@ class Run:
         return _judge_script(running, expected, wall_s, is_killed=self._kills() > n_kills)
 
     def _follow(self, running: Running, streams: Mapping[int, bytearray]) -> None:
-        """Read what a script writes until it ends or exceeds a limit."""
+        """Read the output of a script until the script ends or exceeds a limit."""
         poll = select.poll()
         for descriptor in (*streams, running.handle):
             poll.register(descriptor, select.POLLIN)
@@ -188,7 +193,7 @@ class Run:
                 return
 
     def _take(self, running: Running, descriptor: int, into: bytearray) -> bool:
-        """Read what is there; False at the end of the stream."""
+        """Read the available output into a buffer; return False at the end of the stream."""
         part = os.read(descriptor, 1 << 18)
         into += part
         if into is running.stderr:
@@ -204,7 +209,7 @@ class Run:
         return min(rest, _LOOK_UP_S if self._cell.group is not None else _WATCH_S)
 
     def _is_too_big(self, *programs: Running) -> bool:
-        """Look at the memory of programs where no control group does."""
+        """Check the memory of programs, where no control group limits it."""
         if self._cell.group is not None:
             return False
         for running in programs:
@@ -215,27 +220,31 @@ class Run:
     def _kills(self) -> int:
         return 0 if self._cell.group is None else self._cell.group.kills()
 
-    # calls, checks and assertions: a judge asks the program
+    # calls, checks and assertions: a judge tests the program
 
     def _judged(self) -> tuple[list[Result], str]:
-        found: list[Result] = []
+        results: list[Result] = []
+        n_tests = len(self._job["tests"])
         while True:
-            results, end, reason = self._session(skip=len(found))
-            found += results
+            new, end, reason = self._session(skip=len(results))
+            results += new
             if end == "BROKEN" or end == "INFRA_ERROR":
                 self._is_task_broken = end == "BROKEN"
                 return [], reason
             if end != "DONE":
-                found.append(Result(end, reason, *self._costs))
+                results.append(Result(end, reason, *self._costs))
             is_over = end == "DONE" or self._stop_early or not self._is_loaded
-            if is_over or self._job["kind"] == "check" or len(found) >= len(self._job["tests"]):
-                return found, ""
+            if is_over or self._job["kind"] == "check" or len(results) >= n_tests:
+                return results, ""
             if time.monotonic() > self._until:
                 late = Result("TIME_LIMIT", "the time of the whole problem is used up")
-                return found + [late] * (len(self._job["tests"]) - len(found)), ""
+                return results + [late] * (n_tests - len(results)), ""
 
     def _session(self, skip: int) -> tuple[list[Result], str, str]:
-        """Load the program once and judge from test `skip` on; say how it ended, and why."""
+        """Load the program once and judge from test `skip` on.
+
+        Return the results, the end of the session (DONE, BROKEN or a status) and its reason.
+        """
         with ExitStack() as stack:
             n_kills = self._kills()
             scratch = [stack.enter_context(self._cell.scratch()) for _ in range(2)]
@@ -273,14 +282,14 @@ class Run:
         return results, end, reason
 
     def _session_limits(self) -> walls.Limits:
-        """Return limits whose CPU time is that of the problem: the tests share a process."""
+        """Return limits with the CPU time of the whole problem, as all tests share a process."""
         rest = max(1.0, self._until - time.monotonic())
         return replace(self._limits, time_s=rest)
 
     def _listen(
         self, program: Running, judge: Running, reports: int
     ) -> tuple[list[Result], str, str]:
-        found: list[Result] = []
+        results: list[Result] = []
         last = time.monotonic()
         poll = select.poll()
         poll.register(reports, select.POLLIN)
@@ -289,30 +298,33 @@ class Run:
             while not poll.poll(max(0.0, self._pause(deadline - time.monotonic())) * 1e3):
                 if time.monotonic() >= deadline:
                     self._costs = (time.monotonic() - last, 0.0)
-                    return found, "TIME_LIMIT", f"no result within {self._limits.time_s:g} s"
+                    return results, "TIME_LIMIT", f"no result within {self._limits.time_s:g} s"
                 if self._is_too_big(program, judge):
-                    return found, "MEMORY_LIMIT", f"more than {self._limits.memory_mb} MB"
+                    return results, "MEMORY_LIMIT", f"more than {self._limits.memory_mb} MB"
             now = time.monotonic()
             try:
                 report = frames.receive(reports)
             except frames.Closed:
-                return found, *self._explain_silence(judge)
+                return results, *self._explain_silence(judge)
             if "test" in report:
-                if report["status"] != "PASS" or len(found) < _MAX_RESULTS:
-                    found.append(Result(report["status"], report["reason"], now - last))
+                if report["status"] != "PASS" or len(results) < _MAX_RESULTS:
+                    results.append(Result(report["status"], report["reason"], now - last))
             elif "end" in report:
                 self._costs = (now - last, 0.0)
-                return found, report["end"], report["reason"]
+                return results, report["end"], report["reason"]
             self._is_loaded = True
             last = now
 
     def _explain_silence(self, judge: Running) -> tuple[str, str]:
-        """Say why a judge ended without a word: a wall that failed, or a value too large for it."""
+        """Return status and reason for a judge that ended without a report.
+
+        Either a wall could not be built, or a value was too large for the judge.
+        """
         select.select([judge.handle], [], [], 2 * _GRACE_S)
         self._read_ending(judge)
         if judge.ending[:1] == b"X":
             return "INFRA_ERROR", judge.ending[1:].decode(errors="replace")
-        return "OUTPUT_LIMIT", "the result was more than its judge could hold"
+        return "OUTPUT_LIMIT", "the result was too large for the judge"
 
     def _read_ending(self, running: Running) -> None:
         if not running.ending and select.select([running.control], [], [], _GRACE_S)[0]:
@@ -320,7 +332,7 @@ class Run:
 
 
 def _has_more_threads(program: Running) -> bool:
-    """Say whether a program goes on beside its main thread, once what is ending has ended."""
+    """Say whether a program still has other threads or processes after a short wait for them."""
     until = time.monotonic() + _GRACE_S
     while processes.n_threads(program.handle) > 1:
         if time.monotonic() > until:
@@ -343,7 +355,7 @@ def _judge_script(running: Running, expected: str, wall_s: float, *, is_killed: 
 
 
 def _pipe(stack: ExitStack) -> tuple[int, int]:
-    """Make a pipe whose write end a program can open again as /dev/stdout; the caller closes it."""
+    """Make a pipe; a program can reopen its write end as /dev/stdout. The caller closes it."""
     read, write = os.pipe()
     stack.callback(os.close, read)
     os.set_blocking(read, False)
@@ -354,7 +366,7 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
 
 @contextmanager
 def _file_of(content: bytes) -> Iterator[int]:
-    """Hold bytes in a file of memory: a script's standard input can be read in every way."""
+    """Open a file in memory with these bytes; a script can seek in it and read it in any way."""
     descriptor = os.memfd_create("content", os.MFD_CLOEXEC)
     try:
         rest = memoryview(content)

@@ -1,9 +1,10 @@
-"""Carry values between a judge and a program, as JSON tables; no pickle, nothing is executed.
+"""Write values as JSON tables, to carry them between a judge and a program; nothing is executed.
 
-A table lists the containers of a value, `["list", items]`, `["dict", pairs]`, ...; inside, a scalar
-is itself and `[3]` is container 3. So sharing and cycles survive, and depth needs no recursion.
-What is not plain data stays where it is: the other side gets a reference to it. Subclasses arrive
-as their plain base, so that no `__eq__` of a program is ever asked. Called by `program`, `judge`.
+A table lists the containers of a value: `["list", items]`, `["dict", pairs]`, ... Inside a
+container a scalar is written as itself, and `[3]` means container 3. So sharing and cycles survive,
+and deep values need no recursion. An object that is no plain data stays in its process: the other
+side gets a reference to it. An instance of a subclass arrives as its plain base, so that no
+`__eq__` of a program is ever called. Called by `program` and `remote`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import Any
 from .frames import Malformed
 
 Keep = Callable[[object], int]
-"""Remember an object that does not travel, and return its number."""
+"""Keep an object that stays in its process, and return its number."""
 
 Find = Callable[[int], object]
-"""Return what a number of the other side, or of this one, stands for."""
+"""Return the object of a number that either side has given out."""
 
 _MAX_NODES = 2_000_000
 _SMALL = 1 << 53
@@ -41,7 +42,7 @@ _SPELLED: Mapping[str, Callable[[str], object]] = {
 
 
 def encode(value: object, classes: Mapping[str, type], keep: Keep) -> dict[str, Any]:
-    """Return the table of a value. Instances of `classes` travel by their attributes."""
+    """Return the table of a value. Instances of `classes` are written as their attributes."""
     table = _Table(classes, keep)
     root = table.place(value)
     while table.waiting:
@@ -51,7 +52,7 @@ def encode(value: object, classes: Mapping[str, type], keep: Keep) -> dict[str, 
 
 
 class _Table:
-    """Number the containers of a value, breadth first."""
+    """The containers of a value, numbered breadth first."""
 
     def __init__(self, classes: Mapping[str, type], keep: Keep) -> None:
         self.nodes: list[list[Any]] = []
@@ -59,10 +60,11 @@ class _Table:
         self._classes = classes
         self._keep = keep
         self._known: dict[int, int] = {}
-        self._alive: list[object] = []  # an id is unique only while its object lives
+        # An id is unique only while its object lives.
+        self._alive: list[object] = []
 
     def place(self, value: Any) -> Any:
-        """Return a scalar, or `[n]`: the node that holds the value."""
+        """Return a scalar as itself, any other value as `[n]`, the number of its node."""
         kind = type(value)
         if value is None or kind is bool or kind is str or kind is float:
             return value
@@ -73,7 +75,7 @@ class _Table:
         if (plain := _plain_base(value)) is not value:
             return self.place(plain)
         if len(self.nodes) >= _MAX_NODES:
-            raise Malformed("a value of too many parts")
+            raise Malformed(f"a value of more than {_MAX_NODES} nodes")
         index = len(self.nodes)
         self._known[id(value)] = index
         self._alive.append(value)
@@ -137,7 +139,7 @@ _BASES: tuple[type[Any], ...] = (
 
 
 def _plain_base(value: Any) -> Any:
-    """Return the plain data that an instance of a subclass holds; numpy's values become lists."""
+    """Return the plain data of an instance of a subclass; numpy's values become Python's."""
     kind = type(value)
     for base in _BASES:
         if isinstance(value, base) and kind is not base:
@@ -151,14 +153,14 @@ def _plain_base(value: Any) -> Any:
 
 def _attributes(value: object) -> dict[str, Any]:
     slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-    found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
-    return {**found, **getattr(value, "__dict__", {})}
+    slotted = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return {**slotted, **getattr(value, "__dict__", {})}
 
 
 def decode(message: object, classes: Mapping[str, type], find: Find) -> Any:
-    """Return the value of a table. Raises Malformed for anything that `encode` does not write."""
+    """Return the value of a table. Raises Malformed for a table that `encode` does not write."""
     if not (isinstance(message, dict) and isinstance(message.get("nodes"), list)):
-        raise Malformed("no table")
+        raise Malformed("not a table of nodes")
     try:
         return _Reader(message["nodes"], classes, find).read(message.get("root"))
     except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, RecursionError) as error:
@@ -174,7 +176,7 @@ _SHELLS: Mapping[str, Callable[[], Any]] = {
 
 
 class _Reader:
-    """Make the values of a table: first the empty mutable ones, then everything inside."""
+    """The values of a table: makes the empty mutable containers first, then fills them."""
 
     def __init__(self, nodes: list[Any], classes: Mapping[str, type], find: Find) -> None:
         self._nodes = nodes
@@ -211,7 +213,7 @@ class _Reader:
             return written
         (index,) = written
         if not isinstance(index, int) or index < 0:
-            raise Malformed("no number of a node")
+            raise Malformed("not the number of a node")
         if index not in self._made:
             self._made[index] = self._immutable(*self._nodes[index])
         return self._made[index]

@@ -1,7 +1,7 @@
-"""Build the walls: what a program can see of this machine, and what it may ask of it.
+"""Build the walls that limit what a program can see of this machine and ask of its kernel.
 
-`enter` is for the zygote, once; `isolate` for the first process of each program; `give_up_rights`
-for the program itself, last. With namespaces a program sees a root directory that holds the
+The zygote calls `enter` once, the first process of each program calls `isolate`, and the program
+itself calls `give_up_rights` last. With namespaces a program sees a root directory with the
 interpreter and the system's libraries, read-only, an empty /tmp of its own, and no other process,
 network or user. Called by `zygote`.
 """
@@ -17,10 +17,11 @@ from dataclasses import dataclass
 
 from . import linux
 
-ROOT_UID = 65534  # what root of the machine becomes: nobody
+# Root of the machine becomes this user, nobody.
+ROOT_UID = 65534
 SCRATCH = "/tmp"
 PACKAGES = "/packages"
-"""Where programs find packages; their own place may lie where a program's /tmp does."""
+"""Where programs find packages: the real path may lie below /tmp, which a program cannot see."""
 
 _STACK_BYTES = 16 << 20
 _SYSTEM_PATHS = (
@@ -45,7 +46,7 @@ _KEPT_FLAGS = linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_NOATIME | linux.MS_NOD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bound one program: seconds, megabytes, bytes of output and the number of its processes."""
+    """The bounds of one program. `files` bounds open files, `scratch_mb` the size of its /tmp."""
 
     time_s: float
     memory_mb: int
@@ -57,7 +58,7 @@ class Limits:
 
 
 def enter(level: str, packages: tuple[str, ...]) -> None:
-    """Put the zygote behind walls that all its programs share. `packages` can be imported.
+    """Build the walls that all programs of the zygote share. `packages` can be imported.
 
     Raises OSError where the machine does not allow the level.
     """
@@ -65,7 +66,8 @@ def enter(level: str, packages: tuple[str, ...]) -> None:
     if level != "namespaces":
         return
     is_root = os.geteuid() == 0
-    if is_root:  # the interpreter may lie where only root can go: look at it as root
+    if is_root:
+        # Only root may be able to read the interpreter's directory.
         linux.unshare(linux.CLONE_NEWNS)
     else:
         _enter_user_namespace(os.geteuid(), os.getegid(), linux.CLONE_NEWNS)
@@ -74,7 +76,8 @@ def enter(level: str, packages: tuple[str, ...]) -> None:
         os.setgroups([])
         os.setresgid(ROOT_UID, ROOT_UID, ROOT_UID)
         os.setresuid(ROOT_UID, ROOT_UID, ROOT_UID)
-        linux.set_dumpable(True)  # or the files of /proc that map users are root's
+        # Otherwise root owns the files of /proc that map users.
+        linux.set_dumpable(True)
         _enter_user_namespace(ROOT_UID, ROOT_UID, linux.CLONE_NEWNS)
     linux.unshare(_FRESH & ~linux.CLONE_NEWNS)
 
@@ -82,7 +85,7 @@ def enter(level: str, packages: tuple[str, ...]) -> None:
 def isolate(limits: Limits) -> None:
     """Give the first process of a program fresh namespaces, an empty /tmp and its own /proc.
 
-    The mounts belong to the zygote's user namespace: inside, nobody may change them.
+    The mounts belong to the zygote's user namespace, so no program may change them.
     """
     linux.unshare(linux.CLONE_NEWNS)
     own = os.open("/proc/self", os.O_PATH)
@@ -93,7 +96,8 @@ def isolate(limits: Limits) -> None:
     try:
         options = "hidepid=2,subset=pid"
         linux.mount("proc", "/proc", "proc", plain | linux.MS_NOEXEC, options)
-    except OSError:  # a container that hides parts of /proc forbids a new one: go without
+    except OSError:
+        # A container that hides parts of /proc forbids a new /proc: show none.
         linux.mount("tmpfs", "/proc", "tmpfs", plain | linux.MS_RDONLY)
     others = _FRESH & ~linux.CLONE_NEWNS
     _enter_user_namespace(os.geteuid(), os.getegid(), others, own=own)
@@ -104,7 +108,7 @@ def isolate(limits: Limits) -> None:
 def give_up_rights(
     limits: Limits, system_calls: bytes, level: str, packages: tuple[str, ...], scratch: str
 ) -> None:
-    """Bind this process to its limits, for good: the last thing before foreign code runs."""
+    """Bind this process to its limits for good, as the last step before untrusted code runs."""
     bounds = {
         resource.RLIMIT_AS: limits.address_mb << 20,
         resource.RLIMIT_NPROC: limits.processes,
@@ -116,12 +120,14 @@ def give_up_rights(
         resource.RLIMIT_CPU: int(limits.time_s) + 2,
     }
     if level != "namespaces":
-        del bounds[resource.RLIMIT_NPROC]  # it counts all processes of the user
+        # Without namespaces this limit counts all processes of the user.
+        del bounds[resource.RLIMIT_NPROC]
     for kind, value in bounds.items():
         resource.setrlimit(kind, (value, value))
     linux.drop_privileges()
     if level != "none" and linux.landlock_abi():
-        if level == "namespaces":  # the root holds nothing else
+        if level == "namespaces":
+            # This root directory holds only what programs may read.
             linux.restrict_files(["/"], [scratch, "/dev/null", "/dev/shm"])
         else:
             shown = (*_SYSTEM_PATHS, *_DEVICES, *interpreter_paths(), *packages)
@@ -137,9 +143,9 @@ def interpreter_paths() -> tuple[str, ...]:
 
 
 def _enter_user_namespace(uid: int, gid: int, others: int, *, own: int | None = None) -> None:
-    """Enter a new user namespace in which this user is mapped to itself, and others with it.
+    """Enter a new user namespace that maps this user to itself, and the namespaces in `others`.
 
-    `own` is this process's directory in a /proc that may be covered by now.
+    `own` is this process's directory in /proc, opened before another mount covered it.
     """
     directory = os.open("/proc/self", os.O_PATH) if own is None else own
     linux.unshare(linux.CLONE_NEWUSER | others)
@@ -158,16 +164,17 @@ def _enter_user_namespace(uid: int, gid: int, others: int, *, own: int | None = 
 
 
 def _build_root(packages: tuple[str, ...]) -> None:
-    """Make a small root directory of what programs may see, and move into it."""
+    """Make a small root directory that holds what programs may see, and move into it."""
     shown = {path: path for path in (*_SYSTEM_PATHS, *sorted(interpreter_paths()), *_DEVICES)}
     shown |= {path: f"{PACKAGES}/{os.path.basename(path)}" for path in packages}
-    sources = [(path, place, _open(path)) for path, place in shown.items()]  # still uncovered
+    # Open the paths before the new /tmp covers any of them.
+    sources = [(path, target, _open(path)) for path, target in shown.items()]
     linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
     new = "/tmp"
     linux.mount("tmpfs", new, "tmpfs", linux.MS_NOSUID, "size=1m,mode=755")
-    for path, place, source in sources:
+    for path, target, source in sources:
         if source is not None:
-            _show(path, source, new + place)
+            _show(path, source, new + target)
             os.close(source)
     for path in ("/tmp", "/dev/shm", "/proc", "/old"):
         os.makedirs(new + path, exist_ok=True)
@@ -207,12 +214,12 @@ def _show(path: str, source: int, target: str) -> None:
 
 
 def _remount_read_only(target: str) -> None:
-    """Forbid writing; flags that the machine has set are kept, as they may not be cleared."""
+    """Forbid writing. Keeps the flags that the machine has set: they may not be cleared."""
     flags = os.statvfs(target).f_flag & _KEPT_FLAGS
     forbid = linux.MS_RDONLY | linux.MS_NOSUID
     linux.mount("", target, "", linux.MS_REMOUNT | linux.MS_BIND | forbid | flags)
 
 
 def end_with_parent() -> None:
-    """Die when the parent does; nothing may outlive the supervisor."""
+    """Ask the kernel to kill this process when its parent ends: nothing outlives the supervisor."""
     linux.die_with_parent(signal.SIGKILL)

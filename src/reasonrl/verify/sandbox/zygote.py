@@ -1,8 +1,9 @@
 """Fork one warm interpreter behind walls for every program and every judge.
 
-Keeps nothing of what it forks, knows no code and no tests: a request names a role and limits, and
-carries descriptors. Its first frame is `BOOT`, which executes a script as `__main__`, with nothing
-of ours above it on the stack. Started by `supervisor`.
+A zygote keeps no state of its children and knows neither code nor tests: a request names a role
+and limits, and carries descriptors. Its first frame is `BOOT`, which executes a script as
+`__main__`, so that no frame of this package lies above the script on the stack. Started by
+`supervisor`.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ script.end()
 """
 
 FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8")
-"""Of the interpreters on this side: no site packages, nothing of the caller's directory."""
+"""Flags of all interpreters here: no site packages, nothing from the caller's directory."""
 
 ENDING = struct.Struct("!Bid?")
-"""How a program ended: b"E", wait status, CPU seconds, left-overs."""
+"""The end of a program: b"E", wait status, CPU seconds, whether a process was left running."""
 NOT_COMPILED, NOT_COMPILED_END = b"C", b"\0"
 
 _WARM = """
@@ -47,13 +48,15 @@ _WARM = """
     decimal enum fractions functools heapq inspect io itertools json math numbers operator os
     queue random re statistics string struct sys textwrap threading time traceback typing types
 """.split()
-_GRACE_S = 0.1  # for helpers that end when their program has
-_CONTROL_AT, _CODE_AT, _RPC_AT, _REPORT_AT = 3, 4, 5, 6  # places in the descriptors of a request
+_GRACE_S = 0.1
+"""Seconds that the children of a program have to end after the program."""
+# Indices into a request's descriptors.
+_CONTROL_AT, _CODE_AT, _RPC_AT, _REPORT_AT = 3, 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Say how the walls are built: level, importable packages, compiled filter, scratch."""
+    """The walls of a zygote: level, importable packages, compiled filter of system calls."""
 
     level: str
     packages: tuple[str, ...]
@@ -74,13 +77,14 @@ class Setting:
 
 
 def main() -> program.Script:
-    """Serve requests until the supervisor hangs up; return only in a script's process."""
+    """Serve requests until the supervisor closes its end; return only in a script's process."""
     setting = Setting.from_json(sys.argv[2])
     requests = socket.socket(fileno=int(sys.argv[3]))
     walls.end_with_parent()
     for name in _WARM:
         __import__(name)
-    for name in ("exit", "quit"):  # as `site` does, which was not loaded
+    for name in ("exit", "quit"):
+        # `site` defines them elsewhere, but it is not loaded here.
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
     try:
         walls.enter(setting.level, setting.packages)
@@ -97,13 +101,14 @@ def main() -> program.Script:
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    # The kernel reaps the children.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     requests.send(b"{}")
     return _serve(setting, requests)
 
 
 def _become_first(requests: socket.socket) -> None:
-    """Go on as the first process of a process namespace that takes all down when it ends."""
+    """Continue as the first process of a new process namespace, which ends with this process."""
     linux.unshare(linux.CLONE_NEWPID)
     child = os.fork()
     if child:
@@ -138,7 +143,7 @@ def _serve(setting: Setting, requests: socket.socket) -> program.Script:
 def _be_first(
     setting: Setting, request: Mapping[str, object], descriptors: Sequence[int]
 ) -> program.Script:
-    """Isolate, fork the program, wait, report; return only in a script's process."""
+    """Isolate, fork the program, wait, report its end; return only in a script's process."""
     control = descriptors[_CONTROL_AT]
     try:
         walls.end_with_parent()
@@ -169,7 +174,8 @@ def _wait(child: int, control: int, descriptors: Sequence[int], *, is_alone: boo
         if descriptor != control:
             os.close(descriptor)
     os.closerange(0, 3)
-    if not is_alone:  # no namespace ends with this process: end what is below it by hand
+    if not is_alone:
+        # Without a namespace, descendants outlive this process: end them here.
         signal.signal(signal.SIGTERM, lambda *_: (_end_the_rest(), os._exit(1)))
     _, status, usage = os.wait4(child, 0)
     is_left = _is_any_left() if is_alone else _end_the_rest()
@@ -179,7 +185,7 @@ def _wait(child: int, control: int, descriptors: Sequence[int], *, is_alone: boo
 
 
 def _is_any_left() -> bool:
-    """Reap what has ended or is about to; say whether anything else is alive."""
+    """Reap the children that end within the grace time; say whether any other is alive."""
     until = time.monotonic() + _GRACE_S
     try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0) or time.monotonic() < until:
@@ -209,7 +215,7 @@ def _confine(
     limits: walls.Limits,
     descriptors: Sequence[int],
 ) -> None:
-    """Leave this process only what a program may have."""
+    """Take from this process everything that a program may not have."""
     linux.set_dumpable(True)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -221,7 +227,7 @@ def _confine(
 
 
 def _be_program(role: str) -> program.Script:
-    """Take the place of the program; return for a script, end here for the other roles."""
+    """Become the program: return for a script, serve and end here in the other roles."""
     if role == "script":
         try:
             script = program.read_script(_read(_CODE_AT))
@@ -244,10 +250,10 @@ def _be_program(role: str) -> program.Script:
 
 def _arrange(descriptors: Sequence[int]) -> None:
     """Move the descriptors of a request to 0, 1, 2, ...; close all others."""
-    high = [os.dup2(one, 64 + place) for place, one in enumerate(descriptors)]
+    high = [os.dup2(descriptor, 64 + index) for index, descriptor in enumerate(descriptors)]
     os.closerange(0, 64)
-    for place, one in enumerate(high):
-        os.dup2(one, place)
+    for index, descriptor in enumerate(high):
+        os.dup2(descriptor, index)
     os.closerange(len(high), 1 << 20)
 
 
@@ -259,7 +265,7 @@ def _read(descriptor: int) -> str:
 
 
 def _renew_streams() -> None:
-    """Open the standard streams anew: what the zygote's knew of their descriptors is stale."""
+    """Open the standard streams again: the zygote's streams belong to other files."""
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]
