@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from reasonrl.errors import ConfigError
 from reasonrl.recipe import EngineConfig, EvalRecipe, Recipe, Settings, Strict, eval_recipe_of
+from reasonrl.recipe.named import base_of_paths
 
 Settled = TypeVar("Settled", bound=Strict)
 
@@ -190,7 +191,7 @@ def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
         raise ConfigError(f"not TOML: {error}", where=str(path)) from error
-    anchor_paths(data, path.parent)
+    anchor_paths(data, base_of_paths(path))
     base = data.pop("extends", None)
     if base is None:
         return data
