@@ -80,6 +80,17 @@ def test_the_wheel_has_recipes_types_and_licence_and_no_tests(wheel: Path) -> No
     assert {name.partition("/")[0] for name in names if "dist-info" not in name} == {"reasonrl"}
 
 
+def test_the_source_archive_builds_the_same_wheel(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytest.importorskip("build", reason="needs the extra dev")
+    directory = tmp_path_factory.mktemp("archive")
+    built = run(sys.executable, "-m", "build", "--outdir", directory, REPOSITORY, cwd=directory)
+    assert built.returncode == 0, built.stderr
+    (other,) = directory.glob("reasonrl-*.whl")
+    assert zipfile.ZipFile(other).namelist() == zipfile.ZipFile(wheel).namelist()
+
+
 def test_the_package_that_is_imported_is_the_wheels(environment: Path, elsewhere: Path) -> None:
     code = "import reasonrl; print(reasonrl.__file__)"
     done = run(environment / "bin" / "python", "-c", code, cwd=elsewhere)
