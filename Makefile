@@ -44,7 +44,7 @@ test-long: .venv/.ready-dev  ## the wheel, a minute of fuzz, references of data 
 	$(PYTEST) $(PARALLEL) -m long
 
 test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 on this machine's CPU (about 15 minutes)
-	.venv-cluster/bin/python -m pytest -m cluster --durations=15 tests/cluster
+	.venv-cluster/bin/python -m pytest -m cluster --durations=15 tests/cluster tests/contract
 
 check: lint test  ## lint and test
 

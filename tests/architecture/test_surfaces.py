@@ -22,10 +22,11 @@ VERIFY = """
 
 RECIPE = """
     NAME ArithmeticSource Benchmark CheckpointConfig ClipCov CodeBenchmark CodeConfig DataConfig
-    DifficultyFilter EngineConfig EntropyConfig EvalRecipe FileSource Focus FunctionsSource
-    GymSource HighEntropy KlCov LearnerRanks LiveCodeBench MathBenchmark ModelConfig
-    OptimizerConfig PipelineConfig Plateau Recipe RolloutConfig RolloutReplicas Settings Source
-    Stage Strict Suite UpdateConfig VerifyConfig eval_recipe_of
+    DifficultyFilter EngineBase EngineConfig EntropyConfig EvalRecipe FileSource Focus
+    FunctionsSource GymSource HighEntropy KlCov LearnerRanks LiveCodeBench LocalEngineConfig
+    MathBenchmark ModelConfig OptimizerConfig OwnModule PipelineConfig Plateau RayEngineConfig
+    Recipe RolloutConfig RolloutReplicas Settings Source Stage Strict Suite UpdateConfig
+    VerifyConfig eval_recipe_of
 """
 
 
