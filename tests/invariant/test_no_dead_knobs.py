@@ -218,6 +218,7 @@ def recorded(overrides: tuple[str, ...], tmp_path_factory) -> object:
     return _seen[overrides]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knob", [name for name, change in KNOBS.items() if change])
 def test_every_knob_changes_what_is_recorded(knob, tmp_path_factory):
     change, *needed = KNOBS[knob]

@@ -10,7 +10,7 @@ from tests.e2e.support import REPOSITORY
 
 PAGES = sorted(
     str(path.relative_to(REPOSITORY))
-    for pattern in ("README.md", "docs/*.md", "recipes/*.toml", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/*.md", "recipes/*.toml", "benchmarks/*.md")
     for path in REPOSITORY.glob(pattern)
 )
 ROOT = typer.main.get_command(app)

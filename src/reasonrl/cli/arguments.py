@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-RecipePath = Annotated[Path, typer.Argument(help="A recipe in TOML.", metavar="RECIPE.toml")]
+RecipePath = Annotated[
+    str,
+    typer.Argument(
+        help="A recipe file, or the name of a shipped recipe, e.g. tiny.", metavar="RECIPE"
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change one value, e.g. --set seed=2 or --set stage.1.steps=5."),

@@ -17,8 +17,10 @@ data_app = typer.Typer(
 )
 
 RecipePath = Annotated[
-    Path,
-    typer.Argument(help="A data recipe in TOML, e.g. recipes/data/gsm8k.toml.", metavar="RECIPE"),
+    str,
+    typer.Argument(
+        help="A data recipe file, or the name of a shipped one, e.g. gsm8k.", metavar="RECIPE"
+    ),
 ]
 Built = Annotated[Path, typer.Argument(help="Directory of a build.", metavar="DIR")]
 Overrides = Annotated[
@@ -31,14 +33,16 @@ Out = Annotated[Path | None, typer.Option(help="Directory of the build. Default:
 def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
     """Make a training set from raw sources. Rerun the command to continue a stopped build."""
     from reasonrl.curation.recipe import DataRecipe
+    from reasonrl.recipe.named import recipe_path
     from reasonrl.recipe.tables import anchor_paths, apply_override, read_tables
     from reasonrl.recipe.toml import parse
 
-    tables = read_tables(recipe)
+    path = recipe_path(recipe)
+    tables = read_tables(path)
     for override in overrides or ():
         apply_override(tables, override)
     anchor_paths(tables, Path.cwd())
-    parsed = parse(DataRecipe, tables, where=recipe.name)
+    parsed = parse(DataRecipe, tables, where=path.name)
     directory = out or Path("datasets") / parsed.name
 
     from reasonrl.curation.ratings.endpoint import BudgetSpent

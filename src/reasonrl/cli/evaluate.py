@@ -33,8 +33,8 @@ Suites = Annotated[
     ),
 ]
 EvalRecipePath = Annotated[
-    Path | None,
-    typer.Option(help="An evaluation recipe: all of its suites, or those that --suite names."),
+    str | None,
+    typer.Option(help="A recipe file or a shipped recipe's name, for its suites, e.g. eval-or1."),
 ]
 Samples = Annotated[
     int | None,
@@ -142,7 +142,7 @@ def evaluate(
 def _evaluate(
     model: str,
     compare: str | None,
-    recipe: Path | None,
+    recipe: str | None,
     options: EvalOptions,
     out: Path | None,
     address: str | None,
@@ -150,8 +150,9 @@ def _evaluate(
     """Evaluate as the options say, show the results, and return where they are."""
     from reasonrl.launch.models import unused_settings
     from reasonrl.launch.request import load_base, named_directory, settle
+    from reasonrl.recipe.named import recipe_path
 
-    base = load_base(recipe, model, options.suites)
+    base = load_base(recipe_path(recipe) if recipe else None, model, options.suites)
     is_plain = base is None and options.system_prompt is None and not options.unboxed
     unused = unused_settings(model) if is_plain else ""
     request = settle(base, options)

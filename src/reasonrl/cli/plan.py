@@ -5,14 +5,13 @@ Heavy imports happen inside the command, after what was typed has been understoo
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reasonrl.cli.arguments import RecipePath
 from reasonrl.cli.endings import ExitCode
 
-RecipePath = Annotated[Path, typer.Argument(help="A recipe in TOML.", metavar="RECIPE.toml")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change one value, e.g. --set engine=gpus-8."),
@@ -35,15 +34,16 @@ def plan(
 ) -> None:
     """Estimate what a recipe will need: memory, time, GPU-hours. Exits with 1 if it does not fit.
 
-    reasonrl plan recipes/or1-7b.toml --set engine=gpus-8
+    reasonrl plan or1-7b --set engine=gpus-8
     """
     from reasonrl.planning.calibrated import reproduce_tables
     from reasonrl.planning.gpus import gpu_of
     from reasonrl.planning.plan import plan as make_plan
     from reasonrl.planning.shapes import shape_of
+    from reasonrl.recipe.named import recipe_path
     from reasonrl.recipe.toml import load_recipe
 
-    parsed = load_recipe(recipe, overrides or ())
+    parsed = load_recipe(recipe_path(recipe), overrides or ())
     made = make_plan(parsed, shape_of(parsed.model.name), gpu_of(gpu), gpu_hour_usd=gpu_hour_usd)
 
     from reasonrl.cli.show.plan import show_errors, show_plan

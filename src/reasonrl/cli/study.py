@@ -37,8 +37,11 @@ Budget = Annotated[
     str | None, typer.Option(help="Begin no run after so long, e.g. 30m or 2h; go on another time.")
 ]
 BaseRecipe = Annotated[
-    Path | None,
-    typer.Option(help="Run on this recipe with the report's numbers, not on the miniature."),
+    str | None,
+    typer.Option(
+        help="A recipe file, or the name of a shipped recipe, e.g. or1-7b: run on it with the "
+        "report's numbers, not on the miniature."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="With --recipe: change one value of it.")
@@ -90,13 +93,14 @@ def study(
     import psutil
 
     from reasonrl.lab.miniature import Spec
+    from reasonrl.recipe.named import recipe_path
     from reasonrl.run.process import only_process
     from reasonrl.studies.bases import miniature_base, recipe_base
     from reasonrl.studies.results import results_of, write_results
     from reasonrl.studies.runs import build_miniatures, finished_jobs, jobs_of, run_jobs
 
     spec = Spec()
-    base = recipe_base(recipe, overrides or ()) if recipe else miniature_base(spec)
+    base = recipe_base(recipe_path(recipe), overrides or ()) if recipe else miniature_base(spec)
     jobs = jobs_of(wanted, base, out, first_seed=first_seed)
     n_workers = workers or (1 if recipe else psutil.cpu_count() or 1)
     out.mkdir(parents=True, exist_ok=True)

@@ -32,9 +32,10 @@ def train(
     """Train a model as a recipe says."""
     import time
 
+    from reasonrl.recipe.named import recipe_path
     from reasonrl.recipe.toml import load_recipe
 
-    parsed = load_recipe(recipe, overrides or ())
+    parsed = load_recipe(recipe_path(recipe), overrides or ())
     directory = run_dir or Path("runs") / f"{parsed.name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     from reasonrl.cli.show.recipe import show_recipe
@@ -79,13 +80,15 @@ def status(run: RunDirectory) -> None:
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Print a recipe as it would run: everything resolved, with the derived numbers."""
     from reasonrl.cli.show.recipe import show_recipe
+    from reasonrl.recipe.named import recipe_path
     from reasonrl.recipe.toml import dump_recipe, is_eval_recipe, load_eval_recipe, load_recipe
     from reasonrl.terminal import Console
 
-    if not overrides and is_eval_recipe(recipe):
-        typer.echo(dump_recipe(load_eval_recipe(recipe)))
+    path = recipe_path(recipe)
+    if not overrides and is_eval_recipe(path):
+        typer.echo(dump_recipe(load_eval_recipe(path)))
         return
-    parsed = load_recipe(recipe, overrides or ())
+    parsed = load_recipe(path, overrides or ())
     typer.echo(dump_recipe(parsed))
     show_recipe(Console(), parsed)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from reasonrl.errors import ConfigError
 from reasonrl.recipe.engine import RayEngineConfig
+from reasonrl.recipe.named import base_of_paths
 
 FORMAT = 1
 """The format of a run's directory, which its config.toml carries. Release 0.1.0 wrote none."""
@@ -51,7 +52,7 @@ def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
             f"not TOML: {error}", where=str(path), remedy="mend the file at this line"
         ) from error
     _check_format(data, path)
-    anchor_paths(data, path.parent)
+    anchor_paths(data, base_of_paths(path))
     base = data.pop("extends", None)
     if base is None:
         return data

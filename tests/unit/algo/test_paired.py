@@ -86,6 +86,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_equal_models_are_told_apart_at_most_five_times_in_a_hundred(setting):
     rates, n, k = SETTINGS[setting]

@@ -169,6 +169,7 @@ def test_files_of_an_earlier_recipe_do_not_stay(raw, tmp_path):
     assert names == {"code-train.parquet", "math-train.parquet"}
 
 
+@pytest.mark.slow
 def test_two_builds_have_one_hash_and_workers_do_not_matter(raw, tmp_path):
     one = run(recipe_of(raw), tmp_path / "one")
     two = run(recipe_of(raw, workers=2), tmp_path / "two")
@@ -207,6 +208,7 @@ def test_changed_source_files_are_read_again(raw, tmp_path):
     assert second.files[1].rows == first.files[1].rows + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", range(1, 14))
 def test_a_build_cut_off_at_any_chunk_ends_alike(raw, tmp_path, monkeypatch, cut):
     """Stop dead at the n-th chunk, with its files half written, and go on."""
@@ -276,6 +278,7 @@ def test_other_tests_of_one_program_are_no_contradiction(raw, tmp_path):
     assert ("dedup", "answers-conflict") not in found
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_process_that_has_them(tmp_path):
     script = (
         "import time\nfrom reasonrl.curation.workers import run_all\n"
@@ -409,6 +412,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_and_ends_alike(raw, tmp_path):
     """SIGKILL in the middle, workers and all, until it gets through."""
     recipe = tmp_path / "mine.toml"

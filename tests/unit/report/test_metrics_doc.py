@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("metrics-doc")]  # the run is made once
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGE = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
 

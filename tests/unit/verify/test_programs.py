@@ -29,6 +29,7 @@ def verifier() -> Iterator[Verifier]:
         yield shared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_program_of_the_corpus_gets_its_reward(verifier: Verifier, kind: str) -> None:
     programs = [program for program in read_programs() if program.kind == kind]
@@ -45,7 +46,15 @@ def test_every_program_of_the_corpus_gets_its_reward(verifier: Verifier, kind: s
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("source", ["humaneval", "mbpp", "leetcode-train", "leetcode-test"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("humaneval", marks=pytest.mark.slow),
+        pytest.param("mbpp", marks=pytest.mark.long),
+        pytest.param("leetcode-train", marks=pytest.mark.long),
+        pytest.param("leetcode-test", marks=pytest.mark.long),
+    ],
+)
 def test_references_pass_and_fail_when_one_expected_output_is_changed(
     verifier: Verifier, shared_data: Path, source: str
 ) -> None:

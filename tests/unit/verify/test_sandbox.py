@@ -209,6 +209,7 @@ def test_what_a_killed_supervisor_ran_dies_with_it() -> None:
             running.join(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["scripts", "calls"])
 def test_large_tests_are_run(verifier: Verifier, shape: str) -> None:
     numbers = list(range(1_000_000))
@@ -279,6 +280,7 @@ def test_the_event_loop_goes_on_while_a_program_hangs(verifier: Verifier) -> Non
     assert asyncio.run(gaps()) < 0.4  # 50 ms on an idle machine: benchmarks/verify_code.py
 
 
+@pytest.mark.slow
 def test_a_ray_actor_can_own_a_verifier(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     script = """
@@ -370,6 +372,7 @@ def test_a_closed_verifier_leaves_no_process() -> None:
     assert after <= before
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_ten_thousand_mixed_runs_leave_no_trace() -> None:
     me = psutil.Process()

@@ -27,6 +27,7 @@ def test_no_bomb_is_right(verifier: Verifier, gold: str) -> None:
     assert {verdict.status for verdict in verdicts} <= set(Status) - {Status.INFRA_ERROR}
 
 
+@pytest.mark.slow
 def test_ten_thousand_mixed_verifications_leave_no_trace() -> None:
     me, statuses, sizes = psutil.Process(), Counter[Status](), []
     others = _grandchildren(me)

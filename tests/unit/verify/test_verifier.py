@@ -181,6 +181,7 @@ def test_an_event_loop_keeps_its_beat_under_bombs(verifier: Verifier) -> None:
     assert all(verdict.reward == 0.0 for verdict in verdicts)
 
 
+@pytest.mark.slow
 def test_a_ray_actor_verifies(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     script = r"""

@@ -116,7 +116,7 @@ class _Walk:
             bound = self._sum()
             self._at += 1
             return bound
-        if mark[:1].isdigit() or mark[:1] == ".":
+        if mark[:1].isdecimal() or mark[:1] == ".":
             digits = mark.replace(".", "")
             return float(len(digits)) if "." in mark else math.log10(max(1, int(digits)))
         if mark in ("\\binom", "\\dbinom", "\\tbinom"):
