@@ -52,7 +52,7 @@ def test_a_killed_replica_is_replaced_and_its_rollouts_redone(
     prompts = prompts_of(endless, TEXTS)
     with open_replicas(*layout, logs=tmp_path, on_event=events.append) as engine:
         engine.load_weights(endless.weights(), version=7)
-        [victim, _] = processes("_Replica")
+        [victim, _] = processes("Replica")
         killer = soon(lambda: os.kill(victim.pid, number))
         groups = engine.generate(prompts, LONG)
         killer.join()
@@ -74,7 +74,7 @@ def test_a_silent_replica_is_replaced(cluster, model_dir, endless, tmp_path):
     prompts = prompts_of(endless, TEXTS)
     with open_replicas(*layout, logs=tmp_path, on_event=events.append) as engine:
         engine.load_weights(endless.weights(), version=1)
-        [victim, _] = processes("_Replica")
+        [victim, _] = processes("Replica")
         os.kill(victim.pid, signal.SIGSTOP)
         groups = engine.generate(prompts, Sampling(max_new_tokens=4, group_size=8))
     assert "silent for 40 s" in events[0]
@@ -87,7 +87,7 @@ def test_a_replica_that_keeps_dying_ends_the_call(cluster, model_dir, endless, t
 
     def kill_all() -> None:
         while not stop.wait(0.2):
-            for replica in processes("_Replica"):
+            for replica in processes("Replica"):
                 replica.kill()
 
     with open_replicas(*layout, logs=tmp_path, on_event=lambda _: None) as engine:
@@ -175,7 +175,7 @@ def test_a_replica_killed_while_weights_come_loses_no_rollout(
         thread = threading.Thread(target=lambda: groups.extend(engine.generate(prompts, LONG)))
         thread.start()
         time.sleep(1.0)
-        killer = threading.Thread(target=processes("_Replica")[0].kill)
+        killer = threading.Thread(target=processes("Replica")[0].kill)
         killer.start()
         for version in range(1, 6):
             engine.load_weights(endless.weights(), version=version)

@@ -188,7 +188,7 @@ def test_a_run_that_loses_a_replica_goes_on_without_a_restart(model_dir, on_ray,
     run = tmp_path / "run"
     process = start(run, model_dir, *ON_RAY)
     wait_for_step(run, 5, process)
-    actors_of(process, "_Replica")[0].kill()
+    actors_of(process, "Replica")[0].kill()
     assert process.wait(timeout=200) == 0, (tmp_path / "out.txt").read_text()
     events = (run / "events.jsonl").read_text().splitlines()
     assert len(events) == 1
@@ -214,7 +214,7 @@ def test_a_run_whose_driver_is_killed_is_resumed_and_leaves_no_actor(model_dir, 
     run = tmp_path / "run"
     process = start(run, model_dir, *ON_RAY)
     wait_for_step(run, 4, process)
-    actors = actors_of(process, "_Rank") + actors_of(process, "_Replica")
+    actors = actors_of(process, "_Rank") + actors_of(process, "Replica")
     assert len(actors) == 3
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

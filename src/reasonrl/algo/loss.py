@@ -70,14 +70,7 @@ def loss_sum(
     Raises ValueError if beta is not 0 and there are no reference log-probabilities.
     """
     ratio_N = torch.exp(logprobs_N - old_logprobs_N)
-    bounded_N = ratio_N.clamp(1 - objective.clip_low, 1 + objective.clip_high)
-    if objective.surrogate is Surrogate.CISPO:
-        policy_N = bounded_N.detach() * advantages_N * logprobs_N
-        clipped_N = bounded_N != ratio_N
-    else:
-        free_N, bound_N = ratio_N * advantages_N, bounded_N * advantages_N
-        policy_N = torch.minimum(free_N, bound_N)
-        clipped_N = bound_N < free_N
+    policy_N, clipped_N = _policy_term(objective, ratio_N, advantages_N, logprobs_N)
     if weights_N is not None:
         policy_N = policy_N * weights_N
     total = policy_N.sum()
@@ -100,3 +93,14 @@ def loss_sum(
         clipped=clipped_N.sum(dtype=torch.float64),
     )
     return -total, sums
+
+
+def _policy_term(
+    objective: Objective, ratio_N: Tensor, advantages_N: Tensor, logprobs_N: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the surrogate S of each token, and whether its bound is what S uses."""
+    bounded_N = ratio_N.clamp(1 - objective.clip_low, 1 + objective.clip_high)
+    if objective.surrogate is Surrogate.CISPO:
+        return bounded_N.detach() * advantages_N * logprobs_N, bounded_N != ratio_N
+    free_N, bound_N = ratio_N * advantages_N, bounded_N * advantages_N
+    return torch.minimum(free_N, bound_N), bound_N < free_N

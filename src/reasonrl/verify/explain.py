@@ -16,7 +16,8 @@ from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.number import read_number
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.show import show
-from reasonrl.verify.verifier import Asked, Verifier
+from reasonrl.verify.questions import Asked
+from reasonrl.verify.verifier import Verifier
 
 _JUDGED = frozenset({Status.CORRECT, Status.WRONG, Status.AMBIGUOUS, Status.UNEVALUATED})
 

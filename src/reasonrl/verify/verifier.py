@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -25,38 +25,23 @@ from reasonrl.types import (
     Verdict,
     VerifyItem,
 )
-from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge, read_program
-from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
+from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.answer import Gold, judge_fast, read_golds
-from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
-from reasonrl.verify.math.notation import clean
 from reasonrl.verify.pool import Failure, WorkerPool
+from reasonrl.verify.questions import (
+    Asked,
+    Question,
+    compare,
+    read_code,
+    read_item,
+    second_question,
+)
 
 DEFAULT_DEADLINE_S = 0.8
 """Deadline of one question in a worker, so that the whole verification takes at most a second."""
 
-# A response of 32k tokens has about 100,000 characters.
-MAX_RESPONSE_CHARS = 4_000_000
 _SHOWN_CHARS = 500
 _REMEMBERED = 8_192  # findings of workers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The golds of a task, and the answer of a response as written and cleaned."""
-
-    golds: tuple[Gold, ...]
-    extracted: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A question for a worker: whether any of the clean golds matches the clean answer."""
-
-    golds: tuple[str, ...]
-    answer: str
 
 
 class Verifier:
@@ -188,7 +173,7 @@ class Verifier:
         read the disagreement.
         """
         asked = [
-            None if item.task.kind is Kind.CODE else _second_question(self.read(item))
+            None if item.task.kind is Kind.CODE else second_question(self.read(item))
             for item in items
         ]
         answers = self._ask([part for part in asked if part is not None], deadline_s)
@@ -196,20 +181,20 @@ class Verifier:
 
     def read(self, item: VerifyItem) -> Finding | Asked:
         """Return the golds and the answer, or a finding that says why there is no answer."""
-        return _read(item, unboxed=self._unboxed)
+        return read_item(item, unboxed=self._unboxed)
 
     def _judge_here(self, item: VerifyItem) -> Verdict | Question | Program:
         """Judge an item in this process, or return the question or program that is still open."""
         start = time.perf_counter()
         if item.task.kind is Kind.CODE:
-            program = _read_code(item)
+            program = read_code(item)
             if isinstance(program, Program):
                 return program
             return _verdict(program, "", wall_s=time.perf_counter() - start)
         asked = self.read(item)
         if isinstance(asked, Finding):
             return _verdict(asked, "", wall_s=time.perf_counter() - start)
-        result = _compare(asked.golds, asked.answer)
+        result = compare(asked.golds, asked.answer)
         if isinstance(result, Question):
             return result
         return _verdict(result, asked.extracted, wall_s=time.perf_counter() - start)
@@ -247,70 +232,6 @@ class _Memory:
         n_surplus = max(0, len(self._findings) - _REMEMBERED)
         for question in list(self._findings)[:n_surplus]:
             self._findings.pop(question, None)
-
-
-def _second_question(asked: Finding | Asked) -> Question | None:
-    if isinstance(asked, Finding) or isinstance(_compare(asked.golds, asked.answer), Question):
-        return None
-    usable = tuple(gold.text for gold in asked.golds if not gold.fault)
-    return None if size_fault(asked.answer) else Question(golds=usable, answer=asked.answer)
-
-
-def _read(item: VerifyItem, *, unboxed: bool) -> Finding | Asked:
-    part = _graded_part(item)
-    if isinstance(part, Finding):
-        return part
-    golds = read_golds(item.task.answer)
-    if not golds:
-        return Finding(status=Status.GOLD_UNPARSABLE, reason="the gold is empty")
-    is_numeric = any(gold.number is not None for gold in golds)
-    if has_box(part):
-        extracted, missing = last_box(part), "an incomplete box"
-    elif unboxed and is_numeric:
-        extracted, missing = last_number(part), "no box and no final number"
-    else:
-        extracted, missing = None, "no box"
-    if extracted is None:
-        return Finding(status=Status.NO_ANSWER, reason=missing)
-    if len(extracted) > MAX_ANSWER_CHARS:
-        return Finding(status=Status.TOO_LARGE, reason=size_fault(extracted))
-    if not (answer := clean(extracted)):
-        return Finding(status=Status.EMPTY_BOX, reason="nothing in the box")
-    return Asked(golds=golds, extracted=extracted, answer=answer)
-
-
-def _read_code(item: VerifyItem) -> Finding | Program:
-    part = _graded_part(item)
-    return part if isinstance(part, Finding) else read_program(item.task.answer, part)
-
-
-def _graded_part(item: VerifyItem) -> str | Finding:
-    """Return the graded part of a response, or a finding that says why nothing is graded."""
-    if item.stop_reason is StopReason.LENGTH:
-        return Finding(status=Status.TRUNCATED, reason="the token limit cut the response off")
-    if len(item.response) > MAX_RESPONSE_CHARS:
-        return Finding(status=Status.TOO_LARGE, reason="the response is too long")
-    if (part := answer_part(item.response)) is None:
-        return Finding(status=Status.TRUNCATED, reason="a <think> is still open")
-    return part
-
-
-def _compare(golds: tuple[Gold, ...], answer: str) -> Finding | Question:
-    """Compare an answer with every gold: CORRECT wins over undecided, undecided over WRONG."""
-    findings = [(gold, judge_fast(gold, answer)) for gold in golds]
-    decided = [finding for _, finding in findings if finding is not None]
-    right = next((finding for finding in decided if finding.status is Status.CORRECT), None)
-    if right is not None:
-        return right
-    open_golds = [gold for gold, finding in findings if finding is None]
-    if not open_golds:
-        return decided[0]
-    if fault := size_fault(answer):
-        return Finding(status=Status.TOO_LARGE, reason=fault)
-    usable = tuple(gold.text for gold in open_golds if not gold.fault)
-    if not usable:
-        return Finding(status=Status.GOLD_UNPARSABLE, reason=f"the gold has {open_golds[0].fault}")
-    return Question(golds=usable, answer=answer)
 
 
 def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0) -> Verdict:

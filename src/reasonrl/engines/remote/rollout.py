@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,13 +23,12 @@ from reasonrl.engines.remote.cluster import (
     Seat,
     answers,
     end,
-    failures_to_log,
     settle,
     start,
-    write_output_to,
 )
 from reasonrl.engines.remote.lengths import Lengths
 from reasonrl.engines.remote.objects import StoredTensors, store
+from reasonrl.engines.remote.replica import Replica, SeatedReplica
 from reasonrl.engines.stepping import SampleRequest, SteppingEngine, in_order, requests_for
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
@@ -46,49 +44,6 @@ _CLOSE_S = 10.0
 _MAX_LOSSES_IN_A_ROW = 3
 # A mean distance between the scores of two replicas that rounding does not explain.
 _SAME_NATS = 0.1
-
-
-@failures_to_log
-class _Replica:
-    """An engine in another process."""
-
-    def __init__(self, build: Callable[[], SteppingEngine], log: Path) -> None:
-        write_output_to(log)
-        self._engine = build()
-
-    def advance(
-        self, requests: Sequence[SampleRequest], seconds: float
-    ) -> list[tuple[int, Completion]]:
-        self._engine.submit(requests)
-        return self._engine.advance(seconds)
-
-    def score(self, pairs: Sequence[tuple[Tokens, Tokens]], temperature: float) -> list[Logprobs]:
-        return self._engine.score(pairs, temperature=temperature)
-
-    def load_weights(self, tensors: StoredTensors, version: int) -> None:
-        self._engine.load_weights(Weights(tensors=tensors, version=version), version=version)
-
-    def rest(self) -> None:
-        self._engine.rest()
-
-
-@dataclass(slots=True, eq=False)
-class _Seated:
-    """The router's knowledge of one replica."""
-
-    number: int
-    actor: Any
-    version: int = -1
-    in_flight: dict[int, SampleRequest] = field(default_factory=dict)
-    call: Any = None
-    called_at: float = 0.0
-    lost_in_a_row: int = 0
-    replaced: int = 0
-    finished: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"replica-{self.number}"
 
 
 class RemoteRollout:
@@ -121,7 +76,9 @@ class RemoteRollout:
         # _sampling lets one call sample at a time; _seating guards the replicas and their weights.
         self._sampling = threading.Lock()
         self._seating = threading.RLock()
-        self._replicas = [_Seated(number, self._start(number)) for number in range(len(seats))]
+        self._replicas = [
+            SeatedReplica(number, self._start(number)) for number in range(len(seats))
+        ]
 
     @property
     def actors(self) -> list[Any]:
@@ -176,7 +133,7 @@ class RemoteRollout:
     def _cost(self, request: SampleRequest) -> float:
         return 1.0 + self._lengths.expected(request.prompt)
 
-    def _call(self, replica: _Seated, requests: Sequence[SampleRequest]) -> None:
+    def _call(self, replica: SeatedReplica, requests: Sequence[SampleRequest]) -> None:
         if replica.version < 0:
             raise EngineError(
                 f"{replica.name} was asked to sample before it was given weights",
@@ -185,7 +142,7 @@ class RemoteRollout:
         replica.call = replica.actor.advance.remote(requests, self._slice_s)
         replica.called_at = time.monotonic()
 
-    def _answered(self) -> list[tuple[_Seated, bool]]:
+    def _answered(self) -> list[tuple[SeatedReplica, bool]]:
         """Wait for answers; return (replica, True) for each, (replica, False) for a silent one."""
         by_call = {replica.call: replica for replica in self._replicas if replica.call is not None}
         done, _ = ray.wait(list(by_call), timeout=_SLICE_S)
@@ -196,7 +153,7 @@ class RemoteRollout:
         return [(replica, True) for replica in answered] + [(replica, False) for replica in silent]
 
     def _take(
-        self, replica: _Seated, waiting: deque[SampleRequest], *, has_answered: bool
+        self, replica: SeatedReplica, waiting: deque[SampleRequest], *, has_answered: bool
     ) -> list[tuple[int, Completion]]:
         """Return a replica's finished completions; if it is lost, put its requests back."""
         try:
@@ -259,7 +216,7 @@ class RemoteRollout:
                     if replica.actor is actor and not replica.in_flight:
                         self._replace(replica, f"{error.what}; replaced")
 
-    def _push(self, replica: _Seated) -> tuple[_Seated, Any, Any]:
+    def _push(self, replica: SeatedReplica) -> tuple[SeatedReplica, Any, Any]:
         """Send the newest weights; return the replica, the actor that gets them and the call."""
         assert self._weights is not None  # noqa: S101
         stored, version = self._weights
@@ -300,9 +257,9 @@ class RemoteRollout:
 
     def _start(self, number: int) -> Any:
         log = self._logs / f"replica-{number}.log"
-        return start(_Replica, self._seats[number], self._build, log)
+        return start(Replica, self._seats[number], self._build, log)
 
-    def _replace(self, replica: _Seated, what: str) -> None:
+    def _replace(self, replica: SeatedReplica, what: str) -> None:
         """Start a new actor for a lost replica and send it the newest weights.
 
         The caller holds `_seating`.

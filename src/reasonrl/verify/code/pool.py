@@ -21,7 +21,7 @@ from reasonrl.errors import VerifierError
 from reasonrl.verify import sandbox
 from reasonrl.verify.code.isolation import Isolation, Machine, describe_parts, setting_for
 from reasonrl.verify.sandbox import frames
-from reasonrl.verify.sandbox.job import Job, JobReport
+from reasonrl.verify.sandbox.job import JobReport, ProgramJob
 from reasonrl.verify.sandbox.supervisor import BOOT
 from reasonrl.verify.sandbox.zygote import FLAGS
 
@@ -72,7 +72,7 @@ class Supervisor:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, job: Job) -> JobReport:
+    def ask(self, job: ProgramJob) -> JobReport:
         """Run one job. Raises SupervisorDied."""
         try:
             frames.send(self._in, job, frames.MAX_JOB_BYTES)
@@ -127,7 +127,7 @@ class SupervisorPool:
         for _ in range(self._workers):
             self._idle.put(None)
 
-    def run(self, jobs: Sequence[Job]) -> list[JobReport]:
+    def run(self, jobs: Sequence[ProgramJob]) -> list[JobReport]:
         """Return a report on each job, in order: a supervisor's, or `{"fault": reason}`."""
         if self._pid != os.getpid():
             # After a fork the supervisors belong to the parent.
@@ -160,7 +160,7 @@ class SupervisorPool:
             for supervisor in supervisors:
                 supervisor.close()
 
-    def _run(self, job: Job) -> JobReport:
+    def _run(self, job: ProgramJob) -> JobReport:
         reason = ""
         for _ in range(_ROUNDS):
             supervisor = self._idle.get()

@@ -18,7 +18,7 @@ from reasonrl.verify.code.pool import SupervisorPool
 from reasonrl.verify.code.source import last_program
 from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S, TestSet, read_tests
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.sandbox.job import Job, JobReport
+from reasonrl.verify.sandbox.job import JobReport, ProgramJob
 
 MAX_CODE_CHARS = 1_000_000
 _SHOWN_CHARS = 4_000
@@ -100,7 +100,7 @@ class ProgramJudge:
             for program, tests, report in zip(programs, sets, reports, strict=True)
         ]
 
-    def _job(self, program: Program, tests: TestSet, deadline_s: float | None) -> Job:
+    def _job(self, program: Program, tests: TestSet, deadline_s: float | None) -> ProgramJob:
         options = self._options
         total_s = options.problem_s if deadline_s is None else deadline_s
         return {

@@ -7,13 +7,23 @@ that is not a set of reals with constant endpoints raises NoValueError. Called b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
 from math import inf
 
 from reasonrl.verify.math.equal import is_same_value, symbols
+from reasonrl.verify.math.intervals import (
+    LEFT_END,
+    REALS,
+    RIGHT_END,
+    Endpoint,
+    Interval,
+    RealSet,
+    complement,
+    intersection,
+    union,
+)
 from reasonrl.verify.math.tree import (
     Answer,
     Choice,
@@ -32,36 +42,6 @@ _DIGITS = 30
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _LINE_POINTS = (Fraction(-5, 2), Fraction(7, 3))
 """A function is linear if its line through 0 and 1 passes through these points too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One end of an interval: its position on the real line, and the exact expression if finite."""
-
-    position: float
-    expression: Expression
-    is_closed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An interval; a single point has two equal closed endpoints."""
-
-    low: Endpoint
-    high: Endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class RealSet:
-    """Disjoint intervals from left to right, and the variable of the statement, if it has one."""
-
-    intervals: tuple[Interval, ...]
-    variable: str = ""
-
-
-_LEFT_END = Endpoint(-inf, Operation("infinity"), is_closed=False)
-_RIGHT_END = Endpoint(inf, Operation("infinity"), is_closed=False)
-_REALS = (Interval(_LEFT_END, _RIGHT_END),)
 
 
 def is_set(answer: Answer) -> bool:
@@ -104,13 +84,13 @@ def read_set(answer: Answer) -> RealSet:
     """Return the normal form of a set of reals. Raises NoValueError for any other answer."""
     match answer:
         case Operation(name="reals"):
-            return RealSet(_REALS)
+            return RealSet(REALS)
         case Operation(name="empty"):
             return RealSet(())
         case SetOperation(name=name, left=left, right=right):
             return _combine(name, read_set(left), read_set(right))
         case Items(bracket="set" | "bare", items=items) if not any(map(is_set, items)):
-            return RealSet(_union([(_point(item),) for item in items]))
+            return RealSet(union([(_point(item),) for item in items]))
         case Items(bracket="()" | "[]" | "(]" | "[)" as bracket, items=(low, high)):
             return _interval(low, high, bracket)
         case Relation(sides=sides, signs=signs):
@@ -133,7 +113,7 @@ def _interval(low: Answer, high: Answer, bracket: str) -> RealSet:
 def _endpoint(answer: Answer, *, is_closed: bool) -> Endpoint:
     if _is_infinite(answer):
         is_negative = isinstance(answer, Operation) and answer.name == "neg"
-        return _LEFT_END if is_negative else _RIGHT_END
+        return LEFT_END if is_negative else RIGHT_END
     if not isinstance(answer, Expression):
         raise NoValueError
     value = numeric(answer, {}, _DIGITS)
@@ -218,11 +198,11 @@ def _side(sign: str, endpoint: Expression) -> tuple[Interval, ...]:
     open_, closed = _endpoint(endpoint, is_closed=False), _endpoint(endpoint, is_closed=True)
     match sign:
         case "<" | "<=":
-            return (Interval(_LEFT_END, closed if sign == "<=" else open_),)
+            return (Interval(LEFT_END, closed if sign == "<=" else open_),)
         case ">" | ">=":
-            return (Interval(closed if sign == ">=" else open_, _RIGHT_END),)
+            return (Interval(closed if sign == ">=" else open_, RIGHT_END),)
         case "!=":
-            return (Interval(_LEFT_END, open_), Interval(open_, _RIGHT_END))
+            return (Interval(LEFT_END, open_), Interval(open_, RIGHT_END))
     return (Interval(closed, closed),)
 
 
@@ -243,62 +223,6 @@ def _combine(name: str, left: RealSet, right: RealSet) -> RealSet:
         raise NoValueError
     variable = left.variable or right.variable
     if name == "cup":
-        return RealSet(_union([left.intervals, right.intervals]), variable)
-    other = right.intervals if name == "cap" else _complement(right.intervals)
-    return RealSet(_intersection(left.intervals, other), variable)
-
-
-def _union(groups: Sequence[tuple[Interval, ...]]) -> tuple[Interval, ...]:
-    intervals = sorted(
-        (interval for group in groups for interval in group),
-        key=lambda interval: (interval.low.position, not interval.low.is_closed),
-    )
-    merged: list[Interval] = []
-    for interval in intervals:
-        last = merged[-1] if merged else None
-        if last is not None and _touch(last.high, interval.low):
-            merged[-1] = Interval(last.low, max(last.high, interval.high, key=_high_key))
-        else:
-            merged.append(interval)
-    return tuple(merged)
-
-
-def _touch(high: Endpoint, low: Endpoint) -> bool:
-    return high.position > low.position or (
-        high.position == low.position and (high.is_closed or low.is_closed)
-    )
-
-
-def _high_key(endpoint: Endpoint) -> tuple[float, bool]:
-    return endpoint.position, endpoint.is_closed
-
-
-def _intersection(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> tuple[Interval, ...]:
-    common = []
-    for a in left:
-        for b in right:
-            low = max(
-                a.low, b.low, key=lambda endpoint: (endpoint.position, not endpoint.is_closed)
-            )
-            high = min(a.high, b.high, key=_high_key)
-            is_point = low.position == high.position and low.is_closed and high.is_closed
-            if low.position < high.position or is_point:
-                common.append(Interval(low, high))
-    return _union([tuple(common)])
-
-
-def _complement(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
-    gaps, start = [], _LEFT_END
-    for interval in intervals:
-        if start.position < interval.low.position or (
-            start.is_closed and not interval.low.is_closed
-        ):
-            gaps.append(Interval(start, _turned(interval.low)))
-        start = _turned(interval.high)
-    if start.position < inf:
-        gaps.append(Interval(start, _RIGHT_END))
-    return tuple(gaps)
-
-
-def _turned(endpoint: Endpoint) -> Endpoint:
-    return Endpoint(endpoint.position, endpoint.expression, not endpoint.is_closed)
+        return RealSet(union([left.intervals, right.intervals]), variable)
+    other = right.intervals if name == "cap" else complement(right.intervals)
+    return RealSet(intersection(left.intervals, other), variable)

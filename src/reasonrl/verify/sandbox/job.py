@@ -20,7 +20,7 @@ class JobLimits(TypedDict):
     total_s: float
 
 
-class Job(TypedDict):
+class ProgramJob(TypedDict):
     """A program and its tests.
 
     A test of `scripts` has the keys `input` and `output`, a test of `calls` `arguments` and

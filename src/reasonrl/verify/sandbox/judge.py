@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import compare, frames
-from .job import Job
+from .job import ProgramJob
 from .program import prelude
 from .remote import TEST_FILE, BrokenTask, ProgramGone, Remote, Stand, Tampered
 
@@ -30,7 +30,7 @@ class _Stop(BaseException):
     """No further test is to be run."""
 
 
-def judge(channel: int, reports: int, job: Job) -> None:
+def judge(channel: int, reports: int, job: ProgramJob) -> None:
     """Run the tests of a job from number `skip` on, and report each result."""
     notes = _Notes(reports, job)
     end, reason = "DONE", ""
@@ -53,7 +53,7 @@ def judge(channel: int, reports: int, job: Job) -> None:
 class _Notes:
     """The reports on tests: numbers each result and sends it."""
 
-    def __init__(self, reports: int, job: Job) -> None:
+    def __init__(self, reports: int, job: ProgramJob) -> None:
         self._reports = reports
         self._stop_early = bool(job["stop_early"])
         self.number = int(job["skip"])
@@ -78,7 +78,7 @@ class _Notes:
         self.number += 1
 
 
-def _judge(remote: Remote, job: Job, notes: _Notes) -> None:
+def _judge(remote: Remote, job: ProgramJob, notes: _Notes) -> None:
     ready = prelude()
     namespace: dict[str, Any] = {**ready, "__name__": "judge", "__builtins__": builtins}
     _execute_own(job["prefix"], "prefix.py", namespace)
@@ -105,7 +105,7 @@ def _judge(remote: Remote, job: Job, notes: _Notes) -> None:
         _judge_asserts(remote, job, namespace, notes, names)
 
 
-def _judge_calls(remote: Remote, job: Job, notes: _Notes) -> None:
+def _judge_calls(remote: Remote, job: ProgramJob, notes: _Notes) -> None:
     """Call the function with each input; a method is called on a fresh `Solution` each time."""
     name = job["entry_point"]
     target = f"Solution().{name}" if remote.has(f"Solution.{name}") else name
@@ -122,7 +122,7 @@ def _judge_calls(remote: Remote, job: Job, notes: _Notes) -> None:
             notes.failed(AssertionError(f"returned {_short(result)}"))
 
 
-def _judge_check(remote: Remote, job: Job, namespace: dict[str, Any], notes: _Notes) -> None:
+def _judge_check(remote: Remote, job: ProgramJob, namespace: dict[str, Any], notes: _Notes) -> None:
     """Run `check(candidate)`; each assertion that is reached counts as a test."""
     first = notes.number
     candidate = Stand(remote, job["entry_point"])
@@ -154,7 +154,7 @@ def _root(entry_point: str) -> str:
 
 def _judge_asserts(
     remote: Remote,
-    job: Job,
+    job: ProgramJob,
     namespace: dict[str, Any],
     notes: _Notes,
     names: Sequence[str],

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from . import compare, frames, linux, processes, walls, zygote
 from .cell import Cell, CellError, Running
 from .ending import describe_end, ending_of
-from .job import Job, JobReport
+from .job import JobReport, ProgramJob
 
 _STDERR_BYTES = 4_096
 _SHOWN = 300
@@ -95,7 +95,7 @@ def main() -> None:
 class ProgramRun:
     """One job in a cell: its limits, its deadline and the results of its tests."""
 
-    def __init__(self, inside: Cell, job: Job) -> None:
+    def __init__(self, inside: Cell, job: ProgramJob) -> None:
         self._cell = inside
         self._job = job
         wanted = job["limits"]

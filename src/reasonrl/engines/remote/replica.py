@@ -1,0 +1,57 @@
+"""A replica: an actor with a whole sampling engine, and the router's knowledge of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reasonrl.engines.remote.cluster import failures_to_log, write_output_to
+from reasonrl.engines.remote.objects import StoredTensors
+from reasonrl.engines.stepping import SampleRequest, SteppingEngine
+from reasonrl.engines.weights import Weights
+from reasonrl.types import Completion, Logprobs, Tokens
+
+
+@failures_to_log
+class Replica:
+    """An engine in another process."""
+
+    def __init__(self, build: Callable[[], SteppingEngine], log: Path) -> None:
+        write_output_to(log)
+        self._engine = build()
+
+    def advance(
+        self, requests: Sequence[SampleRequest], seconds: float
+    ) -> list[tuple[int, Completion]]:
+        self._engine.submit(requests)
+        return self._engine.advance(seconds)
+
+    def score(self, pairs: Sequence[tuple[Tokens, Tokens]], temperature: float) -> list[Logprobs]:
+        return self._engine.score(pairs, temperature=temperature)
+
+    def load_weights(self, tensors: StoredTensors, version: int) -> None:
+        self._engine.load_weights(Weights(tensors=tensors, version=version), version=version)
+
+    def rest(self) -> None:
+        self._engine.rest()
+
+
+@dataclass(slots=True, eq=False)
+class SeatedReplica:
+    """The router's knowledge of one replica."""
+
+    number: int
+    actor: Any
+    version: int = -1
+    in_flight: dict[int, SampleRequest] = field(default_factory=dict)
+    call: Any = None
+    called_at: float = 0.0
+    lost_in_a_row: int = 0
+    replaced: int = 0
+    finished: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"replica-{self.number}"
