@@ -136,7 +136,7 @@ def test_killed_and_started_again_no_sample_is_lost_or_sampled_twice(kills, aske
     assert not (directory / "results.json").exists()
     done = here(*asked, "--out", directory)
     assert done.returncode == 0, done.stderr
-    assert f"going on with {len(lines)} of 480 samples" in done.stdout
+    assert f"continuing with {len(lines)} of 480 samples" in done.stdout
     assert samples_of(directory) == samples_of(whole)
     assert results_of(directory) == results_of(whole)
     assert not drafts_of(directory)
@@ -154,7 +154,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(asked, tmp_path):
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on" in out
+    assert "rerun the same command" in out
     assert "Traceback" not in err
 
 
@@ -162,7 +162,7 @@ def test_a_finished_evaluation_is_only_shown(asked, whole):
     before = (whole / "results.json").read_bytes()
     done = here(*asked, "--out", whole)
     assert done.returncode == 0
-    assert "evaluated already" in done.stdout
+    assert "has been evaluated" in done.stdout
     assert (whole / "results.json").read_bytes() == before
 
 
@@ -233,7 +233,7 @@ def test_results_are_made_again_from_the_samples(asked, whole, tmp_path):
     (copy / "results.json").unlink()
     done = here(*asked, "--out", copy)
     assert done.returncode == 0, done.stderr
-    assert "evaluated already" in done.stdout
+    assert "has been evaluated" in done.stdout
     assert results_of(copy) == results_of(whole)
     assert samples_of(copy) == samples_of(whole)
 
@@ -260,7 +260,7 @@ def test_the_same_problems_elsewhere_are_gone_on_with(asked, whole, problems, tm
     ask = [moved if one == problems else one for one in asked]
     done = here(*ask, "--out", whole)
     assert done.returncode == 0, done.stderr
-    assert "evaluated already" in done.stdout
+    assert "has been evaluated" in done.stdout
 
 
 def test_what_does_not_fit_one_of_two_models_is_found_before_sampling(run, problems, tmp_path):
@@ -277,7 +277,7 @@ def test_what_does_not_fit_one_of_two_models_is_found_before_sampling(run, probl
     assert not (tmp_path / "a" / "journal").exists()
     done = here(*ask, "--limit", "2", "--out", tmp_path / "b")
     assert done.returncode == 0, done.stderr
-    assert f"the context of {small}, 128; up to" in done.stdout
+    assert f"the context of {small}, 128; evaluating with up to" in done.stdout
     again = here(*ask, "--limit", "2", "--out", tmp_path / "b")
     assert "new tokens, as" in again.stdout
 
@@ -354,7 +354,7 @@ def test_results_do_not_go_into_a_run_or_another_folder(run, problems, tmp_path)
     for out in (run, tmp_path):
         done = here("eval", "tiny", "--suite", problems, "--k", "1", "--out", out)
         assert done.returncode == 2
-        assert "something else than an evaluation" in " ".join(done.stderr.split())
+        assert "files, but no evaluation" in " ".join(done.stderr.split())
     assert (run / "report.html").read_bytes() == before
     for out in (tmp_path / "notes.txt", "/proc/nowhere"):
         done = here("eval", "tiny", "--suite", problems, "--k", "1", "--out", out)
@@ -472,6 +472,6 @@ def test_a_full_disk_is_said_and_the_evaluation_goes_on_when_there_is_space(aske
     )  # fmt: skip
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert "could not write a sample down" in done.stderr
-    assert "the same command goes on" in done.stderr
+    assert "rerun the same command" in done.stderr
     assert here(*asked, "--out", directory).returncode == 0
     assert samples_of(directory) == samples_of(whole)

@@ -54,8 +54,8 @@ def test_the_score_is_that_of_the_headline_suite():
 
 
 def test_a_swinging_weight_is_told_from_a_steady_one():
-    calm = run([0.2] * 20, entropy__coefficient=[0.01] * 20)
-    wild = run([0.2] * 20, entropy__coefficient=[0.0, 0.02] * 10)
+    calm = run([0.2] * 20, entropy__alpha=[0.01] * 20)
+    wild = run([0.2] * 20, entropy__alpha=[0.0, 0.02] * 10)
     assert m.COEFFICIENT_SWING.take(calm) == 0
     assert m.COEFFICIENT_SWING.take(wild) == pytest.approx(2.0)
 

@@ -23,7 +23,7 @@ _MIN_MEMORY_MB = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSet:
-    """The tests of one task, as `sandbox.job.ProgramJob` holds them. A limit that is not given is None."""
+    """The tests of one task, as `sandbox.job.ProgramJob` holds them; a limit may be None."""
 
     # Pytest must not collect this class.
     __test__ = False
