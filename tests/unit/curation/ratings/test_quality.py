@@ -233,7 +233,7 @@ def test_a_vote_that_is_missing_is_asked_for_again_by_the_next_command(tmp_path)
 )
 def test_a_judge_that_gives_no_answer_is_not_blamed_for_its_judgement(tmp_path, answer, why):
     with judge(lambda _prompt, _n: answer) as (url, _):
-        settings = config(url, attempts=2, timeout_s=0.5)
+        settings = config(url, attempts=2, timeout_s=2.0)
         with pytest.raises(EngineError, match=rf"(?i)j0 does not answer: .*({why})"):
             vote(ROWS, settings, tmp_path / "v")
 
