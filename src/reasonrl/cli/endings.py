@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
 def continuable(
     how: Callable[[], str] = lambda: "rerun the same command to continue",
 ) -> Iterator[None]:
-    """Say how to continue when a person or the outside world ends a command.
+    """Tell a person how to continue when a person or the outside world ends a command.
 
     `how` is asked at that moment and returns an imperative, empty when there is nothing to
     continue.

@@ -99,7 +99,7 @@ def _how_to_continue(directory: Path) -> str:
 
 
 def _end(outcome: TrainOutcome, console: Console) -> None:
-    """Say how a run ended; leave with STOPPED when a person stopped it."""
+    """Report how a run ended; exit with STOPPED when a person stopped it."""
     if outcome.is_finished:
         console.note(f"done: {outcome.directory / SUMMARY}, {outcome.directory / PAGE}")
         return

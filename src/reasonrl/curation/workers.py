@@ -66,7 +66,7 @@ def _end_with_parent() -> None:
     An orphan would continue to write chunks while the next build writes the same ones.
     """
     parent = parent_process()
-    assert parent is not None  # noqa: S101  (a worker always has a parent)
+    assert parent is not None  # a worker always has a parent
 
     def watch() -> None:
         wait([parent.sentinel])

@@ -45,7 +45,7 @@ def _attention(
     **_unused: object,  # arguments of other attention back ends, such as `dropout`
 ) -> tuple[Tensor, None]:
     layer = module.layer_idx
-    assert isinstance(layer, int)  # noqa: S101  (narrows nn.Module's attribute type)
+    assert isinstance(layer, int)  # narrows nn.Module's attribute type
     return layout.attend(layer, query, key, value, scaling), None
 
 
@@ -96,7 +96,7 @@ class PackedGroups:
         self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
     ) -> Tensor:
         if self.recorded is not None:
-            assert len(self.recorded) == layer  # noqa: S101  (layers run in order)
+            assert len(self.recorded) == layer  # layers run in order
             self.recorded.append((key_1KLD, value_1KLD))
         lengths = [n for group in self.groups for n in (group.prompt, *group.completions)]
         queries = torch.split(query_1HLD, lengths, dim=2)

@@ -75,7 +75,7 @@ class Suite(Strict):
     limit: int | None = Field(default=None, ge=1)
     """Evaluate on this many problems, always the same ones; a larger limit adds to them."""
     every: int = Field(default=0, ge=0)
-    """Evaluate every so many steps as well; 0 is never."""
+    """Steps between evaluations during training; 0 is never."""
 
     @property
     def sampling(self) -> Sampling:

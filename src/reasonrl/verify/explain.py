@@ -40,12 +40,12 @@ class Explanation:
 
     @property
     def is_disputed(self) -> bool:
-        """Say whether the two routes disagree about CORRECT."""
+        """Return whether the two routes disagree about CORRECT."""
         return is_disputed(self.verdict, self.second)
 
 
 def is_disputed(verdict: Verdict, second: Verdict | None) -> bool:
-    """Say whether the second route disagrees; a route that could not judge does not."""
+    """Return whether the second route disagrees; a route that could not judge does not."""
     if second is None or second.status not in _JUDGED:
         return False
     return (verdict.status is Status.CORRECT) != (second.status is Status.CORRECT)

@@ -37,7 +37,7 @@ def answer_part(response: str) -> str | None:
 
 
 def has_box(text: str) -> bool:
-    """Say whether the text opens a box at all, complete or not."""
+    """Return whether the text opens a box at all, complete or not."""
     return _BOX in text
 
 

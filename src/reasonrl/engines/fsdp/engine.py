@@ -233,7 +233,7 @@ class FsdpLearner:
         }
         for name, parameter in self._parameters.items():
             for moment, value in self._optimizer.state.get(parameter, {}).items():
-                assert moment in MOMENTS  # noqa: S101
+                assert moment in MOMENTS
                 state[f"{MOMENT}{moment}.{name}"] = value.reshape(1) if value.ndim == 0 else value
         return state
 

@@ -42,7 +42,7 @@ def shard(
     module: Any = outline.module
     is_tied = module.lm_head.weight is module.model.embed_tokens.weight
     # An untied head of a tied model would learn apart from the embedding.
-    assert is_tied == module.config.tie_word_embeddings  # noqa: S101
+    assert is_tied == module.config.tie_word_embeddings
     layers = module.model.layers
     if recompute:
         recompute_activations(module)
@@ -79,7 +79,7 @@ def writing_weights(module: nn.Module) -> Iterator[None]:
     FSDP keeps the outer unit gathered after a forward pass that no backward pass follows. The next
     forward pass would run on these weights although the shares have changed.
     """
-    assert isinstance(module, FSDPModule)  # noqa: S101
+    assert isinstance(module, FSDPModule)
     try:
         yield
     finally:
@@ -158,7 +158,7 @@ class _StreamedHead(Function):
         at_hidden = backward_through_head(
             hidden_ND.detach(), weight, targets_N, temperature, chunk_loss
         )
-        assert weight.grad is not None  # noqa: S101  (zeros without targets)
+        assert weight.grad is not None  # zeros without targets
         ctx.save_for_backward(at_hidden, weight.grad)
         return hidden_ND.new_zeros(())
 
@@ -170,6 +170,6 @@ class _StreamedHead(Function):
 
 def move(module: nn.Module, device: str) -> None:
     """Move a rank's share to a device, to free memory on another."""
-    assert isinstance(module, FSDPModule)  # noqa: S101
+    assert isinstance(module, FSDPModule)
     module.reshard()
     cast(nn.Module, module).to(device)

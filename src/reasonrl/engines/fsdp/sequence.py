@@ -46,7 +46,7 @@ def part_of(micro: Microbatch, *, part: int, parts: int, group: ProcessGroup | N
     is_here_N = (micro.predictors_N >= here.start) & (micro.predictors_N < here.stop)
     layout: Layout = micro.layout
     if parts > 1:
-        assert group is not None  # noqa: S101  (made by `join`)
+        assert group is not None  # made by `join`
         layout = ShardedRow(micro.layout, group, parts)
     return RowPart(
         tokens_1L=micro.tokens_1L[:, here],

@@ -218,7 +218,7 @@ class RemoteRollout:
 
     def _push(self, replica: SeatedReplica) -> tuple[SeatedReplica, Any, Any]:
         """Send the newest weights; return the replica, the actor that gets them and the call."""
-        assert self._weights is not None  # noqa: S101
+        assert self._weights is not None
         stored, version = self._weights
         replica.version = version
         return replica, replica.actor, replica.actor.load_weights.remote(stored, version)

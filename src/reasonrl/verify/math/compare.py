@@ -97,7 +97,7 @@ def _without_undone_sides(answer: Answer) -> Answer:
 
 
 def _is_value(gold: Answer) -> bool:
-    """Say whether the gold is one value, so that several values in an answer are a hedge."""
+    """Return whether the gold is one value, so that several values in an answer are a hedge."""
     gold = gold.value if isinstance(gold, Quantity) else gold
     if isinstance(gold, Relation):
         return set(gold.signs) == {"="} and _is_value(gold.sides[-1])

@@ -37,7 +37,7 @@ class Cursor:
         return token
 
     def sees(self, *texts: str) -> bool:
-        """Say whether one of these signs or commands is next."""
+        """Return whether one of these signs or commands is next."""
         return self.token.text in texts and self.token.kind in (TokenKind.SIGN, TokenKind.COMMAND)
 
     def skip(self, text: str) -> bool:

@@ -184,7 +184,7 @@ class ExpressionReader(Cursor):
         token = self.take()
         match token.kind:
             case TokenKind.NUMBER:
-                assert token.value is not None  # noqa: S101  (every number has a value)
+                assert token.value is not None  # every number has a value
                 if self.sees("_"):
                     # `parse` reads digits with a base before.
                     raise UnreadableError
@@ -386,7 +386,7 @@ def _joined(name: str, operands: list[Expression]) -> Expression:
 
 
 def _is_proper(expression: Expression) -> bool:
-    """Say whether an expression is a fraction of exact numerals between 0 and 1."""
+    """Return whether an expression is a fraction of exact numerals between 0 and 1."""
     if not isinstance(expression, Operation) or expression.name != "div":
         return False
     top, bottom = expression.operands

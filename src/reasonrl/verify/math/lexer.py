@@ -98,11 +98,11 @@ def tokens(text: str) -> list[Token]:
     depth = at = 0
     while at < len(text):
         match = _PATTERN.match(text, at)
-        assert match is not None  # noqa: S101  (the last alternative matches any character)
+        assert match is not None  # the last alternative matches any character
         if match["thousands"] and depth:
             # In brackets, `(1,200)` is a pair.
             match = _PATTERN.match(text, at, at + text[at:].index(","))
-            assert match is not None  # noqa: S101
+            assert match is not None
         at = match.end()
         if match["space"]:
             continue

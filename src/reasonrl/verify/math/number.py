@@ -97,7 +97,7 @@ def is_same(gold: PlainNumber, answer: PlainNumber) -> bool:
 
 
 def is_close(gold: PlainNumber, value: Fraction) -> bool:
-    """Say whether a value equals the gold, within the tolerance if the gold is a decimal."""
+    """Return whether a value equals the gold, within the tolerance if the gold is a decimal."""
     if gold.decimals is None or gold.value == value:
         return gold.value == value
     half_unit = Fraction(10) ** -gold.decimals / 2

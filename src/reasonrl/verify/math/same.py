@@ -86,7 +86,7 @@ def _one_sign(expression: Expression, *, is_upper: bool) -> Expression:
 
 
 def has(expression: Expression, names: frozenset[str]) -> bool:
-    """Say whether an expression contains an operation with one of these names."""
+    """Return whether an expression contains an operation with one of these names."""
     return isinstance(expression, Operation) and (
         expression.name in names or any(has(operand, names) for operand in expression.operands)
     )
@@ -190,7 +190,7 @@ def _signed(expression: Expression) -> tuple[int, Expression]:
 
 
 def _is_name(side: Answer) -> bool:
-    """Say whether a side of an equation only names the value on the other side.
+    """Return whether a side of an equation only names the value on the other side.
 
     Names are symbols, calls and combinations of them without a number: `x`, `f(2)`, `m + n`. The
     left side of an equation to be solved, as in `3x = 15` or `x^2 = 25`, is no name.

@@ -45,7 +45,7 @@ _LINE_POINTS = (Fraction(-5, 2), Fraction(7, 3))
 
 
 def is_set(answer: Answer) -> bool:
-    """Say whether an answer cannot be anything but a set of reals."""
+    """Return whether an answer cannot be anything but a set of reals."""
     match answer:
         case SetOperation():
             return True

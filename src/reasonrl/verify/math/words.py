@@ -93,7 +93,7 @@ def judge_words(gold: Words, answer: str) -> Finding:
 
 
 def is_no_solution(text: str) -> bool:
-    """Say whether the text states that there is no solution."""
+    """Return whether the text states that there is no solution."""
     return _phrase(unwrapped(text)) == _SYNONYMS["none"]
 
 

@@ -18,7 +18,7 @@ _DEPTH = 200
 
 
 def same_output(expected: str, written: str) -> bool:
-    """Say whether two texts are the same output: trimmed lines, then tokens, then numbers."""
+    """Return whether two texts are the same output: trimmed lines, then tokens, then numbers."""
     left, right = _lines(expected), _lines(written)
     if left == right:
         return True
@@ -31,7 +31,7 @@ def same_output(expected: str, written: str) -> bool:
 
 
 def same_value(expected: object, given: object, depth: int = 0) -> bool:
-    """Say whether two plain values are equal as JSON: a tuple as a list, a key as its text."""
+    """Return whether two plain values are equal as JSON: a tuple as a list, a key as its text."""
     if depth > _DEPTH:
         return False
     if isinstance(expected, (list, tuple)):

@@ -78,7 +78,7 @@ class Remote:
         return result
 
     def _is_visible(self, result: object) -> bool:
-        """Say whether the test may see the program's changes of its arguments.
+        """Return whether the test may see the program's changes of its arguments.
 
         It may after a call that returns None, which is made for the sake of the change, and outside
         of assertions. In `assert f(x) == sorted(x)` it may not: a program that empties `x` would

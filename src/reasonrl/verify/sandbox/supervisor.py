@@ -332,7 +332,7 @@ class ProgramRun:
 
 
 def _has_more_threads(program: Running) -> bool:
-    """Say whether a program still has other threads or processes after a short wait for them."""
+    """Return whether a program still has other threads or processes after a short wait for them."""
     until = time.monotonic() + _GRACE_S
     while processes.n_threads(program.handle) > 1:
         if time.monotonic() > until:
