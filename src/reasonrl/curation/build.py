@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,10 +46,10 @@ from reasonrl.curation.sources.read import ReadJob, check_read, read_source
 from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport, files_digest
 from reasonrl.curation.workers import run_all
 from reasonrl.errors import DataError
+from reasonrl.types import Phase
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
 _VERSIONS = dict.fromkeys(ORDER, 2)

@@ -7,8 +7,7 @@ and the judge are those of training; only problems, seeds and sampling differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -17,13 +16,10 @@ from reasonrl.evaluation.score import Sample, SuiteResult, score_suite
 from reasonrl.rollout.collect import Answer, Judge, check_failures
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
-from reasonrl.types import Completion, Prompt, Sampling, StopReason, Tokens, Verdict
+from reasonrl.types import Completion, Phase, Prompt, Sampling, StopReason, Tokens, Verdict
 
 Key: TypeAlias = tuple[str, int]
 """A problem's id and the sample's place among its k."""
-
-Phase: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Show a phase of some length, and count what is done of it."""
 
 _JUDGED_AT_ONCE = 64  # samples between two writes of verdicts
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from reasonrl.errors import EngineError
 from reasonrl.loop.clock import StepClock
 from reasonrl.loop.trainer import Sampled, Trainer
 from reasonrl.recipe import PipelineConfig, Stage
+from reasonrl.terminal import silent
 
 Sample = Callable[[int], Sampled]
 """Sample the groups of a step, by its number."""
@@ -60,7 +60,7 @@ class PipelinedTrainer:
         sampler, place = trainer.sampler, trainer.state.stage  # this stage's: the next has another
 
         def sample(step: int) -> Sampled:
-            return trainer.sample(stage, step, sampler, phase=_unseen)
+            return trainer.sample(stage, step, sampler, phase=silent)
 
         first = trainer.state.step + 1
         last = first + stage.steps - trainer.state.stage_step - 1
@@ -149,9 +149,3 @@ class Ahead:
         with self._changed:
             self._ready.append(found)
             self._changed.notify_all()
-
-
-@contextmanager
-def _unseen(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """Show no progress: the terminal shows the updates'."""
-    yield lambda _done: None

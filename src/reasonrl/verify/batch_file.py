@@ -11,8 +11,8 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from reasonrl.errors import DataError, StorageError
-from reasonrl.types import Kind, Status, StopReason, Task, Verdict
+from reasonrl.terminal import silent
+from reasonrl.types import Kind, Phase, Status, StopReason, Task, Verdict
 from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.explain import is_disputed
 from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
@@ -28,15 +29,6 @@ from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier, VerifyItem
 E = TypeVar("E", bound=StrEnum)
 
 _CHUNK_ROWS = 256
-
-
-Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-
-
-@contextmanager
-def no_phase(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """Show nothing."""
-    yield lambda _done: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +56,7 @@ def verify_file(
     unboxed: bool = False,
     cross_check: bool = False,
     code: CodeOptions | None = None,
-    phase: Phase = no_phase,
+    phase: Phase = silent,
 ) -> VerifyReport:
     """Verify every row and write one verdict a row, in order.
 
