@@ -1,4 +1,4 @@
-"""What a person sees of a run: bars with phases on a terminal, one line a step elsewhere."""
+"""What a person sees of work under way: bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,22 +23,21 @@ _SHOWN = (
     ("s", "time/step_s", "{:.1f}"),
 )
 
-_FILE_WIDTH = 160  # of tables that go to a file or a pipe
-_QUIET_S = 30.0  # a phase says nothing for so long
-
+_FILE_WIDTH = 160  # columns of a table that goes to a file or a pipe
+_QUIET_S = 30.0  # seconds between two lines of a phase without a terminal
 
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
 
 
 class Console:
-    """Print notes, phases and steps. On a terminal the phases are bars that vanish when done."""
+    """A printer of notes, steps and phases. On a terminal a phase is a bar, gone at its end."""
 
     def __init__(self) -> None:
         rich = RichConsole(highlight=False, soft_wrap=True)
         self._rich = rich if rich.is_terminal else RichConsole(highlight=False, width=_FILE_WIDTH)
 
     def note(self, text: str) -> None:
-        """Print a text without the control characters that data may hold for the terminal."""
+        """Print a text. Control characters are replaced: data must not control the terminal."""
         self._rich.print(text.translate(_CONTROLS), markup=False, soft_wrap=True)
 
     def step(self, metrics: Mapping[str, float | int | str | bool | None], *, total: int) -> None:
@@ -54,7 +53,7 @@ class Console:
 
     @contextmanager
     def phase(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a phase of `total` items and yield the function that counts finished ones.
+        """Show a phase of `total` items and yield the function that counts finished items.
 
         Without a terminal a long phase prints a line every half minute.
         """
@@ -82,3 +81,9 @@ class Console:
                 self.note(f"{name} {done}/{total}")
 
         return count
+
+
+@contextmanager
+def silent(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
+    """Open a phase that shows no progress."""
+    yield lambda _n: None

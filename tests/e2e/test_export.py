@@ -15,6 +15,7 @@ from reasonrl.launch.export import origin_of, without_paths
 from reasonrl.models.hf import load_model
 from reasonrl.recipe import OptimizerConfig
 from reasonrl.recipe.toml import load_recipe
+from reasonrl.report.drawing.scale import duration_text
 from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as reasonrl
 
@@ -88,7 +89,7 @@ def test_the_card_says_what_the_run_says(run, exported):
     digest = json.loads((run / "data.json").read_text())[0]["problems"]
     assert digest in card
     assert (exported / "curves.svg").exists()
-    assert "no test of others" not in card  # this suite has other problems than the stages
+    assert "unseen problems" not in card  # this suite has other problems than the stages
 
 
 def test_a_suite_of_training_problems_is_called_one(tmp_path):
@@ -98,7 +99,7 @@ def test_a_suite_of_training_problems_is_called_one(tmp_path):
     done = reasonrl("export", tmp_path / "run", tmp_path / "x")
     assert done.returncode == 0, done.stderr
     card = (tmp_path / "x" / "README.md").read_text()
-    assert "Suite train holds the problems of the training: no test of others." in card
+    assert "Suite train has the problems of the training: it says nothing about unseen" in card
 
 
 def test_no_folder_of_this_machine_is_in_what_is_released(exported):
@@ -139,7 +140,7 @@ def test_a_checkpoint_is_exported_as_it_was_at_its_step(run, tmp_path):
     card = (tmp_path / "half" / "README.md").read_text()
     assert "10 steps in" in card
     state = json.loads((point / "state.json").read_text())["state"]
-    assert f"10 steps in {state['train_wall_s']:.0f} seconds" in card
+    assert f"10 steps in {duration_text(state['train_wall_s'])} of training" in card
     assert "A checkpoint of the run, which plans up to 20 steps" in card
     # the run evaluated at its start and its end: neither is this model
     assert "was not evaluated" in card

@@ -12,7 +12,7 @@ import pytest
 from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import recipe_base
 from reasonrl.studies.catalog import studies_of
-from reasonrl.studies.processes import Task, work_off
+from reasonrl.studies.processes import ChildTask, work_off
 from reasonrl.studies.results import results_of, write_results
 from reasonrl.studies.runs import jobs_of, read_records, run_jobs
 from reasonrl.terminal import Console
@@ -150,9 +150,9 @@ def test_a_run_that_is_killed_is_named_and_the_others_go_on(tmp_path):
     ended = []
     goes_on = work_off(
         [
-            Task(name="fails", function=int, given=("x",), log=tmp_path / "b.log"),
-            Task(name="works", function=time.sleep, given=(0,), log=tmp_path / "c.log"),
-            Task(name="dies", function=_die, given=(), log=tmp_path / "d.log"),
+            ChildTask(name="fails", function=int, given=("x",), log=tmp_path / "b.log"),
+            ChildTask(name="works", function=time.sleep, given=(0,), log=tmp_path / "c.log"),
+            ChildTask(name="dies", function=_die, given=(), log=tmp_path / "d.log"),
         ],
         workers=2,
         may_begin=lambda: True,

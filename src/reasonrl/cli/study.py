@@ -1,6 +1,6 @@
-"""The commands `reasonrl study` and `reasonrl lab build`. Registered by `cli`, which says the rest.
+"""The commands `reasonrl study` and `reasonrl lab build`.
 
-Heavy imports happen inside the commands, after what was typed has been understood.
+Heavy imports happen inside the commands, after the command line was checked.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from reasonrl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reasonrl.lab.miniature import Spec
     from reasonrl.studies.arms import Arm
     from reasonrl.studies.claims import Study
-    from reasonrl.studies.runs import Ending
+    from reasonrl.studies.runs import Ending, Job
     from reasonrl.studies.verdicts import StudyResult
     from reasonrl.terminal import Console
 
@@ -28,14 +29,17 @@ Names = Annotated[
     list[str] | None, typer.Argument(help="Studies, e.g. n-sgd temperature.", metavar="[NAME]...")
 ]
 Seeds = Annotated[
-    int | None, typer.Option(min=1, help="Seeds of every arm; 3 or 5, as the study says.")
+    int | None,
+    typer.Option(min=1, help="Seeds of every arm. Default: 3 or 5, as the study says."),
 ]
 FirstSeed = Annotated[
-    int, typer.Option(min=0, help="Of the seeds that are run and judged; those before it are not.")
+    int, typer.Option(min=0, help="The first seed to run and judge; smaller seeds are left out.")
 ]
 Budget = Annotated[
-    str | None, typer.Option(help="Begin no run after so long, e.g. 30m or 2h; go on another time.")
+    str | None,
+    typer.Option(help="Start no run after this time, e.g. 30m or 2h."),
 ]
+Out = Annotated[Path, typer.Option(help="Directory of runs, verdicts and page.")]
 BaseRecipe = Annotated[
     str | None,
     typer.Option(
@@ -44,9 +48,12 @@ BaseRecipe = Annotated[
     ),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="With --recipe: change one value of it.")
+    list[str] | None,
+    typer.Option("--set", help="With --recipe: change one value, e.g. engine=gpus-8."),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Runs at a time; one for each core.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Runs side by side. Default: one for each core.")
+]
 
 lab_app = typer.Typer(help="The miniature that studies run on.", no_args_is_help=True)
 
@@ -59,16 +66,14 @@ def study(
     every: Annotated[bool, typer.Option("--all", help="All studies of the catalog.")] = False,
     seeds: Seeds = None,
     first_seed: FirstSeed = 1,
-    arms: Annotated[str | None, typer.Option(help="Only these arms, with commas.")] = None,
+    arms: Annotated[str | None, typer.Option(help="Only these arms, separated by commas.")] = None,
     budget: Budget = None,
-    out: Annotated[Path, typer.Option(help="Where runs, verdicts and page are kept.")] = Path(
-        "studies"
-    ),
+    out: Out = Path("studies"),
     workers: Workers = None,
     recipe: BaseRecipe = None,
     overrides: Overrides = None,
 ) -> None:
-    """Run the report's ablations and say which directions were reproduced. Without a name: a list.
+    """Run the report's ablations and judge which directions are reproduced. Without a name: a list.
 
     reasonrl study n-sgd --seeds 5
     """
@@ -79,7 +84,7 @@ def study(
     from reasonrl.terminal import Console
 
     if overrides and not recipe:
-        raise ConfigError("--set changes a recipe", expected="--recipe", remedy="name one")
+        raise ConfigError("--set changes a recipe", expected="--recipe", remedy="pass --recipe")
     scale = REPORT if recipe else MINIATURE
     console, catalog, arms_known = Console(), studies_of(scale), arms_of(scale)
     named = [_known(name, catalog) for name in names or ()]
@@ -87,43 +92,60 @@ def study(
         show_catalog(console, catalog.values())
         return
     chosen = list(catalog.values()) if every else named
-    wanted = _arms(chosen, arms_known, arms, seeds)
-    budget_s = None if budget is None else _seconds(budget)
-
-    import psutil
+    wanted, budget_s = _arms(chosen, arms_known, arms, seeds), _seconds(budget)
 
     from reasonrl.lab.miniature import Spec
     from reasonrl.recipe.named import recipe_path
     from reasonrl.run.process import only_process
     from reasonrl.studies.bases import miniature_base, recipe_base
     from reasonrl.studies.results import results_of, write_results
-    from reasonrl.studies.runs import build_miniatures, finished_jobs, jobs_of, run_jobs
+    from reasonrl.studies.runs import finished_jobs, jobs_of
 
     spec = Spec()
     base = recipe_base(recipe_path(recipe), overrides or ()) if recipe else miniature_base(spec)
     jobs = jobs_of(wanted, base, out, first_seed=first_seed)
-    n_workers = workers or (1 if recipe else psutil.cpu_count() or 1)
     out.mkdir(parents=True, exist_ok=True)
     with only_process(out):
-        needed = [] if recipe else sorted({job.seed for job in jobs})
-        if not build_miniatures(spec, needed, console, out=out, workers=n_workers):
-            raise typer.Exit(ExitCode.STOPPED)
-        ending = run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
+        lab = None if recipe else spec
+        ending = _make_runs(jobs, lab, console, out, workers=workers, budget_s=budget_s)
         judged = finished_jobs(arms_known.values(), base, out, first_seed=first_seed)
-        results = results_of(catalog.values(), judged)
-        page = write_results(results, out)
-    names_chosen = {one.name for one in chosen}
-    _end(console, [one for one in results if one.study.name in names_chosen], ending, page)
+        page = write_results(results := results_of(catalog.values(), judged), out)
+    _end(console, [result for result in results if result.study in chosen], ending, page)
+
+
+def _make_runs(
+    jobs: Sequence[Job],
+    spec: Spec | None,
+    console: Console,
+    out: Path,
+    *,
+    workers: int | None,
+    budget_s: float | None,
+) -> Ending:
+    """Build the miniatures of a spec that the runs need, if any, and make the runs.
+
+    Leaves with 130 when stopped while building.
+    """
+    import psutil
+
+    from reasonrl.studies.runs import build_miniatures, run_jobs
+
+    n_workers = workers or (psutil.cpu_count() or 1 if spec else 1)
+    if spec is not None:
+        seeds = sorted({job.seed for job in jobs})
+        if not build_miniatures(spec, seeds, console, out=out, workers=n_workers):
+            raise typer.Exit(ExitCode.STOPPED)
+    return run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
 
 
 def _end(console: Console, results: Sequence[StudyResult], ending: Ending, page: Path) -> None:
-    """Show what was found and say what is left to do; leave with 130 or 1 where that is due."""
+    """Show the verdicts and the work left; leave with 130 if stopped, with 1 if a run failed."""
     from reasonrl.cli.show.study import show_verdicts
 
     show_verdicts(console, results)
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")
     if ending.left:
-        console.note(f"{ending.left} runs are not finished; the same command goes on with them")
+        console.note(f"{ending.left} runs are not finished; rerun the same command to continue")
     if ending.is_stopped:
         raise typer.Exit(ExitCode.STOPPED)
     if ending.failures:
@@ -132,19 +154,18 @@ def _end(console: Console, results: Sequence[StudyResult], ending: Ending, page:
 
 @lab_app.command("build")
 def build(
-    seed: Annotated[int, typer.Option(min=0, help="Of its weights and traces.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of its weights and traces.")] = 1,
     check: Annotated[
-        bool, typer.Option(help="Build it again and compare every file with the one in the cache.")
+        bool, typer.Option(help="Build it again and compare every file with the cache.")
     ] = False,
 ) -> None:
-    """Build the miniature that the studies start from, or find it in the cache. Two minutes."""
+    """Build the miniature that the studies start from, unless the cache has it. Two minutes."""
     from reasonrl.cli.show.study import show_miniature
     from reasonrl.lab.miniature import Spec, differing_files, ensure
     from reasonrl.terminal import Console
 
     console = Console()
-    found = ensure(Spec(), seed, console)
-    show_miniature(console, found)
+    show_miniature(console, ensure(Spec(), seed, console))
     if not check:
         return
     differing = differing_files(Spec(), seed, console)
@@ -168,23 +189,25 @@ def _known(name: str, catalog: Mapping[str, Study]) -> Study:
 def _arms(
     studies: Sequence[Study], arms: Mapping[str, Arm], only: str | None, seeds: int | None
 ) -> list[tuple[Arm, int]]:
-    """Return the arms of studies, each with its number of seeds: the most that a study wants."""
+    """Return the arms of studies, each with the largest number of seeds that a study asks for."""
     wanted: dict[str, int] = {}
-    for one in studies:
-        for name in one.arms:
-            wanted[name] = max(wanted.get(name, 0), seeds or one.seeds)
+    for study in studies:
+        for name in study.arms:
+            wanted[name] = max(wanted.get(name, 0), seeds or study.seeds)
     if only is not None:
         for name in (chosen := only.split(",")):
             if name not in wanted:
-                raise ConfigError(
-                    f"--arms {name}", expected="some of " + ", ".join(wanted), remedy=""
-                )
+                raise ConfigError(f"--arms {name}", expected="some of " + ", ".join(wanted))
         wanted = {name: wanted[name] for name in chosen}
     return [(arms[name], number) for name, number in wanted.items()]
 
 
-def _seconds(text: str) -> float:
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ConfigError(f"--budget {text}", expected="a time such as 90s, 30m or 2h")
-    return float(found[1]) * _SECONDS[found[2]]
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f"--budget {text}", expected="a time such as 90s, 30m or 2h", remedy="pass such a time"
+        )
+    return float(match[1]) * _SECONDS[match[2]]

@@ -1,8 +1,8 @@
 """Build the miniature: train it on the teacher's traces, measure its problems, keep it by hash.
 
-Supervised learning is the on-policy update with advantage 1 for every trace, so the engine that
-does the reinforcement learning does this too. One thread, every draw from a seed: two builds on
-one kind of machine are the same to the bit. Called by `cli_study` and `studies`.
+Supervised learning is the on-policy update with advantage 1 for every trace, so the engine of the
+reinforcement learning trains the miniature too. With one thread, and every draw from a seed, two
+builds on one kind of machine are the same to the bit.
 """
 
 from __future__ import annotations
@@ -47,27 +47,28 @@ from reasonrl.types import Group, Message, Problem
 
 NAME = "miniature"
 MEASURED = (TRAIN, NOISY)
-"""Files whose problems are tried."""
+"""The files whose problems are tried, so that they have a difficulty."""
 
 _MANIFEST = "MANIFEST.json"
 _TOKENS = 8_192  # of a microbatch
 _ROWS = 256
-_PART = 64  # problems that are tried between two signs of progress
+_PART = 64  # problems between two signs of progress
 _OPTIMIZER = OptimizerSettings(
     betas=(0.9, 0.95), epsilon=1e-8, weight_decay=0.0, max_gradient_norm=1.0
 )
 _LIKELIHOOD = Objective(
     clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
 )
-"""With advantage 1 and its own log-probabilities for the old ones, the gradient of -log pi."""
+"""The gradient of -log pi, for advantage 1 and old log-probabilities that are the policy's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """Say what a miniature is: its world, its teacher, its size, its training and its problems.
+    """The definition of a miniature: its world, teacher, size, training and problems.
 
-    `version` counts changes of the code that change what is built. 0.23M parameters: what one core
-    samples and trains a hundred steps of 256 rollouts with in a minute and a half (docs/lab.md).
+    `version` counts changes of the code that change what is built. With
+    the size, 0.23M parameters, one core samples and trains a hundred steps of 256 rollouts in a
+    minute and a half (docs/lab.md).
     """
 
     version: int = 2
@@ -82,16 +83,16 @@ class Spec:
 
     @property
     def key(self) -> str:
-        """Return a short hash of all of it."""
+        """Return a short hash of the definition."""
         return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miniature:
-    """Hold where a miniature lies and what was measured of it when it was built.
+    """A built miniature: its directory, and what was measured when it was built.
 
-    `pass_rates` counts training problems by right answers of 16; `lengths` are the deciles of
-    the tokens of its rollouts; `digest` is a hash of its weights.
+    `pass_rates` counts the training problems by right answers of 16; `lengths` are the deciles of
+    the number of tokens of its rollouts; `digest` is a hash of its weights.
     """
 
     directory: Path
@@ -105,19 +106,19 @@ class Miniature:
     pass_rates: tuple[int, ...]
 
 
-def place(spec: Spec, seed: int) -> Path:
-    """Return where a miniature is kept."""
+def directory_of(spec: Spec, seed: int) -> Path:
+    """Return the directory of a miniature in the cache."""
     return cache_dir() / "lab" / f"{NAME}-{spec.key}-seed-{seed}"
 
 
 def is_built(spec: Spec, seed: int) -> bool:
-    """Say whether the cache has a miniature."""
-    return (place(spec, seed) / _MANIFEST).exists()
+    """Return whether the cache has a miniature."""
+    return (directory_of(spec, seed) / _MANIFEST).exists()
 
 
 def ensure(spec: Spec, seed: int, console: Console) -> Miniature:
-    """Return a miniature from the cache, its files checked by hash, or build it: two minutes."""
-    directory = place(spec, seed)
+    """Return a miniature from the cache, its files checked by hash, or build it in two minutes."""
+    directory = directory_of(spec, seed)
     if is_built(spec, seed):
         return _checked(directory)
     try:
@@ -137,7 +138,7 @@ def ensure(spec: Spec, seed: int, console: Console) -> Miniature:
 def build(spec: Spec, seed: int, directory: Path, console: Console) -> Miniature:
     """Train a miniature and write it, with its problems, to a directory.
 
-    `seed` draws weights and traces; world and problems are the spec's.
+    `seed` draws the weights and the traces; the world and the problems depend on the spec alone.
     """
     use_threads(1)
     keep_freed_memory()
@@ -152,8 +153,8 @@ def build(spec: Spec, seed: int, directory: Path, console: Console) -> Miniature
                 progress(1)
         files = draw_problems(spec.world, world, spec.sizes)
         groups = {name: _measure(engine, files[name], spec, seed, console) for name in MEASURED}
-    for name, found in groups.items():
-        files[name] = [with_difficulty(group, NAME) for group in found]
+    for name, tried in groups.items():
+        files[name] = [with_difficulty(group, NAME) for group in tried]
     files[NOISY] = spoil(files[NOISY], spec.world)
     directory.mkdir(parents=True)
     model.save(directory)
@@ -165,19 +166,19 @@ def build(spec: Spec, seed: int, directory: Path, console: Console) -> Miniature
 def _measure(
     engine: LocalEngine, problems: Sequence[Problem], spec: Spec, seed: int, console: Console
 ) -> list[Group]:
-    """Try problems, some at a time."""
+    """Try the problems, a part of them at a time."""
     groups: list[Group] = []
     with console.phase("measuring problems", len(problems)) as progress:
         for start in range(0, len(problems), _PART):
-            some = problems[start : start + _PART]
-            groups += attempt(engine, some, limit=spec.limit, seed=seed)
-            progress(len(some))
+            part = problems[start : start + _PART]
+            groups += attempt(engine, part, limit=spec.limit, seed=seed)
+            progress(len(part))
     return groups
 
 
 @dataclass(frozen=True, slots=True)
 class _Teacher:
-    """Write batches of traces as token ids."""
+    """A writer of batches of traces, as token ids."""
 
     spec: Spec
     world: World
@@ -191,10 +192,10 @@ class _Teacher:
         for chain in islice(chains, self.spec.traces_per_step):
             written = write_trace(self.world, chain, self.spec.habits, draws)
             tokens = [self.ids[word] for word in (*written.split(), EOS)]
-            asked = Message(role="user", content=question(chain))
+            prompt = Message(role="user", content=question(chain))
             groups.append(
                 TrainGroup(
-                    prompt=model.tokenizer.encode_chat([asked]),
+                    prompt=model.tokenizer.encode_chat([prompt]),
                     completions=(np.array(tokens, dtype=np.int32),),
                     advantages=(1.0,),
                 )
@@ -204,7 +205,7 @@ class _Teacher:
 
 
 def _learn(engine: LocalEngine, batch: TrainBatch, spec: Spec, step: int) -> None:
-    """Take a step: up to the full rate in the first 50, down to 0 in the last third of them."""
+    """Take a step. The rate rises for the first 50 steps, and falls to 0 in the last third."""
     rate = min(1.0, (step + 1) / 50, 3 * (spec.steps - step) / spec.steps)
     engine.update(batch, _LIKELIHOOD, learning_rate=spec.learning_rate * rate)
 
@@ -216,37 +217,37 @@ def _write_manifest(
     directory: Path, spec: Spec, seed: int, model: LanguageModel, groups: Sequence[Group]
 ) -> Miniature:
     completions = [rollout.completion for group in groups for rollout in group.rollouts]
-    lengths = np.array([len(one.tokens) for one in completions])
-    logprobs = np.concatenate([one.logprobs for one in completions])
+    lengths = np.array([len(completion.tokens) for completion in completions])
+    logprobs = np.concatenate([completion.logprobs for completion in completions])
     right = [right_of(group) for group in groups]
-    found = Miniature(
+    miniature = Miniature(
         directory=directory,
         seed=seed,
         digest=model.digest(),
-        n_parameters=sum(one.numel() for one in model.module.parameters()),
+        n_parameters=sum(weight.numel() for weight in model.module.parameters()),
         accuracy=sum(right) / len(completions),
         entropy_nats=-float(logprobs.mean(dtype=np.float64)),
         mean_tokens=float(lengths.mean()),
         lengths=tuple(int(np.quantile(lengths, part / 10)) for part in range(11)),
         pass_rates=tuple(right.count(n) for n in range(ATTEMPTS + 1)),
     )
-    facts = {key: value for key, value in asdict(found).items() if key != "directory"}
+    facts = {key: value for key, value in asdict(miniature).items() if key != "directory"}
     files = {path.name: _sha256(path) for path in sorted(directory.iterdir())}
     manifest = {"spec": asdict(spec), "found": facts, "files": files}
     write_atomic(directory / _MANIFEST, json.dumps(manifest, indent=1) + "\n")
-    return found
+    return miniature
 
 
 def _checked(directory: Path) -> Miniature:
-    """Read what the manifest says, after comparing every file with it."""
+    """Return what the manifest says, after comparing every file with it."""
     try:
         manifest = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
         for name, expected in manifest["files"].items():
             if _sha256(directory / name) != expected:
                 raise _damaged(directory, f"{name} is not the file that was built")
-        found = manifest["found"]
-        lists = {name: tuple(found[name]) for name in ("lengths", "pass_rates")}
-        return Miniature(directory=directory, **{**found, **lists})
+        facts = manifest["found"]
+        lists = {name: tuple(facts[name]) for name in ("lengths", "pass_rates")}
+        return Miniature(directory=directory, **{**facts, **lists})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
@@ -257,7 +258,7 @@ def _damaged(directory: Path, what: str) -> ModelError:
     return ModelError(
         what,
         where=str(directory),
-        remedy="delete the directory; it is built again when it is next needed",
+        remedy="delete the directory; the next command that needs it builds it again",
     )
 
 
@@ -269,14 +270,14 @@ def _publish(built: Path, directory: Path) -> None:
     """Move a finished build into place, unless another process was faster."""
     if (directory / _MANIFEST).exists():
         return
-    if directory.exists():  # somebody took the manifest away
+    if directory.exists():  # without its manifest
         shutil.rmtree(directory)
     built.rename(directory)
 
 
 def differing_files(spec: Spec, seed: int, console: Console) -> list[str]:
-    """Build a miniature anew and return the files that differ from those in the cache."""
-    kept = json.loads((place(spec, seed) / _MANIFEST).read_text(encoding="utf-8"))["files"]
+    """Build a miniature again and return the files that differ from the files in the cache."""
+    kept = json.loads((directory_of(spec, seed) / _MANIFEST).read_text(encoding="utf-8"))["files"]
     with TemporaryDirectory() as scratch:
         build(spec, seed, Path(scratch) / "built", console)
         manifest = (Path(scratch) / "built" / _MANIFEST).read_text(encoding="utf-8")

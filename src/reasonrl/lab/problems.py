@@ -1,15 +1,14 @@
-"""The miniature's problems: drawn, tried 16 times each, and kept as files like anybody's.
+"""The miniature's problems: drawn, tried 16 times each, and kept as ordinary problem files.
 
-Four files: problems to train on, with the difficulty that the miniature itself was measured to
-have; held-out ones; easy ones, with short chains; and noisy ones, whose answer keys were spoiled
-after their difficulty was measured.
-Called by `miniature`.
+Four files: training problems, with the difficulty that was measured on the miniature itself;
+held-out problems; easy problems, with short chains; and noisy problems, whose answer keys were
+spoiled after their difficulty was measured.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -25,14 +24,14 @@ from reasonrl.types import Group, Problem, Sampling
 
 TRAIN, EASY, NOISY, HELDOUT = "train.jsonl", "easy.jsonl", "noisy.jsonl", "heldout.jsonl"
 ATTEMPTS = 16
-"""Of each problem, as the report's difficulty counts them (section 6.3)."""
+"""Attempts at each problem, as in the report's measure of difficulty (section 6.3)."""
 
 _EASY_STEPS = 3  # the longest chain of the easy problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Say how many problems each file has."""
+    """The number of problems of each file."""
 
     train: int = 1024
     easy: int = 512
@@ -41,29 +40,34 @@ class Sizes:
 
 
 def draw_problems(spec: WorldSpec, world: World, sizes: Sizes) -> dict[str, list[Problem]]:
-    """Draw the problems of all files. No chain is in two of them."""
+    """Draw the problems of all files. No chain is in two files."""
     chains = draw_chains(spec, "problems")
     taken: set[Chain] = set()
 
-    def take(n: int, source: str) -> list[Problem]:
-        some = list(islice(chains, n))
-        taken.update(some)
-        return [as_problem(one, answer(world, one), source=source) for one in some]
+    def problems_of(drawn: Iterable[Chain], source: str) -> list[Problem]:
+        return [as_problem(chain, answer(world, chain), source=source) for chain in drawn]
 
-    found = {TRAIN: take(sizes.train, "train"), HELDOUT: take(sizes.heldout, "heldout")}
-    found[NOISY] = take(sizes.noisy, "noisy")
-    short = (one for one in draw_chains(spec, "easy", longest=_EASY_STEPS) if one not in taken)
-    found[EASY] = [
-        as_problem(one, answer(world, one), source="easy") for one in islice(short, sizes.easy)
-    ]
-    return found
+    def take(n: int, source: str) -> list[Problem]:
+        drawn = list(islice(chains, n))
+        taken.update(drawn)
+        return problems_of(drawn, source)
+
+    files = {TRAIN: take(sizes.train, "train"), HELDOUT: take(sizes.heldout, "heldout")}
+    files[NOISY] = take(sizes.noisy, "noisy")
+    short = draw_chains(spec, "easy", longest=_EASY_STEPS)
+    untaken = (chain for chain in short if chain not in taken)
+    files[EASY] = problems_of(islice(untaken, sizes.easy), "easy")
+    return files
 
 
 def spoil(problems: Sequence[Problem], spec: WorldSpec) -> list[Problem]:
-    """Exchange every answer key for a wrong one; a measured difficulty stays as it was."""
-    wrong = Draws("keys", spec.seed)
-    keys = ((int(one.answer) + 1 + wrong.below(spec.values - 1)) % spec.values for one in problems)
-    return [replace(one, answer=str(key)) for one, key in zip(problems, keys, strict=True)]
+    """Replace every answer key by a wrong key; a measured difficulty stays as it was."""
+    draws = Draws("keys", spec.seed)
+    spoiled = []
+    for problem in problems:
+        wrong = (int(problem.answer) + 1 + draws.below(spec.values - 1)) % spec.values
+        spoiled.append(replace(problem, answer=str(wrong)))
+    return spoiled
 
 
 def attempt(
@@ -83,12 +87,12 @@ def attempt(
 
 
 def right_of(group: Group) -> int:
-    """Return how many of a group's answers are right."""
+    """Return the number of right answers of a group."""
     return sum(reward == 1.0 for reward in group.rewards)
 
 
 def with_difficulty(group: Group, model: str) -> Problem:
-    """Return a problem with what a model made of it: its failures of 16."""
+    """Return the problem of a group with its difficulty for a model: the failures of 16."""
     return replace(group.problem, difficulty={model: ATTEMPTS - right_of(group)})
 
 
@@ -96,12 +100,12 @@ def write_problems(path: Path, problems: Sequence[Problem]) -> None:
     """Write problems as a file source reads them."""
     rows = (
         {
-            "id": one.id,
-            "prompt": one.prompt[0].content,
-            "answer": one.answer,
-            "source": one.source,
-            "difficulty": dict(one.difficulty) or None,
+            "id": problem.id,
+            "prompt": problem.prompt[0].content,
+            "answer": problem.answer,
+            "source": problem.source,
+            "difficulty": dict(problem.difficulty) or None,
         }
-        for one in problems
+        for problem in problems
     )
     write_atomic(path, "".join(json.dumps(row) + "\n" for row in rows))

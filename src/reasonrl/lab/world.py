@@ -1,9 +1,10 @@
-"""The miniature's world: operators on sixteen values, chains of them, and what a teacher knows.
+"""The miniature's world: operators on sixteen values, chains of operators, a teacher's knowledge.
 
 A problem starts from a value and applies up to eight operators, one after another; each (operator,
-value) pair is a fact that must be known. The teacher knows most facts well, some badly, and about
-some it is nearly always wrong in the same way: so problems spread from easy to nearly impossible,
-and the right step of the last kind is rarely sampled. Pure: a spec in, numbers out.
+value) pair is a fact that must be known. The teacher knows most facts well and some facts badly;
+about the rest it is nearly always wrong in the same way. So problems range from easy to nearly
+impossible, and the right step for a misconceived fact is rarely sampled. Pure: a spec in, numbers
+out.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ LABELS = "ABCDEFGHIJKL"
 """Names of the steps of a chain."""
 
 OPERATORS = "fghkmpqr"
+"""Names of the operators."""
 
-_MISCONCEIVED = 0.04
+_MISCONCEIVED = 0.04  # reliability below which a fact is misconceived
 
 Table = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSpec:
-    """Say how large the world is and how well the teacher knows it. Shares are of all facts."""
+    """The size of the world, and how well the teacher knows it. Shares are of all facts."""
 
     values: int = 16
     operators: int = 8
@@ -41,11 +43,11 @@ class WorldSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class World:
-    """Hold the facts, [operator, value], and how often the teacher gets each right.
+    """The facts, [operator, value], and the share of tries in which the teacher gets each right.
 
-    `checked` is that of a second look: it mends 45 % of what a first look got wrong, but for a
-    misconception, about which it is right no more than three times as often. `mistakes` are the
-    usual wrong results.
+    `known` is the share at the first look, `checked` at a second look, which mends 45 % of the
+    errors of the first; about a misconception the second look is three times as often right as the
+    first. `mistakes` are the usual wrong results.
     """
 
     spec: WorldSpec
@@ -57,14 +59,17 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """Hold a problem: a value and the operators to apply to it, in order."""
+    """A problem: a value and the operators to apply to it, in order."""
 
     start: int
     operators: tuple[int, ...]
 
 
 class Draws:
-    """Draw numbers by the seed alone: from raw bits, which no version of NumPy changes."""
+    """A source of random numbers that depend on the seed alone.
+
+    They are made of raw bits, which no version of NumPy changes.
+    """
 
     def __init__(self, *seed: int | str) -> None:
         self._bits = np.random.Philox(derive_seed(*seed))
@@ -74,20 +79,20 @@ class Draws:
         return int(self._bits.random_raw()) / 2.0**64
 
     def below(self, n: int) -> int:
-        """Return one of 0 to n - 1."""
+        """Return a number from 0 to n - 1."""
         return int(self.share() * n)
 
     def between(self, low: float, high: float) -> float:
         return low + (high - low) * self.share()
 
     def order(self, n: int) -> list[int]:
-        """Return 0 to n - 1 in any order."""
-        found: list[int] = np.argsort(self._bits.random_raw(n), kind="stable").tolist()
-        return found
+        """Return 0 to n - 1 in random order."""
+        numbers: list[int] = np.argsort(self._bits.random_raw(n), kind="stable").tolist()
+        return numbers
 
 
 def make_world(spec: WorldSpec) -> World:
-    """Draw the facts, and for each what the teacher makes of it."""
+    """Draw the facts, and how well the teacher knows each."""
     draws = Draws("world", spec.seed)
     shape = (spec.operators, spec.values)
     results = np.array([draws.order(spec.values) for _ in range(spec.operators)])
@@ -114,7 +119,7 @@ def _knowledge(draws: Draws, spec: WorldSpec) -> float:
 def draw_chains(
     spec: WorldSpec, *seed: int | str, shortest: int = 2, longest: int | None = None
 ) -> Iterator[Chain]:
-    """Yield problems without end, each only once."""
+    """Yield problems without end, no problem twice."""
     draws, seen = Draws("chains", spec.seed, *seed), set[Chain]()
     longest = longest or spec.longest
     while True:
@@ -137,7 +142,7 @@ def answer(world: World, chain: Chain) -> int:
 
 
 def question(chain: Chain) -> str:
-    """Return a problem as it is asked: the value, then each step's label and operator."""
+    """Return the prompt of a problem: the value, then each step's label and operator."""
     steps = (
         f"{label} {OPERATORS[operator]}"
         for label, operator in zip(LABELS, chain.operators, strict=False)

@@ -5,7 +5,7 @@ Samples go through the journal of evaluations, so a stopped slice continues samp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from reasonrl.launch.models import find_model, open_tokenizer
 from reasonrl.launch.subject import Subject, open_subject
 from reasonrl.rollout.problems import EncodedProblem, encode_problems
 from reasonrl.run.problem_sets import problems_digest, prompts_digest
-from reasonrl.terminal import Console
+from reasonrl.terminal import Console, silent
 from reasonrl.types import Kind, Message, Problem, Sampling, Verdict
 
 _PURPOSE = "difficulty"
@@ -74,7 +74,7 @@ class ModelMeter:
             sampling,
             journal,
             run_seed=self._seed,
-            phase=_silent,
+            phase=silent,
         )
 
     def _encode(self, rows: Sequence[Candidate]) -> list[EncodedProblem]:
@@ -139,8 +139,3 @@ def _problem(row: Candidate) -> Problem:
 
 
 _PROBE = Candidate(uid="probe", source="", kind="math", problem="What is 1 + 1?", answer="2")
-
-
-@contextmanager
-def _silent(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda _n: None

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from reasonrl.errors import EngineError
 from reasonrl.loop.clock import StepClock
 from reasonrl.loop.stages import OpenStage
 from reasonrl.loop.trainer import Sampled, Trainer
 from reasonrl.recipe import PipelineConfig
+from reasonrl.terminal import silent
 
 Sample = Callable[[int], Sampled]
 """Sample the groups of the step with this number."""
@@ -61,7 +61,7 @@ class PipelinedTrainer:
         trainer = self.trainer
 
         def sample(step: int) -> Sampled:
-            return trainer.sample(stage, step, phase=_unseen)
+            return trainer.sample(stage, step, phase=silent)
 
         first = trainer.state.step + 1
         last = first + stage.settings.steps - trainer.state.stage.step - 1
@@ -151,9 +151,3 @@ class Ahead:
         with self._changed:
             self._ready.append(sampled)
             self._changed.notify_all()
-
-
-@contextmanager
-def _unseen(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """Show no progress: the terminal shows the updates'."""
-    yield lambda _done: None

@@ -1,1 +1,2 @@
-"""What a run looks like: one self-contained page, and one picture for a README."""
+"""What a person sees of a run, an evaluation, a data set and an exported model: pages, pictures,
+model cards."""

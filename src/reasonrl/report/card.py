@@ -1,6 +1,6 @@
-"""The model card of an export: what the model is, how it was made, how good it is, what it is not.
+"""The model card of an export: what the model is, how it was made, how good it is, its limits.
 
-Pure: facts in, Markdown out; every figure comes from the run's own files. Called by `launch`.
+Pure: facts in, Markdown out; every figure comes from the run's own files.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from dataclasses import dataclass
 
 from reasonrl.evaluation.score import SuiteResult, by_suite, compare_suites, describe_gain, shown
 from reasonrl.recipe import Recipe, Stage
+from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.problem_sets import ProblemSet
 
 _BENCHMARKS = ["aime24", "aime25", "math500", "gsm8k", "humaneval", "mbpp", "livecodebench"]
 _PICTURE = "![accuracy, entropy, length and truncation over the run](curves.svg)"
-_WIDE = 0.02  # share of truncated samples from which on the card says so
+_WIDE = 0.02  # share of truncated samples above which the card warns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
-    """Hold what a card is made of.
+    """The facts that a card is made of.
 
-    `evaluations` are those of the run at any step, `others` of this model outside its run;
-    `benchmarks` names the suites with public problems. `base` is empty where the run started from
-    random weights, `hub_id` where the base is not on the hub. `needs_files` says that the recipe
-    names files that are not in the export.
+    `evaluations` are the run's, at any step; `others` are evaluations of this model outside the
+    run. `benchmarks` names the suites with public problems. `base` is empty where the run started
+    from random weights, `hub_id` where the base is not on the hub. `needs_files`: the recipe names
+    files that are not in the export. `checked` counts the answers that the export was tested on.
     """
 
     name: str
@@ -47,18 +48,18 @@ class CardFacts:
 
     @property
     def own(self) -> list[SuiteResult]:
-        """Return the run's evaluations of this very model."""
+        """Return the run's evaluations of exactly this model."""
         return [result for result in self.evaluations if result.step == self.steps]
 
     @property
     def new(self) -> list[SuiteResult]:
-        """Return the evaluations outside the run that it has not made itself."""
-        own = {(one.suite, one.k, one.temperature, one.max_new_tokens) for one in self.own}
-        return [
-            one
-            for one in self.others
-            if (one.suite, one.k, one.temperature, one.max_new_tokens) not in own
-        ]
+        """Return the evaluations outside the run whose question the run did not answer itself."""
+        own = {_question(result) for result in self.own}
+        return [result for result in self.others if _question(result) not in own]
+
+
+def _question(result: SuiteResult) -> tuple[str, int, float, int]:
+    return result.suite, result.k, result.temperature, result.max_new_tokens
 
 
 def render_card(facts: CardFacts) -> str:
@@ -123,7 +124,7 @@ def _head(facts: CardFacts) -> str:
 
 def _results(facts: CardFacts) -> str:
     if not facts.own and not facts.others:
-        return "This model was not evaluated: its run has no evaluation at its step."
+        return "This model was not evaluated: the run has no evaluation at this step."
     first = {name: results[0] for name, results in by_suite(facts.evaluations).items()}
     pairs = [(first[result.suite], result) for result in facts.own if facts.steps > 0]
     lines = [
@@ -132,8 +133,8 @@ def _results(facts: CardFacts) -> str:
         *(_row(before, after) for before, after in pairs),
         *(_row(None, result) for result in facts.new),
         "\nIn percent: avg@k over problems with 95 % intervals clustered by problem; pass@k is the "
-        "unbiased chance that k samples hold a right one, cons@k that the most frequent answer is "
-        "right.",
+        "unbiased chance that at least one of k samples is right, cons@k the chance that the most "
+        "frequent answer is right.",
     ]
     gains = [
         f"- {_cell(after.suite)}: {describe_gain(compare_suites(before, after))}"
@@ -163,7 +164,7 @@ def _row(before: SuiteResult | None, after: SuiteResult) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text that stays inside its cell."""
+    """Return a text that stays in its cell of a table and is not markup."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
@@ -177,11 +178,11 @@ def _training(facts: CardFacts) -> Iterator[str]:
         yield f"| {' | '.join(_stage(stage))} |"
     optimizer = facts.recipe.optimizer
     yield (
-        f"\n{_point(facts)} {facts.steps} steps in {_duration(facts.train_wall_s)} of training; "
-        f"seed {facts.recipe.seed}; AdamW ({optimizer.beta1:g}, {optimizer.beta2:g}), weight decay "
-        f"{optimizer.weight_decay:g}, gradient norm {optimizer.max_gradient_norm:g}. The whole "
-        "recipe is in `recipe.toml`; `reasonrl train recipe.toml` repeats the run"
-        + (", with the files that it names beside it." if facts.needs_files else ".")
+        f"\n{_point(facts)} {facts.steps} steps in {duration_text(facts.train_wall_s)} of "
+        f"training; seed {facts.recipe.seed}; AdamW ({optimizer.beta1:g}, {optimizer.beta2:g}), "
+        f"weight decay {optimizer.weight_decay:g}, gradient norm {optimizer.max_gradient_norm:g}. "
+        "The whole recipe is in `recipe.toml`; `reasonrl train recipe.toml` repeats the run"
+        + (" if the files that it names lie beside it." if facts.needs_files else ".")
     )
 
 
@@ -190,10 +191,6 @@ def _point(facts: CardFacts) -> str:
         return "The end of the run:"
     planned = sum(stage.steps for stage in facts.recipe.stage)
     return f"A checkpoint of the run, which plans up to {planned} steps:"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
 
 
 def _stage(stage: Stage) -> tuple[str, ...]:
@@ -215,11 +212,12 @@ def _data(sets: Sequence[ProblemSet]) -> Iterator[str]:
         return
     yield "| use | problems | sources | hash |"
     yield "|---|---|---|---|"
-    for one in sets:
-        sources = "; ".join(_source(source) for source in one.sources)
-        yield f"| {_cell(one.use)} | {one.n} | {sources} | `{one.problems}` |"
+    for problem_set in sets:
+        sources = "; ".join(_source(source) for source in problem_set.sources)
+        use = _cell(problem_set.use)
+        yield f"| {use} | {problem_set.n} | {sources} | `{problem_set.problems}` |"
     yield (
-        "\nThe hash is BLAKE2b over ids, prompts and answers; `data.json` has the sources whole. "
+        "\nThe hash is BLAKE2b over ids, prompts and answers; `data.json` has the sources in full. "
         "No problem text is part of this export."
     )
 
@@ -234,33 +232,36 @@ def _source(source: Mapping[str, object]) -> str:
 
 def _limits(facts: CardFacts) -> Iterator[str]:
     yield (
-        "Trained for one thing: reward on the stages' problems, judged by rules. Nothing was done "
-        "for safety, and nothing here says how it does on other tasks."
+        "The model was trained for one thing: reward on the stages' problems, judged by rules. "
+        "Nothing was done for safety, and nothing here measures other tasks."
     )
     yield (
-        "The intervals say how well these problems stand for others like them; they do not hold "
-        "the spread between training runs with other seeds."
+        "The intervals cover the choice of problems. They do not cover the spread between training "
+        "runs with other seeds."
     )
-    trained = {one.problems for one in facts.data if one.use.startswith("stage ")}
-    for one in facts.data:
-        if one.use.startswith("suite ") and one.problems in trained:
-            yield f"{one.use.capitalize()} holds the problems of the training: no test of others."
+    trained = {data.problems for data in facts.data if data.use.startswith("stage ")}
+    for data in facts.data:
+        if data.use.startswith("suite ") and data.problems in trained:
+            yield (
+                f"{data.use.capitalize()} has the problems of the training: it says nothing about "
+                "unseen problems."
+            )
     names = {result.suite for result in (*facts.own, *facts.others)}
     if not names & facts.benchmarks:
-        yield "It was evaluated on no public benchmark."
+        yield "The model was not evaluated on a public benchmark."
     for result in facts.own:
         if result.truncated_share > _WIDE:
             yield (
-                f"On {result.suite} {result.truncated_share:.0%} of its samples are cut off at "
+                f"On {result.suite} {result.truncated_share:.0%} of the samples are cut off at "
                 f"{result.max_new_tokens:,} tokens."
             )
     if facts.recipe.verify.unboxed:
-        yield "Its answers are final numbers without a box, as it was rewarded for them."
+        yield "Its answers are final numbers without a box, because training rewarded these."
 
 
 def _license(facts: CardFacts) -> str:
     if not facts.license:
-        return f"Not known here: that of `{facts.base}` applies to what is derived from it."
+        return f"Not known: the licence of `{facts.base}` applies to what is derived from it."
     if not facts.base:
         return f"{facts.license}."
     return f"{facts.license}, the licence of `{facts.base}`, applies to what is derived from it."

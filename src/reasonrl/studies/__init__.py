@@ -1,5 +1,5 @@
 """The report's ablations as data: arms, claims and the test that decides, run with seeds.
 
-`scales` says what the report's numbers become on the model at hand, `arms` what is run, `catalog`
-what is asked of it; `runs` runs, `measures` and `verdicts` decide, `page` shows.
+`scales` holds the report's numbers rescaled to a model, `arms` the runs, `catalog` the claims about
+them; `runs` makes the runs, `measures` and `verdicts` decide the claims, `page` shows the results.
 """

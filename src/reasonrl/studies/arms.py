@@ -1,7 +1,8 @@
-"""What is run: every arm of every study, as changes to a base recipe. Data; called by `runs`.
+"""Every arm of every study, as changes to a base recipe. Data.
 
-An arm that several studies name is run once. Those of section 3 of the report take two updates a
-step under adaptive control, those of section 4 have no control unless it is what is asked about.
+An arm that several studies name is run once. The arms of section 3 of the report take two updates a
+step under adaptive entropy control. The arms of section 4 have no entropy control, except where the
+study is about it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ Changes = Mapping[str, object]
 """Dotted keys of a recipe and their values."""
 
 TRAIN, EASY, NOISY = "train", "easy", "noisy"
-"""Problem files that only the lab has; `runs` puts their paths in."""
+"""Problem files that only the lab has; `bases` knows their paths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """Hold one arm: what it changes, its stages, each with its steps, and the data it needs."""
+    """An arm: its changes to the base recipe, its stages, each with its steps, and its data."""
 
     name: str
     what: str
@@ -31,10 +32,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Collect arms of one scale."""
+    """A collector of the arms of one scale."""
 
     scale: Scale
-    found: dict[str, Arm] = field(default_factory=dict)
+    arms: dict[str, Arm] = field(default_factory=dict)
 
     def add(
         self,
@@ -45,11 +46,11 @@ class _Writer:
         stages: tuple[Changes, ...] = (),
         data: tuple[str, ...] = (TRAIN,),
     ) -> None:
-        whole = {key: value for some in changes for key, value in some.items()}
-        self.found[name] = Arm(
+        merged = {key: value for part in changes for key, value in part.items()}
+        self.arms[name] = Arm(
             name=name,
             what=what,
-            changes=whole,
+            changes=merged,
             stages=stages or ({"steps": steps or self.scale.steps},),
             data=data,
         )
@@ -63,7 +64,7 @@ def arms_of(scale: Scale) -> dict[str, Arm]:
     _entropy(write)
     _first_sections(write)
     _remedies(write)
-    return write.found
+    return write.arms
 
 
 def _n_sgd(minibatches: int, reuse: int = 1) -> Changes:
@@ -84,7 +85,7 @@ def _fixed(coefficient: float) -> Changes:
 
 
 def _updates(write: _Writer) -> None:
-    """Experiments 6, 7 and Figure 18: how many updates a step, and from what."""
+    """Add the arms of Experiments 6, 7 and Figure 18: updates a step, and the data they use."""
     n, steps = write.scale.prompts, write.scale.steps
     write.add("on-policy", f"({1}, {n}, {n}, 1)")
     write.add("minibatches-2", f"(2, {n}, {n // 2}, 1)", _n_sgd(2))
@@ -108,13 +109,16 @@ def _updates(write: _Writer) -> None:
 
 
 def _batches(write: _Writer) -> None:
-    """Section 4.3 and Experiments 11 and 12: group sizes; batch sizes are Experiment 7's arms."""
+    """Add the arms of section 4.3 and Experiments 11 and 12: group sizes.
+
+    Their batch sizes are arms of Experiment 7.
+    """
     for group in (write.scale.group // 2, write.scale.group // 4):
         write.add(f"group-{group}", f"groups of {group}", {"rollout.group_size": group})
 
 
 def _entropy(write: _Writer) -> None:
-    """Experiments 8, 9, 10 and Figure 20: what is done about entropy, and where it is not."""
+    """Add the arms of Experiments 8, 9, 10 and Figure 20: entropy control and clipping."""
     scale = write.scale
     for coefficient in scale.coefficients:
         write.add(
@@ -145,7 +149,7 @@ def _entropy(write: _Writer) -> None:
 
 
 def _first_sections(write: _Writer) -> None:
-    """Experiments 1 to 5: two updates a step, adaptive control."""
+    """Add the arms of Experiments 1 to 5: two updates a step, adaptive control."""
     scale = write.scale
     half = scale.steps // 2
     plain = (_n_sgd(2), _adaptive(scale))
@@ -180,7 +184,7 @@ def _first_sections(write: _Writer) -> None:
 
 
 def _remedies(write: _Writer) -> None:
-    """What the field tried after the report, on updates that clip; and a controller of ours."""
+    """Add the remedies published after the report, on updates that clip, and our controller."""
     scale = write.scale
     clipped = _n_sgd(*scale.clipped)
     clip_cov = {"type": "clip-cov", "share": scale.clip_cov_share}

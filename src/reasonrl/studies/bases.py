@@ -1,7 +1,4 @@
-"""From an arm and a seed to a whole recipe, on the miniature or on a recipe of the user's.
-
-Called by `runs`.
-"""
+"""Make the recipe of an arm with a seed, on the miniature or on a recipe of the user's."""
 
 from __future__ import annotations
 
@@ -12,25 +9,25 @@ from typing import Any
 
 from reasonrl.errors import ConfigError
 from reasonrl.lab import problems
-from reasonrl.lab.miniature import NAME, Spec, place
+from reasonrl.lab.miniature import NAME, Spec, directory_of
 from reasonrl.recipe import Recipe
 from reasonrl.recipe.toml import dump_table, load_recipe, parse
 from reasonrl.studies.arms import EASY, NOISY, TRAIN, Arm, Changes
-from reasonrl.studies.measures import COOL, HELDOUT
+from reasonrl.studies.record import COOL, HELDOUT
 from reasonrl.studies.scales import MINIATURE, REPORT, Scale
 
 Base = Callable[[Arm, int], Recipe]
-"""Return the recipe of an arm with a seed."""
+"""A function that returns the recipe of an arm with a seed."""
 
 _FILES = {TRAIN: problems.TRAIN, EASY: problems.EASY, NOISY: problems.NOISY}
-_ROOM = 96  # tokens of an evaluation's answers
+_ROOM = 96  # tokens of an answer in an evaluation
 
 
 def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
-    """Run on the miniature that was built with the arm's seed."""
+    """Return recipes on the miniature, built with the seed of the run."""
 
     def recipe(arm: Arm, seed: int) -> Recipe:
-        directory = place(spec, seed)
+        directory = directory_of(spec, seed)
         suite = {
             "sources": [_file(directory, problems.HELDOUT)],
             "k": 4,
@@ -39,7 +36,7 @@ def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
         }
         table: dict[str, Any] = {
             "model": {"name": str(directory)},
-            "data": {"sources": [_file(directory, _FILES[one]) for one in arm.data]},
+            "data": {"sources": [_file(directory, _FILES[name]) for name in arm.data]},
             "engine": {"threads": 1, "token_budget": 8192, "max_rows": 256},
             "checkpoint": {"every": 50, "keep": 1},
             "suite": [{**suite, "name": HELDOUT}, {**suite, "name": COOL, "temperature": 0.6}],
@@ -52,9 +49,10 @@ def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
 
 
 def recipe_base(path: Path, overrides: Sequence[str], scale: Scale = REPORT) -> Base:
-    """Run on a recipe's model, data, engine and suites; all else is the scale's and the arm's.
+    """Return recipes with the model, data, engine and suites of a recipe file.
 
-    The first suite is evaluated a second time at temperature 0.6.
+    All other settings are the scale's and the arm's. The first suite is evaluated a second time at
+    temperature 0.6.
     """
     given = dump_table(load_recipe(path, overrides))
     kept = ("model", "data", "optimizer", "engine", "verify", "checkpoint", "suite")
@@ -69,7 +67,7 @@ def recipe_base(path: Path, overrides: Sequence[str], scale: Scale = REPORT) -> 
             raise ConfigError(
                 f"arm {arm.name} needs problems that only the lab has",
                 where=str(path),
-                remedy="choose other arms with --arms, or run it without --recipe",
+                remedy="choose other arms with --arms, or leave out --recipe",
             )
         return _with_arm(table, scale, arm, seed)
 
@@ -89,17 +87,18 @@ def _with_arm(table: dict[str, Any], scale: Scale, arm: Arm, seed: int) -> Recip
         "entropy": {"mode": "none"},
     }
     whole = deepcopy(table) | plain
-    _lay(whole, arm.changes)
+    _apply(whole, arm.changes)
     whole["stage"] = []
     for changes in arm.stages:
         stage: dict[str, Any] = {}
-        _lay(stage, changes)
+        _apply(stage, changes)
         whole["stage"].append(stage)
     return parse(Recipe, whole, where=f"arm {arm.name}")
 
 
-def _lay(table: dict[str, Any], changes: Changes) -> None:
-    """Set dotted keys; another entropy mode brings its own numbers."""
+def _apply(table: dict[str, Any], changes: Changes) -> None:
+    """Set dotted keys in a table."""
+    # Another entropy mode has its own numbers.
     if "entropy.mode" in changes:
         table["entropy"] = {}
     for key, value in changes.items():

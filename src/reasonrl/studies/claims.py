@@ -1,20 +1,22 @@
-"""What is claimed, and of what: the records that a catalog is written in, and two short ways to
-write them. Margins are the same throughout.
+"""Studies and their claims: the records and the functions that the catalog is written in.
+
+The margins are the same throughout the catalog.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from math import log
 
 from reasonrl.studies import measures as m
-from reasonrl.studies.measures import Axis, Measure
+from reasonrl.studies.measures import Measure
+from reasonrl.studies.record import Axis
 
 
 class Sign(StrEnum):
-    """Say how an arm is claimed to stand to another, or to a number."""
+    """The claimed relation of an arm to another arm, or to a number."""
 
     ABOVE = "above"
     BELOW = "below"
@@ -24,10 +26,12 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Hold one claim: `arm` stands so to `other`, or to the number `level` if that is empty.
+    """A claim that the measure of `arm` is above, below or like the measure of `other`.
 
-    Runs of different length are compared at equal amounts of `at`. `level` is added to the other
-    arm's value. `margin` is what counts as no difference, the measure's own if not given.
+    `level` is added to the value of `other`; without an `other` the arm is compared with `level`
+    alone. Runs of different length are compared at equal amounts of `at`. A difference up to
+    `margin`, by default the measure's own margin, counts as no difference. The headline claims
+    decide the study.
     """
 
     text: str
@@ -43,20 +47,20 @@ class Claim:
 
     @property
     def within(self) -> float:
-        """Return what counts as no difference."""
+        """Return the largest difference that counts as no difference."""
         return self.measure.margin if self.margin is None else self.margin
 
     @property
     def is_score(self) -> bool:
-        """Say whether it is about how well the policy does, and not how."""
+        """Return whether the claim is about how well the policy solves problems."""
         return self.measure in m.SCORES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """Hold a study: where it stands in the report, its question, claims, and usual seeds.
+    """A study: its place in the report, its question, its claims, and its usual number of seeds.
 
-    `is_reports` marks the report's own; the others are this project's.
+    `is_reports` is False for the studies that the report does not have.
     """
 
     name: str
@@ -69,45 +73,60 @@ class Study:
 
     @property
     def arms(self) -> list[str]:
-        """Return the arms that its claims name, each once, in order."""
+        """Return the arms that the claims name, each once, in order."""
         named = [arm for claim in self.claims for arm in (claim.other, claim.arm) if arm]
         return list(dict.fromkeys(named))
 
 
 ALIKE_SCORE = 0.05
-"""Five points of avg@k: no difference of scores, where two arms are claimed to be alike."""
+"""Five points of avg@k: the margin between the scores of arms that are claimed to be alike."""
 
 ALIKE_TIME = log(1.5)
-"""A factor of 1.5 in the time to fall, between arms that are claimed to be alike."""
+"""A factor of 1.5: the margin between the times to fall of arms that are claimed to be alike."""
 
 
-def _of_two(
+def claim(
     text: str,
-    arm: str,
-    sign: Sign,
-    other: str,
+    relation: str,
     *,
     measure: Measure,
+    level: float = 0.0,
     at: Axis = Axis.STEPS,
-    is_headline: bool = False,
     is_about_clipping: bool = False,
 ) -> Claim:
-    is_alike_in_score = sign is Sign.ALIKE and measure in m.SCORES
+    """Return a claim with its relation in words: "multi-stage below control-2".
+
+    A relation without a second arm compares with `level`: "kl-kept below".
+    """
+    arm, sign, *other = relation.split()
     return Claim(
         text=text,
         measure=measure,
         arm=arm,
-        sign=sign,
-        other=other,
-        margin=ALIKE_SCORE if is_alike_in_score else None,
+        sign=Sign(sign),
+        other=" ".join(other),
+        level=level,
+        margin=_margin(Sign(sign), measure),
         at=at,
-        is_headline=is_headline,
         is_about_clipping=is_about_clipping,
     )
 
 
-entropy = partial(_of_two, measure=m.ENTROPY_LEVEL)
-"""Return a claim about the entropies of two arms, their levels if no measure is given."""
+entropy = partial(claim, measure=m.ENTROPY_LEVEL)
+"""Return a claim about the entropies of two arms; without a measure, about their levels."""
 
-score = partial(_of_two, measure=m.SCORE_END)
-"""Return a claim about the scores of two arms, those at the end if no measure is given."""
+score = partial(claim, measure=m.SCORE_END)
+"""Return a claim about the scores of two arms; without a measure, about the scores at the end."""
+
+
+def headline(claim: Claim) -> Claim:
+    """Return the claim as a headline claim, which decides its study."""
+    return replace(claim, is_headline=True)
+
+
+def _margin(sign: Sign, measure: Measure) -> float | None:
+    if sign is not Sign.ALIKE:
+        return None
+    if measure in m.SCORES:
+        return ALIKE_SCORE
+    return ALIKE_TIME if measure is m.COLLAPSE_TIME else None

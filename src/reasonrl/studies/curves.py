@@ -1,7 +1,4 @@
-"""The curves of a study: what each seed did, the mean over seeds and its interval. Pure.
-
-Called by `page`.
-"""
+"""The curves of a study: each seed, the mean over seeds, and its interval. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +11,12 @@ from reasonrl.algo.stats import t95
 from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.run.profile_panels import exchanges
 from reasonrl.studies.arms import Arm
-from reasonrl.studies.measures import RunRecord, standard_error
+from reasonrl.studies.measures import mean, standard_error
+from reasonrl.studies.record import RunRecord
 
 COLORS = (Color.BLUE, Color.ORANGE, Color.TEAL, Color.PURPLE, Color.RED, Color.GRAY)
 _BIN = 0.02  # nats
-_SMOOTH = 5  # steps that an entropy of the picture is the mean of
+_SMOOTH = 5  # steps of a running mean
 
 Runs = Mapping[int, RunRecord]
 """The finished runs of an arm, by seed."""
@@ -31,27 +29,29 @@ def runs_of(arm: Arm, records: Mapping[tuple[str, int], RunRecord]) -> dict[int,
 
 def entropy_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
     """Return entropy over the steps."""
-    found = [(arm, [_smooth(run, "entropy/nats") for run in runs.values()]) for arm, runs in arms]
-    return _chart("Entropy", "nats per token; mean of five steps", found)
+    curves = [(arm, [_smooth(run, "entropy/nats") for run in runs.values()]) for arm, runs in arms]
+    return _chart("Entropy", "nats per token; mean of five steps", curves)
 
 
 def truncated_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
     """Return the share of truncated rollouts over the steps."""
-    found = [
+    curves = [
         (arm, [_smooth(run, "rollout/truncated_share") for run in runs.values()])
         for arm, runs in arms
     ]
-    return _chart("Truncated", "share of rollouts; mean of five steps", found)
+    return _chart("Truncated", "share of rollouts; mean of five steps", curves)
 
 
 def score_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
     """Return held-out scores over the steps."""
-    found = [(arm, [dict(run.scores(run.headline)) for run in runs.values()]) for arm, runs in arms]
-    return _chart("Held-out score", "avg@k", found)
+    curves = [
+        (arm, [dict(run.scores(run.headline)) for run in runs.values()]) for arm, runs in arms
+    ]
+    return _chart("Held-out score", "avg@k", curves)
 
 
 def exchange_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
-    """Return training accuracy against entropy: what was bought with what."""
+    """Return training accuracy against entropy: the accuracy that was paid for with entropy."""
     series = []
     for (arm, runs), color in zip(arms, cycle(COLORS), strict=False):
         bins: dict[int, list[float]] = {}
@@ -59,17 +59,15 @@ def exchange_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
             for _, nats, accuracy in exchanges(run.rows):
                 bins.setdefault(floor(nats / _BIN), []).append(accuracy)
         steps = sorted(bins)
-        values = [sum(bins[one]) / len(bins[one]) for one in steps]
+        values = [mean(bins[step]) for step in steps]
         series.append(Series(label=arm.name, color=color, steps=steps, values=values))
-    last = max((step for one in series for step in one.steps), default=1)
+    last = max((step for curve in series for step in curve.steps), default=1)
     names = tuple(f"{step * _BIN:.2f}" for step in range(last + 1))
     return Chart(
         title="Accuracy against entropy",
         unit="mean of the steps with that entropy",
         series=tuple(series),
-        borders=(),
         first=0,
-        last=last,
         axis="nats",
         names=names,
     )
@@ -77,10 +75,10 @@ def exchange_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
 
 def fit_of(runs: Runs) -> EntropyFit | None:
     """Fit accuracy by entropy over all steps of an arm's runs."""
-    found = [one for run in runs.values() for one in exchanges(run.rows)]
-    if not found:
+    points = [point for run in runs.values() for point in exchanges(run.rows)]
+    if not points:
         return None
-    _, entropies, accuracies = zip(*found, strict=True)
+    _, entropies, accuracies = zip(*points, strict=True)
     return fit_entropy(entropies, accuracies)
 
 
@@ -89,20 +87,16 @@ def _chart(
 ) -> Chart:
     series: list[Series] = []
     for (arm, seeds), color in zip(arms, cycle(COLORS), strict=False):
-        series += [_faint(one, color) for one in seeds]
-        series.append(_mean(arm.name, seeds, color))
-    steps = [step for one in series for step in one.steps]
+        series += [_thin_line(curve, color) for curve in seeds]
+        series.append(_mean_line(arm.name, seeds, color))
     return Chart(
         title=title,
         unit=f"{unit}; band: 95 % interval of the mean over seeds; thin: each seed",
         series=tuple(series),
-        borders=(),
-        first=min(steps, default=0),
-        last=max(steps, default=1),
     )
 
 
-def _faint(values: Mapping[int, float], color: Color) -> Series:
+def _thin_line(values: Mapping[int, float], color: Color) -> Series:
     return Series(
         label="",
         color=color,
@@ -112,17 +106,21 @@ def _faint(values: Mapping[int, float], color: Color) -> Series:
     )
 
 
-def _mean(name: str, seeds: Sequence[Mapping[int, float]], color: Color) -> Series:
-    """Return the mean over seeds at the steps that all have, with its interval from three seeds."""
-    shared = sorted(set.intersection(*(set(one) for one in seeds))) if seeds else []
-    columns = [[one[step] for one in seeds] for step in shared]
-    means = [sum(column) / len(column) for column in columns]
+def _mean_line(name: str, seeds: Sequence[Mapping[int, float]], color: Color) -> Series:
+    """Return the mean over seeds at the steps that all seeds have.
+
+    From three seeds on it has an interval.
+    """
+    shared = sorted(set.intersection(*(set(curve) for curve in seeds))) if seeds else []
+    columns = [[curve[step] for curve in seeds] for step in shared]
+    means = [mean(column) for column in columns]
     intervals: list[tuple[float, float]] = []
     if len(seeds) >= 3:
         t = t95(len(seeds) - 1)
         halves = [t * standard_error(column) for column in columns]
         intervals = [
-            (max(0.0, mean - half), mean + half) for mean, half in zip(means, halves, strict=True)
+            (max(0.0, center - half), center + half)
+            for center, half in zip(means, halves, strict=True)
         ]
     return Series(label=name, color=color, steps=shared, values=means, intervals=intervals)
 
@@ -130,9 +128,10 @@ def _mean(name: str, seeds: Sequence[Mapping[int, float]], color: Color) -> Seri
 def _smooth(run: RunRecord, key: str) -> dict[int, float]:
     """Return a metric's mean over the last few steps, at every other step."""
     values = [row.get(key) for row in run.rows]
-    found = {}
+    means = {}
     for end in range(_SMOOTH, len(values) + 1, 2):
-        known = [float(one) for one in values[end - _SMOOTH : end] if isinstance(one, int | float)]
+        window = values[end - _SMOOTH : end]
+        known = [float(value) for value in window if isinstance(value, int | float)]
         if known:
-            found[end] = sum(known) / len(known)
-    return found
+            means[end] = mean(known)
+    return means

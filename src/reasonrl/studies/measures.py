@@ -1,75 +1,29 @@
-"""What is measured of a run: its record in, one number out. Pure; called by `verdicts`.
+"""What is measured of a run: its record in, one number out. Pure.
 
-A measure that needs what a run does not have (no kept group, no evaluation) is NaN.
+A measure is NaN if the run lacks the data for it (no kept group, no evaluation).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from itertools import accumulate
 from math import fsum, isfinite, log, nan, sqrt
 
 import numpy as np
 
-from reasonrl.evaluation.score import SuiteResult
-from reasonrl.types import Row
+from reasonrl.studies.record import COOL, RunRecord
 
-_START = 3  # steps that say how a run began
-_ENDING = 0.1  # of its steps say how it ended: equal amounts of work in runs that are lined up
-_SMOOTH = 5  # steps whose mean stands for each
-_LOW = 0.4  # of its start: an entropy that has fallen
-
-HELDOUT, COOL = "heldout", "heldout-t0.6"
-"""Suites of the lab's runs: at temperature 1, and at 0.6."""
-
-
-class Axis(StrEnum):
-    """Say by what two runs of different length or number of updates are lined up."""
-
-    STEPS = "steps"
-    UPDATES = "updates"
-    ROLLOUTS = "rollouts"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """Hold the record of a finished run; `headline` is the name of its first suite."""
-
-    rows: Sequence[Row]
-    evaluations: Sequence[SuiteResult]
-    headline: str = HELDOUT
-
-    def amounts(self, axis: Axis) -> list[float]:
-        """Return how far the run had come on an axis after each step."""
-        if axis is Axis.STEPS:
-            return [float(number) for number in range(1, len(self.rows) + 1)]
-        key = "update/n" if axis is Axis.UPDATES else "rollout/sampled"
-        return list(accumulate(float(row[key] or 0) for row in self.rows))
-
-    def until(self, axis: Axis, amount: float) -> RunRecord:
-        """Return the part of the run up to an amount; at least one step."""
-        n = max(1, sum(one <= amount + 1e-9 for one in self.amounts(axis)))
-        return RunRecord(
-            rows=self.rows[:n],
-            evaluations=[one for one in self.evaluations if one.step <= n],
-            headline=self.headline,
-        )
-
-    def column(self, key: str) -> list[float]:
-        """Return a metric's known values, in order."""
-        values = (row.get(key) for row in self.rows)
-        return [float(one) for one in values if one is not None and not isinstance(one, str)]
-
-    def scores(self, suite: str) -> list[tuple[int, float]]:
-        """Return step and avg@k of each evaluation of a suite."""
-        return [(one.step, one.accuracy.value) for one in self.evaluations if one.suite == suite]
+_START = 3  # first steps, whose mean is the start of a run
+# The mean over this share of the steps is the end of a run. A share, not a number of steps, so that
+# the ends of two runs that are lined up hold equal amounts of work.
+_ENDING = 0.1
+_SMOOTH = 5  # steps of a running mean
+_LOW = 0.4  # share of the starting entropy at which entropy has fallen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """Name a number that is taken of a run. `margin` is what counts as no difference of it."""
+    """A number that is computed from a run. A difference up to `margin` counts as no difference."""
 
     name: str
     what: str
@@ -79,39 +33,41 @@ class Measure:
 
 def _log_entropies(run: RunRecord) -> list[float]:
     """Return ln e_k of each step with kept groups."""
-    return [log(one) for one in run.column("entropy/nats") if one > 0]
+    return [log(nats) for nats in run.column("entropy/nats") if nats > 0]
 
 
 def _entropy_level(run: RunRecord) -> float:
-    return _mean(run.column("entropy/nats"))
+    return mean(run.column("entropy/nats"))
 
 
 def _collapse_time(run: RunRecord) -> float:
-    """Return ln of the first step whose five-step mean is at 40 % of the start, or of the last."""
-    found = run.column("entropy/nats")
-    if len(found) < _SMOOTH:
+    """Return ln of the first step whose five-step mean is at 40 % of the start.
+
+    Where entropy never falls so far, this is ln of the last step.
+    """
+    nats = run.column("entropy/nats")
+    if len(nats) < _SMOOTH:
         return nan
-    smooth = np.convolve(found, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
-    low = np.flatnonzero(smooth <= _LOW * _mean(found[:_START]))
-    return log(low[0] + _SMOOTH if len(low) else len(found))
+    smooth = np.convolve(nats, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
+    low = np.flatnonzero(smooth <= _LOW * mean(nats[:_START]))
+    return log(low[0] + _SMOOTH if len(low) else len(nats))
 
 
 def _entropy_change(run: RunRecord) -> float:
-    found = _log_entropies(run)
-    return _ending(found) - _mean(found[:_START])
+    return _change(_log_entropies(run))
 
 
 def _entropy_start(run: RunRecord) -> float:
-    return _mean(_log_entropies(run)[:_START])
+    return mean(_log_entropies(run)[:_START])
 
 
 def _entropy_swing(run: RunRecord) -> float:
-    """Return how far entropy swings about its trend in the second half, as a share.
+    """Return the standard deviation of ln entropy about its trend in the second half of a run.
 
-    Means of five steps, so that it is not the noise of single ones, and a line taken off.
+    Means of five steps, so that the noise of single steps does not count; the trend is a line.
     """
-    found = _log_entropies(run)
-    second = np.array(found[len(found) // 2 :])
+    entropies = _log_entropies(run)
+    second = np.array(entropies[len(entropies) // 2 :])
     if len(second) < 3 * _SMOOTH:
         return nan
     smooth = np.convolve(second, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
@@ -121,9 +77,9 @@ def _entropy_swing(run: RunRecord) -> float:
 
 
 def _coefficient_swing(run: RunRecord) -> float:
-    """Return how far the entropy term's weight jumps from step to step, relative to its mean."""
-    found = run.column("entropy/alpha")
-    second = np.array(found[len(found) // 2 :])
+    """Return the root mean square of the entropy weight's changes, relative to its mean."""
+    weights = run.column("entropy/alpha")
+    second = np.array(weights[len(weights) // 2 :])
     if len(second) < 2 or second.mean() == 0:
         return nan
     return float(np.sqrt(np.mean(np.diff(second) ** 2)) / second.mean())
@@ -153,13 +109,11 @@ def _training_accuracy(run: RunRecord) -> float:
 
 
 def _finished_gain(run: RunRecord) -> float:
-    found = run.column("accuracy/finished")
-    return _ending(found) - _mean(found[:_START])
+    return _change(run.column("accuracy/finished"))
 
 
 def _truncated_change(run: RunRecord) -> float:
-    found = run.column("rollout/truncated_share")
-    return _ending(found) - _mean(found[:_START])
+    return _change(run.column("rollout/truncated_share"))
 
 
 def _truncated_end(run: RunRecord) -> float:
@@ -172,20 +126,26 @@ def _tokens(run: RunRecord) -> float:
 
 
 def _kl_change(run: RunRecord) -> float:
-    """Return how far the distance moved from the middle of the run to its end."""
-    found = [one for one in run.column("update/kl") if isfinite(one)]
-    return _ending(found) - _ending(found[: len(found) // 2])
+    """Return the change of the KL divergence from the middle of the run to its end."""
+    distances = [kl for kl in run.column("update/kl") if isfinite(kl)]
+    return _ending(distances) - _ending(distances[: len(distances) // 2])
 
 
 def _clipped(run: RunRecord) -> float:
-    return _mean(run.column("update/clipped_share"))
+    return mean(run.column("update/clipped_share"))
+
+
+def _change(values: Sequence[float]) -> float:
+    """Return the mean over the end of a run less the mean over its first three steps."""
+    return _ending(values) - mean(values[:_START])
 
 
 def _ending(values: Sequence[float]) -> float:
-    return _mean(values[-max(1, round(_ENDING * len(values))) :])
+    return mean(values[-max(1, round(_ENDING * len(values))) :])
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN without values."""
     return fsum(values) / len(values) if values else nan
 
 
@@ -293,12 +253,12 @@ CLIPPED = Measure(
 )
 
 SCORES = (SCORE_END, SCORE_MEAN, COOL_END, COOL_MEAN, TRAINING)
-"""Measures of how well a policy does."""
+"""Measures of how well a policy solves problems."""
 
 
 def standard_error(values: Sequence[float]) -> float:
     """Return the standard error of a mean; NaN with fewer than two values."""
     if len(values) < 2:
         return nan
-    mean = _mean(values)
-    return sqrt(fsum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values))
+    center = mean(values)
+    return sqrt(fsum((value - center) ** 2 for value in values) / (len(values) - 1) / len(values))

@@ -1,17 +1,16 @@
-"""The page of studies: what was reproduced, by which numbers, and every seed's curves. One file.
-
-Called by `results`.
-"""
+"""The page of studies: verdicts, the numbers behind them, and every seed's curves. One file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import exp, isfinite
+from collections.abc import Iterable, Iterator, Sequence
+from math import exp
 
 from reasonrl.algo.collapse import CollapseWarning, judge_warning, score_warnings
-from reasonrl.report.drawing.chart import escape_text
 from reasonrl.report.drawing.frame import document, facts, figure, table
+from reasonrl.report.drawing.scale import cell_text
+from reasonrl.report.drawing.svg import escape_text
 from reasonrl.studies.arms import Arm
+from reasonrl.studies.claims import Claim
 from reasonrl.studies.curves import (
     COLORS,
     Runs,
@@ -22,37 +21,39 @@ from reasonrl.studies.curves import (
     score_chart,
     truncated_chart,
 )
-from reasonrl.studies.measures import CLIPPED, SCORE_END, TOKENS, Axis, RunRecord
-from reasonrl.studies.verdicts import Outcome, StudyResult, Verdict
+from reasonrl.studies.measures import CLIPPED, SCORE_END, TOKENS, mean
+from reasonrl.studies.record import Axis, RunRecord
+from reasonrl.studies.verdicts import ClaimOutcome, ClaimVerdict, StudyResult
 
 _STAR = "<b>\u2217</b> "
 _RULE = (
-    "For each seed the difference of a measure between two arms; over seeds its mean with "
+    "For each seed, the difference of a measure between two arms; over seeds, its mean with "
     "Student\u2019s 95 % interval. \u201cReproduced\u201d: the interval lies on the claimed side "
     "of 0 (or, for claims that two arms are alike, within the margin). \u201cNot "
-    "reproduced\u201d: within the margin of 0, or on the other side. Otherwise inconclusive. "
+    "reproduced\u201d: the interval lies within the margin of 0, or on the other side (or, for "
+    "claims that two arms are alike, beyond the margin). Otherwise the claim is inconclusive. "
     "Signs, margins and measures were fixed before the runs. A star marks the claims that decide "
-    "a study; intervals are not corrected for their number."
+    "a study; intervals are not corrected for the number of claims."
 )
 
 
 def render_study_page(results: Sequence[StudyResult]) -> str:
     """Return the page as HTML."""
-    known = {key: run for result in results for key, run in result.records.items()}
+    runs = {key: run for result in results for key, run in result.records.items()}
     reports = [result for result in results if result.study.is_reports]
-    n_reproduced = sum(result.outcome is Outcome.REPRODUCED for result in reports)
+    n_reproduced = sum(result.outcome is ClaimOutcome.REPRODUCED for result in reports)
     body = [
         "<h1>Studies</h1>",
         facts(
             [
                 ("reproduced", f"{n_reproduced} of {len(reports)} of the report\u2019s studies"),
-                ("runs", len(known)),
-                ("seeds", len({seed for _, seed in known})),
+                ("runs", len(runs)),
+                ("seeds", len({seed for _, seed in runs})),
             ]
         ),
         _summary(results),
         f'<p class="quiet"><small>{_RULE}</small></p>',
-        _early_warning(known.values()),
+        _early_warning(runs.values()),
         *(part for result in results for part in _study(result)),
     ]
     return document("Studies", body)
@@ -72,9 +73,9 @@ def _summary(results: Sequence[StudyResult]) -> str:
     return table(["study", "where", "verdict", "entropy and other claims", "score claims"], rows)
 
 
-def _counts(verdicts: Sequence[Verdict], *, is_score: bool) -> str:
-    some = [one for one in verdicts if one.claim.is_score is is_score]
-    counts = {outcome: sum(one.outcome is outcome for one in some) for outcome in Outcome}
+def _counts(verdicts: Sequence[ClaimVerdict], *, is_score: bool) -> str:
+    outcomes = [verdict.outcome for verdict in verdicts if verdict.claim.is_score is is_score]
+    counts = {outcome: outcomes.count(outcome) for outcome in ClaimOutcome}
     return ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number) or "-"
 
 
@@ -85,17 +86,17 @@ def _study(result: StudyResult) -> Iterator[str]:
     yield f"<p>{escape_text(study.question)} {escape_text(study.where)}.{escape_text(note)}</p>"
     yield _claims(result.verdicts)
     arms = [(arm, runs) for arm in result.arms if (runs := runs_of(arm, result.records))]
-    for some in _few(arms):
-        charts = [score_chart(some), entropy_chart(some), exchange_chart(some)]
+    for few in _by_color(arms):
+        charts = [score_chart(few), entropy_chart(few), exchange_chart(few)]
         if study.name in ("multi-stage", "advantage-mask"):
-            charts.append(truncated_chart(some))
+            charts.append(truncated_chart(few))
         cards = "".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
         yield f'<div class="grid-2">{cards}</div>'
     yield _arms(arms)
 
 
-def _few(arms: Sequence[tuple[Arm, Runs]]) -> Iterator[Sequence[tuple[Arm, Runs]]]:
-    """Yield as many arms as there are colours, the first of all among each."""
+def _by_color(arms: Sequence[tuple[Arm, Runs]]) -> Iterator[Sequence[tuple[Arm, Runs]]]:
+    """Yield the arms in parts with a colour for each arm; the first arm is in every part."""
     most = len(COLORS)
     if len(arms) <= most:
         yield arms
@@ -104,38 +105,37 @@ def _few(arms: Sequence[tuple[Arm, Runs]]) -> Iterator[Sequence[tuple[Arm, Runs]
         yield [arms[0], *arms[start : start + most - 1]]
 
 
-def _claims(verdicts: Sequence[Verdict]) -> str:
+def _claims(verdicts: Sequence[ClaimVerdict]) -> str:
     rows = [
         [
-            (_STAR if one.claim.is_headline else "")
-            + f"{escape_text(one.claim.text)}<br><small>{_compared(one)}</small>",
-            f"<b>{one.outcome}</b><br><small>{escape_text(one.why)}</small>",
-            escape_text(one.describe()),
-            _seeds(one),
+            (_STAR if verdict.claim.is_headline else "")
+            + f"{escape_text(verdict.claim.text)}<br><small>{_relation(verdict.claim)}</small>",
+            f"<b>{verdict.outcome}</b><br><small>{escape_text(verdict.why)}</small>",
+            escape_text(verdict.describe()),
+            _seeds(verdict),
         ]
-        for one in verdicts
+        for verdict in verdicts
     ]
     return table(["claim", "verdict", "difference [95 %]", "by seed"], rows)
 
 
-def _compared(one: Verdict) -> str:
-    claim = one.claim
-    stands = f"{claim.measure.name} of {claim.arm} {claim.sign}"
+def _relation(claim: Claim) -> str:
+    start = f"{claim.measure.name} of {claim.arm} {claim.sign}"
     if not claim.other:
-        return escape_text(f"{stands} {claim.level:.3g}")
+        return escape_text(f"{start} {claim.level:.3g}")
     at = "" if claim.at is Axis.STEPS else f" at equal {claim.at}"
-    return escape_text(f"{stands} that of {claim.other}{at}")
+    return escape_text(f"{start} that of {claim.other}{at}")
 
 
-def _seeds(one: Verdict) -> str:
-    if one.others:
-        pairs = zip(one.values, one.others, strict=True)
-        return "<br>".join(f"<small>{_short(a)} / {_short(b)}</small>" for a, b in pairs)
-    return "<br>".join(f"<small>{_short(value)}</small>" for value in one.values)
+def _seeds(verdict: ClaimVerdict) -> str:
+    if verdict.others:
+        pairs = zip(verdict.values, verdict.others, strict=True)
+        return "<br>".join(f"<small>{cell_text(a)} / {cell_text(b)}</small>" for a, b in pairs)
+    return "<br>".join(f"<small>{cell_text(value)}</small>" for value in verdict.values)
 
 
 def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
-    """Say what each arm is, what it cost, and what its accuracy says of its entropy."""
+    """Return the table of arms: their settings, their cost, and their accuracy without entropy."""
     rows = []
     for arm, runs in arms:
         records = list(runs.values())
@@ -144,29 +144,29 @@ def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
             [
                 f"{arm.name}<br><small>{escape_text(arm.what)}</small>",
                 str(len(records)),
-                _short(_mean_of(records, SCORE_END.take)),
-                f"{_mean_of(records, CLIPPED.take):.2%}",
-                f"{_mean_of(records, _tokens_m):.2f}",
-                _short(_mean_of(records, _seconds)),
+                cell_text(mean([SCORE_END.take(run) for run in records])),
+                f"{mean([CLIPPED.take(run) for run in records]):.2%}",
+                f"{mean([_tokens_m(run) for run in records]):.2f}",
+                cell_text(mean([_seconds(run) for run in records])),
                 "-" if fit is None else f"{fit.ceiling:.3f} <small>(r\u00b2 {fit.r2:.2f})</small>",
             ]
         )
     head = ["arm", "seeds", "score", "clipped", "tokens, millions", "s a run", "ceiling"]
     return table(head, rows) + (
-        '<p class="quiet"><small>Ceiling: accuracy at no entropy by the fit R = \u2212a e^H + b '
-        "over all steps.</small></p>"
+        '<p class="quiet"><small>Ceiling: the accuracy without entropy, by the fit '
+        "R = \u2212a e^H + b over all steps.</small></p>"
     )
 
 
 def _early_warning(records: Iterable[RunRecord]) -> str:
-    """Score the warning of collapse on all runs, those that hold entropy up apart."""
+    """Score the warning of collapse on all runs, apart for runs with and without entropy term."""
     free: list[CollapseWarning] = []
     held: list[CollapseWarning] = []
     for run in records:
         weights = run.column("entropy/alpha")
         (held if any(weights) else free).append(judge_warning(run.column("entropy/nats")))
     rows = []
-    for what, judged in (("without an entropy term", free), ("with one", held)):
+    for what, judged in (("without an entropy term", free), ("with an entropy term", held)):
         score = score_warnings(judged)
         lead = "-" if score.median_lead is None else f"{score.median_lead:g} steps"
         rows.append(
@@ -180,9 +180,9 @@ def _early_warning(records: Iterable[RunRecord]) -> str:
         )
     head = ["runs", "number", "collapsed", "announced 1 to 30 steps ahead", "false alarms"]
     return (
-        "<h2>Warning of collapse</h2><p>Collapsed: entropy at a quarter of its start. Warned of: "
-        "entropy is down to 40 % and a line through the logarithms of the last 15 steps reaches "
-        "the quarter within 15 more.</p>"
+        "<h2>Warning of collapse</h2><p>Collapsed: entropy is at a quarter of its start. Warned: "
+        "entropy is down to 40 % of its start, and a line through the logarithms of the last 15 "
+        "steps reaches the quarter within 15 more steps.</p>"
     ) + table(head, rows)
 
 
@@ -192,12 +192,3 @@ def _tokens_m(run: RunRecord) -> float:
 
 def _seconds(run: RunRecord) -> float:
     return sum(run.column("time/step_s"))
-
-
-def _mean_of(records: Sequence[RunRecord], take: Callable[[RunRecord], float]) -> float:
-    values = [take(run) for run in records]
-    return sum(values) / len(values)
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}" if isfinite(value) and abs(value) < 10 else f"{value:.0f}"

@@ -1,7 +1,7 @@
-"""Work in processes of their own, some at a time: one that dies takes no other with it.
+"""Work in child processes, several at a time: a child that dies does not harm the others.
 
-Ctrl-C reaches all of them at once; each ends as it knows how, and none is begun after it. They end
-with this process, too. Called by `runs`.
+Ctrl-C reaches all children at once; each child ends in its own way, and no further child is
+started. The children also end when this process ends.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ _PARENT_DIED = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """Hold one piece of work: a function of a module with what it is given, and where what it
-    prints goes."""
+class ChildTask:
+    """A piece of work: a function of a module, its arguments, and the file for what it prints."""
 
     name: str
     function: Callable[..., None]
@@ -35,30 +34,31 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Say how a task ended: in how many seconds, and what went wrong, if anything."""
+    """The end of a task: its seconds, and its error, empty if it succeeded."""
 
-    task: Task
+    task: ChildTask
     seconds: float
     error: str
 
 
 def work_off(
-    tasks: Sequence[Task],
+    tasks: Sequence[ChildTask],
     *,
     workers: int,
     may_begin: Callable[[], bool],
     on_end: Callable[[Ended], None],
 ) -> bool:
-    """Do the tasks in order, `workers` at a time; return False when a person stopped it.
+    """Do the tasks in order, `workers` at a time; return False when a person stopped the work.
 
-    Those under way when `may_begin` says no, or a person does, are waited for.
+    No task is started after `may_begin` returned False or a person pressed Ctrl-C; the tasks that
+    run then are waited for.
     """
     waiting = list(tasks)
-    running: dict[int, tuple[BaseProcess, Task, float]] = {}
-    goes_on = True
-    while running or (waiting and goes_on and may_begin()):
+    running: dict[int, tuple[BaseProcess, ChildTask, float]] = {}
+    is_stopped = False
+    while running or (waiting and not is_stopped and may_begin()):
         try:
-            while waiting and goes_on and len(running) < workers and may_begin():
+            while waiting and not is_stopped and len(running) < workers and may_begin():
                 process = _start(task := waiting.pop(0))
                 running[process.sentinel] = (process, task, time.monotonic())
             for sentinel in wait(list(running)):
@@ -67,20 +67,21 @@ def work_off(
                 error = _error(process, task)
                 on_end(Ended(task=task, seconds=time.monotonic() - started, error=error))
         except KeyboardInterrupt:
-            goes_on = False
-    return goes_on
+            is_stopped = True
+    return not is_stopped
 
 
-def _start(task: Task) -> BaseProcess:
+def _start(task: ChildTask) -> BaseProcess:
     task.log.parent.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")  # torch has threads: no fork
+    # A fork would copy torch without its threads.
+    context = multiprocessing.get_context("spawn")
     process = context.Process(target=_work, args=(task,), name=task.name)
     process.start()
     return process
 
 
-def _work(task: Task) -> None:
-    """Do a task; its traceback is the end of its log."""
+def _work(task: ChildTask) -> None:
+    """Do a task; if it fails, its traceback ends its log."""
     ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGTERM)
     with (
         task.log.open("a", encoding="utf-8", buffering=1) as log,
@@ -89,12 +90,12 @@ def _work(task: Task) -> None:
     ):
         try:
             task.function(*task.given)
-        except BaseException:  # noqa: BLE001  (the border of a process)
+        except BaseException:  # noqa: BLE001  (nothing may leave the process but its exit code)
             traceback.print_exc()
             raise SystemExit(1) from None
 
 
-def _error(process: BaseProcess, task: Task) -> str:
+def _error(process: BaseProcess, task: ChildTask) -> str:
     code = process.exitcode or 0
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"

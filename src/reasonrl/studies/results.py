@@ -1,7 +1,4 @@
-"""What studies have found so far: verdicts and costs, as records, JSON and a page.
-
-Called by `cli_study`.
-"""
+"""The results of studies so far: verdicts and costs, as records, JSON and a page."""
 
 from __future__ import annotations
 
@@ -15,19 +12,19 @@ from reasonrl.atomic import write_atomic
 from reasonrl.studies.claims import Study
 from reasonrl.studies.page import render_study_page
 from reasonrl.studies.runs import Job, read_records
-from reasonrl.studies.verdicts import StudyResult, Verdict, judge_study, overall
+from reasonrl.studies.verdicts import ClaimVerdict, StudyResult, judge_study, overall
 
 VERDICTS, PAGE = "verdicts.json", "study.html"
 
 
 def results_of(studies: Iterable[Study], jobs: Sequence[Job]) -> list[StudyResult]:
-    """Judge the studies of which some claim has runs among these."""
+    """Judge the studies that have a claim with finished runs among the jobs."""
     records = read_records(jobs)
     known = {job.arm.name: job.arm for job in jobs}
     results = []
     for study in studies:
         verdicts = judge_study(study, records)
-        if not any(one.seeds for one in verdicts):
+        if not any(verdict.seeds for verdict in verdicts):
             continue
         results.append(
             StudyResult(
@@ -56,16 +53,16 @@ def _plain(result: StudyResult) -> dict[str, object]:
         "where": result.study.where,
         "question": result.study.question,
         "outcome": str(result.outcome),
-        "claims": [_plain_verdict(one) for one in result.verdicts],
+        "claims": [_plain_verdict(verdict) for verdict in result.verdicts],
     }
 
 
-def _plain_verdict(one: Verdict) -> dict[str, object]:
-    claim = one.claim
+def _plain_verdict(verdict: ClaimVerdict) -> dict[str, object]:
+    claim = verdict.claim
     return {
         "text": claim.text,
-        "outcome": str(one.outcome),
-        "why": one.why,
+        "outcome": str(verdict.outcome),
+        "why": verdict.why,
         "headline": claim.is_headline,
         "measure": claim.measure.name,
         "what": claim.measure.what,
@@ -75,11 +72,11 @@ def _plain_verdict(one: Verdict) -> dict[str, object]:
         "level": claim.level,
         "margin": claim.within,
         "at": str(claim.at),
-        "seeds": one.seeds,
-        "values": [_finite(value) for value in one.values],
-        "others": [_finite(value) for value in one.others],
-        "mean": one.mean,
-        "ci95": one.ci95,
+        "seeds": verdict.seeds,
+        "values": [_finite(value) for value in verdict.values],
+        "others": [_finite(value) for value in verdict.others],
+        "mean": verdict.mean,
+        "ci95": verdict.ci95,
     }
 
 

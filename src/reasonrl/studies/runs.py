@@ -1,7 +1,7 @@
-"""Run the arms of studies: several at a time, each in a process, going on where they were stopped.
+"""Run the arms of studies: several at a time, each in a process, resumed where it was stopped.
 
-A run is a directory like any other; its name says arm, seed and a hash of its recipe, so that a
-changed arm is another run and what is finished is never made again. Called by `cli_study`.
+A run has an ordinary run directory. The directory's name is made of arm, seed and a hash of the
+recipe, so that a changed arm is another run, and a finished run is never made again.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from reasonrl.lab.miniature import Spec, ensure, is_built
 from reasonrl.launch.train import resume, train
 from reasonrl.models.fetch import cache_dir
 from reasonrl.recipe import Recipe
+from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.layout import CONFIG, SUMMARY
 from reasonrl.run.record import RunRecorder
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.bases import Base
-from reasonrl.studies.measures import RunRecord
-from reasonrl.studies.processes import Ended, Task, work_off
+from reasonrl.studies.measures import mean
+from reasonrl.studies.processes import ChildTask, Ended, work_off
+from reasonrl.studies.record import RunRecord
 from reasonrl.terminal import Console
 
 _LOG = "log.txt"
@@ -31,7 +33,7 @@ _LOG = "log.txt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Hold one run: an arm with a seed, its recipe, and its directory."""
+    """A run to make: an arm with a seed, its recipe, and its directory."""
 
     arm: Arm
     seed: int
@@ -45,7 +47,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Say how running ended: what failed and why, and how many runs are left to make."""
+    """The end of the work: the errors of the failed runs, and the number of runs left to make."""
 
     failures: dict[str, str]
     is_stopped: bool
@@ -55,7 +57,10 @@ class Ending:
 def jobs_of(
     arms: Sequence[tuple[Arm, int]], base: Base, out: Path, *, first_seed: int = 1
 ) -> list[Job]:
-    """Return the runs of arms, each with its number of seeds; all arms' first seeds come first."""
+    """Return the runs of arms, each arm with its number of seeds.
+
+    The first seeds of all arms come first.
+    """
     most = max((seeds for _, seeds in arms), default=0)
     return [
         _job(arm, first_seed + number, base, out)
@@ -67,30 +72,34 @@ def jobs_of(
 
 def _job(arm: Arm, seed: int, base: Base, out: Path) -> Job:
     recipe = base(arm, seed)
-    said = recipe.model_dump_json().replace(str(cache_dir()), "")  # wherever the cache is
-    key = hashlib.sha256(said.encode()).hexdigest()[:8]
+    # The place of the cache must not change the hash.
+    text = recipe.model_dump_json().replace(str(cache_dir()), "")
+    key = hashlib.sha256(text.encode()).hexdigest()[:8]
     directory = out / "runs" / f"{arm.name}-seed-{seed}-{key}"
     return Job(arm=arm, seed=seed, recipe=recipe, directory=directory)
 
 
 def finished_jobs(arms: Iterable[Arm], base: Base, out: Path, *, first_seed: int = 1) -> list[Job]:
-    """Return every finished run in a directory that is one of these arms' today, from a seed on."""
-    found = []
+    """Return every finished run in a directory with the present recipe of one of the arms.
+
+    Runs with seeds below `first_seed` are left out.
+    """
+    finished = []
     for arm in arms:
-        for seed in sorted(one for one in _seeds_of(arm, out) if one >= first_seed):
+        for seed in sorted(seed for seed in _seeds_of(arm, out) if seed >= first_seed):
             try:
                 job = _job(arm, seed, base, out)
-            except ConfigError:  # it needs problems that are not there
+            except ConfigError:  # the arm needs problems that this base does not have
                 continue
             if job.is_finished:
-                found.append(job)
-    return found
+                finished.append(job)
+    return finished
 
 
 def _seeds_of(arm: Arm, out: Path) -> set[int]:
     pattern = re.compile(re.escape(arm.name) + r"-seed-(\d+)-[0-9a-f]{8}")
     names = (pattern.fullmatch(path.name) for path in (out / "runs").glob(f"{arm.name}-seed-*"))
-    return {int(found[1]) for found in names if found}
+    return {int(match[1]) for match in names if match}
 
 
 def read_records(jobs: Sequence[Job]) -> dict[tuple[str, int], RunRecord]:
@@ -99,7 +108,7 @@ def read_records(jobs: Sequence[Job]) -> dict[tuple[str, int], RunRecord]:
 
 
 def read_record(job: Job) -> RunRecord:
-    """Read what a run wrote."""
+    """Read the record that a run wrote."""
     recorder = RunRecorder(job.directory)
     return RunRecord(
         rows=recorder.metrics(),
@@ -113,21 +122,21 @@ def build_miniatures(
 ) -> bool:
     """Build the miniatures that the cache lacks, two minutes each; return False when stopped.
 
-    Raises ModelError when one could not be built, or one of the cache is damaged.
+    Raises ModelError when a miniature could not be built, or is damaged in the cache.
     """
     missing = [seed for seed in seeds if not is_built(spec, seed)]
     for seed in set(seeds).difference(missing):
-        ensure(spec, seed, console)  # checked by hash
+        ensure(spec, seed, console)  # raises if a file is damaged
     failed: list[Ended] = []
 
-    def ended(one: Ended) -> None:
-        if one.error:
-            failed.append(one)
+    def on_end(end: Ended) -> None:
+        if end.error:
+            failed.append(end)
         else:
-            console.note(f"{one.task.name} is built ({one.seconds:.0f} s)")
+            console.note(f"{end.task.name} is built ({duration_text(end.seconds)})")
 
     tasks = [
-        Task(
+        ChildTask(
             name=f"miniature {seed}",
             function=_ensure,
             given=(spec, seed),
@@ -135,18 +144,20 @@ def build_miniatures(
         )
         for seed in missing
     ]
-    goes_on = work_off(tasks, workers=workers, may_begin=lambda: not failed, on_end=ended)
-    if failed and goes_on:
+    is_stopped = not work_off(tasks, workers=workers, may_begin=lambda: not failed, on_end=on_end)
+    if failed and not is_stopped:
         raise ModelError(
-            f"{failed[0].task.name} was not built: {failed[0].error}", where=str(failed[0].task.log)
+            f"{failed[0].task.name} was not built: {failed[0].error}",
+            where=str(failed[0].task.log),
+            remedy="fix the error, then rerun the same command",
         )
-    return goes_on
+    return not is_stopped
 
 
 def run_jobs(
     jobs: Sequence[Job], console: Console, *, workers: int, budget_s: float | None
 ) -> Ending:
-    """Make the runs that are not finished; begin none after `budget_s` seconds."""
+    """Make the runs that are not finished; start no run after `budget_s` seconds."""
     by_name = {job.directory.name: job for job in jobs if not job.is_finished}
     progress = _Progress(console, n_done=len(jobs) - len(by_name), n=len(jobs), workers=workers)
     failures: dict[str, str] = {}
@@ -155,16 +166,16 @@ def run_jobs(
     def may_begin() -> bool:
         return budget_s is None or time.monotonic() - started < budget_s
 
-    def ended(one: Ended) -> None:
-        job = by_name[one.task.name]
+    def on_end(end: Ended) -> None:
+        job = by_name[end.task.name]
         if job.is_finished:
-            progress.finished(job, one.seconds)
-        elif one.error:
-            failures[one.task.name] = one.error
-            progress.failed(job, one.error)
+            progress.finished(job, end.seconds)
+        elif end.error:
+            failures[end.task.name] = end.error
+            progress.failed(job, end.error)
 
     tasks = [
-        Task(
+        ChildTask(
             name=name,
             function=_run,
             given=(job.recipe, job.directory),
@@ -172,9 +183,9 @@ def run_jobs(
         )
         for name, job in by_name.items()
     ]
-    goes_on = work_off(tasks, workers=workers, may_begin=may_begin, on_end=ended)
+    is_stopped = not work_off(tasks, workers=workers, may_begin=may_begin, on_end=on_end)
     left = sum(not job.is_finished for job in jobs)
-    return Ending(failures=failures if goes_on else {}, is_stopped=not goes_on, left=left)
+    return Ending(failures={} if is_stopped else failures, is_stopped=is_stopped, left=left)
 
 
 def _ensure(spec: Spec, seed: int) -> None:
@@ -182,7 +193,7 @@ def _ensure(spec: Spec, seed: int) -> None:
 
 
 def _run(recipe: Recipe, directory: Path) -> None:
-    """Make or go on with one run."""
+    """Start or resume a run."""
     if (directory / CONFIG).exists():
         resume(directory, Console())
     else:
@@ -190,7 +201,7 @@ def _run(recipe: Recipe, directory: Path) -> None:
 
 
 class _Progress:
-    """Say what has ended, and about how long the rest will take."""
+    """Tell which runs have ended, and about how long the rest will take."""
 
     def __init__(self, console: Console, *, n_done: int, n: int, workers: int) -> None:
         self._console, self._done, self._n, self._workers = console, n_done, n, workers
@@ -204,13 +215,13 @@ class _Progress:
         record = read_record(job)
         scores = record.scores(record.headline)
         score = f", score {scores[-1][1]:.3f}" if scores else ""
-        left_s = sum(self._times) / len(self._times) * (self._n - self._done) / self._workers
+        left_s = mean(self._times) * (self._n - self._done) / self._workers
         self._console.note(
             f"[{self._done}/{self._n}] {job.arm.name} seed {job.seed}: "
-            f"{seconds:.0f} s{score}; about {left_s / 60:.0f} min left"
+            f"{duration_text(seconds)}{score}; about {duration_text(left_s)} left"
         )
 
     def failed(self, job: Job, error: str) -> None:
         self._console.note(
-            f"{job.arm.name} seed {job.seed} failed: {error} ({job.directory / _LOG})"
+            f"{job.arm.name} seed {job.seed} failed: {error}; see {job.directory / _LOG}"
         )

@@ -1,4 +1,4 @@
-"""What the report's settings are on the model at hand: one set of numbers for each scale.
+"""The settings of the report at two scales: rescaled to the miniature, and the report's own.
 
 The arms of the studies are written in these names, so that the same catalog runs on the miniature
 and on a recipe of the report's size.
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Hold the numbers that studies are written in.
+    """The numbers that studies are written in.
 
-    `prompts` is the report's D_R of 64, `limit` its T of 16K and `first_limit` its 8K;
-    `coefficients` rise from one that does too little to one that does too much. The adaptive
-    control is eq. 3.2 with `target_nats`, `delta` and `maximum`. `kl` is Experiment 5's beta.
-    `clipped` is what the arms of clip-higher share: updates that do clip. The shares are of tokens
-    that clip-cov leaves out and KL-cov holds; `relative` starts and bounds our controller.
+    `prompts` is the report's D_R of 64, `limit` its T of 16K and `first_limit` its 8K. The entropy
+    `coefficients` rise from too small to too large. The adaptive control is eq. 3.2 with
+    `target_nats`, `delta` and `maximum`. `kl` is Experiment 5's beta. `clipped` holds the
+    minibatches and the reuse of the clip-higher arms, whose updates do clip. The two shares are of
+    the tokens that clip-cov leaves out and that KL-cov holds back. `relative` holds start, minimum
+    and maximum of our controller.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Scale:
 
     @property
     def evaluate_every(self) -> int:
-        """Return the steps between two evaluations, the same for every arm."""
+        """Return the number of steps between two evaluations, the same for every arm."""
         return max(1, self.steps // 5)
 
 
@@ -49,15 +50,19 @@ MINIATURE = Scale(
     prompts=16,
     group=16,
     limit=76,
-    first_limit=38,  # cuts off 40 % of what it writes at first, as 8K did of the report's
-    learning_rate=3e-4,  # chosen on the on-policy arm alone
-    target_nats=0.24,  # 60 % of its first entropy
+    # Cuts off 40 % of the first rollouts, as 8K did in the report.
+    first_limit=38,
+    # Chosen on the on-policy arm alone.
+    learning_rate=3e-4,
+    # 60 % of the miniature's first entropy.
+    target_nats=0.24,
     delta=2e-3,
     maximum=0.05,
     coefficients=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     kl=0.02,
     clipped=(4, 4),
-    clip_cov_share=0.01,  # some fifty tokens a step, of some thousands and not of millions
+    # About fifty tokens a step: a step has some thousand tokens here, not millions.
+    clip_cov_share=0.01,
     kl_cov_share=0.05,
     relative=(1e-2, 1e-3, 5e-2),
 )
@@ -80,5 +85,5 @@ REPORT = Scale(
     kl_cov_share=2e-3,
     relative=(1e-4, 1e-5, 5e-3),
 )
-"""The report's own numbers (Tables 1 to 6); the controller's are the released scripts', the shares
-those of the remedies' papers. The relative controller's have not been tried at this size."""
+"""The report's own numbers (Tables 1 to 6). The controller's numbers are from the released scripts,
+the shares from the remedies' papers. The relative controller was not tried at this size."""

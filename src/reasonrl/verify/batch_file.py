@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from reasonrl.errors import DataError, StorageError
+from reasonrl.terminal import silent
 from reasonrl.types import Kind, Phase, Status, StopReason, Task, Verdict, VerifyItem
 from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.explain import is_disputed
@@ -28,12 +29,6 @@ from reasonrl.verify.verifier import DEFAULT_DEADLINE_S, Verifier
 E = TypeVar("E", bound=StrEnum)
 
 _CHUNK_ROWS = 256
-
-
-@contextmanager
-def no_phase(_name: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """Show no progress."""
-    yield lambda _done: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +59,7 @@ def verify_file(
     unboxed: bool = False,
     cross_check: bool = False,
     code: CodeOptions | None = None,
-    phase: Phase = no_phase,
+    phase: Phase = silent,
 ) -> VerifyReport:
     """Verify every row and write one verdict for each, in order.
 

@@ -65,7 +65,10 @@ def test_a_directory_without_a_build_says_how_to_make_one(tmp_path):
 
 def test_the_commands_show_what_is_there(built):
     assert "decontaminate" in here("data", "show", built).stdout
-    assert "dropped for its sake" in here("data", "show", built, "train-math-deepscaler-40").stdout
+    assert (
+        "dropped as its duplicates"
+        in here("data", "show", built, "train-math-deepscaler-40").stdout
+    )
     assert "(p)" in here("data", "show", built, "--reason", "contaminated").stdout
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.score import SuiteResult
-from reasonrl.studies.measures import HELDOUT, RunRecord
+from reasonrl.studies.record import HELDOUT, RunRecord
 from reasonrl.studies.scales import MINIATURE
 
 SMALL = replace(

@@ -5,6 +5,7 @@ from math import isnan, log
 import pytest
 
 from reasonrl.studies import measures as m
+from reasonrl.studies.record import COOL, HELDOUT, Axis
 from tests.unit.studies.support import evaluation, run
 
 
@@ -49,7 +50,7 @@ def test_the_mean_score_is_the_area_under_the_evaluations():
 
 def test_the_score_is_that_of_the_headline_suite():
     found = run([0.4], {1: 0.5})
-    found.evaluations.append(evaluation(1, 0.9, suite=m.COOL))
+    found.evaluations.append(evaluation(1, 0.9, suite=COOL))
     assert (m.SCORE_END.take(found), m.COOL_END.take(found)) == (0.5, 0.9)
 
 
@@ -67,7 +68,7 @@ def test_what_a_run_does_not_have_is_nan():
 
 def test_a_run_is_cut_where_asked_and_keeps_a_step():
     found = run([0.4, 0.3, 0.2], {1: 0.1, 3: 0.3}, updates=2)
-    part = found.until(m.Axis.UPDATES, 5)
+    part = found.until(Axis.UPDATES, 5)
     assert len(part.rows) == 2
-    assert part.scores(m.HELDOUT) == [(1, 0.1)]
-    assert len(found.until(m.Axis.UPDATES, 0).rows) == 1
+    assert part.scores(HELDOUT) == [(1, 0.1)]
+    assert len(found.until(Axis.UPDATES, 0).rows) == 1

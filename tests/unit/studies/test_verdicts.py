@@ -6,8 +6,8 @@ import pytest
 
 from reasonrl.studies import measures as m
 from reasonrl.studies.claims import Claim, Sign, Study
-from reasonrl.studies.measures import Axis
-from reasonrl.studies.verdicts import Outcome, judge_claim, judge_study, overall
+from reasonrl.studies.record import Axis
+from reasonrl.studies.verdicts import ClaimOutcome, judge_claim, judge_study, overall
 from tests.unit.studies.support import run
 
 
@@ -31,26 +31,26 @@ def test_golden_of_an_interval():
     verdict = judge_claim(claim(), scored([0.5, 0.4, 0.4], [0.7, 0.7, 0.8]))
     assert verdict.mean == pytest.approx(-0.3)
     assert verdict.ci95 == (pytest.approx(-0.5484, abs=1e-4), pytest.approx(-0.0516, abs=1e-4))
-    assert verdict.outcome is Outcome.REPRODUCED
+    assert verdict.outcome is ClaimOutcome.REPRODUCED
     assert (verdict.values, verdict.others) == ((0.5, 0.4, 0.4), (0.7, 0.7, 0.8))
 
 
 @pytest.mark.parametrize(
     ("sign", "differences", "expected"),
     [
-        (Sign.ABOVE, [0.2, 0.21, 0.22], Outcome.REPRODUCED),
-        (Sign.ABOVE, [-0.2, -0.21, -0.22], Outcome.NOT_REPRODUCED),
-        (Sign.ABOVE, [0.001, 0.0, -0.001], Outcome.NOT_REPRODUCED),  # within the margin
-        (Sign.ABOVE, [0.004, 0.005, 0.006], Outcome.NOT_REPRODUCED),  # however sure
-        (Sign.ABOVE, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
-        (Sign.BELOW, [0.2, 0.21, 0.22], Outcome.NOT_REPRODUCED),
-        (Sign.BELOW, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
-        (Sign.ALIKE, [0.001, 0.0, -0.001], Outcome.REPRODUCED),
-        (Sign.ALIKE, [0.2, 0.21, 0.22], Outcome.NOT_REPRODUCED),
-        (Sign.ALIKE, [0.02, 0.0, -0.02], Outcome.INCONCLUSIVE),
-        (Sign.DIFFERENT, [-0.2, -0.21, -0.22], Outcome.REPRODUCED),
-        (Sign.DIFFERENT, [0.001, 0.0, -0.001], Outcome.NOT_REPRODUCED),
-        (Sign.DIFFERENT, [0.3, -0.3, 0.1], Outcome.INCONCLUSIVE),
+        (Sign.ABOVE, [0.2, 0.21, 0.22], ClaimOutcome.REPRODUCED),
+        (Sign.ABOVE, [-0.2, -0.21, -0.22], ClaimOutcome.NOT_REPRODUCED),
+        (Sign.ABOVE, [0.001, 0.0, -0.001], ClaimOutcome.NOT_REPRODUCED),  # within the margin
+        (Sign.ABOVE, [0.004, 0.005, 0.006], ClaimOutcome.NOT_REPRODUCED),  # however sure
+        (Sign.ABOVE, [0.3, -0.3, 0.1], ClaimOutcome.INCONCLUSIVE),
+        (Sign.BELOW, [0.2, 0.21, 0.22], ClaimOutcome.NOT_REPRODUCED),
+        (Sign.BELOW, [0.3, -0.3, 0.1], ClaimOutcome.INCONCLUSIVE),
+        (Sign.ALIKE, [0.001, 0.0, -0.001], ClaimOutcome.REPRODUCED),
+        (Sign.ALIKE, [0.2, 0.21, 0.22], ClaimOutcome.NOT_REPRODUCED),
+        (Sign.ALIKE, [0.02, 0.0, -0.02], ClaimOutcome.INCONCLUSIVE),
+        (Sign.DIFFERENT, [-0.2, -0.21, -0.22], ClaimOutcome.REPRODUCED),
+        (Sign.DIFFERENT, [0.001, 0.0, -0.001], ClaimOutcome.NOT_REPRODUCED),
+        (Sign.DIFFERENT, [0.3, -0.3, 0.1], ClaimOutcome.INCONCLUSIVE),
     ],
 )
 def test_the_rule_of_verdicts(sign, differences, expected):
@@ -59,12 +59,12 @@ def test_the_rule_of_verdicts(sign, differences, expected):
 
 
 def test_two_seeds_decide_nothing_and_none_is_not_run():
-    assert judge_claim(claim(), scored([0.1] * 2, [0.9] * 2)).outcome is Outcome.INCONCLUSIVE
-    assert judge_claim(claim(), {}).outcome is Outcome.MISSING
+    assert judge_claim(claim(), scored([0.1] * 2, [0.9] * 2)).outcome is ClaimOutcome.INCONCLUSIVE
+    assert judge_claim(claim(), {}).outcome is ClaimOutcome.MISSING
     unmeasured = {(arm, seed): run([0.4]) for arm in "ab" for seed in (1, 2, 3)}
     assert judge_claim(claim(), unmeasured).why == "its runs do not have the measure"
     only_one_arm = {("a", seed): run([0.4], {1: 0.5}) for seed in (1, 2, 3)}
-    assert judge_claim(claim(), only_one_arm).outcome is Outcome.MISSING
+    assert judge_claim(claim(), only_one_arm).outcome is ClaimOutcome.MISSING
 
 
 def test_seeds_are_paired_by_number_and_not_by_place():
@@ -111,7 +111,7 @@ def test_a_claim_on_clipping_is_void_where_the_baseline_hardly_clips(share, expe
 def test_a_study_stands_and_falls_with_its_headlines():
     records = scored([0.5, 0.51, 0.52], [0.7] * 3)
     good, bad = claim(Sign.BELOW), claim(Sign.ABOVE)
-    for headline, expected in ((good, Outcome.REPRODUCED), (bad, Outcome.NOT_REPRODUCED)):
+    for headline, expected in ((good, ClaimOutcome.REPRODUCED), (bad, ClaimOutcome.NOT_REPRODUCED)):
         other = good if headline is bad else bad
         claims = (Claim(**{**_fields(headline), "is_headline": True}), other)
         study = Study(name="s", where="", question="", claims=claims)

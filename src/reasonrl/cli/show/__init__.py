@@ -1,1 +1,1 @@
-"""Tables and lines that a person reads in a terminal. Each module shows one command's results."""
+"""Tables and lines for a person at a terminal. Each module shows the results of one command."""

@@ -1,5 +1,4 @@
-"""What a person sees of a data set: the funnel as a table, a problem, rows beside what they are
-like."""
+"""Show a data set: the funnel as a table, a problem, dropped rows beside similar problems."""
 
 from __future__ import annotations
 
@@ -10,17 +9,18 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from reasonrl.algo.stats import share_of
+from reasonrl.report.drawing.scale import shorten
 from reasonrl.terminal import Console
 
 if TYPE_CHECKING:
     from reasonrl.curation.lookup import Fate, Seen
     from reasonrl.curation.store import StepCounts
 
-_LINE = 200  # characters of a problem in a list
+_LONGEST = 200  # characters of a problem in a list
 
 
 def show_funnel(console: Console, steps: Sequence[StepCounts]) -> None:
-    """Show what every step kept and why it dropped the rest."""
+    """Show how many rows every step kept, and why it dropped the others."""
     table = Table("step", "kept", "dropped", "why")
     for counts in steps:
         table.add_row(
@@ -33,43 +33,43 @@ def show_funnel(console: Console, steps: Sequence[StepCounts]) -> None:
 
 
 def show_dropped(console: Console, rows: Sequence[Seen]) -> None:
-    """List dropped rows, each with its reason and the problem that it is like."""
-    for one in rows:
-        candidate, fault = one.row.candidate, one.row.fault
+    """List dropped rows, each with its reason and the problem that it resembles."""
+    for seen in rows:
+        candidate, fault = seen.row.candidate, seen.row.fault
         alike = "" if fault.similarity is None else f"{fault.similarity:.2f} "
-        why = f"{one.step}: {fault.reason} {alike}{fault.detail}".rstrip()
+        why = f"{seen.step}: {fault.reason} {alike}{fault.detail}".rstrip()
         console.note(f"{candidate.uid}  {why} [{candidate.origin}]")
-        console.note(f"    {_short(candidate.problem)}  ->  {_short(candidate.answer, 60)}")
-        if one.other is not None:
-            console.note(f"  = {_short(one.other.problem)}  ->  {_short(one.other.answer, 60)}")
-            console.note(f"    ({one.other.uid})")
+        console.note(f"    {_line(candidate.problem)}  ->  {_line(candidate.answer, 60)}")
+        if seen.other is not None:
+            other = seen.other
+            console.note(f"  = {_line(other.problem)}  ->  {_line(other.answer, 60)}")
+            console.note(f"    ({other.uid})")
     console.note("1 row" if len(rows) == 1 else f"{len(rows)} rows")
 
 
 def show_fate(console: Console, fate: Fate) -> None:
-    """Show one problem whole, what became of it, and its cluster."""
-    one = fate.candidate
-    console.note(f"{one.uid}  {one.kind} of {one.source}, {one.origin}\n\n{one.problem}\n")
-    console.note(f"answer: {one.answer[:2_000]}")
+    """Show one problem in full, whether it was kept, and its duplicates."""
+    row = fate.candidate
+    console.note(f"{row.uid}  {row.kind} of {row.source}, {row.origin}\n\n{row.problem}\n")
+    console.note(f"answer: {row.answer[:2_000]}")
     for name, (right, judged) in json.loads(_rollouts(fate) or "{}").items():
         low, high = share_of(right, judged).ci95
         console.note(f"{name}: {right} of {judged} right [{low:.2f}, {high:.2f}]")
-    if one.solution:
-        console.note(f"solution: {one.solution[:2_000]}")
+    if row.solution:
+        console.note(f"solution: {row.solution[:2_000]}")
     console.note("\nkept" if fate.end is None else "\ndropped:")
     if fate.end is not None:
         show_dropped(console, [fate.end])
     if fate.cluster:
-        console.note("\ndropped for its sake:")
+        console.note("\ndropped as its duplicates:")
         show_dropped(console, fate.cluster)
 
 
 def _rollouts(fate: Fate) -> str:
-    """Return what was measured of a problem: on the row that was kept or dropped last."""
+    """Return what was measured of a problem: it is on the row that was kept or dropped last."""
     last = fate.candidate if fate.end is None else fate.end.row.candidate
     return last.rollouts
 
 
-def _short(text: str, most: int = _LINE) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}\u2026"
+def _line(text: str, most: int = _LONGEST) -> str:
+    return shorten(" ".join(text.split()), most)

@@ -1,4 +1,4 @@
-"""Evaluations as a person reads them in a terminal: tables, verdicts, what to be wary of."""
+"""Show evaluations: tables, comparisons, warnings."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from reasonrl.terminal import Console
 from reasonrl.types import Status
 
 _COLUMNS = ("avg@k", "pass@k", "cons@k", "right of finished", "truncated", "tokens")
-_FEW = 6  # problems, below which no comparison shows anything
-_MANY = 0.2  # share of samples from which on something is worth a word
+_FEW = 6  # problems; fewer can never show a difference
+_MANY = 0.2  # share of samples above which a fault is worth a warning
 
 
 def show_results(console: Console, results: EvalResults) -> None:
@@ -23,7 +23,7 @@ def show_results(console: Console, results: EvalResults) -> None:
     unboxed = results.recipe["verify"]["unboxed"]
     table = Table("suite", "problems", "model", *_COLUMNS)
     warnings = []
-    for suite in [one["name"] for one in results.recipe["suite"]]:
+    for suite in [suite["name"] for suite in results.recipe["suite"]]:
         for model in results.models:
             name, result = model.name, model.suite(suite)
             if result is None:
@@ -42,16 +42,17 @@ def show_results(console: Console, results: EvalResults) -> None:
             )
             warnings += [f"{suite}, {name}: {text}" for text in warn(result, unboxed=unboxed)]
     console.print(table)
-    for one in results.comparisons:
-        console.note(f"{one.suite}: {one.after} against {one.before}: {one.verdict}")
-        if one.gain.n_problems < _FEW:
-            console.note(f"{one.suite}: so few problems can show no difference")
+    for comparison in results.comparisons:
+        suite, pair = comparison.suite, f"{comparison.after} against {comparison.before}"
+        console.note(f"{suite}: {pair}: {comparison.verdict}")
+        if comparison.gain.n_problems < _FEW:
+            console.note(f"{suite}: fewer than {_FEW} problems cannot show a difference")
     for text in warnings:
         console.note(text)
 
 
 def warn(result: SuiteResult, *, unboxed: bool) -> Iterator[str]:
-    """Say what a reader of the result should know before believing it."""
+    """Yield what a reader should know before trusting the result."""
     n = sum(result.statuses.values())
     if result.truncated_share > _MANY:
         yield (
@@ -60,25 +61,25 @@ def warn(result: SuiteResult, *, unboxed: bool) -> Iterator[str]:
         )
     unanswered = result.statuses.get(Status.NO_ANSWER, 0)
     if n and unanswered / n > _MANY:
-        more = "" if unboxed else " in a box; --unboxed reads others"
+        more = "" if unboxed else " in a box; pass --unboxed to read answers without a box"
         yield f"{unanswered / n:.0%} of the samples have no answer{more}"
     if result.temperature == 0 and result.k > 1:
-        yield f"greedy samples are alike: {result.k} of each problem say no more than one"
+        yield f"greedy samples are alike: {result.k} of a problem say no more than 1; use --k 1"
     if result.failed:
-        yield f"{result.failed} of {n} samples could not be judged and are in no mean"
+        yield f"{result.failed} of {n} samples could not be judged; no mean includes them"
 
 
-def show_table_13(console: Console, found: Sequence[EvalResults]) -> None:
-    """Print the report's Table 13, and below it rows of our own with their intervals."""
+def show_table_13(console: Console, evaluations: Sequence[EvalResults]) -> None:
+    """Print the report's Table 13 and, below it, our own rows with their intervals."""
     title = "Skywork-OR1 report, Table 13: avg@32, avg@32, avg@4"
     table = Table("model", *COLUMNS.values(), title=title)
     for name, values in TABLE_13:
         table.add_row(name, *("-" if value is None else f"{value:.1f}" for value in values))
     table.add_section()
-    ours = [row for results in found for row in rows_of(results)]
+    ours = [row for results in evaluations for row in rows_of(results)]
     for name, estimates in ours:
         table.add_row(Text(name), *(Text(shown(estimate)) for estimate in estimates))
     console.print(table)
     if not ours:
         console.note("no results of our own on aime24, aime25 or livecodebench yet")
-    console.note("Temperature 1, top-p 1, at most 32,768 tokens in the report; see each of ours.")
+    console.note("The report: temperature 1, top-p 1, at most 32,768 tokens. Our rows may differ.")

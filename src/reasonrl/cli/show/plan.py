@@ -1,4 +1,4 @@
-"""A plan as a person reads it in a terminal: memory by component, time by phase, what it costs."""
+"""Show a plan: memory by component, time by phase, cost."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def show_plan(console: Console, plan: Plan) -> None:
     console.note(
         f"in all {plan.hours:,.0f} hours, {plan.gpu_hours:,.0f} GPU-hours, {plan.usd:,.0f} USD "
         f"at {plan.gpu_hour_usd:g} USD a GPU-hour"
-        + (", an assumption: give yours with --gpu-hour-usd" if plan.is_price_assumed else "")
+        + (", an assumed price; pass yours with --gpu-hour-usd" if plan.is_price_assumed else "")
     )
     most = max(stage.time.rows for stage in plan.stages if stage.time)
     if most > CALIBRATED_ROWS:
         console.note(
-            f"t_R extrapolates: up to {most} rollouts run side by side on a replica, at most "
-            f"{CALIBRATED_ROWS} did where it was calibrated"
+            f"t_R is extrapolated: up to {most} rollouts run side by side on a replica; it was "
+            f"calibrated with at most {CALIBRATED_ROWS}"
         )
-    console.note("evaluations, checkpoints and failures come on top")
+    console.note("evaluations, checkpoints and failures take further time")
 
 
 def show_errors(console: Console, rows: Sequence[ReportNumber], *, all_rows: bool) -> None:
-    """Say how well the formulas of time give the report's tables, with all rows if asked."""
+    """Print the errors of the time formulas on the report's tables, with all rows if asked."""
     if all_rows:
         table = Table("table", "quantity", title="Tables 7 to 9 of the report")
         for heading in ("report", "predicted", "error"):
@@ -69,7 +69,7 @@ def show_errors(console: Console, rows: Sequence[ReportNumber], *, all_rows: boo
 
 
 def _memory_table(plan: Plan) -> Table:
-    """Return the components as rows, the stages as columns."""
+    """Return a table with the components as rows and the stages as columns."""
     each = "a GPU" if plan.gpu is not None else "a process"
     table = Table("memory, GiB " + each)
     for stage in plan.stages:
@@ -122,7 +122,7 @@ def _time_cells(stage: StagePlan, usd: float) -> list[str]:
         f"{stage.prompts} x {stage.group_size}",
         f"{stage.max_new_tokens:,}",
         str(stage.updates),
-        *(f"{one:,.0f}" for one in seconds),
+        *(f"{phase_s:,.0f}" for phase_s in seconds),
         f"{stage.hours:,.0f}",
         f"{stage.gpu_hours:,.0f}",
         f"{stage.gpu_hours * usd:,.0f}",

@@ -1,4 +1,4 @@
-"""The derived numbers of a recipe, a line a stage."""
+"""Show the derived numbers of a recipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from reasonrl.terminal import Console
 
 
 def show_recipe(console: Console, recipe: Recipe) -> None:
-    """Print the derived numbers of a recipe, a line a stage."""
+    """Print the derived numbers of a recipe, a line for each stage."""
     model = recipe.model.name
     console.note(f"{recipe.name}: {model}, seed {recipe.seed}, {len(recipe.stage)} stages")
     for stage in recipe.stage:

@@ -1,9 +1,10 @@
-"""What `reasonrl status` prints."""
+"""Show the state of a run."""
 
 from __future__ import annotations
 
 from rich.table import Table
 
+from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.status import RunStatus
 from reasonrl.terminal import Console
 
@@ -12,15 +13,17 @@ _LINE = 60  # characters of a log's last line
 
 
 def show_status(console: Console, status: RunStatus) -> None:
-    """Print a run's state: a line, its processes, what happened to them, what looks wrong."""
+    """Print a run's state: a line, its processes, their events, and warnings."""
     where = f" ({status.where})" if status.phase in ("running", "silent") else ""
     console.note(
         f"{status.name}: {status.phase}{where}, step {status.step}/{status.total}, "
         f"stage {status.stage}, checkpoint {status.checkpoint}"
     )
     if status.step_s is not None:
-        left = "" if status.left_s is None else f", {_span(status.left_s)} left at this pace"
-        console.note(f"a step takes {_span(status.step_s)}{left}")
+        left = (
+            "" if status.left_s is None else f", {duration_text(status.left_s)} left at this pace"
+        )
+        console.note(f"a step takes {duration_text(status.step_s)}{left}")
     if status.processes:
         console.print(_processes(status))
     for event in status.events[-_EVENTS:]:
@@ -35,13 +38,6 @@ def _processes(status: RunStatus) -> Table:
         table.add_column(title)
     for process in status.processes:
         facts = " ".join(f"{key}={value}" for key, value in process.facts.items())
-        age = "-" if process.log_age_s is None else f"{_span(process.log_age_s)} ago"
+        age = "-" if process.log_age_s is None else f"{duration_text(process.log_age_s)} ago"
         table.add_row(process.name, facts or "-", age, process.last_line[:_LINE])
     return table
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

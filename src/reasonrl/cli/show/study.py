@@ -1,4 +1,4 @@
-"""What a person sees of studies and of the miniature: tables."""
+"""Show studies and the miniature."""
 
 from __future__ import annotations
 
@@ -16,38 +16,37 @@ if TYPE_CHECKING:
 
 
 def show_catalog(console: Console, studies: Iterable[Study]) -> None:
-    """List what can be run."""
+    """List the studies that can be run."""
     table = Table("study", "where", "question", "arms", "seeds")
     for study in studies:
         table.add_row(
             study.name, study.where, study.question, str(len(study.arms)), str(study.seeds)
         )
     console.print(table)
-    console.note("reasonrl study NAME runs one, reasonrl study --all all of them")
+    console.note("`reasonrl study NAME` runs one study, `reasonrl study --all` runs all of them")
 
 
 def show_verdicts(console: Console, results: Sequence[StudyResult]) -> None:
-    """Show each study's verdict and those on its claims."""
+    """Show the verdict on each study and on each of its claims."""
     table = Table("study", "claim", "verdict", "difference [95 %]", "seeds")
     for result in results:
         table.add_row(result.study.name, "", str(result.outcome).upper(), "", "")
-        for one in result.verdicts:
-            mark = "* " if one.claim.is_headline else "  "
-            table.add_row(
-                "", mark + one.claim.text, str(one.outcome), one.describe(), str(len(one.seeds))
-            )
+        for verdict in result.verdicts:
+            claim = ("* " if verdict.claim.is_headline else "  ") + verdict.claim.text
+            n_seeds = str(len(verdict.seeds))
+            table.add_row("", claim, str(verdict.outcome), verdict.describe(), n_seeds)
     console.print(table)
     console.note("* decides the study's verdict")
 
 
-def show_miniature(console: Console, found: Miniature) -> None:
-    """Say what a miniature is like."""
-    rates = found.pass_rates
-    console.note(f"{found.directory}")
+def show_miniature(console: Console, miniature: Miniature) -> None:
+    """Print what was measured of a miniature."""
+    rates = miniature.pass_rates
+    console.note(f"{miniature.directory}")
     console.note(
-        f"{found.n_parameters / 1e6:.2f}M parameters, accuracy {found.accuracy:.3f}, "
-        f"entropy {found.entropy_nats:.3f} nats, {found.mean_tokens:.1f} tokens; "
-        f"weights {found.digest}"
+        f"{miniature.n_parameters / 1e6:.2f}M parameters, accuracy {miniature.accuracy:.3f}, "
+        f"entropy {miniature.entropy_nats:.3f} nats, {miniature.mean_tokens:.1f} tokens; "
+        f"weights {miniature.digest}"
     )
-    console.note(f"deciles of tokens: {' '.join(map(str, found.lengths))}")
+    console.note(f"deciles of tokens: {' '.join(map(str, miniature.lengths))}")
     console.note(f"problems by right answers of 16: {' '.join(map(str, rates))}")

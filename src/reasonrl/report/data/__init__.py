@@ -1,1 +1,1 @@
-"""The pages of a data set: card, funnel and a sheet for people."""
+"""What a person sees of a data set: its page, its card, its funnel, and a sheet to fill in."""

@@ -1,6 +1,6 @@
 """The bars of a data card: what every step kept, and how often a model fails.
 
-Pure: counts in, SVG out. Called by `data_page` and `launch`.
+Pure: counts in, SVG out.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 
 from reasonrl.curation.ratings.difficulty import WHOLE
 from reasonrl.curation.store import StepCounts
-from reasonrl.report.drawing.chart import Color, escape_text
+from reasonrl.report.drawing.chart import Color
 from reasonrl.report.drawing.colors import LIGHT
+from reasonrl.report.drawing.svg import escape_text
 
-_ROW = 30  # height of a bar of the funnel
+_ROW = 30  # height of a row of the funnel
 _WIDTH, _LABEL, _COUNT = 900, 120, 90
 _COLORS = tuple(Color)
-_TALL = 120  # height of the highest bar of a spread
+_TALL = 120  # height of the highest bar of failures
 
 
 def render_funnel(steps: Sequence[StepCounts]) -> str:
@@ -25,14 +26,14 @@ def render_funnel(steps: Sequence[StepCounts]) -> str:
 
 
 def funnel(steps: Sequence[StepCounts], namespace: str = "") -> str:
-    """Draw a bar for each step: what it kept, by source."""
+    """Draw a bar for each step, with the rows that the step kept, by source."""
     sources = list(dict.fromkeys(name for step in steps for name in _groups(step)))
-    colors = {name: _COLORS[min(place, len(_COLORS) - 1)] for place, name in enumerate(sources)}
+    colors = {name: _COLORS[min(i, len(_COLORS) - 1)] for i, name in enumerate(sources)}
     most = max((step.n_kept + step.n_dropped for step in steps), default=1) or 1
     scale = (_WIDTH - _LABEL - _COUNT) / most
     parts = []
-    for place, step in enumerate(steps):
-        top, left = place * _ROW + 4, float(_LABEL)
+    for index, step in enumerate(steps):
+        top, left = index * _ROW + 4, float(_LABEL)
         parts.append(_text(0, top + 15, step.name))
         for name, count in _groups(step).items():
             width = count * scale
@@ -44,8 +45,8 @@ def funnel(steps: Sequence[StepCounts], namespace: str = "") -> str:
             left += width
         parts.append(_text(left + 8, top + 15, f"{step.n_kept:,}"))
     top = len(steps) * _ROW + 8
-    for place, name in enumerate(sources[:12]):
-        x, y = 200 * (place % 4), top + 18 * (place // 4)
+    for index, name in enumerate(sources[:12]):
+        x, y = 200 * (index % 4), top + 18 * (index // 4)
         parts.append(
             f'<rect fill="{LIGHT[colors[name]]}" x="{x}" y="{y}" width="10" height="10"></rect>'
         )
@@ -57,8 +58,8 @@ def funnel(steps: Sequence[StepCounts], namespace: str = "") -> str:
     )
 
 
-def spread(counts: Mapping[int, int]) -> str:
-    """Draw a bar for each number of failures: how many problems have it."""
+def failure_bars(counts: Mapping[int, int]) -> str:
+    """Draw a bar for each number of failures: how many problems have that number."""
     most, width = max(counts.values(), default=1), _WIDTH // (WHOLE + 1)
     parts = []
     for failures in range(WHOLE + 1):
@@ -83,14 +84,14 @@ def _text(x: float, y: float, text: str) -> str:
 
 
 def _groups(step: StepCounts) -> dict[str, int]:
-    """Return kept rows by source, parts of a source together."""
-    found: Counter[str] = Counter()
+    """Return the kept rows by source; the parts of a source count together."""
+    rows: Counter[str] = Counter()
     for name, count in step.kept.items():
-        found[_group(name)] += count
-    return dict(sorted(found.items()))
+        rows[_group(name)] += count
+    return dict(sorted(rows.items()))
 
 
 def _group(source: str) -> str:
-    """Name a source without its part: train-code-leetcode-Easy and -Hard are one."""
+    """Return a source's name without its part: train-code-leetcode for -Easy and for -Hard."""
     parts = source.partition("_")[0].split("-")
     return "-".join(parts[:3]) if parts[0] == "train" and len(parts) > 3 else "-".join(parts)

@@ -1,7 +1,6 @@
-"""The page and the card of a data set: the funnel, counts by source, examples of what was dropped.
+"""The page and the card of a data set: the funnel, counts by source, examples of dropped rows.
 
-Pure: a manifest and some rows in, HTML and Markdown out; nothing in them that was not counted.
-Called by `launch`.
+Pure: a manifest and some rows in, HTML and Markdown out. Every number was counted by the build.
 """
 
 from __future__ import annotations
@@ -18,12 +17,14 @@ from reasonrl.curation.manifest import Manifest
 from reasonrl.curation.ratings.difficulty import WHOLE
 from reasonrl.curation.ratings.quality import Agreement
 from reasonrl.curation.store import StepCounts
-from reasonrl.report.data.bars import funnel, spread
-from reasonrl.report.drawing.chart import escape_text
+from reasonrl.report.data.bars import failure_bars, funnel
 from reasonrl.report.drawing.frame import cut, document, facts, table
+from reasonrl.report.drawing.svg import escape_text
 
 Failures: TypeAlias = Mapping[str, Mapping[int, int]]
-_SHOWN = 700  # characters of a problem that is shown beside another
+"""The number of problems, by model and by failures of 16."""
+
+_SHOWN = 700  # characters of a problem that is shown beside another problem
 
 
 def render_page(
@@ -31,14 +32,9 @@ def render_page(
     hits: Mapping[str, Sequence[Seen]],
     failures: Failures,
 ) -> str:
-    """Return the page as HTML.
-
-    `hits` are examples of dropped rows by reason, `failures` counts problems by model and by
-    failures of 16.
-    """
-    rows = sum(file.rows for file in manifest.files)
+    """Return the page as HTML. `hits` are examples of dropped rows by reason."""
     known = [
-        ("rows", f"{rows:,}"),
+        ("rows", f"{_n_rows(manifest):,}"),
         ("reasonrl", manifest.reasonrl),
         ("manifest", manifest.hash[:16]),
     ]
@@ -49,7 +45,10 @@ def render_page(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Hold who looked at problems: how far judges agree, and what people answered of so many."""
+    """What judges and people said about the quality of problems.
+
+    `judges` is the agreement of the judges, `people` the counts (yes, answered) of each question.
+    """
 
     judges: Agreement | None
     people: Mapping[str, tuple[int, int]]
@@ -57,7 +56,33 @@ class Judged:
 
 def render_readme(manifest: Manifest, license_id: str, judged: Judged, failures: Failures) -> str:
     """Return the card as Markdown with the front matter that the hub reads."""
-    n_rows = sum(file.rows for file in manifest.files)
+    return f"""{_front_matter(manifest, license_id)}
+# {manifest.name}
+
+{_n_rows(manifest):,} rows{_mixed(manifest)}: problems with answers that a program can check, made
+by `reasonrl data build` (version {manifest.reasonrl}). The schema is that of Skywork-OR1-RL-Data:
+`data_source`, `prompt`, `ability`, `reward_model.ground_truth`, `extra_info`.
+Manifest hash `{manifest.hash}`.
+
+![what every step kept](funnel.svg)
+
+{_tables(manifest)}
+## Protected
+
+{_protected(manifest)}
+{_solved(failures)}{_quality(judged)}
+## Limits
+
+- Licences of the sources are those of their publishers; this card states one for the collection.
+- {_by_meaning(manifest)} found by words, not by meaning: a problem told again in other words, or in
+  another language, is not found.
+- Answers were compared with the source's solutions. Where a source has no solutions, its answers
+  were not checked.
+"""
+
+
+def _tables(manifest: Manifest) -> str:
+    """Return the tables of steps, files and sources."""
     steps = "\n".join(
         f"| {step.name} | {step.n_kept:,} | {step.n_dropped:,} | {step.why()} |"
         for step in manifest.steps
@@ -68,17 +93,7 @@ def render_readme(manifest: Manifest, license_id: str, judged: Judged, failures:
     sources = "\n".join(
         f"| `{_line(name)}` | {count:,} |" for name, count in _published(manifest).items()
     )
-    return f"""{_front_matter(manifest, license_id, n_rows)}
-# {manifest.name}
-
-{n_rows:,} rows{_mixed(manifest)}: problems with answers that a program can check, made by
-`reasonrl data build` (version {manifest.reasonrl}). The schema is that of Skywork-OR1-RL-Data:
-`data_source`, `prompt`, `ability`, `reward_model.ground_truth`, `extra_info`.
-Manifest hash `{manifest.hash}`.
-
-![what every step kept](funnel.svg)
-
-## From raw rows to these
+    return f"""## From raw rows to these
 
 | step | kept | dropped | why |
 |---|---|---|---|
@@ -93,19 +108,11 @@ Manifest hash `{manifest.hash}`.
 | source | rows |
 |---|---|
 {sources}
-
-## Protected
-
-{_protected(manifest)}
-{_solved(failures)}{_quality(judged)}
-## Limits
-
-- Licences of the sources are those of their publishers; this card states one for the collection.
-- {_by_meaning(manifest)} found by words, not by meaning: a problem told anew in other words, or in
-  another language, is not found.
-- Answers were compared with solutions where a source gives them; where it gives none, they are as
-  the source says.
 """
+
+
+def _n_rows(manifest: Manifest) -> int:
+    return sum(file.rows for file in manifest.files)
 
 
 def _funnel(steps: Sequence[StepCounts]) -> Iterator[str]:
@@ -125,10 +132,10 @@ def _n_before(step: StepCounts) -> int:
 def _difficulty(failures: Failures) -> Iterator[str]:
     for name, counts in failures.items():
         yield f"<h2>Failures of {escape_text(name)} in {WHOLE} attempts</h2>"
-        yield f'<div class="card scroll">{spread(counts)}</div>'
+        yield f'<div class="card scroll">{failure_bars(counts)}</div>'
         yield (
-            f"<p class='quiet'>0 is always solved, {WHOLE} never; of fewer attempts failures are "
-            "scaled. What was dropped for its difficulty is among them.</p>"
+            f"<p class='quiet'>0: always solved, {WHOLE}: never. Failures of fewer attempts are "
+            "scaled. Problems that were dropped for their difficulty are included.</p>"
         )
 
 
@@ -139,10 +146,10 @@ def _sources(manifest: Manifest) -> str:
 
 
 def _published(manifest: Manifest) -> dict[str, int]:
-    found: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
     for file in manifest.files:
-        found.update(file.sources)
-    return dict(found.most_common())
+        rows.update(file.sources)
+    return dict(rows.most_common())
 
 
 def _hits(hits: Mapping[str, Sequence[Seen]]) -> Iterator[str]:
@@ -154,19 +161,19 @@ def _hits(hits: Mapping[str, Sequence[Seen]]) -> Iterator[str]:
         )
 
 
-def _hit(one: Seen) -> str:
-    candidate, fault = one.row.candidate, one.row.fault
+def _hit(hit: Seen) -> str:
+    candidate, fault = hit.row.candidate, hit.row.fault
     alike = "" if fault.similarity is None else f", {fault.similarity:.2f} alike"
     head = (
         f"<p><b>{escape_text(candidate.uid)}</b> <span class='quiet'>"
         f"{escape_text(fault.detail)}{alike}</span></p>"
     )
     text = f"<pre>{cut(candidate.problem, _SHOWN)}\n\n= {cut(candidate.answer, 200)}</pre>"
-    if one.other is None:
+    if hit.other is None:
         return f'<div class="sample">{head}{text}</div>'
     beside = (
-        f"<p class='quiet'>{escape_text(one.other.uid)}</p>"
-        f"<pre>{cut(one.other.problem, _SHOWN)}\n\n= {cut(one.other.answer, 200)}</pre>"
+        f"<p class='quiet'>{escape_text(hit.other.uid)}</p>"
+        f"<pre>{cut(hit.other.problem, _SHOWN)}\n\n= {cut(hit.other.answer, 200)}</pre>"
     )
     return (
         f'<div class="sample">{head}<div class="grid-2"><div>{text}</div><div>{beside}</div></div>'
@@ -175,7 +182,7 @@ def _hit(one: Seen) -> str:
 
 
 def _mixed(manifest: Manifest) -> str:
-    """Say which sources were repeated or thinned."""
+    """Return which sources were repeated or thinned, and how much."""
     mix = manifest.recipe["publish"]["mix"].items()
     factors = ", ".join(f"{_line(name)} times {factor:g}" for name, factor in mix)
     return f" (of the training split {factors}: some problems repeatedly)" if factors else ""
@@ -187,7 +194,7 @@ def _by_meaning(manifest: Manifest) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text that stays in its cell of a table, and is no markup."""
+    """Return a text that stays in its cell of a table and is not markup."""
     return " ".join(text.split()).replace("|", "/").replace("`", "'").replace("<", "&lt;")
 
 
@@ -222,17 +229,19 @@ def _quality(judged: Judged) -> str:
 
 def _protected(manifest: Manifest) -> str:
     protected = manifest.recipe["protected"]
-    names = [str(one["path"] if one["type"] == "file" else one["type"]) for one in protected]
+    names = [
+        str(source["path"] if source["type"] == "file" else source["type"]) for source in protected
+    ]
     if not names:
         return "Nothing: no benchmark was held out of these problems."
     step = next(step for step in manifest.steps if step.name == "decontaminate")
     return (
-        f"Problems that are like one of {_line(', '.join(names))} were dropped: "
+        f"Problems that resemble a problem of {_line(', '.join(names))} were dropped: "
         f"{step.n_dropped:,} of {_n_before(step):,}."
     )
 
 
-def _front_matter(manifest: Manifest, license_id: str, n_rows: int) -> str:
+def _front_matter(manifest: Manifest, license_id: str) -> str:
     return f"""---
 license: {json.dumps(license_id)}
 task_categories:
@@ -242,7 +251,7 @@ tags:
 - verifiable-rewards
 - reasonrl
 size_categories:
-- {_size(n_rows)}
+- {_size(_n_rows(manifest))}
 configs:
 - config_name: default
   data_files:

@@ -1,6 +1,6 @@
-"""A sheet for people: some problems of a data set, the report's four questions, room to answer.
+"""A sheet for people: some problems of a data set, and the report's four questions about each.
 
-The answers go into the CSV beside it, which any spreadsheet opens. Pure; called by `launch`.
+The answers go into the CSV beside the sheet, which any spreadsheet opens. Pure.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import io
 from collections.abc import Collection, Sequence
 
 from reasonrl.curation.rows import Candidate
-from reasonrl.report.drawing.chart import escape_text
 from reasonrl.report.drawing.frame import cut, document
+from reasonrl.report.drawing.svg import escape_text
 
 QUESTIONS = ("clear", "complete", "formatted", "relevant")
 _ASKED = {
     "clear": "Is it clear what is asked?",
-    "complete": "Is everything there that is needed?",
+    "complete": "Is everything given that is needed?",
     "formatted": "Is the text whole and readable?",
-    "relevant": "Is nothing in it that does not belong, such as the answer?",
+    "relevant": "Is it free of what does not belong, such as the answer?",
 }
 
 
@@ -43,12 +43,13 @@ def render_table(rows: Sequence[Candidate]) -> str:
 
 
 def read_answers(text: str, known: Collection[str]) -> dict[str, tuple[int, int]]:
-    """Return (yes, answered) of every question in a filled CSV.
+    """Return the counts (yes, answered) of every question in a filled CSV.
 
-    Left out are problems that are not `known`, all but the last line on a problem, and what is
-    neither y nor n.
+    Problems that are not `known` and answers that are neither y nor n do not count. Of several
+    lines on a problem the last one counts.
     """
-    separator = ";" if text.partition("\n")[0].count(";") > 1 else ","  # as some spreadsheets save
+    # Some spreadsheets save semicolons.
+    separator = ";" if text.partition("\n")[0].count(";") > 1 else ","
     lines = csv.DictReader(io.StringIO(text), delimiter=separator)
     rows = {row.get("uid"): row for row in lines if row.get("uid") in known}.values()
     given = {

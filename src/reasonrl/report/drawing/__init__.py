@@ -1,1 +1,1 @@
-"""Charts as SVG: scales, colors, and the frame of a page."""
+"""Charts as SVG: records, scales, colours, and the frame of a page."""

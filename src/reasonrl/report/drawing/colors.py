@@ -1,6 +1,7 @@
-"""The colours of the page and the picture, for light and dark grounds.
+"""The colours of pages and pictures, on light and on dark grounds.
 
-The hues of series stay apart for the common kinds of colour blindness, by lightness too.
+The colours of series also differ in lightness, so that people with the common kinds of colour
+blindness can tell them apart.
 """
 
 from __future__ import annotations

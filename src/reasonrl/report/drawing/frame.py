@@ -1,18 +1,17 @@
-"""What every page shares: the document with its style and policy, figures, long texts.
-
-Called by `page` (a run) and `eval_page` (an evaluation).
-"""
+"""What every page shares: the document with its style and policy, figures, tables, long texts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from reasonrl.algo.stats import Estimate
-from reasonrl.report.drawing.chart import STYLE, Chart, Mark, draw, escape_text
+from reasonrl.report.drawing.chart import Chart, Mark
 from reasonrl.report.drawing.colors import DARK, LIGHT, color_rules, variables
+from reasonrl.report.drawing.svg import STYLE, draw, escape_text
 
-_WIDTH, _HEIGHT = 440, 220  # a chart's own units; it is scaled to its card
-_MAX_SHOWN = 20_000  # characters of a rollout; a runaway one would make the page unusable
+_WIDTH, _HEIGHT = 440, 220  # units inside a chart, which is scaled to its card
+# A runaway rollout would make the page unusable.
+_MAX_SHOWN = 20_000  # characters
 
 _STYLE = """
 *{box-sizing:border-box}
@@ -57,7 +56,7 @@ th,td{padding:.3rem .4rem}}
 
 
 def document(title: str, body: Sequence[str]) -> str:
-    """Return a page as HTML: one file, no network, no script; empty parts are left out."""
+    """Return a page as HTML: one file without network or script. Empty parts are left out."""
     colors = (
         f":root{{color-scheme:light dark;{variables(LIGHT)}}}\n"
         f"@media (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}\n"
@@ -75,7 +74,7 @@ def document(title: str, body: Sequence[str]) -> str:
 
 
 def figure(chart: Chart, *, height: int = _HEIGHT, legend: bool = True) -> str:
-    """Return a chart with its title, and its legend where one is wanted."""
+    """Return a chart with its title and, if wanted, its legend."""
     keys = "".join(
         f'<span><i class="{series.color}{" faint" if series.mark is Mark.FAINT else ""}"></i>'
         f"{escape_text(series.label)}</span>"
@@ -110,7 +109,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def share(estimate: Estimate | None) -> str:
-    """Return an estimate in percent above its interval, for a cell."""
+    """Return a cell of a table: an estimate in percent above its interval."""
     if estimate is None:
         return "-"
     low, high = (100 * edge for edge in estimate.ci95)
@@ -118,7 +117,7 @@ def share(estimate: Estimate | None) -> str:
 
 
 def cut(text: str, most: int = _MAX_SHOWN) -> str:
-    """Return a text, escaped, without what would make the page unusable."""
+    """Return a text, escaped, cut after `most` characters."""
     if len(text) <= most:
         return escape_text(text)
     return escape_text(f"{text[:most]}… ({len(text) - most} characters more)")

@@ -1,7 +1,6 @@
 """The page of an evaluation: results with intervals, verdicts, charts, problems and samples.
 
-Like the page of a run it needs no network and no script, and everything in it is escaped text.
-Called by `launch`.
+Like the page of a run it needs no network and no script, and all text in it is escaped.
 """
 
 from __future__ import annotations
@@ -10,20 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import ProblemResult, SuiteResult, describe_statuses
-from reasonrl.report.drawing.chart import escape_text
 from reasonrl.report.drawing.frame import cut, document, facts, figure, share, table
+from reasonrl.report.drawing.svg import escape_text
 from reasonrl.report.evaluation.panels import limit_chart, pass_chart, problem_chart
-from reasonrl.report.evaluation.samples import Shown, ShownProblem, SuiteSamples
+from reasonrl.report.evaluation.samples import ShownProblem, ShownSample, SuiteSamples
 
 
 def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) -> str:
-    """Return the page as HTML, with all models; `samples` has those of each suite."""
+    """Return the page as HTML, with all models; `samples` holds the samples of each suite."""
     title = ", ".join(model.name for model in results.models)
     body = [f"<h1>{escape_text(title)}</h1>", _facts(results)]
-    for suite in (one["name"] for one in results.recipe["suite"]):
-        found = {model.name: result for model in results.models if (result := model.suite(suite))}
-        if found:
-            body += _suite(results, suite, found, samples.get(suite))
+    for suite in (suite["name"] for suite in results.recipe["suite"]):
+        by_model = {
+            model.name: result for model in results.models if (result := model.suite(suite))
+        }
+        if by_model:
+            body += _suite(results, suite, by_model, samples.get(suite))
     return document(title, body)
 
 
@@ -41,13 +42,14 @@ def _facts(results: EvalResults) -> str:
 def _suite(
     results: EvalResults,
     suite: str,
-    found: Mapping[str, SuiteResult],
+    by_model: Mapping[str, SuiteResult],
     samples: SuiteSamples | None,
 ) -> Iterator[str]:
-    one = next(iter(found.values()))
+    first = next(iter(by_model.values()))
     yield (
-        f'<h2>{escape_text(suite)} <small class="quiet">{one.n_problems} problems, {one.k} samples '
-        f"each, temperature {one.temperature:g}, up to {one.max_new_tokens:,} tokens</small></h2>"
+        f'<h2>{escape_text(suite)} <small class="quiet">{first.n_problems} problems, {first.k} '
+        f"samples each, temperature {first.temperature:g}, up to {first.max_new_tokens:,} tokens"
+        "</small></h2>"
     )
     for comparison in results.comparisons:
         if comparison.suite == suite:
@@ -56,26 +58,26 @@ def _suite(
                 f'<span class="quiet">{escape_text(comparison.after)} against '
                 f"{escape_text(comparison.before)}, paired by problem</span></p>"
             )
-    yield _table(found)
-    charts = [pass_chart(found)] if one.k > 1 else []
+    yield _table(by_model)
+    charts = [pass_chart(by_model)] if first.k > 1 else []
     charts += [limit_chart(samples.lengths)] if samples and samples.lengths else []
-    charts.append(problem_chart(found))
+    charts.append(problem_chart(by_model))
     cards = "\n".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
     yield f'<div class="grid-2">\n{cards}\n</div>'
-    yield _problems(found)
+    yield _problems(by_model)
     if samples:
         yield _samples(samples.problems)
 
 
-def _table(found: Mapping[str, SuiteResult]) -> str:
-    rows = [_row(model, result) for model, result in found.items()]
-    k = next(iter(found.values())).k
+def _table(by_model: Mapping[str, SuiteResult]) -> str:
+    rows = [_row(model, result) for model, result in by_model.items()]
+    k = next(iter(by_model.values())).k
     estimates = [f"avg@{k}", f"pass@{k}", f"cons@{k}"]
     head = ["model", *estimates, "right of finished", "truncated", "mean tokens"]
     return table(head, rows) + (
         '<p class="quiet"><small>In percent, with 95 % intervals over problems; pass@k is the '
-        "unbiased chance that k samples hold a right one, cons@k that the most frequent answer is "
-        "right.</small></p>"
+        "unbiased chance that at least one of k samples is right, cons@k the chance that the most "
+        "frequent answer is right.</small></p>"
     )
 
 
@@ -95,16 +97,16 @@ def _row(model: str, result: SuiteResult) -> list[str]:
 # problems and samples
 
 
-def _problems(found: Mapping[str, SuiteResult]) -> str:
+def _problems(by_model: Mapping[str, SuiteResult]) -> str:
     """Return the table of all problems, folded."""
     columns = "".join(
-        f"<th>{escape_text(model)}: right</th><th>cut off</th><th>tokens</th>" for model in found
+        f"<th>{escape_text(model)}: right</th><th>cut off</th><th>tokens</th>" for model in by_model
     )
-    by_id = [{one.id: one for one in result.problems} for result in found.values()]
+    by_id = [{problem.id: problem for problem in result.problems} for result in by_model.values()]
     rows = "".join(
-        f"<tr><td>{escape_text(name)}</td>{''.join(_cells(one[name]) for one in by_id)}</tr>"
+        f"<tr><td>{escape_text(name)}</td>{''.join(_cells(ids[name]) for ids in by_id)}</tr>"
         for name in by_id[0]
-        if all(name in one for one in by_id)
+        if all(name in ids for ids in by_id)
     )
     return (
         f'<details class="card"><summary>All {len(by_id[0])} problems</summary><div class="scroll">'
@@ -113,8 +115,9 @@ def _problems(found: Mapping[str, SuiteResult]) -> str:
     )
 
 
-def _cells(one: ProblemResult) -> str:
-    cells = (f"{one.right} of {one.judged}", one.truncated, f"{one.mean_tokens:.0f}")
+def _cells(problem: ProblemResult) -> str:
+    right = f"{problem.right} of {problem.judged}"
+    cells = (right, problem.truncated, f"{problem.mean_tokens:.0f}")
     return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
@@ -122,7 +125,7 @@ def _samples(problems: Sequence[ShownProblem]) -> str:
     shown = "".join(_problem(problem) for problem in problems)
     return (
         f'<details class="card"><summary>Samples of {len(problems)} problems <span class="quiet">'
-        "(of each model a right and a wrong one, where there are)</span></summary>"
+        "(of each model a right and a wrong sample, if it has both)</span></summary>"
         f"{shown}</details>"
     )
 
@@ -135,7 +138,7 @@ def _problem(problem: ShownProblem) -> str:
     )
 
 
-def _sample(sample: Shown) -> str:
+def _sample(sample: ShownSample) -> str:
     reward = "not judged" if sample.reward is None else f"reward {sample.reward:g}"
     evidence = [
         f"sample {sample.index}",

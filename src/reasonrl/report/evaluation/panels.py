@@ -1,7 +1,4 @@
-"""What the charts of an evaluation show. Pure: results and lengths in, `Chart` records out.
-
-Called by `eval_page`.
-"""
+"""The charts of an evaluation. Pure: results and lengths in, `Chart` records out."""
 
 from __future__ import annotations
 
@@ -12,7 +9,9 @@ from reasonrl.evaluation.score import SuiteResult
 from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.evaluation.samples import Length
 
-COLORS = tuple(Color)  # of the models, in order; more than six are not drawn
+COLORS = tuple(Color)
+"""The colours of the models, in order; more than six models are not drawn."""
+
 _LIMITS = 60  # token limits at which a curve is computed
 
 
@@ -36,28 +35,25 @@ def pass_chart(results: Mapping[str, SuiteResult]) -> Chart:
         title="pass@k",
         unit="share of problems; bars are 95 % intervals",
         series=tuple(series),
-        borders=(),
-        first=0,
-        last=len(draws) - 1,
         axis="k",
         names=tuple(map(str, draws)),
     )
 
 
 def limit_chart(lengths: Mapping[str, Sequence[Length]]) -> Chart:
-    """Return accuracy, and the share that had ended, under every shorter limit of tokens.
+    """Return accuracy, and the share of samples that had ended, under every shorter token limit.
 
     Sampling runs from left to right, so a completion of n tokens would have been the same under any
-    limit of n or more, and cut off under a smaller one.
+    limit of n or more, and cut off under a smaller limit.
     """
-    longest = max((one.n_tokens for samples in lengths.values() for one in samples), default=1)
+    longest = max((s.n_tokens for samples in lengths.values() for s in samples), default=1)
     distance = max(1, -(-longest // _LIMITS))
     steps = list(range(0, longest + distance, distance))
     series = []
     for (model, samples), color in zip(lengths.items(), COLORS, strict=False):
-        ended = sorted(one.n_tokens for one in samples if one.is_ended)
-        judged = sum(one.reward is not None for one in samples)
-        right = sorted(one.n_tokens for one in samples if one.reward == 1.0)
+        ended = sorted(sample.n_tokens for sample in samples if sample.is_ended)
+        judged = sum(sample.reward is not None for sample in samples)
+        right = sorted(sample.n_tokens for sample in samples if sample.reward == 1.0)
         series += [
             Series(
                 label=f"{model}: ended",
@@ -77,21 +73,19 @@ def limit_chart(lengths: Mapping[str, Sequence[Length]]) -> Chart:
         title="Under a shorter limit",
         unit="share of samples right, and ended, by tokens",
         series=tuple(series),
-        borders=(),
-        first=0,
-        last=steps[-1],
         axis="tokens",
     )
 
 
 def problem_chart(results: Mapping[str, SuiteResult]) -> Chart:
-    """Return each problem's score, in the order of the first model's, best first."""
+    """Return each problem's score, with the problems that the first model scores best first."""
     first = next(iter(results.values()))
-    order = [one.id for one in sorted(first.problems, key=lambda one: -(one.score or 0.0))]
+    best_first = sorted(first.problems, key=lambda problem: -(problem.score or 0.0))
+    order = [problem.id for problem in best_first]
     series = []
     marks = (Mark.LINE, *[Mark.FAINT] * len(COLORS))
     for (model, result), color, mark in zip(results.items(), COLORS, marks, strict=False):
-        scores = {one.id: one.score for one in result.problems}
+        scores = {problem.id: problem.score for problem in result.problems}
         series.append(
             Series(
                 label=model,
@@ -105,8 +99,5 @@ def problem_chart(results: Mapping[str, SuiteResult]) -> Chart:
         title="Score by problem",
         unit="share of samples right; best of the first model first",
         series=tuple(series),
-        borders=(),
-        first=1,
-        last=len(order),
         axis="problem",
     )

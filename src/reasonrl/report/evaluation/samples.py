@@ -1,7 +1,4 @@
-"""The samples of an evaluation, read back from its Parquet files for the page.
-
-Called by `launch`; `eval_page` only shows what it is given.
-"""
+"""The samples of an evaluation, read back from its Parquet files for the page."""
 
 from __future__ import annotations
 
@@ -15,14 +12,16 @@ import pyarrow.parquet as pq
 from reasonrl.report.drawing.scale import spread
 from reasonrl.types import StopReason
 
-_COLUMNS = ["problem_id", "index", "prompt", "text", "answer", "n_tokens", "stop", "reward",
-            "status", "reason", "extracted", "tests"]  # fmt: skip
+_COLUMNS = [
+    *("problem_id", "index", "prompt", "text", "answer", "n_tokens", "stop"),
+    *("reward", "status", "reason", "extracted", "tests"),
+]
 _SHOWN_PROBLEMS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """Hold one sample as a person wants to see it, with the evidence of its verdict."""
+class ShownSample:
+    """A sample as a person wants to see it, with the evidence of its verdict."""
 
     model: str
     index: int
@@ -38,17 +37,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownProblem:
-    """Hold a problem, its answer key, and a right and a wrong sample of each model."""
+    """A problem, its answer key, and a right and a wrong sample of each model."""
 
     id: str
     prompt: str
     answer: str
-    samples: tuple[Shown, ...]
+    samples: tuple[ShownSample, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Hold how long a sample is, whether it ended by itself, and what it earned."""
+    """The length of a sample, whether it ended by itself, and its reward."""
 
     n_tokens: int
     is_ended: bool
@@ -57,14 +56,14 @@ class Length:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteSamples:
-    """Hold the lengths of all samples of a suite, by model, and some of its problems whole."""
+    """The lengths of all samples of a suite, by model, and some of its problems in full."""
 
     lengths: Mapping[str, Sequence[Length]]
     problems: tuple[ShownProblem, ...]
 
 
 def read_suite_samples(paths: Mapping[str, Path]) -> SuiteSamples:
-    """Read one suite's samples from each model's file; shown problems are spread over it."""
+    """Read a suite's samples from each model's file; shown problems are spread over the suite."""
     tables = {model: _read(path) for model, path in paths.items() if path.exists()}
     ids = list(dict.fromkeys(row["problem_id"] for rows in tables.values() for row in rows))
     chosen = set(spread(ids, _SHOWN_PROBLEMS))
@@ -93,23 +92,20 @@ def _read(path: Path) -> list[dict[str, Any]]:
 def _problem(name: str, groups: Mapping[str, list[dict[str, Any]]]) -> ShownProblem:
     first = next(iter(groups.values()))[0]
     samples = [
-        Shown(
-            model=model,
-            **{
-                key: row[key] for key in Shown.__dataclass_fields__ if key not in ("model", "tests")
-            },
-            tests=tuple(row["tests"]),
-        )
-        for model, rows in groups.items()
-        for row in _telling(rows)
+        _shown(model, row) for model, rows in groups.items() for row in _right_and_other(rows)
     ]
     return ShownProblem(
         id=name, prompt=first["prompt"], answer=first["answer"], samples=tuple(samples)
     )
 
 
-def _telling(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first right and the first other sample, those that there are."""
+def _shown(model: str, row: Mapping[str, Any]) -> ShownSample:
+    copied = ShownSample.__dataclass_fields__.keys() - {"model", "tests"}
+    return ShownSample(model=model, tests=tuple(row["tests"]), **{key: row[key] for key in copied})
+
+
+def _right_and_other(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first right sample and the first other sample, as far as they exist."""
     right = next((row for row in rows if row["reward"] == 1.0), None)
     other = next((row for row in rows if row["reward"] != 1.0), None)
     return [row for row in (right, other) if row is not None]

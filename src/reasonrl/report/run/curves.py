@@ -1,6 +1,6 @@
-"""One picture of a run, as a standalone SVG on a light ground: for a README, not for reading off.
+"""One picture of a run, as a standalone SVG on a light ground, for a README.
 
-Called by `launch`, which writes it beside the page.
+It has no numbers to point at; the page has.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ import re
 from collections.abc import Sequence
 
 from reasonrl.evaluation.score import SuiteResult
-from reasonrl.report.drawing.chart import STYLE, Chart, Mark, draw, escape_text
+from reasonrl.report.drawing.chart import Chart, Mark
 from reasonrl.report.drawing.colors import LIGHT, color_rules
+from reasonrl.report.drawing.scale import shorten
+from reasonrl.report.drawing.svg import STYLE, draw, escape_text
 from reasonrl.report.run.panels import build_panels
 from reasonrl.types import Row
 
 _WIDTH, _HEIGHT, _MARGIN = 1000, 640, 24
-_HEAD, _ROW = 26, 17  # the title, and a row of the legend, above each plot
+_HEAD, _ROW = 26, 17  # heights of the title and of a row of the legend, above each plot
 _LONGEST = 32  # characters of a label
-_CHARACTER = 6.8  # about the width of one at the legend's font size
+_CHARACTER = 6.8  # about the width of a character at the legend's font size
 _STYLE = """
 svg{font:12px system-ui,-apple-system,"Segoe UI",sans-serif}
 .title{font-weight:600;font-size:15px;fill:var(--ink)}
@@ -59,13 +61,11 @@ def _panel(chart: Chart, width: float, height: float) -> str:
 
 
 def _legend(chart: Chart, width: float) -> tuple[str, int]:
-    """Return the legend and the number of rows that it takes."""
+    """Return the legend and its number of rows."""
     parts = []
     x, row = 0.0, 0
     for series in chart.series:
-        label = (
-            series.label if len(series.label) <= _LONGEST else series.label[: _LONGEST - 1] + "…"
-        )
+        label = shorten(series.label, _LONGEST)
         advance = 15 + len(label) * _CHARACTER + 14
         if x > 0 and x + advance > width:
             x, row = 0.0, row + 1
@@ -81,5 +81,5 @@ def _legend(chart: Chart, width: float) -> tuple[str, int]:
 
 
 def _without_variables(style: str) -> str:
-    """Put the light colours in: few viewers of SVG files know CSS variables."""
-    return re.sub(r"var\(--(\w+)\)", lambda found: LIGHT[found[1]], style)
+    """Return the style with the light colours: few viewers of SVG files know CSS variables."""
+    return re.sub(r"var\(--(\w+)\)", lambda match: LIGHT[match[1]], style)

@@ -1,7 +1,6 @@
 """The page of a run: one HTML file that needs no network, script or font of its own.
 
-Everything that comes from the run is text and is escaped; the page's policy also forbids scripts.
-Called by `summary` when a run ends or stops.
+All text of the run is escaped; the page's policy also forbids scripts.
 """
 
 from __future__ import annotations
@@ -9,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reasonrl.evaluation.score import SuiteResult, by_suite
-from reasonrl.report.drawing.chart import escape_text
 from reasonrl.report.drawing.frame import cut, document, facts, figure, share, table
+from reasonrl.report.drawing.scale import duration_text
+from reasonrl.report.drawing.svg import escape_text
 from reasonrl.report.run.panels import build_panels, stage_borders, step_of
 from reasonrl.report.run.profile import EntropyProfile
 from reasonrl.report.run.profile_panels import exchange_text, profile_charts
-from reasonrl.report.run.samples import Sample
+from reasonrl.report.run.samples import ShownRollout
 from reasonrl.types import Row
 
 
@@ -24,10 +24,10 @@ def render_page(
     metrics: Sequence[Row],
     evaluations: Sequence[SuiteResult],
     summary: Mapping[str, object] | None = None,
-    samples: Sequence[Sample] = (),
+    samples: Sequence[ShownRollout] = (),
     profile: EntropyProfile | None = None,
 ) -> str:
-    """Return the page as HTML. `summary` is that of a finished run, None while it is under way."""
+    """Return the page as HTML. `summary` is None while the run is not finished."""
     body = [
         f"<h1>{escape_text(title)}</h1>",
         _facts(metrics, summary),
@@ -43,7 +43,7 @@ def render_page(
 
 
 def _facts(metrics: Sequence[Row], summary: Mapping[str, object] | None) -> str:
-    """Say what ran, how long, and through which stages."""
+    """Return what ran, for how long, and through which stages."""
     shown: list[tuple[str, object]] = []
     if summary is None:
         shown.append(("status", "not finished"))
@@ -52,7 +52,7 @@ def _facts(metrics: Sequence[Row], summary: Mapping[str, object] | None) -> str:
         shown += [(key, summary[key]) for key in ("model", "seed", "steps") if key in summary]
         wall_s = summary.get("train_wall_s")
         if isinstance(wall_s, int | float):
-            shown.append(("training time", _duration(wall_s)))
+            shown.append(("training time", duration_text(wall_s)))
         known = (("threads", "threads"), ("reasonrl", "reasonrl"), ("finished_at", "finished"))
         shown += [(label, summary[key]) for key, label in known if key in summary]
     borders = stage_borders(metrics)
@@ -93,14 +93,6 @@ def _result_row(before: SuiteResult, after: SuiteResult) -> list[str]:
     return cells
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 # the charts
 
 
@@ -122,21 +114,21 @@ def _charts(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> str:
 
 
 def _entropy(metrics: Sequence[Row], profile: EntropyProfile | None) -> str:
-    """Show where entropy sits and what it pays for."""
+    """Show where the entropy is, and what accuracy it pays for."""
     text = exchange_text(metrics)
     charts = [] if profile is None else profile_charts(profile)
     if not text and not charts:
         return ""
     cards = "\n".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
-    said = f"<p>{escape_text(text)}</p>" if text else ""
-    return f'<h2>Entropy</h2>\n{said}<div class="grid-2">\n{cards}\n</div>'
+    paragraph = f"<p>{escape_text(text)}</p>" if text else ""
+    return f'<h2>Entropy</h2>\n{paragraph}<div class="grid-2">\n{cards}\n</div>'
 
 
 # the rollouts
 
 
-def _samples(samples: Sequence[Sample]) -> str:
-    """Show the rollouts of the first and the last step that there are, folded."""
+def _samples(samples: Sequence[ShownRollout]) -> str:
+    """Show the rollouts of the first and of the last step, folded."""
     if not samples:
         return ""
     steps = sorted({sample.step for sample in samples})
@@ -152,7 +144,7 @@ def _samples(samples: Sequence[Sample]) -> str:
     return "\n".join(parts)
 
 
-def _sample(sample: Sample) -> str:
+def _sample(sample: ShownRollout) -> str:
     reward = "not judged" if sample.reward is None else f"reward {sample.reward:g}"
     advantage = "" if not sample.advantage else f", advantage {sample.advantage:+.2f}"
     prompt = "" if sample.prompt is None else f"<pre>{cut(sample.prompt)}</pre>"

@@ -1,7 +1,7 @@
-"""What the charts of a run show: metrics rows and evaluations in, `Chart` records out. Pure.
+"""The charts of a run: rows of metrics and evaluations in, `Chart` records out. Pure.
 
-Names the metrics of docs/metrics.md; a row without one, as an older version wrote it, leaves a gap.
-Called by `page` and `curves`.
+The keys are metrics of docs/metrics.md; a row that lacks a metric, because an older version wrote
+it, leaves a gap.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SUITE_COLORS = (Color.ORANGE, Color.PURPLE, Color.RED, Color.GRAY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panels:
-    """Hold the charts of a run, in the order in which they are read."""
+    """The charts of a run, in the order in which they are read."""
 
     accuracy: Chart
     entropy: Chart
@@ -35,7 +35,7 @@ class Panels:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Say which metric a series shows, and how."""
+    """The metric that a series shows, and its form."""
 
     key: str
     label: str
@@ -45,7 +45,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """Say what a chart shows."""
+    """The title and the series of a chart, without values."""
 
     title: str
     unit: str
@@ -171,7 +171,7 @@ def suite_series(evaluations: Sequence[SuiteResult]) -> list[Series]:
 
 
 def stage_borders(metrics: Sequence[Row]) -> tuple[Border, ...]:
-    """Return the first step of each stage."""
+    """Return the first step and the name of each stage."""
     first = [Border(step=step_of(row), label=str(row["stage"])) for row in metrics[:1]]
     later = [
         Border(step=step_of(row), label=str(row["stage"]))

@@ -1,7 +1,7 @@
-"""Where a run's entropy sits: by place in the answer, by verdict, by kind of token.
+"""Where the entropy of a run is: by place in the answer, by verdict, by kind of token.
 
-Entropy is estimated as the controller does it, by -log pi of the sampled tokens, from the rollout
-files; so it needs no forward pass. Written by `summary` when a run ends, shown by `page`.
+Entropy is estimated as the controller estimates it, by -log pi of the sampled tokens. These are in
+the rollout files, so no forward pass is needed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from reasonrl.report.drawing.scale import spread
 from reasonrl.run.layout import rollouts_paths
 
 PARTS = 10
-"""Of an answer, equally long: places within it."""
+"""Number of equally long parts of an answer."""
 
-_STEPS, _ROLLOUTS = 24, 512  # at most: enough for a picture, whatever the run's size
+# Enough for a picture, whatever the size of the run.
+_MOST_STEPS, _MOST_ROLLOUTS = 24, 512
 _COLUMNS = ["tokens", "logprobs", "reward", "stop"]
 _REFLECTIONS = frozenset(
     (
@@ -33,10 +34,10 @@ NUMBER, REFLECTION, WORD, SYMBOL = "numbers", "reflection", "other words", "symb
 
 
 class EntropyProfile(BaseModel):
-    """Hold mean entropies, nats per token, at some steps of a run; None where there is no token.
+    """Mean entropies, in nats per token, at some steps of a run; None where there is no token.
 
-    `by_verdict` and `by_class` have one value for each of `steps`; `by_place` has, for the first
-    and the last of them, one for each tenth of an answer.
+    `by_verdict` and `by_class` have a value for each of `steps`. `by_place` has, for the first and
+    the last of the steps, a value for each tenth of an answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,11 +49,11 @@ class EntropyProfile(BaseModel):
 
 
 def read_profile(directory: Path, word_of: Callable[[int], str]) -> EntropyProfile | None:
-    """Measure a run's rollouts at some of its steps; None without any.
+    """Measure a run's rollouts at some of its steps; return None if the run has no rollouts.
 
-    `word_of` writes a token as its tokenizer does.
+    `word_of` returns the text of a token as its tokenizer writes it.
     """
-    paths = _with_both_ends(rollouts_paths(directory), _STEPS)
+    paths = _with_both_ends(rollouts_paths(directory), _MOST_STEPS)
     if not paths:
         return None
     kinds: dict[int, str] = {}
@@ -67,16 +68,16 @@ def read_profile(directory: Path, word_of: Callable[[int], str]) -> EntropyProfi
     steps = tuple(int(path.stem.removeprefix("step-")) for path in paths)
     return EntropyProfile(
         steps=steps,
-        by_verdict=_turned(verdicts, (RIGHT, WRONG, TRUNCATED)),
-        by_class=_turned(classes, (NUMBER, REFLECTION, WORD, SYMBOL)),
+        by_verdict=_columns(verdicts, (RIGHT, WRONG, TRUNCATED)),
+        by_class=_columns(classes, (NUMBER, REFLECTION, WORD, SYMBOL)),
         by_place={steps[0]: places[0], steps[-1]: places[-1]},
     )
 
 
 def _some_rows(path: Path) -> list[dict[str, Any]]:
-    """Read some rollouts of a step; a large step's others never become Python objects."""
+    """Read some rollouts of a step; the others never become Python objects."""
     table = pq.read_table(path, columns=_COLUMNS)
-    rows: list[dict[str, Any]] = table.take(spread(range(len(table)), _ROLLOUTS)).to_pylist()
+    rows: list[dict[str, Any]] = table.take(spread(range(len(table)), _MOST_ROLLOUTS)).to_pylist()
     return rows
 
 
@@ -86,7 +87,7 @@ def _with_both_ends(paths: Sequence[Path], most: int) -> list[Path]:
 
 
 def class_of(word: str) -> str:
-    """Return the kind of a token by how it is written, word boundaries of tokenizers left out."""
+    """Return the kind of a token by its text, without the word boundaries that tokenizers mark."""
     bare = word.strip("\u0120\u2581 ").lower()
     if bare.isdigit():
         return NUMBER
@@ -96,33 +97,33 @@ def class_of(word: str) -> str:
 
 
 def _by_verdict(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    found: dict[str, list[float]] = {RIGHT: [], WRONG: [], TRUNCATED: []}
+    logprobs: dict[str, list[float]] = {RIGHT: [], WRONG: [], TRUNCATED: []}
     for row in rows:
         if row["stop"] == "length":
-            found[TRUNCATED] += row["logprobs"]
+            logprobs[TRUNCATED] += row["logprobs"]
         elif row["reward"] is not None:
-            found[RIGHT if row["reward"] == 1.0 else WRONG] += row["logprobs"]
-    return {name: _entropy(logprobs) for name, logprobs in found.items()}
+            logprobs[RIGHT if row["reward"] == 1.0 else WRONG] += row["logprobs"]
+    return {verdict: _entropy(values) for verdict, values in logprobs.items()}
 
 
 def _by_class(
     rows: Sequence[Mapping[str, Any]], kinds: dict[int, str], word_of: Callable[[int], str]
 ) -> dict[str, float | None]:
-    found: dict[str, list[float]] = {}
+    logprobs: dict[str, list[float]] = {}
     for row in rows:
         for token, logprob in zip(row["tokens"], row["logprobs"], strict=True):
             if token not in kinds:
                 kinds[token] = class_of(word_of(token))
-            found.setdefault(kinds[token], []).append(logprob)
-    return {name: _entropy(logprobs) for name, logprobs in found.items()}
+            logprobs.setdefault(kinds[token], []).append(logprob)
+    return {kind: _entropy(values) for kind, values in logprobs.items()}
 
 
 def _by_place(rows: Sequence[Mapping[str, Any]]) -> tuple[float | None, ...]:
     parts: list[list[float]] = [[] for _ in range(PARTS)]
     for row in rows:
         n = len(row["logprobs"])
-        for place, logprob in enumerate(row["logprobs"]):
-            parts[place * PARTS // n].append(logprob)
+        for position, logprob in enumerate(row["logprobs"]):
+            parts[position * PARTS // n].append(logprob)
     return tuple(_entropy(part) for part in parts)
 
 
@@ -130,7 +131,7 @@ def _entropy(logprobs: Sequence[float]) -> float | None:
     return -float(np.mean(logprobs, dtype=np.float64)) if logprobs else None
 
 
-def _turned(
+def _columns(
     rows: Sequence[Mapping[str, float | None]], names: Sequence[str]
 ) -> dict[str, tuple[float | None, ...]]:
     return {name: tuple(row.get(name) for row in rows) for name in names}

@@ -1,7 +1,4 @@
-"""The charts of where a run's entropy sits, and the sentence on what accuracy it pays for. Pure.
-
-Called by `page`.
-"""
+"""The charts of a run's entropy profile, and a text on the accuracy that entropy pays for. Pure."""
 
 from __future__ import annotations
 
@@ -29,17 +26,11 @@ def _over_steps(
     title: str, steps: Sequence[int], values: Mapping[str, Sequence[float | None]]
 ) -> Chart:
     series = tuple(
-        Series(label=name, color=color, steps=steps, values=found)
-        for (name, found), color in zip(values.items(), _COLORS, strict=False)
+        Series(label=name, color=color, steps=steps, values=column)
+        for (name, column), color in zip(values.items(), _COLORS, strict=False)
     )
-    return Chart(
-        title=title,
-        unit="nats per token",
-        series=series,
-        borders=(),
-        first=steps[0],
-        last=max(steps[-1], steps[0] + 1),
-    )
+    last = max(steps[-1], steps[0] + 1)
+    return Chart(title=title, unit="nats per token", series=series, last=last)
 
 
 def _by_place(profile: EntropyProfile) -> Chart:
@@ -63,15 +54,12 @@ def _by_place(profile: EntropyProfile) -> Chart:
         title="Entropy by place",
         unit="nats per token, tenths of an answer",
         series=series,
-        borders=(),
-        first=1,
-        last=PARTS,
         axis="tenth",
     )
 
 
 def exchanges(metrics: Sequence[Row]) -> list[tuple[int, float, float]]:
-    """Return number, entropy and accuracy of each step that has both."""
+    """Return the number, entropy and accuracy of each step that has both."""
     return [
         (step_of(row), float(nats), float(accuracy))
         for row in metrics
@@ -81,20 +69,20 @@ def exchanges(metrics: Sequence[Row]) -> list[tuple[int, float, float]]:
 
 
 def exchange_text(metrics: Sequence[Row]) -> str:
-    """Return what accuracy and entropy say of each other, in a sentence or two, if anything."""
-    found = exchanges(metrics)
-    if not found:
+    """Return how accuracy follows entropy, and when entropy collapsed, as far as both are known."""
+    points = exchanges(metrics)
+    if not points:
         return ""
-    known, entropies, accuracies = zip(*found, strict=True)
-    said = []
+    steps, entropies, accuracies = zip(*points, strict=True)
+    sentences = []
     if (fit := fit_entropy(entropies, accuracies)) is not None:
-        said.append(
+        sentences.append(
             f"Accuracy follows {-fit.a:+.2f} e^H {fit.b:+.2f} (r\u00b2 {fit.r2:.2f}): "
             f"{fit.ceiling:.2f} where no entropy is left."
         )
     warning = judge_warning(entropies)
     if warning.collapsed is not None:
         early = f", announced {warning.lead} steps ahead" if warning.is_timely else ""
-        step = known[warning.collapsed]
-        said.append(f"Entropy was down to {COLLAPSED:.0%} of its start at step {step}{early}.")
-    return " ".join(said)
+        step = steps[warning.collapsed]
+        sentences.append(f"Entropy was down to {COLLAPSED:.0%} of its start at step {step}{early}.")
+    return " ".join(sentences)

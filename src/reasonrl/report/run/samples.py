@@ -1,7 +1,4 @@
-"""A few rollouts of a run, read back from its files for the page.
-
-Called by `summary`; `page` only shows what it is given.
-"""
+"""A few rollouts of a run, read back from its files for the page."""
 
 from __future__ import annotations
 
@@ -18,10 +15,10 @@ _COLUMNS = ["step", "problem_id", "prompt", "text", "answer", "reward", "status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """Hold one rollout as a person wants to see it. `answer` is the problem's answer key.
+class ShownRollout:
+    """A rollout as a person wants to see it. `answer` is the problem's answer key.
 
-    `reward` is None when the verifier could not judge, `advantage` when no statistics were made.
+    `reward` is None when the verifier could not judge, `advantage` when it was not computed.
     """
 
     step: int
@@ -34,11 +31,11 @@ class Sample:
     advantage: float | None
 
 
-def read_samples(directory: Path, *, per_step: int = 6) -> list[Sample]:
+def read_samples(directory: Path, *, per_step: int = 6) -> list[ShownRollout]:
     """Return rollouts of a run's first and last step, spread evenly over each step's file."""
     paths = rollouts_paths(directory)
     ends = paths[:1] + paths[1:][-1:]
-    return [Sample(**row) for path in ends for row in spread(_rows(path), per_step)]
+    return [ShownRollout(**row) for path in ends for row in spread(_rows(path), per_step)]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

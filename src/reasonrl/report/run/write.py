@@ -17,14 +17,14 @@ from reasonrl.run.record import RunRecorder
 
 
 def write_profile(directory: Path, word_of: Callable[[int], str]) -> None:
-    """Write where the entropy of the run's rollouts sits, if there are any."""
+    """Write the entropy profile of the run, if it has rollouts."""
     profile = read_profile(directory, word_of)
     if profile is not None:
         write_atomic(directory / PROFILE, profile.model_dump_json(indent=1) + "\n")
 
 
 def write_page(directory: Path, recipe: Recipe, recorder: RunRecorder) -> None:
-    """Write the run's page and its picture, as far as the run has come."""
+    """Write the run's page and its picture, with the steps made so far."""
     metrics, evaluations = recorder.metrics(), recorder.evaluations()
     page = render_page(
         title=recipe.name,

@@ -25,7 +25,7 @@ from reasonrl.curation.rows import Reason, read_kept
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.launch.curate import write_card
 from reasonrl.launch.meter import ModelMeter
-from reasonrl.report.data.bars import spread
+from reasonrl.report.data.bars import failure_bars
 from tests.unit.curation.support import candidate
 from tests.unit.curation.test_build import no_phase, raw, reasons, recipe_of, run
 
@@ -103,7 +103,7 @@ def test_certain_means_that_no_further_sample_changes_the_verdict(n, lowest, hig
 
 
 def test_the_spread_has_a_bar_as_high_as_its_count():
-    drawn = spread({0: 10, 3: 5, 16: 1})
+    drawn = failure_bars({0: 10, 3: 5, 16: 1})
     heights = [float(one) for one in re.findall(r'<rect[^>]* height="([0-9.]+)"', drawn)]
     assert len(heights) == WHOLE + 1
     assert heights[0] == 2 * heights[3] == 10 * heights[16] > 0

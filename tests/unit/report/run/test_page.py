@@ -16,7 +16,7 @@ from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.report.run.curves import charts_svg
 from reasonrl.report.run.page import render_page
-from reasonrl.report.run.samples import Sample, read_samples
+from reasonrl.report.run.samples import ShownRollout, read_samples
 from reasonrl.run.record import RunRecorder
 from reasonrl.types import (
     Completion,
@@ -64,8 +64,8 @@ def result(step: int, value: float, *, suite: str = "heldout") -> SuiteResult:
     )
 
 
-def sample(step: int, *, text: str = "7", prompt: str | None = None) -> Sample:
-    return Sample(
+def sample(step: int, *, text: str = "7", prompt: str | None = None) -> ShownRollout:
+    return ShownRollout(
         step=step,
         problem_id=f"add-{step}",
         prompt=prompt,
