@@ -124,7 +124,7 @@ def test_the_command_shows_a_plan_and_how_far_to_trust_it():
     assert done.returncode == 0
     assert "gathered embedding and head" in done.stdout
     assert "GPU-hours" in done.stdout
-    assert "an assumption" in done.stdout
+    assert "an assumed price" in done.stdout
     assert "t_R on 256, s" in done.stdout
     assert "calibrated on Tables 7 to 9: worst error" in done.stdout.splitlines()[-1]
 

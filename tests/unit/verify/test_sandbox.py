@@ -172,6 +172,7 @@ def test_the_problem_has_a_deadline_of_its_own() -> None:
     assert time.monotonic() - start < 3.0
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_is_replaced_and_its_job_is_done_again() -> None:
     code = "import time\ntime.sleep(1)\n" + RIGHT
     others = supervisors()
@@ -186,6 +187,7 @@ def test_a_killed_supervisor_is_replaced_and_its_job_is_done_again() -> None:
     assert not psutil.pid_exists(below)
 
 
+@pytest.mark.slow
 def test_what_a_killed_supervisor_ran_dies_with_it() -> None:
     marker = f"sleeper-{os.getpid()}"
     code = f"import time\nx = '{marker}'\ntime.sleep(30)"

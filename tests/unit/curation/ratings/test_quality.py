@@ -131,6 +131,7 @@ def test_honest_judges_keep_good_and_drop_bad(tmp_path):
     assert "options" in next(v.reasons for v in cast if not v.valid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -227,6 +228,7 @@ def test_a_vote_that_is_missing_is_asked_for_again_by_the_next_command(tmp_path)
     assert len(agreement(read_votes(tmp_path / "v")).within) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "why"),
     [((500, "", {}), "status 500"), ((200, "{}", {}), "another form"), (3.0, "time|disconnect")],
@@ -244,6 +246,7 @@ def test_a_judge_where_nobody_listens_is_named(tmp_path):
         vote(ROWS, settings, tmp_path / "v")
 
 
+@pytest.mark.slow
 def test_a_threshold_that_changes_costs_no_vote(raw, tmp_path):
     with judge(honest) as (url, asked):
         for keep in (2, 3):
@@ -277,6 +280,7 @@ def test_a_torn_last_line_is_cut_off_and_a_foreign_one_named(tmp_path):
         read_votes(tmp_path / "v")
 
 
+@pytest.mark.slow
 def test_a_build_with_judges(raw, tmp_path):
     path = raw / "math.jsonl"
     line = json.dumps({"problem": "A broken problem of five words.", "answer": "7"})

@@ -56,6 +56,7 @@ def test_the_reports_own_prompts_are_kept_to_the_letter(shared_data):
         assert [problem.prompt[0].content for problem in load_benchmark(name, path=path)] == rows
 
 
+@pytest.mark.slow
 def test_references_of_humaneval_and_mbpp_pass_through_the_adapters(shared_data):
     """Of HumanEval the function alone: imports and helpers of the prompt are there for it."""
     human = [row for _, row in read_rows(shared_data / "humaneval/HumanEval.jsonl.gz")]
