@@ -32,7 +32,7 @@ from tests.corpus.programs import read_programs
 HERE = Path(__file__).resolve().parent.parent
 KILLED_AFTER = 11
 RENAMED = {"entropy/coefficient": "entropy/alpha", "entropy/controller": "entropy/c"}
-STUDY, ARMS = "entropy", "fixed"
+STUDY, ARMS = "adaptive-entropy", "adaptive-4"
 TIMES = ("time/", "memory/")
 
 
