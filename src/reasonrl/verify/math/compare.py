@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.families import without_parameters
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.same import has, is_same, stated
 from reasonrl.verify.math.sets import is_set
 from reasonrl.verify.math.show import show
+from reasonrl.verify.math.solution_families import without_parameters
 from reasonrl.verify.math.tree import (
     UNEVALUATED,
     Answer,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reasonrl.verify.math.families import without_parameters
 from reasonrl.verify.math.parse import parse
+from reasonrl.verify.math.solution_families import without_parameters
 
 
 @pytest.mark.parametrize(
