@@ -2,7 +2,7 @@
 
 A sampler with a stale or wrongly tied weight samples fluently and raises no error. So both sides
 score a few completions after a sync, and a distance that rounding does not explain is an error.
-Called by `loop.learn`.
+Called by `loop.trainer`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scores of a model directory under plain transformers, without this package's layers.
 
-For the check that an exported model is the trained one. Called by `launch.export`.
+For the check that an exported model is the trained one. Called by `launch.check_export`.
 """
 
 from __future__ import annotations
