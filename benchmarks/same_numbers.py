@@ -165,8 +165,17 @@ def verdicts(tree: Tree, _data: Path | None) -> dict[str, Any]:
     asked.write_text("".join(json.dumps(case) + "\n" for case in cases), encoding="utf-8")
     # A long deadline: on a busy machine the usual one would decide some verdicts.
     tree.run("verify", "--input", asked, "--output", judged, "--deadline-s", "20")
+    # The corpus gives these programs no status: which limit they meet first depends on the load.
+    open_ended = {str(program) for program in read_programs() if program.status in ("", "*")}
     return {
-        "verdicts": [{k: row[k] for k in ("id", "status", "reward")} for row in rows_of(judged)]
+        "verdicts": [
+            {
+                "id": row["id"],
+                "status": "any" if row["id"] in open_ended else row["status"],
+                "reward": row["reward"],
+            }
+            for row in rows_of(judged)
+        ]
     }
 
 
