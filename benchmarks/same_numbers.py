@@ -29,9 +29,11 @@ from typing import Any
 from tests.corpus import math_cases
 from tests.corpus.programs import read_programs
 
+from reasonrl.run.layout import METRICS, SUMMARY
+from reasonrl.run.record import RunRecorder
+
 HERE = Path(__file__).resolve().parent.parent
 KILLED_AFTER = 11
-RENAMED = {"entropy/coefficient": "entropy/alpha", "entropy/controller": "entropy/c"}
 STUDY, ARMS = "adaptive-entropy", "adaptive-4"
 TIMES = ("time/", "memory/")
 
@@ -72,26 +74,17 @@ class Tree:
         return self.out / run
 
 
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSONL file under today's names, without times."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [
-        {
-            RENAMED.get(key, key): value
-            for key, value in row.items()
-            if not key.startswith(TIMES) and key not in ("wall_s", "cpu_s")
-        }
-        for row in rows
-    ]
-
-
 def facts_of(run: Path) -> dict[str, Any]:
-    """Return what must be equal of two runs."""
-    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    """Return what must be equal of two runs; metrics are read under today's names."""
+    recorder = RunRecorder(run)
+    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
     return {
         "weights_sha256": summary["weights_sha256"],
-        "metrics": rows_of(run / "metrics.jsonl"),
-        "evaluations": rows_of(run / "evaluations.jsonl"),
+        "metrics": [
+            {name: value for name, value in row.items() if not name.startswith(TIMES)}
+            for row in recorder.metrics()
+        ],
+        "evaluations": recorder.evaluations(),
     }
 
 
@@ -109,7 +102,7 @@ def begin_and_kill(tree: Tree, run: Path) -> None:
     """Begin tiny and kill the process when step 11 has been recorded."""
     recipe = tree.root / "recipes" / "tiny.toml"
     process = tree.start("train", recipe, "--run-dir", run, "--set", "engine.threads=1")
-    metrics = run / "metrics.jsonl"
+    metrics = run / METRICS
     while not metrics.exists() or metrics.read_bytes().count(b"\n") < KILLED_AFTER:
         if process.poll() is not None:
             raise SystemExit(f"tiny ended before step {KILLED_AFTER}, see {tree.out}/log.txt")
@@ -174,7 +167,7 @@ def verdicts(tree: Tree, _data: Path | None) -> dict[str, Any]:
                 "status": "any" if row["id"] in open_ended else row["status"],
                 "reward": row["reward"],
             }
-            for row in rows_of(judged)
+            for row in map(json.loads, judged.read_text(encoding="utf-8").splitlines())
         ]
     }
 

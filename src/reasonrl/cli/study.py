@@ -101,15 +101,15 @@ def study(
     from reasonrl.studies.results import results_of, write_results
     from reasonrl.studies.runs import finished_jobs, jobs_of
 
-    spec = Spec()
-    base = recipe_base(recipe_path(recipe), overrides or ()) if recipe else miniature_base(spec)
+    lab = None if recipe else Spec()
+    base = recipe_base(recipe_path(recipe), overrides or ()) if recipe else miniature_base(Spec())
     jobs = jobs_of(wanted, base, out, first_seed=first_seed)
     out.mkdir(parents=True, exist_ok=True)
     with only_process(out):
-        lab = None if recipe else spec
         ending = _make_runs(jobs, lab, console, out, workers=workers, budget_s=budget_s)
         judged = finished_jobs(arms_known.values(), base, out, first_seed=first_seed)
-        page = write_results(results := results_of(catalog.values(), judged), out)
+        results = results_of(catalog.values(), judged)
+        page = write_results(results, out)
     _end(console, [result for result in results if result.study in chosen], ending, page)
 
 
@@ -124,7 +124,7 @@ def _make_runs(
 ) -> Ending:
     """Build the miniatures of a spec that the runs need, if any, and make the runs.
 
-    Leaves with 130 when stopped while building.
+    Exits with STOPPED when a person stops it while it builds.
     """
     import psutil
 
@@ -139,7 +139,7 @@ def _make_runs(
 
 
 def _end(console: Console, results: Sequence[StudyResult], ending: Ending, page: Path) -> None:
-    """Show the verdicts and the work left; leave with 130 if stopped, with 1 if a run failed."""
+    """Show the verdicts and the work left; exit with STOPPED, or MENDABLE if a run failed."""
     from reasonrl.cli.show.study import show_verdicts
 
     show_verdicts(console, results)

@@ -13,8 +13,7 @@ import typer
 
 from reasonrl.cli.arguments import Address, Overrides, RecipePath, RunDirectory
 from reasonrl.cli.endings import ExitCode, continuable
-from reasonrl.run.config import is_run
-from reasonrl.run.layout import PAGE, SUMMARY
+from reasonrl.run.layout import PAGE, SUMMARY, is_run
 
 if TYPE_CHECKING:
     from reasonrl.launch.train import TrainOutcome

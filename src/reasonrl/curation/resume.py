@@ -9,7 +9,6 @@ no step; `steps` makes one chunk and `store` keeps it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,10 +19,10 @@ from reasonrl.curation.rows import hash_of
 from reasonrl.curation.steps import Chunk
 from reasonrl.curation.store import STEPS, ChunkReport, StepFolder, StepReport
 from reasonrl.curation.workers import run_all
+from reasonrl.types import Phase
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-Phase = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 ORDER = ("read", "clean", "answers", "dedup", "decontaminate", "difficulty", "quality")
 VERSIONS = dict.fromkeys(ORDER, 2)

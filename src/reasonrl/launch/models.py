@@ -21,8 +21,8 @@ from reasonrl.models.random import is_tiny
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
-from reasonrl.run.config import is_run, read_config
-from reasonrl.run.layout import CHECKPOINTS, MODEL, SUMMARY, checkpoint_paths
+from reasonrl.run.config import read_config
+from reasonrl.run.layout import CHECKPOINTS, MODEL, SUMMARY, checkpoint_paths, is_run
 
 _LABEL = 60
 """Characters of a name that a folder shows."""
@@ -51,13 +51,14 @@ class NamedModel:
         return None if self.run is None else read_config(self.run)
 
 
-def find_model(name: str) -> NamedModel:
+def find_model(name: str, *, where: str = "") -> NamedModel:
     """Return the model that a name means.
 
     A run's newest checkpoint gives the model its name. Raises CheckpointError for a run or a step
-    without a checkpoint, ConfigError for a path that leads nowhere.
+    without a checkpoint, ConfigError for a path that leads nowhere; the error then names `where`,
+    or the path itself.
     """
-    path = Path(plain_name(name))
+    path = Path(plain_name(name, where=where))
     run = run_of(str(path))
     if run is None:
         return NamedModel(name=name, base=name)
@@ -117,12 +118,12 @@ def starting_model(name: str) -> str:
     """
     if is_tiny(name) or name.startswith("pypi:"):
         return name
-    plain_name(name, where=f"model.name = {name}")
-    model = find_model(name)
+    where = f"model.name = {name}"
+    model = find_model(name, where=where)
     if model.checkpoint is not None:
         raise ConfigError(
             "training cannot start from a checkpoint of a run",
-            where=f"model.name = {name}",
+            where=where,
             expected="a model's directory, a finished run, pypi:..., a hub id or tiny:FAMILY",
             remedy=f"export it with `reasonrl export {name} DIR`, then set model.name to DIR",
         )

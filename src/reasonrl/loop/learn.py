@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup
@@ -40,6 +42,12 @@ class Learned:
     def entropy_nats(self) -> float:
         """Return e_k, the entropy of the policy that the updates found."""
         return sampled_entropy(self.old_logprobs_N)
+
+    @property
+    def gap_N(self) -> Logprobs:
+        """Return the distance of the sampler's log-probabilities from the learner's, [N]."""
+        distance_N: Logprobs = np.abs(self.batch.rollout_logprobs_N - self.old_logprobs_N)
+        return distance_N
 
 
 def prepare(

@@ -52,15 +52,14 @@ def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
 
 def update_metrics(learned: Learned | None) -> Row:
     """Return the metrics of a step's updates; all None when the step had no update."""
-    if learned is None:
-        return _NO_UPDATES
-    batch, updates = learned.batch, learned.updates
+    updates = [] if learned is None else learned.updates
     tokens = sum(stats.n_tokens for stats in updates)
-    gap_N = np.abs(batch.rollout_logprobs_N - learned.old_logprobs_N)
-    weights_N = batch.weights_N
+    batch = None if learned is None else learned.batch
+    gap_N = None if learned is None else learned.gap_N
+    weights_N = None if batch is None else batch.weights_N
 
-    def per_token(sums: Iterable[float]) -> float:
-        return fsum(sums) / tokens
+    def per_token(sums: Iterable[float]) -> float | None:
+        return fsum(sums) / tokens if tokens else None
 
     return {
         "entropy/full_nats": per_token(s.entropy_sum_nats for s in updates),
@@ -69,29 +68,13 @@ def update_metrics(learned: Learned | None) -> Row:
         "update/ratio_mean": per_token(s.ratio_sum for s in updates),
         "update/clipped_share": per_token(s.clipped_sum for s in updates),
         "update/gradient_norm": _mean([s.gradient_norm for s in updates]),
-        "update/gap_mean": float(gap_N.mean(dtype=np.float64)),
-        "update/gap_max": float(gap_N.max()),
+        "update/gap_mean": None if gap_N is None else float(gap_N.mean(dtype=np.float64)),
+        "update/gap_max": None if gap_N is None else float(gap_N.max()),
         "update/weight_mean": None if weights_N is None else float(weights_N.mean()),
-        "update/tokens": batch.n_tokens,
-        "update/microbatches": sum(s.n_microbatches for s in updates),
+        "update/tokens": None if batch is None else batch.n_tokens,
+        "update/microbatches": sum(s.n_microbatches for s in updates) or None,
         "update/n": len(updates),
     }
-
-
-_NO_UPDATES: Row = {
-    "entropy/full_nats": None,
-    "update/policy": None,
-    "update/kl": None,
-    "update/ratio_mean": None,
-    "update/clipped_share": None,
-    "update/gradient_norm": None,
-    "update/gap_mean": None,
-    "update/gap_max": None,
-    "update/weight_mean": None,
-    "update/tokens": None,
-    "update/microbatches": None,
-    "update/n": 0,
-}
 
 
 def control_metrics(learned: Learned | None, alpha: float | None, state: EntropyState) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,28 +69,28 @@ def read_state(data: Mapping[str, Any], *, where: str) -> TrainState:
     A state of format 2 (release 0.1.0) is flat, and holds the sampler as JSON text.
     """
     try:
-        nested = _nested(data, where) if "stage_step" in data else data
-        return _STATE.validate_python(nested)
+        nested = _nested(data) if "stage_step" in data else dict(data)
+        state = _STATE.validate_python(nested)
+        if write_state(state) != nested:
+            raise DataError("it has other fields than a state of this version")
     except (ValidationError, KeyError, DataError) as error:
         raise CheckpointError(
             f"the state cannot be read: {error}",
             where=where,
             remedy="resume with the version of reasonrl that wrote the checkpoint",
         ) from error
+    return state
 
 
-def _nested(flat: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return a state of format 2 in today's form."""
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state of format 2 in today's form; DataError for unknown fields."""
     known = {
         "step", "stage", "stage_step", "version", "coefficient", "gate_open", "start_nats",
         "sampler", "accuracies", "last_scores", "dropped", "train_wall_s",
     }  # fmt: skip
     if unknown := flat.keys() - known:
-        raise CheckpointError(
-            f"the state has unknown fields: {sorted(unknown)}",
-            where=where,
-            remedy="resume with the version of reasonrl that wrote the checkpoint",
-        )
+        raise DataError(f"unknown fields {sorted(unknown)}")
+    sampler = SamplerState.from_json(flat["sampler"]) if flat["sampler"] else None
     return {
         "step": flat["step"],
         "version": flat["version"],
@@ -102,7 +103,7 @@ def _nested(flat: Mapping[str, Any], where: str) -> dict[str, Any]:
         "stage": {
             "number": flat["stage"],
             "step": flat["stage_step"],
-            "sampler": SamplerState.from_json(flat["sampler"]) if flat["sampler"] else None,
+            "sampler": None if sampler is None else json.loads(sampler.to_json()),
             "accuracies": flat["accuracies"],
             "last_scores": flat["last_scores"],
             "dropped": flat["dropped"],

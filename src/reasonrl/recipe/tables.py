@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonrl.errors import ConfigError
-from reasonrl.recipe.engine import RayEngineConfig
+from reasonrl.recipe.engine import LocalEngineConfig, RayEngineConfig
 from reasonrl.recipe.named import base_of_paths
 
 FORMAT = 1
@@ -23,6 +23,7 @@ _CLUSTER_DEFAULTS = {
     for name, value in RayEngineConfig().model_dump(mode="json").items()
     if name in ("placement", "restarts", "rollout", "learner")
 }
+_LOCAL_ROLLOUT = LocalEngineConfig().rollout.model_dump(mode="json")
 
 
 def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -64,9 +65,12 @@ def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
 def _check_format(data: dict[str, Any], path: Path) -> None:
     """Take the format of a run's config.toml out of its tables; bring older tables up to date.
 
-    Release 0.1.0 wrote no format, and the defaults of a cluster's tables for a local engine too.
+    Release 0.1.0 wrote no format.
     """
-    number = data.pop("format", FORMAT)
+    if "format" not in data:
+        _drop_cluster_tables(data.get("engine"))
+        return
+    number = data.pop("format")
     if number != FORMAT:
         raise ConfigError(
             f"format = {number!r}",
@@ -74,11 +78,20 @@ def _check_format(data: dict[str, Any], path: Path) -> None:
             expected=f"format = {FORMAT}",
             remedy="use the version of reasonrl that wrote the run",
         )
-    engine = data.get("engine")
-    if isinstance(engine, dict) and engine.get("type", "local") == "local":
-        for name, value in _CLUSTER_DEFAULTS.items():
-            if engine.get(name) == value:
-                del engine[name]
+
+
+def _drop_cluster_tables(engine: object) -> None:
+    """Take a cluster's keys out of the local engine of a run of release 0.1.0, where all stood.
+
+    They meant nothing there. A recipe that a person wrote never has all of them: each of its keys
+    is meant, and stays.
+    """
+    tables = {name: _CLUSTER_DEFAULTS[name] for name in ("rollout", "learner")}
+    if not isinstance(engine, dict) or engine.get("type") != "local":
+        return
+    if _CLUSTER_DEFAULTS.keys() <= engine.keys() and tables.items() <= engine.items():
+        for name in _CLUSTER_DEFAULTS:
+            del engine[name]
 
 
 def anchor_paths(node: Any, directory: Path) -> None:
@@ -153,15 +166,23 @@ def apply_override(data: dict[str, Any], override: str) -> None:
             expected="a key of the table",
             remedy="set its keys one by one",
         )
-    if parts == ["engine", "type"] and value != node.get("type", "local"):
-        # The tables of a cluster mean nothing to one process, and the other way round.
-        for name in _CLUSTER_DEFAULTS:
-            node.pop(name, None)
+    if parts == ["engine", "type"]:
+        _drop_foreign_engine(node, value)
     if parts[-1] == "mode":
         kept = _without_presets(node, value)
         node.clear()
         node.update(kept)
     node[parts[-1]] = value
+
+
+def _drop_foreign_engine(engine: dict[str, Any], kind: object) -> None:
+    """Take out of an engine table what only the other type has, so that the type can change."""
+    if kind == "local":
+        for name in _CLUSTER_DEFAULTS:
+            engine.pop(name, None)
+    elif engine.get("rollout") == _LOCAL_ROLLOUT:
+        # A local run's config.toml names its sampler; a table of replicas was asked for and stays.
+        del engine["rollout"]
 
 
 def _stage_of(tables: list[Any], part: str, override: str) -> Any:

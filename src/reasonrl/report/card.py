@@ -14,7 +14,6 @@ from reasonrl.recipe import Recipe, Stage
 from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.problem_sets import ProblemSet
 
-_BENCHMARKS = ["aime24", "aime25", "math500", "gsm8k", "humaneval", "mbpp", "livecodebench"]
 _PICTURE = "![accuracy, entropy, length and truncation over the run](curves.svg)"
 _WIDE = 0.02  # share of truncated samples above which the card warns
 

@@ -10,12 +10,7 @@ from reasonrl.errors import CheckpointError
 from reasonrl.recipe import Recipe
 from reasonrl.recipe.tables import FORMAT
 from reasonrl.recipe.toml import dump_recipe, load_recipe
-from reasonrl.run.layout import CONFIG
-
-
-def is_run(directory: Path) -> bool:
-    """Return whether a directory holds a run."""
-    return (directory / CONFIG).is_file()
+from reasonrl.run.layout import CONFIG, is_run
 
 
 def read_config(directory: Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -27,6 +27,11 @@ BEAT_S = 5.0
 """Seconds between two heartbeats of a living run."""
 
 
+def is_run(directory: Path) -> bool:
+    """Return whether a directory holds a run."""
+    return (directory / CONFIG).is_file()
+
+
 def checkpoint_paths(checkpoints: Path) -> list[Path]:
     """Return the finished checkpoints of a `checkpoints` directory, oldest first."""
     return sorted(checkpoints.glob("step-[0-9]*"))

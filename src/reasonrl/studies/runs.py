@@ -19,7 +19,7 @@ from reasonrl.launch.train import resume, train
 from reasonrl.models.fetch import cache_dir
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import duration_text
-from reasonrl.run.layout import CONFIG, SUMMARY
+from reasonrl.run.layout import SUMMARY, is_run
 from reasonrl.run.record import RunRecorder
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.bases import Base
@@ -194,7 +194,7 @@ def _ensure(spec: Spec, seed: int) -> None:
 
 def _run(recipe: Recipe, directory: Path) -> None:
     """Start or resume a run."""
-    if (directory / CONFIG).exists():
+    if is_run(directory):
         resume(directory, Console())
     else:
         train(recipe, directory, Console())

@@ -42,6 +42,15 @@ def test_the_flat_state_of_release_0_1_0_is_read():
     assert read_state({**without, "sampler": ""}, where="here").stage.sampler is None
 
 
+def test_a_state_with_a_field_more_or_less_is_refused():
+    written = write_state(STATE)
+    without = {key: value for key, value in written.items() if key != "version"}
+    inside = {**written, "stage": {**written["stage"], "other": 1}}
+    for data in (without, inside, {**written, "other": 1}):
+        with pytest.raises(CheckpointError, match="other fields than a state of this version"):
+            read_state(data, where="here")
+
+
 @pytest.mark.parametrize(
     "data", [{}, {"step": "x"}, FLAT | {"other": 1}, {"stage_step": 4}, FLAT | {"sampler": "{}"}]
 )

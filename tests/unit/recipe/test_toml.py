@@ -145,3 +145,26 @@ def test_a_wrong_key_in_a_block_that_is_not_chosen_is_an_error(tmp_path):
 def test_replicas_in_one_process_are_refused():
     with pytest.raises(ConfigError, match=r'expected engine\.type = "ray" beside this key'):
         load_recipe(RECIPES / "tiny.toml", ["engine.rollout.replicas=2"])
+
+
+@pytest.mark.parametrize("asked", [("engine.type=ray", "engine.rollout.replicas=2"),
+                                   ("engine.rollout.replicas=2", "engine.type=ray")])  # fmt: skip
+def test_overrides_of_an_engine_and_its_tables_may_come_in_any_order(asked):
+    assert load_recipe(RECIPES / "tiny.toml", asked).engine.rollout.replicas == 2
+
+
+def test_a_local_runs_recipe_may_move_to_a_cluster_and_back(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(dump_recipe(load_recipe(RECIPES / "tiny.toml")))
+    there = load_recipe(path, ["engine.type=ray", "engine.placement=shared"])
+    assert there.engine.rollout.type == "vllm"
+    path.write_text(dump_recipe(there))
+    assert load_recipe(path, ["engine.type=local"]) == load_recipe(RECIPES / "tiny.toml")
+
+
+def test_a_default_laid_over_another_value_of_the_base_counts(tmp_path):
+    base, mine = tmp_path / "base.toml", tmp_path / "mine.toml"
+    text = (RECIPES / "tiny.toml").read_text()
+    base.write_text(text + '\n[engine]\ntype = "ray"\nrestarts = 5\n')
+    mine.write_text('extends = "base.toml"\n[engine]\nrestarts = 3\n')
+    assert load_recipe(mine).engine.restarts == 3

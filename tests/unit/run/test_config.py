@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+import tomli_w
 
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.recipe import RayEngineConfig
@@ -25,10 +26,19 @@ def test_a_config_of_release_0_1_0_is_read(tmp_path):
     tables = tomllib.loads(dump_recipe(TINY))
     ray = RayEngineConfig().model_dump(mode="json")
     tables["engine"] = {**ray, "type": "local", **{"threads": 1}}
-    import tomli_w
+    for restarts in (3, 5):  # the key meant nothing to a local engine
+        tables["engine"]["restarts"] = restarts
+        (tmp_path / "config.toml").write_text(tomli_w.dumps(tables))
+        assert read_config(tmp_path).engine == TINY.engine.model_copy(update={"threads": 1})
 
-    (tmp_path / "config.toml").write_text(tomli_w.dumps(tables))
-    assert read_config(tmp_path).engine == TINY.engine.model_copy(update={"threads": 1})
+
+def test_a_key_of_a_cluster_that_a_person_wrote_stays_and_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    tables = tomllib.loads(dump_recipe(TINY))
+    tables["engine"] = {"type": "local", "restarts": 3}
+    path.write_text(tomli_w.dumps(tables))
+    with pytest.raises(ConfigError, match=r"unknown key 'engine\.restarts'"):
+        load_recipe(path)
 
 
 def test_a_newer_format_is_refused(tmp_path):
