@@ -48,14 +48,21 @@ def test_a_killed_replica_is_replaced_and_its_rollouts_redone(
     kind, number, cluster, model_dir, endless, tmp_path
 ):
     events = []
-    layout = cluster_layout(model_dir, rollout=kind, replicas=2)
+    layout = cluster_layout(model_dir, rollout=kind, replicas=2, max_rows=16)
     prompts = prompts_of(endless, TEXTS)
     with open_replicas(*layout, logs=tmp_path, on_event=events.append) as engine:
         engine.load_weights(endless.weights(), version=7)
         [victim, _] = processes("Replica")
-        killer = soon(lambda: os.kill(victim.pid, number))
-        groups = engine.generate(prompts, LONG)
-        killer.join()
+
+        def kill_once(*_) -> None:
+            """Kill at the first finished rollout: most of the others still wait or run."""
+            if not killed:
+                killed.append(victim.pid)
+                os.kill(victim.pid, number)
+
+        killed: list[int] = []
+        groups = engine.generate(prompts, LONG, on_finished=kill_once)
+    assert killed
     assert len(events) == 1
     assert "rollouts are redone" in events[0]
     assert [len(group) for group in groups] == [LONG.group_size] * len(prompts)
@@ -167,14 +174,19 @@ def test_a_replica_killed_while_weights_come_loses_no_rollout(
     cluster, model_dir, endless, tmp_path
 ):
     """The sampling and the syncing thread both notice; only one of them replaces the replica."""
-    layout = cluster_layout(model_dir, rollout="vllm", replicas=2)
+    layout = cluster_layout(model_dir, rollout="vllm", replicas=2, max_rows=16)
     prompts = prompts_of(endless, TEXTS)
     groups = []
+    is_sampling = threading.Event()
+
+    def sample() -> None:
+        groups.extend(engine.generate(prompts, LONG, on_finished=lambda *_: is_sampling.set()))
+
     with open_replicas(*layout, logs=tmp_path, on_event=print) as engine:
         engine.load_weights(endless.weights(), version=0)
-        thread = threading.Thread(target=lambda: groups.extend(engine.generate(prompts, LONG)))
+        thread = threading.Thread(target=sample)
         thread.start()
-        time.sleep(1.0)
+        assert is_sampling.wait(120)
         killer = threading.Thread(target=processes("Replica")[0].kill)
         killer.start()
         for version in range(1, 6):
@@ -237,7 +249,7 @@ def test_a_killed_verifier_is_replaced_and_its_part_done_again(cluster, tmp_path
         assert crew(range(10)) == [2 * n for n in range(10)]
         [victim, _] = processes("_Member")
         killer = soon(victim.kill)
-        assert crew(range(400)) == [2 * n for n in range(400)]
+        assert crew(range(800)) == [2 * n for n in range(800)]
         killer.join()
     assert len(events) == 1
     assert "judged again" in events[0]

@@ -62,9 +62,14 @@ def test_the_fleet_scores_while_it_samples(model_dir, cluster, local, tmp_path):
     with open_replicas(*layout, logs=tmp_path, on_event=print) as engine:
         engine.load_weights(local.weights(), version=1)
         sampling = Sampling(max_new_tokens=300, group_size=16)
-        thread = threading.Thread(target=lambda: engine.generate(prompts, sampling))
+        is_sampling = threading.Event()
+        thread = threading.Thread(
+            target=lambda: engine.generate(
+                prompts, sampling, on_finished=lambda *_: is_sampling.set()
+            )
+        )
         thread.start()
-        time.sleep(2.0)
+        assert is_sampling.wait(120)
         engine.score([(prompts[0].tokens, prompts[1].tokens)], temperature=1.0)
         assert thread.is_alive()
         thread.join()
