@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
+from reasonrl.verify.math.forms import NUMBER_SETS, is_undone, stated
 from reasonrl.verify.math.parse import parse
-from reasonrl.verify.math.same import has, is_same, stated
+from reasonrl.verify.math.same import is_same, is_same_angle
 from reasonrl.verify.math.sets import is_set
 from reasonrl.verify.math.show import show
 from reasonrl.verify.math.solution_families import without_parameters
 from reasonrl.verify.math.tree import (
-    UNEVALUATED,
     Answer,
     Choice,
     Expression,
@@ -24,6 +24,7 @@ from reasonrl.verify.math.tree import (
     Number,
     Numeral,
     Operation,
+    Piecewise,
     Quantity,
     Relation,
     SetOperation,
@@ -35,11 +36,17 @@ from reasonrl.verify.math.value import NoValueError, TooLargeError, exact
 def compare(gold_text: str, answer_text: str) -> Finding | None:
     """Judge an answer by structure and value; None if that does not decide."""
     gold, answer = parse(gold_text), parse(answer_text)
-    if gold is None or answer is None or _is_left_undone(gold):
+    if gold is None or answer is None:
         return None
-    gold, answer = without_parameters(gold, answer)
+    gold = _without_undone_sides(gold)
+    if _is_left_undone(gold):
+        return None
     try:
-        status, reason = _judge(stated(gold), answer)
+        families = without_parameters(gold, answer)
+        status, reason = Status.WRONG, "other conditions"
+        if families is not None:
+            gold, answer = families
+            status, reason = _judge(stated(gold), answer)
     except TooLargeError:
         status, reason = _too_large(gold)
     except NoValueError:
@@ -55,6 +62,8 @@ def _judge(gold: Answer, answer: Answer) -> tuple[Status, str]:
     if _is_left_undone(answer):
         return Status.UNEVALUATED, "an operation was left to be done"
     if _is_value(gold) and (hedge := _hedge(answer)):
+        if _says_it_twice(gold, answer):
+            return Status.CORRECT, ""
         return Status.AMBIGUOUS, hedge
     if isinstance(answer, Numeral) and answer.base != 10 and not isinstance(gold, Numeral):
         return Status.WRONG, "a numeral in another base"
@@ -76,9 +85,9 @@ def _too_large(gold: Answer) -> tuple[Status, str]:
 def _is_left_undone(answer: Answer) -> bool:
     match answer:
         case Number() | Symbol() | Operation():
-            return has(answer, UNEVALUATED)
+            return is_undone(answer)
         case Quantity(value=value):
-            return has(value, UNEVALUATED)
+            return is_undone(value)
         case Items(items=items) | Choice(items=items):
             return any(map(_is_left_undone, items))
         case Relation(sides=sides):
@@ -101,8 +110,20 @@ def _is_value(gold: Answer) -> bool:
     gold = gold.value if isinstance(gold, Quantity) else gold
     if isinstance(gold, Relation):
         return set(gold.signs) == {"="} and _is_value(gold.sides[-1])
-    is_expression = isinstance(gold, Expression)
+    is_set_of_numbers = isinstance(gold, Symbol) and gold.name in NUMBER_SETS
+    is_expression = isinstance(gold, Expression) and not is_set_of_numbers
     return is_expression and not is_set(gold) and gold != Operation("empty")
+
+
+def _says_it_twice(gold: Answer, answer: Answer) -> bool:
+    """Return whether all alternatives are the gold: `60° or pi/3`, `1/2 or 0.5`."""
+    if not isinstance(answer, Choice) or answer.word != "or":
+        return False
+    first, *others = answer.items
+    return is_same(gold, first) and all(
+        is_same(gold, other) or is_same_angle(gold, other) or is_same_angle(first, other)
+        for other in others
+    )
 
 
 def _hedge(answer: Answer) -> str:
@@ -115,6 +136,8 @@ def _hedge(answer: Answer) -> str:
             return "several values for one"
         case Relation(signs=signs) if set(signs) != {"="}:
             return "a range for a value"
+        case Piecewise():
+            return "several pieces for one value"
         case SetOperation():
             return "a set for a value"
         case Relation(sides=sides):

@@ -59,6 +59,10 @@ class Cursor:
         """Return the spelling of a group or of one token."""
         if not self.skip(opener):
             return self.take().text
+        return self.raw_argument_behind(opener, closer)
+
+    def raw_argument_behind(self, opener: str, closer: str) -> str:
+        """Return the spelling of a group whose opening sign has been read."""
         parts, depth = [], 1
         while depth:
             token = self.take()

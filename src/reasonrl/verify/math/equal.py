@@ -21,6 +21,14 @@ _AGREE = Fraction(1, 10**40)
 _LONGEST_DECIMAL = 35
 _POINTS, _ENOUGH = 6, 3
 """Number of points, the first half positive; and how many must lie in both domains."""
+_FURTHER = (Fraction(1, 8), Fraction(4), Fraction(25))
+"""Factors of further points, for expressions whose domain holds too few of the first."""
+_WHOLE_POINTS = 12
+_OF_WHOLE_NUMBERS = frozenset(
+    {"floor", "ceil", "factorial", "double factorial", "binomial", "permutations", "gcd", "lcm"}
+)
+_CONTINUOUS = frozenset({"x", "y", "z", "t", "\\theta", "\\phi", "\\alpha", "\\beta"})
+"""Names that stand for reals even within a floor."""
 
 
 def is_same_value(gold: Expression, answer: Expression) -> bool:
@@ -47,12 +55,17 @@ def _agree_at_points(gold: Expression, answer: Expression) -> bool:
     names = sorted(symbols(gold) | symbols(answer))
     if not names:
         return _agree(gold, answer, {})
+    whole = _whole_names(gold) | _whole_names(answer)
     agreed = 0
-    for point in _points(names):
+    for number, point in enumerate(_points(names, whole)):
+        if number >= _POINTS and agreed >= _ENOUGH and not whole:
+            break
         try:
             if not _agree(gold, answer, point):
                 return False
         except TooLargeError:
+            if whole and agreed >= _ENOUGH:
+                break
             raise
         except NoValueError:
             continue
@@ -62,15 +75,55 @@ def _agree_at_points(gold: Expression, answer: Expression) -> bool:
     return True
 
 
-def _points(names: list[str]) -> Iterator[Mapping[str, Fraction]]:
-    for trial in range(_POINTS):
-        sign = 1 if trial < _POINTS // 2 else -1
-        yield {name: sign * _coordinate(name, trial) for name in names}
+def _points(names: list[str], whole: frozenset[str]) -> Iterator[Mapping[str, Fraction]]:
+    """Yield points: whole numbers for the names in `whole`, fractions of both signs for others."""
+    if whole:
+        for trial in range(_WHOLE_POINTS):
+            yield {
+                name: Fraction(_whole_coordinate(name, trial, is_only=len(whole) == 1))
+                if name in whole
+                else _coordinate(name, trial)
+                for name in names
+            }
+        return
+    for factor in (Fraction(1), *_FURTHER):
+        for trial in range(_POINTS):
+            sign = 1 if trial < _POINTS // 2 else -1
+            yield {name: factor * sign * _coordinate(name, trial) for name in names}
+
+
+def _whole_coordinate(name: str, trial: int, *, is_only: bool) -> int:
+    """Return 1 to 12 for the only name, so that no residue is left out; else a drawn number."""
+    return trial + 1 if is_only else 1 + int(4 * _coordinate(name, trial))
+
+
+def _whole_names(expression: Expression) -> frozenset[str]:
+    """Return the names that stand for whole numbers: those under a floor, in `(-1)^n`, ..."""
+    if not isinstance(expression, Operation):
+        return frozenset()
+    names = frozenset().union(*map(_whole_names, expression.operands))
+    if expression.name in _OF_WHOLE_NUMBERS:
+        names |= symbols(expression)
+    elif expression.name == "pow" and _is_negative(expression.operands[0]):
+        names |= symbols(expression.operands[1])
+    return names - _CONTINUOUS
+
+
+def _is_negative(base: Expression) -> bool:
+    """Return whether a base has no real power with an exponent that is no whole number."""
+    if symbols(base):
+        return False
+    try:
+        value = numeric(base, {}, _DIGITS)
+    except NoValueError:
+        return False
+    return bool(value.imag == 0 and value.real < 0)
 
 
 def _coordinate(name: str, trial: int) -> Fraction:
     """Return a fraction between 0.2 and 3.2 that depends on name and trial alone."""
-    drawn = hashlib.blake2b(f"{trial} {name}".encode(), digest_size=4).digest()
+    seed = f"{trial} {name}".encode(errors="surrogatepass")
+    drawn = hashlib.blake2b(seed, digest_size=4).digest()
     return Fraction(1, 5) + Fraction(3 * int.from_bytes(drawn), 2**32)
 
 

@@ -34,7 +34,7 @@ _FUNCTIONS = frozenset(
         for name in ("sin", "cos", "tan", "cot", "sec", "csc")
     }
     | {f"\\{kind}{name}" for kind in ("", "arc") for name in ("sinh", "cosh", "tanh")}
-    | {"\\ln", "\\exp", "\\log"}
+    | {"\\ln", "\\exp", "\\log", "\\cis"}
 )
 _SEVERAL = {"\\min": "min", "\\max": "max"}
 CONSTANTS = {
@@ -44,12 +44,17 @@ CONSTANTS = {
 }  # fmt: skip
 _GREEK_WORDS = """
 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi
-chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell N Z Q C triangle
+chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell N Z Q C Zpos triangle nabla
+partial varnothing
 """
 _GREEK = frozenset(_GREEK_WORDS.split())
 _MARKS = {"\\overline", "\\bar", "\\vec", "\\hat", "\\overrightarrow", "\\widehat", "\\angle"}
 # The depth of nested factors, six calls each; `bound` allows 40 nested brackets.
-_MAX_DEPTH = 60
+_MAX_DEPTH = 90
+_MOST_POSTFIXES = 20
+_SELECTIONS = {"C": "binomial", "A": "permutations", "P": "permutations"}
+_NAMING = frozenset({"\\dim", "\\deg", "\\arg", "\\ker", "\\Re", "\\Im"})
+"""Commands that name a value of their argument."""
 
 
 class ExpressionReader(Cursor):
@@ -78,24 +83,26 @@ class ExpressionReader(Cursor):
         return _joined("add", terms)
 
     def _term(self) -> Expression:
-        factors = [self._factor()]
+        factors, divisors = [self._factor()], []
         while True:
             if self.skip("*"):
                 factors.append(self._factor())
             elif self.skip("/"):
-                factors = [Operation("div", (_joined("mul", factors), self._factor()))]
+                # One quotient of two products: a chain of a thousand quotients stays flat.
+                divisors.append(self._factor())
             elif self.sees("\\bmod", "\\pmod", "\\mod"):
                 self.take()
-                factors = [Operation("mod", (_joined("mul", factors), self._argument()))]
+                factors = [Operation("mod", (_quotient(factors, divisors), self._argument()))]
+                divisors = []
             elif self._starts_factor():
-                factors.append(self._beside(factors))
+                factors.append(self._beside(factors, is_first=not divisors))
             else:
-                return _joined("mul", factors)
+                return _quotient(factors, divisors)
 
-    def _beside(self, factors: list[Expression]) -> Expression:
+    def _beside(self, factors: list[Expression], *, is_first: bool) -> Expression:
         """Read a factor without a sign before it; `3 1/2` becomes one mixed number."""
         # Behind `!` a number is a factor: 3! 2! is a product.
-        is_number = self.token.kind is TokenKind.NUMBER and self.before != "!"
+        is_number = self.token.kind is TokenKind.NUMBER and self.before not in ("!", "!!")
         factor = self._factor()
         if is_number:
             # Only a fraction may follow: `2 3` and `x 2` have no meaning.
@@ -106,7 +113,7 @@ class ExpressionReader(Cursor):
         is_negative = isinstance(first, Operation) and first.name == "neg"
         whole = first.operands[0] if isinstance(first, Operation) and is_negative else first
         is_whole = isinstance(whole, Number) and whole.decimals is None
-        if len(factors) == 1 and is_whole and _is_proper(factor):
+        if len(factors) == 1 and is_first and is_whole and _is_proper(factor):
             factors.clear()
             mixed = Operation("add", (whole, factor))
             return Operation("neg", (mixed,)) if is_negative else mixed
@@ -127,6 +134,7 @@ class ExpressionReader(Cursor):
         return (
             name in _FUNCTIONS or name in CONSTANTS or name in UNEVALUATED_COMMANDS
             or name in _MARKS or name in _SEVERAL or name[1:] in _GREEK or name in _ATOMS
+            or name in _NAMING
         )  # fmt: skip
 
     def _factor(self) -> Expression:
@@ -146,21 +154,35 @@ class ExpressionReader(Cursor):
             raise UnreadableError
 
     def _postfix(self, base: Expression) -> Expression:
-        while True:
+        for _ in range(_MOST_POSTFIXES):
             if self.skip("^"):
                 base = self._power(base)
+            elif self.skip("!!"):
+                base = Operation("double factorial", (base,))
             elif self.skip("!"):
                 base = Operation("factorial", (base,))
             elif self._in_function and self.skip("°"):
                 base = Operation("degrees", (base,))
             else:
                 return base
+        raise UnreadableError
 
     def _power(self, base: Expression) -> Expression:
         if self.sees("\\prime", "'"):
             raise UnreadableError
+        if isinstance(base, Symbol) and self._skips_star():
+            return Symbol(base.name + "*")
         exponent = self._script()
         return Operation("pow", (base, exponent))
+
+    def _skips_star(self) -> bool:
+        """Move past the star of a name such as `x^*`; return whether there was one."""
+        start = self.at
+        has_brace = self.skip("{")
+        if self.skip("*") and (self.skip("}") or not has_brace):
+            return True
+        self.at = start
+        return False
 
     def _script(self) -> Expression:
         """Read an exponent: a group, or an atom with signs, a power or a factorial."""
@@ -181,7 +203,12 @@ class ExpressionReader(Cursor):
     # atoms
 
     def _atom(self) -> Expression:
-        token = self.take()
+        self._descend(1)
+        atom = self._read_atom(self.take())
+        self._descend(-1)
+        return atom
+
+    def _read_atom(self, token: Token) -> Expression:
         match token.kind:
             case TokenKind.NUMBER:
                 assert token.value is not None  # every number has a value
@@ -192,13 +219,16 @@ class ExpressionReader(Cursor):
             case TokenKind.LETTER:
                 return self._letter(token.text)
             case TokenKind.WORD:
-                return self._command("\\" + token.text)
+                name = "\\" + token.text
+                return self._command(name) if self._is_atom_command(name) else self._named(name)
             case TokenKind.COMMAND:
                 return self._command(token.text)
             case TokenKind.SIGN if token.text in ("(", "[", "{"):
                 return self._group(token.text)
             case TokenKind.SIGN if token.text == "|":
                 return self._absolute("|")
+            case TokenKind.SIGN if token.text == "\\#":
+                return Symbol("#" + self.take().text)
         raise UnreadableError
 
     def _group(self, opener: str) -> Expression:
@@ -232,7 +262,18 @@ class ExpressionReader(Cursor):
             return Number(Fraction(token.text[0]))
         return self._argument()
 
+    def _named(self, name: str) -> Symbol:
+        r"""Read what an operator that has no value here names: `\operatorname{rank}(A)`."""
+        if self.sees("("):
+            self.take()
+            return Symbol(f"{name}({self.raw_argument_behind('(', ')')})")
+        if self.token.kind is TokenKind.LETTER:
+            return Symbol(f"{name}({self.take().text})")
+        raise UnreadableError
+
     def _letter(self, letter: str) -> Expression:
+        if letter in _SELECTIONS and (selection := self._indexed_selection(letter)) is not None:
+            return selection
         name = letter + self._index()
         if name == "e":
             return Operation("e")
@@ -240,7 +281,39 @@ class ExpressionReader(Cursor):
             return Operation("i")
         if letter in "CP" and self.sees("("):
             return self._selection(letter, name)
-        return Symbol(name)
+        return Symbol(name + self._several_arguments())
+
+    def _indexed_selection(self, letter: str) -> Expression | None:
+        """Read `C_n^k` as a binomial and `A_n^k` as a number of arrangements, else None."""
+        start, scripts = self.at, {}
+        for sign in ("_", "^", "_"):
+            if sign not in scripts and self.skip(sign):
+                scripts[sign] = self._argument() if sign == "_" else self._script()
+        lower, upper = scripts.get("_"), scripts.get("^")
+        is_chosen = lower is not None and upper is not None
+        if is_chosen and isinstance(lower, Number):
+            is_chosen = isinstance(upper, Number) and upper.value <= lower.value
+        if is_chosen and isinstance(lower, Number | Symbol | Operation):
+            return Operation(_SELECTIONS[letter], (lower, scripts["^"]))
+        self.at = start
+        return None
+
+    def _several_arguments(self) -> str:
+        """Return the arguments of a call such as `d(P, Q)`, which names a value; empty if none."""
+        if not self.sees("("):
+            return ""
+        start, depth, has_comma = self.at, 0, False
+        while self.token.kind is not TokenKind.END:
+            mark = self.take().text
+            depth += (mark == "(") - (mark == ")")
+            has_comma = has_comma or (mark == "," and depth == 1)
+            if depth == 0:
+                break
+        end, self.at = self.at, start
+        if depth or not has_comma:
+            return ""
+        self.at = end
+        return "".join(token.text for token in self._tokens[start:end])
 
     def _selection(self, letter: str, name: str) -> Expression:
         """Read C(n, k) and P(n, k). C(x) is a product with the name C, P(X = 3) a single name."""
@@ -271,6 +344,8 @@ class ExpressionReader(Cursor):
             return CONSTANTS[name]
         if name in _FUNCTIONS:
             return self._function(name[1:])
+        if name in ("\\gcd", "\\lcm") and (divisor := self._divisor(name[1:])) is not None:
+            return divisor
         if name in UNEVALUATED_COMMANDS:
             return self.unevaluated(UNEVALUATED_COMMANDS[name])
         if name in _SEVERAL:
@@ -281,7 +356,18 @@ class ExpressionReader(Cursor):
             return Symbol(name + self._index())
         if (read := _ATOMS.get(name)) is not None:
             return read(self)
+        if name in _NAMING:
+            return self._named(name)
         raise UnreadableError
+
+    def _divisor(self, name: str) -> Expression | None:
+        """Read `gcd(a, b)`; None, without a move, for other arguments."""
+        start = self.at
+        try:
+            return self._several(name)
+        except UnreadableError:
+            self.at = start
+            return None
 
     def _function(self, name: str) -> Expression:
         base: tuple[Expression, ...] = ()
@@ -305,7 +391,10 @@ class ExpressionReader(Cursor):
         if self.sees("(", "[") or self.sees("{"):
             return self._degrees(self._group(self.take().text))
         if self.skip("-"):
-            return Operation("neg", (self._operand(),))
+            self._descend(1)
+            negative = Operation("neg", (self._operand(),))
+            self._descend(-1)
+            return negative
         product = self._factor()
         while self._starts_factor() and self.token.text.removeprefix("\\") not in _FUNCTION_NAMES:
             if self.token.kind is TokenKind.NUMBER:
@@ -383,6 +472,12 @@ def _joined(name: str, operands: list[Expression]) -> Expression:
     if not operands:
         return Number(Fraction(0))
     return Operation(name, tuple(operands)) if len(operands) > 1 else operands[0]
+
+
+def _quotient(factors: list[Expression], divisors: list[Expression]) -> Expression:
+    """Return the product of factors over the product of divisors, without needless operations."""
+    product = _joined("mul", factors)
+    return Operation("div", (product, _joined("mul", divisors))) if divisors else product
 
 
 def _is_proper(expression: Expression) -> bool:

@@ -42,6 +42,7 @@ class UnreadableError(Exception):
 _PATTERN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<thousands>\d{1,3}(?:,\d{3})+(?![\d])(?:\.\d+)?)"
+    r"|(?P<indian>\d{1,2}(?:,\d{2})+,\d{3}(?![\d,]))"
     r"|(?P<repeating>\d+\.\d*\(\d+\))(?![\d.])"
     r"|(?P<number>\d+(?:\.\d*)?|\.\d+)"
     r"(?:\\(?:overline|bar|dot)\s?\{?(?P<repeat>\d+)\}?"
@@ -49,16 +50,17 @@ _PATTERN = re.compile(
     r"|[eE](?P<exponent>[+-]?\d{1,4})(?![\w.]))?"
     r"|\\(?:text|textrm|textbf|textit|textnormal|textsf|mathrm|mathbf|mathit|mathsf|mbox|hbox|operatorname\*?"
     r"|boldsymbol|bm|rm|mathbb|mathcal)\s?\{(?P<text>[^{}]*)\}"
+    r"|(?P<ellipsis>\.\.\.|\\(?:l|c|d)?dots[bcmio]?(?![a-zA-Z]))"
     r"|(?P<command>\\(?:[a-zA-Z]+|.))"
     r"|(?P<run>[A-Za-z]+)"
-    r"|(?P<sign>\*\*|<=|>=|!=|->|\S)",
+    r"|(?P<sign>\*\*|<=|>=|!=|!!|->|\S)",
     re.DOTALL,
 )
 _JOINS = frozenset({"or", "and"})
 _NAME_WORDS = """
 sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh log ln lg exp
 sqrt abs floor ceil min max gcd lcm lim det mod binom infinity inf oo pi theta alpha beta gamma
-lambda phi
+lambda phi tg ctg cotg arctg arcctg asin acos atan sh ch th cosec cis lcm arsinh arcosh artanh
 """
 _NAMES = frozenset(_NAME_WORDS.split())
 _SIGN_NAMES = {
@@ -75,7 +77,12 @@ _COMMANDS = {
     "\\infin": "\\infty", "\\emptyset": "\\varnothing", "\\varphi": "\\phi", "\\lg": "\\log",
     "\\dbinom": "\\binom", "\\tbinom": "\\binom", "\\vartheta": "\\theta",
     "\\varepsilon": "\\epsilon", "\\reals": "\\R", "\\Reals": "\\R", "\\oint": "\\int",
-    "\\iint": "\\int", "\\iiint": "\\int",
+    "\\iint": "\\int", "\\iiint": "\\int", "\\tg": "\\tan", "\\ctg": "\\cot",
+    "\\cotg": "\\cot", "\\ctan": "\\cot", "\\arctg": "\\arctan", "\\arcctg": "\\arccot",
+    "\\arccotg": "\\arccot", "\\cosec": "\\csc", "\\sh": "\\sinh", "\\ch": "\\cosh",
+    "\\th": "\\tanh", "\\asin": "\\arcsin", "\\acos": "\\arccos", "\\atan": "\\arctan",
+    "\\arsinh": "\\arcsinh", "\\arcosh": "\\arccosh", "\\artanh": "\\arctanh",
+    "\\mathsf": "\\mathrm",
 }  # fmt: skip
 _SPACING_WORDS = """
 middle big Big bigg Bigg Bigl Bigr nolimits textstyle mathstrut
@@ -84,7 +91,10 @@ _SPACING = frozenset("\\" + word for word in _SPACING_WORDS.split())
 _OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
 # A longer run of letters is a word.
 _LONGEST_PRODUCT = 3
-_UNIT_RUN_WORDS = "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in"
+_UNIT_RUN_WORDS = (
+    "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in mW kW MW Hz kHz MHz nm mL ml dm kJ"
+    " eV keV MeV kN kPa mol mV kV mA"
+)
 _UNIT_RUNS = frozenset(_UNIT_RUN_WORDS.split())
 # More digits before the dots are not read: finding a block takes quadratic time.
 _MOST_CONTINUED = 60
@@ -99,7 +109,7 @@ def tokens(text: str) -> list[Token]:
     while at < len(text):
         match = _PATTERN.match(text, at)
         assert match is not None  # the last alternative matches any character
-        if match["thousands"] and depth:
+        if (match["thousands"] or match["indian"]) and depth:
             # In brackets, `(1,200)` is a pair.
             match = _PATTERN.match(text, at, at + text[at:].index(","))
             assert match is not None
@@ -115,7 +125,9 @@ def tokens(text: str) -> list[Token]:
 def _read(match: re.Match[str]) -> list[Token]:
     if match["repeating"]:
         return [_repeating(match["repeating"])]
-    if match["thousands"] or match["number"]:
+    if match["ellipsis"]:
+        return [Token(TokenKind.SIGN, "dots")]
+    if match["thousands"] or match["number"] or match["indian"]:
         return [_number(match)]
     if match["text"] is not None:
         return _text(match["text"], match[0])
@@ -138,7 +150,7 @@ def _run(run: str) -> list[Token]:
     if run in _JOINS:
         return [Token(TokenKind.SIGN, run)]
     if run in _NAMES and run not in _UNIT_RUNS:
-        return [Token(TokenKind.WORD, run)]
+        return [Token(TokenKind.WORD, _named(run))]
     if run in _UNIT_RUNS or len(run) > _LONGEST_PRODUCT:
         return [Token(TokenKind.TEXT, run)]
     return [Token(TokenKind.LETTER, letter) for letter in run]
@@ -153,23 +165,30 @@ def _text(content: str, whole: str) -> list[Token]:
     if not plain:
         return []
     if whole.startswith("\\operatorname"):
-        return [Token(TokenKind.WORD, plain)]
+        return [Token(TokenKind.WORD, _named(plain))]
     if _SYMBOLS_ONLY.fullmatch(plain) or (len(plain) == 1 and _is_letter(plain, whole)):
         return tokens(plain)[:-1]
     if plain in _NAMES and plain not in _UNIT_RUNS:
-        return [Token(TokenKind.WORD, plain)]
+        return [Token(TokenKind.WORD, _named(plain))]
     return [Token(TokenKind.TEXT, plain)]
+
+
+def _named(word: str) -> str:
+    """Return the usual name of a function: `tan` for `tg`."""
+    return _COMMANDS.get("\\" + word, word).removeprefix("\\")
 
 
 def _is_letter(plain: str, whole: str) -> bool:
     """Distinguish the letters of `\\mathbf{x}` and `\\mathrm{e}` from the unit of `\\mathrm{m}`."""
     if whole.startswith(("\\mathrm", "\\rm", "\\operatorname")):
         return plain in "eid"
+    if whole.startswith("\\text{") and plain in "xyzn":
+        return True
     return whole.startswith(("\\mathbf", "\\mathit", "\\mathsf", "\\bold", "\\bm"))
 
 
 def _number(match: re.Match[str]) -> Token:
-    written = (match["thousands"] or match["number"]).replace(",", "")
+    written = (match["thousands"] or match["indian"] or match["number"]).replace(",", "")
     digits = written.partition(".")[2]
     value, places = Fraction(written.rstrip(".")), len(digits)
     if match["repeat"] and "." in written:

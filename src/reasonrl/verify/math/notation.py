@@ -1,83 +1,211 @@
 r"""Normalize notation: `clean` gives spellings of equal meaning one form.
 
-Works on text only, in linear time, and reads no mathematics.
+Works on text only, in linear time, and reads no mathematics. `characters` knows single characters;
+this module knows LaTeX, plain text and the marks of Markdown.
 """
-
-# ruff: noqa: RUF001 - the tables list look-alike characters on purpose
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-_FRACTIONS = {
-    "½": "1 2", "⅓": "1 3", "⅔": "2 3", "¼": "1 4", "¾": "3 4", "⅕": "1 5", "⅖": "2 5", "⅗": "3 5",
-    "⅘": "4 5", "⅙": "1 6", "⅚": "5 6", "⅛": "1 8", "⅜": "3 8", "⅝": "5 8", "⅞": "7 8",
-}  # fmt: skip
-_SYMBOLS = {
-    "−": "-", "–": "-", "×": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ", "÷": "/", "±": "\\pm ",
-    "∞": "\\infty ", "π": "\\pi ", "≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "≈": "\\approx ",
-    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∅": "\\emptyset ", "∖": "\\setminus ",
-    "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}",
-    "ℂ": "\\mathbb{C}", "∠": "\\angle ", "′": "'", "⁄": "/", "∕": "/", "∗": "*", "…": "...",
-    "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "→": "\\to ",
-    "⟨": "\\langle ", "⟩": "\\rangle ", "∧": "\\land ", "∨": "\\lor ", "º": "°", "ⅈ": "i",
-    "\u00a0": " ", "\u202f": " ", "\u2009": " ",
-}  # fmt: skip
-_GREEK_NAMES = """
-alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi
-chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega
-"""
-_GREEK = dict(zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
-_WIDE = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # fullwidth ASCII
-_UNICODE = str.maketrans(
-    _WIDE
-    | _SYMBOLS
-    | {letter: f"\\{name} " for letter, name in _GREEK.items()}
-    | {key: "\\frac{{{}}}{{{}}}".format(*pair.split()) for key, pair in _FRACTIONS.items()}
-)
-_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
-_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊ₙ", "0123456789-+n")
+from reasonrl.verify.math.characters import plain_characters
+
 _FONT = r"\\(?:math(?:bf|rm|it|sf|normal)|boldsymbol|bm|bf|rm)(?![a-zA-Z])"
 _FONT_OR_TEXT = r"\\(?:math(?:bf|rm|it|sf|normal)|boldsymbol|text(?:bf|rm|it|sf|normal)?|mbox|hbox)"
-_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"√\s?\(([^()]*)\)|√\s?(\w+)", r"\\sqrt{\1\2}"),
-        (r"(?<!\\)\\!", ""),
+_TEXT = r"\\(?:text|textrm|mathrm|rm|mbox)\s?"
+_LENGTH = r"-?[\d.]{1,9}\s?(?:pt|mm|cm|em|ex|in|pc|mu|\\[a-z]+)"
+_LAYOUT = (
+    "boldmath unboldmath nonumber notag noindent par hfill allowbreak nobreak relax strut smallskip"
+    " medskip bigskip scriptstyle scriptscriptstyle normalfont bfseries itshape centering"
+)
+_BOLD = r"\\(?:mathbf|boldsymbol|bm|hat|vec|widehat|overrightarrow)\s?"
+_IJK = r"\\?([ijk])(?:math)?"
+_UNIT_VECTOR = (
+    rf"{_BOLD}\{{\s?{_BOLD}\{{\s?{_IJK}\s?\}}\s?\}}|{_BOLD}\{{\s?(?:{_BOLD})?{_IJK}\s?\}}"
+    rf"|\\(?:hat|vec|widehat)\s?{_IJK}(?![a-zA-Z])"
+)
+_REALS, _INTEGERS = r"\\mathbb\{R\}\s?", r"\\mathbb\{[ZN]\}\s?"
+_MARKS = re.compile(r"(\*\*|\*|__|_|`{1,3})(?![\s*_])(.{1,3900}?)(?<!\s)\1", re.DOTALL)
+_COMMENT = re.compile(r"(?<!\\)%[ \t]*[A-Za-z][^\n]*\n")
+# The commands that JSON or Python have doubled the backslash of.
+_DOUBLED = re.compile(
+    r"\\\\(?=(?:[dtc]?frac|sqrt|pi|cdot|times|left|right|text|infty|cup|cap|le|ge|leq|geq|ne|neq|in"
+    r"|alpha|beta|theta|sin|cos|tan|ln|log|pm|circ|mathbb|mathrm|binom)(?![a-zA-Z]))"
+)
+_DECIMAL_COMMA = re.compile(r"(?<![\d,}.])(\d+)((?:\{,\}\d+)+)(?![\d.]|\{,\})")
+_GROUPED_DECIMALS = re.compile(r"\.\d{3}(?:(?:\\[,;:! ]|[ ~])\d{3})*(?:\\[,;:! ]|[ ~])\d{1,3}(?!\d)")
+_LEADING = re.compile(
+    r"(?:=(?!=)|\\(?:approx|sim|simeq|doteq|cong|therefore|implies|Rightarrow|colon)(?![a-zA-Z]))\s?"
+)
+_CURRENCY = re.compile(
+    r"(?:\\(?:text|mathrm)\s?\{\s?)?(?:(?P<rupee>Rs\.?|INR)|(?P<dollar>USD|US\s?\\?\$)|(?P<euro>EUR)"
+    r"|(?P<pound>GBP)|(?P<yuan>RMB|CNY))\s?\}?\s?(?=[-+]?[\d.])"
+)
+_CURRENCY_SIGNS = {"rupee": "₹", "dollar": "\\$", "euro": "€", "pound": "£", "yuan": "¥"}
+_ORDINAL = re.compile(
+    r"(\d[\d,]{0,20})\s?\^?\s?\{?\s?(?:\\(?:text|mathrm|textsuperscript|rm)\s?\{)?\s?"
+    r"(?:st|nd|rd|th)\s?\}{0,2}"
+)
+_FEET = re.compile(r"(\d+)\s?'\s?(\d+)\s?(?:''|\\?\"|)")
+
+
+def _ends(row: str) -> Callable[[re.Match[str]], str]:
+    return lambda _: row
+
+
+def _primes(match: re.Match[str]) -> str:
+    return "'" * match[1].count("\\prime")
+
+
+def _turned(match: re.Match[str]) -> str:
+    """Write `]0, 1[` as `(0, 1)`: a bracket that is turned away leaves its endpoint out."""
+    if match[2] is None:
+        return match[0]
+    opener = "(" if match[1] == "]" else "["
+    return opener + match[2] + (")" if match[3] == "[" else "]")
+
+
+# (a text without which the pattern cannot match, the pattern, its replacement), in this order.
+_REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
+    (needle, re.compile(pattern), replacement)
+    for needle, pattern, replacement in (
+        ("√", r"√\s?\(([^()]*)\)|√\s?(\w+)", r"\\sqrt{\1\2}"),
+        (",", r",\s?\\!\s?(?=\d{3}(?!\d))", ","),
+        ("\\!", r"(?<!\\)\\!", ""),
+        ("{\\", r"\{\s?\\(?:rm|bf|it|sf|tt|cal|sl)(?![a-zA-Z])\s?([^{}\\]*)\}", r"\\mathrm{\1}"),
+        ("\\", rf"\\(?:{'|'.join(_LAYOUT.split())})(?![a-zA-Z])\s?", ""),
+        ("sp", r"\\(?:[hv]space\*?|mspace)\s?\{[^{}]*\}", " "),
+        ("k", rf"\\(?:[hv]skip|m?kern)\s?{_LENGTH}", " "),
+        ("\\tag", r"\\(?:tag\*?|label)\s?\{[^{}]*\}", ""),
+        ("\\not", r"\\not\s?=", r"\\ne "),
+        ("\\not", r"\\not\s?\\in(?![a-zA-Z])", r"\\notin "),
+        ("\\not", r"\\not\s?\\mid(?![a-zA-Z])", r"\\nmid "),
+        ("\\\\", rf"\\\\\s?\*?\s?\[\s?{_LENGTH}\s?\]", _ends("\\\\")),
+        ("\\", r"\\(?:cr|newline|tabularnewline)(?![a-zA-Z])", _ends("\\\\")),
+        ("*}", r"\\(begin|end)\{([a-zA-Z]+)\*\}(?:\s?\[[lcr]\])?", r"\\\1{\2}"),
+        ("\\root", r"\\root\s?\{?([^{}\\]{1,20}?)\}?\s?\\of\s?(\{[^{}]*\}|\S)", r"\\sqrt[\1]{\2}"),
         (
+            "\\",
             r"\\(?:text)?color\s?\{\w*\}|\\(?:tiny|small|normalsize|large|Large|huge)(?![a-zA-Z])",
             "",
         ),
-        (_FONT + r"\s?(?=\{\s?(?:\\|[-+]?\d))", ""),
-        (r"^" + _FONT_OR_TEXT + r"\s?\{([^{}\\]*\d[^{}\\]*)\}$", r"\1"),
-        (r"\\[hv]?phantom\s?(?:\{[^{}]*\}|\\[a-zA-Z]+|\S)", ""),
-        (r"\\(?:left|right|displaystyle|bigl|bigr|limits)(?![a-zA-Z])\.?", ""),
-        (r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~", " "),
-        (r"(?<!\\)(?:\$|\\[()\[\]])", ""),
-        (r"\{,\}", ","),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\frac\s?(\d)\s?(\d)(?!\d)", r"\\frac{\1}{\2}"),
-        (r"\\%", "%"),
-        (r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
-        (r"(?<=\d)\s?\^\s?\{?\s?(?:\\(?:text|mathrm)\s?\{\s?o\s?\}|o(?![a-zA-Z]))\s?\}?", "°"),
-        (r"(?<![\w)}])(?:\{\s?\})?[_^]\s?\{?(\d+)\}?\s?C\s?_\s?\{?(\d+)\}?", r"\\binom{\1}{\2}"),
-        (r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
-        (r"\s+", " "),
+        ("{", _UNIT_VECTOR, r"\\hat{\1\2\3}"),
+        ("\\", r"\\(?:mathbf|mathds|Bbb)\s?\{?\s?([RZQN])\s?\}?(?![a-zA-Z}])", r"\\mathbb{\1}"),
+        ("\\Pr", r"\\Pr(?![a-zA-Z])", "P"),
+        ("\\mathbb", r"\\mathbb\s?\{([PE])\}", r"\1"),
+        (
+            "\\frac",
+            rf"\\frac\s?\{{\s?{_TEXT}\{{([^{{}}]*)\}}\s?\}}\s?\{{\s?{_TEXT}\{{([^{{}}]*)\}}\s?\}}",
+            r"\\text{\1/\2}",
+        ),
+        ("\\", _FONT + r"\s?(?=\{\s?(?:\\|[-+]?\d))", ""),
+        ("\\", r"^" + _FONT_OR_TEXT + r"\s?\{([^{}\\]*\d[^{}\\]*)\}$", r"\1"),
+        ("\\text", r"\\text\s?\{\s?([.,;:]?)\s?\}", r"\1"),
+        ("phantom", r"\\[hv]?phantom\s?(?:\{[^{}]*\}|\\[a-zA-Z]+|\S)", ""),
+        ("\\", r"\\(?:left|right|displaystyle|bigl|bigr|limits)(?![a-zA-Z])\.?", ""),
+        ("\\", r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))", " "),
+        ("~", r"~", " "),
+        ("", r"(?<!\\)(?:\$|\\[()\[\]])", ""),
+        ("{,}", r"\{,\}", ","),
+        ("frac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        ("\\frac", r"\\frac\s?(\d)\s?(\d)(?!\d)", r"\\frac{\1}{\2}"),
+        ("\\%", r"\\%", "%"),
+        ("\\", r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
+        ("^", r"(?<=\d)\s?\^\s?\{?\s?(?:\\(?:text|mathrm)\s?\{\s?o\s?\}|o(?![a-zA-Z]))\s?\}?", "°"),
+        (
+            "C",
+            r"(?<![\w)}])(?:\{\s?\})?[_^]\s?\{?(\d+)\}?\s?(?:\\(?:mathrm|text|rm)\s?)?\{?C\}?\s?_\s?\{?(\d+)\}?",
+            r"\\binom{\1}{\2}",
+        ),
+        ("C", r"(?<![\w.}\\])(\d{1,4})\s?C\s?(\d{1,4})(?!\w)", r"\\binom{\1}{\2}"),
+        (
+            "P",
+            r"(?<![\w)}])(?:\{\s?\})?[_^]\s?\{?(\d+)\}?\s?P\s?_\s?\{?(\d+)\}?",
+            r"P(\1,\2)",
+        ),
+        ("\\prime", r"\^\s?\{?\s?((?:\\prime(?![a-zA-Z])\s?)+)\}?", _primes),
+        (
+            "mod",
+            r"\(\s?(?:\\bmod|\\mod|\\pmod|(?:\\(?:text|mathrm)\s?\{\s?)?mod)\s?\}?\s?\{?\s?([^(){}]{1,40}?)\s?\}?\s?\)",
+            r"\\pmod{\1}",
+        ),
+        ("]", r"\[[^\[\]]*\]|([\[\]])([^\[\]]*[,;][^\[\]]*)([\[\]])", _turned),
+        ("10", r"(?<=\d)\s?[xX]\s?(?=10\s?\^)", r"\\times "),
+        ("'", r"(?<=\d)'(?=\d{3}(?:\D|$))", ","),
+        (" ", r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
+        ("", r"\s+", " "),
+        ("\\mathbb{R}", _REALS + r"(?:_\s?0\s?\^\s?\{?\+\}?|_\s?\{\s?(?:\\ge(?:q|qslant)?|>=)\s?0\s?\})", r"[0,\\infty)"),
+        ("\\mathbb{R}", _REALS + r"(?:_\s?\{\s?(?:\\le(?:q|qslant)?|<=)\s?0\s?\})", r"(-\\infty,0]"),
+        ("\\mathbb{R}", _REALS + r"(?:[_^]\s?(?:\+|\{\s?\+\s?\})|_\s?\{\s?>\s?0\s?\})", r"(0,\\infty)"),
+        ("\\mathbb{R}", _REALS + r"(?:[_^]\s?(?:-|\{\s?-\s?\})|_\s?\{\s?<\s?0\s?\})", r"(-\\infty,0)"),
+        ("\\mathbb{R}", _REALS + r"\^\s?\{?\s?(?:\*|\\ast)\s?\}?", r"((-\\infty,0)\\cup(0,\\infty))"),
+        ("\\mathbb{Z}", r"\\mathbb\{Z\}\s?_\s?\{\s?(?:\\ge(?:q|qslant)?|>=)\s?0\s?\}", r"\\mathbb{N}"),
+        (
+            "\\mathbb",
+            _INTEGERS + r"(?:[_^]\s?(?:\+|\{\s?\+\s?\})|_\s?\{\s?(?:>\s?0|\\ge(?:q|qslant)?\s?1)\s?\})"
+            r"|\\mathbb\{N\}\s?\^\s?\{?\s?(?:\*|\\ast)\s?\}?",
+            r"\\Zpos ",
+        ),
+        ("-", r"(?<=\\mathbb\{[RZQNC]\})\s?-\s?(?=\\\{)", r" \\setminus "),
     )
-)
+)  # fmt: skip
 
 
 def clean(text: str) -> str:
     """Return the text without notation that has no meaning: unicode forms, spacing, delimiters."""
-    text = text.strip()
+    text = _COMMENT.sub("", text).strip() if "%" in text else text.strip()
     if text.isascii() and text.isalnum():
         return text
-    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
-    text = re.sub(r"[₀₁₂₃₄₅₆₇₈₉₋₊ₙ]+", lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
-    text = text.translate(_UNICODE)
-    if "\\begin" not in text:
+    text = plain_characters(text).strip()
+    text = _without_marks(text)
+    if "\\\\" in text:
+        text = text.replace("\\\\", "\\") if "\\\\begin" in text else _DOUBLED.sub(r"\\", text)
+    if "{,}" in text:
+        text = _DECIMAL_COMMA.sub(_decimal_comma, text)
+    if "." in text:
+        text = _GROUPED_DECIMALS.sub(lambda match: re.sub(r"[^\d.]", "", match[0]), text)
+    for needle, pattern, replacement in _REWRITES:
+        if needle in text:
+            text = pattern.sub(replacement, text)
+    if "\\\\" in text and "\\begin" not in text:
         text = text.replace("\\\\", ", ")
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
+    return _without_edges(text)
+
+
+def _without_marks(text: str) -> str:
+    """Drop the marks of Markdown around the whole text: `**73**`, `#### 73`."""
+    if text.startswith("#"):
+        text = text.lstrip("#").lstrip()
+    if text[:1] in "*_`" and (match := _MARKS.fullmatch(text)) is not None:
+        return match[2]
+    return text
+
+
+def _decimal_comma(match: re.Match[str]) -> str:
+    """Read `0{,}5` as a decimal and `1{,}500` as thousands."""
+    groups = match[2].split("{,}")[1:]
+    is_decimal = len(groups) == 1 and (len(groups[0]) != 3 or match[1].startswith("0"))
+    return match[1] + ("." if is_decimal else ",") + ",".join(groups)
+
+
+def _without_edges(text: str) -> str:
+    """Drop a leading sign of equality and closing marks; rewrite marks at the start of a number."""
     text = text.strip()
+    if text.endswith("\\") and not text.endswith("\\\\"):
+        text = text[:-1].rstrip()
+    while (match := _LEADING.match(text)) is not None:
+        text = text[match.end() :]
+    if text[:1] in "RIUEGC\\" and (match := _CURRENCY.match(text)) is not None:
+        text = _CURRENCY_SIGNS[str(match.lastgroup)] + text[match.end() :]
+    if text[:1].isdigit():
+        text = _number_spelled(text)
     return text if text.endswith("..") else text.removesuffix(".").rstrip()
+
+
+def _number_spelled(text: str) -> str:
+    if (match := _ORDINAL.fullmatch(text)) is not None:
+        return match[1]
+    if "'" in text and (match := _FEET.fullmatch(text)) is not None:
+        return f"{match[1]} \\text{{ ft }} {match[2]} \\text{{ in}}"
+    return text

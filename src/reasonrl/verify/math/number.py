@@ -16,7 +16,9 @@ RELATIVE_TOLERANCE = Fraction(1, 10_000)
 must also round to the gold as written, so 99999 is not 99999.5."""
 
 _MAX_CHARS = 1_100
-_DEC = r"(?:(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)(?:\.\d*)?|\.\d+)"
+_DEC = (
+    r"(?:(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?: \d{3})+|\d+)(?:\.\d*)?|\.\d+)"
+)
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)\s?(?P<currency>(?:\\\$|[€£¥₹])\s?)?(?:"
     rf"(?P<mixed>\d+)?\s?\\frac\{{(?P<n1>[+-]?{_DEC})\}}\{{(?P<d1>[+-]?{_DEC})\}}"
@@ -29,20 +31,41 @@ _NUMBER = re.compile(
 _TEXT_COMMAND = re.compile(
     r"\\(?:text|textrm|textbf|textit|mathrm|mbox|rm|operatorname)(?![a-zA-Z])"
 )
-_UNIT = re.compile(r"[A-Za-z]+(?:[ /.]{1,3}[A-Za-z]+){0,3}\.?(?:\^?[23])?")
+_UNIT = re.compile(r"[^\W\d_]+(?:[ /.·*-]{1,3}[^\W\d_]+){0,6}\.?(?:\s?\^?\{?[23]\}?)?")
 _HALF_DAY = re.compile(r"^([ap])\.\s?m\.?$")
 _TEMPERATURE = re.compile(r"° ?[CF]")
+_IN_BRACKETS = re.compile(r"\(\s?([^()]{2,60})\s?\)")
 _NOT_UNIT_WORDS = """
-or and to not more less than least most at approximately about mod if when base pi e i sqrt hundred
-thousand million billion trillion dozen x y z n k sin cos tan log ln exp in is
+or mod if when pi e i sqrt x y z n k M sin cos tan log ln exp is squared cubed factorial half halves
+third thirds quarter quarters fifth fifths sixth sixths eighth eighths tenth tenths hundredth
+hundredths thousandth thousandths modulo base incorrect wrong not no false plus minus times and less
+least most approximately about if then wrongly double twice never only roughly so 半 百 千 万 萬 億 亿
+成 分
 """
 _NOT_UNITS = frozenset(_NOT_UNIT_WORDS.split())
+_FILLERS = frozenset("of the a an per in to do it them total each old more".split())
+_MULTIPLIERS = {
+    "hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "dozen": 12,
+}  # fmt: skip
+_MULTIPLIED = re.compile(rf"\s?({'|'.join(_MULTIPLIERS)})(?![a-z])")
 _UNIT_NAMES = {
     "percent": "%", "degree": "°", "deg": "°", "dollar": "$", "usd": "$", "centimeter": "cm",
-    "meter": "m", "metre": "m", "kilometer": "km", "millimeter": "mm", "inch": "in", "inche": "in",
-    "feet": "ft", "foot": "ft", "second": "s", "sec": "s", "minute": "min", "hour": "h", "hr": "h",
-    "gram": "g", "kilogram": "kg", "liter": "l", "unit": "", "square": "sq", "cubic": "cu",
+    "centimetre": "cm", "meter": "m", "metre": "m", "kilometer": "km", "kilometre": "km",
+    "millimeter": "mm", "millimetre": "mm", "inch": "in", "inche": "in", "feet": "ft",
+    "foot": "ft", "yard": "yd", "mile": "mi", "second": "s", "sec": "s", "minute": "min",
+    "hour": "h", "hr": "h", "gram": "g", "kilogram": "kg", "liter": "l", "litre": "l",
+    "milliliter": "ml", "millilitre": "ml", "pound": "lb", "ounce": "oz", "gallon": "gal",
+    "newton": "n", "volt": "v", "watt": "w", "joule": "j", "ampere": "a", "amp": "a",
+    "kelvin": "k", "hertz": "hz", "radian": "rad", "euro": "€", "yuan": "¥", "rupee": "₹",
+    "unit": "", "square": "sq", "cubic": "cu",
 }  # fmt: skip
+_SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "mp": "mi/h", "fps": "ft/s"}
+# Letters that stand for a unit behind a plain number, where the gold has no symbol: `5 m`.
+_BARE_UNIT = re.compile(
+    r"\s?(?:[mgsVAWJNLKTh]|[kcmMGnµ]?(?:m|g|W|V|A|J|N|L|l|s|Hz|Pa|eV|mol|cal))"
+    r"(?:/(?:[mgshkL]|[kc]m|kg|min|hr)|(?:\s?\^?\s?\{?[23]\}?))?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +83,21 @@ class PlainNumber:
     unit: str = ""
 
 
-def read_number(text: str) -> PlainNumber | None:
-    """Return the plain number that clean text holds, or None for any other text."""
+def read_number(text: str, *, bare_units: bool = False) -> PlainNumber | None:
+    """Return the plain number that clean text holds, or None for any other text.
+
+    With `bare_units`, letters behind the number are a unit, as in `5 m`; they could be symbols.
+    """
     if len(text) > _MAX_CHARS or (match := _NUMBER.fullmatch(text)) is None:
         return None
-    unit = read_unit(match["tail"])
-    if unit is None or (match["currency"] and unit):
+    factor, tail = _multiplied(match["tail"])
+    unit = read_unit(tail)
+    if unit is None and bare_units and _BARE_UNIT.fullmatch(tail):
+        unit = tail.strip().lower()
+    if unit is None:
         return None
     if match["currency"]:
+        # `\\$9,500 per year`: the words behind an amount say what it is for.
         unit = match["currency"].strip().lstrip("\\")
     top, bottom = (
         match["n1"] or match["n2"] or match["n3"],
@@ -81,9 +111,23 @@ def read_number(text: str) -> PlainNumber | None:
         value = _fraction(top) / divisor + int(match["mixed"] or match["mixed2"] or 0)
     else:
         value, decimals = _read_decimal(match["n4"], match["repeat"], match["exp"])
-    return PlainNumber(
-        value=-value if match["sign"] == "-" else value, decimals=decimals, unit=unit
-    )
+    if factor != 1 and decimals is not None:
+        # `2.5 million` states two digits of 2500000.
+        decimals -= len(str(factor)) - 1
+    value *= -factor if match["sign"] == "-" else factor
+    return PlainNumber(value=value, decimals=decimals, unit=unit)
+
+
+def _multiplied(tail: str) -> tuple[int, str]:
+    """Return the factor of a word such as `million`, and the text behind the word."""
+    if not any(word in tail for word in _MULTIPLIERS):
+        return 1, tail
+    plain = _TEXT_COMMAND.sub(" ", tail).replace("{", "").replace("}", "").strip()
+    match = _MULTIPLIED.match(plain)
+    if match is None:
+        return 1, tail
+    rest = plain[match.end() :].strip()
+    return _MULTIPLIERS[match[1]], f"\\text{{{rest}}}" if rest else ""
 
 
 def is_same(gold: PlainNumber, answer: PlainNumber) -> bool:
@@ -128,19 +172,41 @@ def read_unit(tail: str) -> str | None:
         return ""
     has_command = bool(_TEXT_COMMAND.search(tail))
     plain = _TEXT_COMMAND.sub(" ", tail).replace("{", "").replace("}", "").strip()
+    if not plain:
+        return ""
+    if (match := _IN_BRACKETS.fullmatch(plain)) is not None:
+        inner = match[1].strip()
+        is_named = has_command or len(inner) > 3 or inner.lower() in _UNIT_NAMES.values()
+        return read_unit(f"\\text{{{inner}}}") if is_named else None
     plain = _HALF_DAY.sub(r"\1m", plain)
     if plain in ("%", "°", "\\$"):
         return plain.lstrip("\\")
     if _TEMPERATURE.fullmatch(plain):
         return "°" + plain[-1]
-    if _UNIT.fullmatch(plain) is None or (len(plain) == 1 and not has_command):
+    if _UNIT.fullmatch(plain) is None:
         return None
-    words = re.findall(r"[a-z]+", plain.lower())
-    if any(word in _NOT_UNITS for word in words) and not (has_command and words == ["in"]):
+    if len(plain) == 1 and not has_command and plain.isascii():
         return None
-    stems = [word[:-1] if len(word) > 2 and word.endswith("s") else word for word in words]
-    names = [_UNIT_NAMES.get(stem, stem) for stem in stems]
-    power = plain[-1] if plain[-1] in "23" else ""
+    return _unit_of_words(plain, has_command=has_command)
+
+
+def _unit_of_words(plain: str, *, has_command: bool) -> str | None:
+    """Return the unit that words name, or None if one of them changes the number."""
+    written = re.findall(r"[^\W\d_]+", plain)
+    words = [word.lower() for word in written]
+    is_capital = len(plain) == 1 and has_command and plain.isupper() and plain != "M"
+    if not is_capital and any(w in _NOT_UNITS or w[0] in _NOT_UNITS and not w.isascii() for w in words):
+        return None
+    if words[0] in _FILLERS and len(words) < (2 if words[0] == "more" else 1):
+        return None
+    if words[0] == "in" and len(words) == 1 and not has_command:
+        return None
+    if "than" in words or (words[0] == "more" and len(words) == 1):
+        return None
+    named = [w for n, w in enumerate(words) if w not in _FILLERS or (n == 0 and w == "in")]
+    stems = [w[:-1] if len(w) > 2 and w.endswith("s") else w for w in named]
+    names = [_SPEEDS.get(stem, _UNIT_NAMES.get(stem, stem)) for stem in stems]
+    power = next((digit for digit in plain[-2:] if digit in "23"), "")
     if names and names[0] in ("sq", "cu"):
         power, names = ("2" if names[0] == "sq" else "3"), names[1:]
     return "/".join(name for name in names if name) + power

@@ -12,19 +12,23 @@ decide. The caller has bounded depth and length before (`bound.size_fault`).
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 
 from reasonrl.verify.math.expressions import CONSTANTS, ENDS, RELATIONS, SETS, ExpressionReader
-from reasonrl.verify.math.lexer import TokenKind, UnreadableError, tokens
+from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError, tokens
 from reasonrl.verify.math.number import read_unit
 from reasonrl.verify.math.tree import (
     Answer,
     Choice,
+    Congruence,
     Expression,
     Items,
     Matrix,
+    Number,
     Numeral,
     Operation,
+    Piecewise,
     Quantity,
     Ratio,
     Relation,
@@ -33,8 +37,17 @@ from reasonrl.verify.math.tree import (
 )
 
 _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
+_CLOCK_DIGITS = 2
+DOTS = Operation("dots")
+"""The dots of a list that goes on: `1, 2, ..., n`."""
 _CURRENCIES = ("\\$", "€", "£", "¥", "₹")
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "array", "smallmatrix"})
+_SYSTEMS = frozenset(
+    {"cases", "dcases", "rcases", "aligned", "align", "alignedat", "split", "gathered", "gather"}
+)
+"""Environments whose lines are statements that all hold, or the pieces of a function."""
+_CONDITION_WORDS = re.compile(r"(?:if|for|when|where|as|,|;|:)\s?")
+_MINUTE, _SECOND = Fraction(1, 60), Fraction(1, 3600)
 _BASE_NAMES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "twelve": 12, "sixteen": 16,
@@ -80,21 +93,17 @@ class _AnswerReader(ExpressionReader):
         return answer
 
     def _statements(self) -> Answer:
-        parts, words = [self._statement()], set()
+        parts, marks = [self._statement()], []
         while self.sees(",", ";", "or", "and", "cup"):
-            words.add("or" if self.sees("cup") else self.token.text)
+            mark = "or" if self.sees("cup") else self.token.text
             self.take()
             if self.sees("or", "and"):  # `1, 2, or 3`
-                words.add(self.take().text)
-            if self.token.kind is TokenKind.END:
+                mark = self.take().text
+            if self.token.kind is TokenKind.END or self.sees("\\\\", "\\end", "&"):
                 break
+            marks.append(mark)
             parts.append(self._statement())
-        joins = words & {"or", "and"}
-        if len(joins) > 1:
-            raise UnreadableError
-        if joins:
-            return Choice("or" if "or" in joins else "and", tuple(parts))
-        return Items("bare", tuple(parts)) if words else parts[0]
+        return _joined_statements(parts, marks)
 
     def _statement(self) -> Answer:
         sides, signs = [self._sets()], []
@@ -103,6 +112,8 @@ class _AnswerReader(ExpressionReader):
             sides.append(self._sets() if signs[-1] in ("in", "=") else self._quantity())
         if len(sides) == 1 and self._sees_colon():
             return self._ratio(sides[0])
+        if signs == ["=="] and (congruence := _congruence(sides)) is not None:
+            return congruence
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
     def _sees_colon(self) -> bool:
@@ -112,11 +123,12 @@ class _AnswerReader(ExpressionReader):
         return self.sees(":") or (self.token.kind is TokenKind.TEXT and self.token.text == "to")
 
     def _ratio(self, first: Answer) -> Ratio:
-        parts = [_plain(first)]
+        parts, is_time = [_plain(first)], len(self.before) <= _CLOCK_DIGITS
         while self._sees_colon():
-            self.take()
+            is_colon = self.take().text == ":"
+            is_time = is_time and is_colon and _is_sixtieth(self.token)
             parts.append(self.sum())
-        return Ratio(tuple(parts), self._unit())
+        return Ratio(tuple(parts), self._unit() or ("time" if is_time else ""))
 
     def _sets(self) -> Answer:
         left = self._quantity()
@@ -130,9 +142,19 @@ class _AnswerReader(ExpressionReader):
         """Read a bracketed answer, a sum, or a sum with a unit."""
         if self.skip("\\begin"):
             return self._environment()
+        if self.sees("\\{") and self.after.text == "\\begin":
+            # A brace before lines that all hold; nothing closes it.
+            self.at += 2
+            if self.raw_argument() == "array":
+                self.raw_argument()
+            return self._system()
+        if self.skip("dots"):
+            return DOTS
         grouped = self._grouped()
         if grouped is not None:
             return grouped
+        if self.sees("\\pm", "\\mp") and (both := self._both_signs()) is not None:
+            return both
         if self.sees("\\varnothing", "\\R"):
             return CONSTANTS[self.take().text]
         if self.token.kind is TokenKind.TEXT and self.after.text == "=":
@@ -140,10 +162,43 @@ class _AnswerReader(ExpressionReader):
             return Symbol(self.take().text)
         currency = self.take().text if self.sees(*_CURRENCIES) else ""
         value = self.sum()
+        if isinstance(value, Number) and self.sees("°") and self.after.kind is TokenKind.NUMBER:
+            value = self._angle(value)
         if currency:
             return Quantity(value, currency.lstrip("\\"))
         unit = self._unit()
         return self._compound(Quantity(value, unit)) if unit else value
+
+    def _angle(self, degrees: Number) -> Number:
+        """Read the minutes and seconds of an angle, `45°30'`; the sign of degrees comes last."""
+        sign = self.token
+        value, start = degrees.value, self.at
+        for size, marks in ((_MINUTE, 1), (_SECOND, 2)):
+            self.take()
+            part = self.take().value
+            if part is None or not all(self.skip("'") for _ in range(marks)):
+                self.at = start
+                return degrees
+            value += part.value * size
+            if self.token.kind is not TokenKind.NUMBER:
+                break
+            self.at -= 1
+        # The unit is read next: it stands where the last mark stood.
+        self.at -= 1
+        self.replace(sign)
+        return Number(value)
+
+    def _both_signs(self) -> Answer | None:
+        """Read a plus-minus before a tuple as two tuples; None, without a move, for a number."""
+        start = self.at
+        self.take()
+        grouped = self._grouped() if self.sees("(") else None
+        if isinstance(grouped, Items) and grouped.bracket == "()":
+            if all(isinstance(item, Expression) for item in grouped.items):
+                negative = tuple(Operation("neg", (_plain(item),)) for item in grouped.items)
+                return Items("bare", (grouped, Items("()", negative)))
+        self.at = start
+        return None
 
     def _compound(self, first: Quantity) -> Answer:
         """Read further quantities: `3 ft 6 in` is a tuple, because units are not converted."""
@@ -213,8 +268,10 @@ class _AnswerReader(ExpressionReader):
 
     def _environment(self) -> Answer:
         name = self.raw_argument()
-        if name == "cases":
-            return self._cases()
+        if name in _SYSTEMS:
+            if name == "alignedat":
+                self.raw_argument()
+            return self._system()
         if name == "vmatrix":
             return self.unevaluated("determinant")
         if name not in _MATRICES:
@@ -224,17 +281,65 @@ class _AnswerReader(ExpressionReader):
             self.raw_argument()
         return self._matrix(name)
 
-    def _cases(self) -> Answer:
-        """Read equations that all hold, one in each line."""
-        lines = []
+    def _system(self) -> Answer:
+        """Read equations that all hold, or values with their conditions, one in each line."""
+        lines: list[Answer] = []
+        pieces: list[tuple[Answer, Answer | str]] = []
         while not self.skip("\\end"):
-            lines.append(self._statements())
+            self._drop_alignment()
+            line = self._statements()
+            if self.skip("&"):
+                pieces.append((line, self._condition()))
+            else:
+                lines.append(line)
             self.skip("\\\\")
         self.raw_argument()
+        if pieces:
+            if len(lines) == 1:  # the piece for all other values
+                pieces.append((lines[0], ""))
+            elif lines:
+                raise UnreadableError
+            return Piecewise(tuple(pieces))
+        if not lines:
+            raise UnreadableError
         return Choice("and", tuple(lines)) if len(lines) > 1 else lines[0]
+
+    def _drop_alignment(self) -> None:
+        """Remove the signs that align a relation, `x &= 1`, from the line that starts here."""
+        at = self.at
+        while self._tokens[at].kind is not TokenKind.END and self._tokens[at].text not in (
+            "\\\\",
+            "\\end",
+        ):
+            following = self._tokens[at + 1].text
+            if self._tokens[at].text == "&" and (following in RELATIONS or at == self.at):
+                del self._tokens[at]
+            else:
+                at += 1
+
+    def _condition(self) -> Answer | str:
+        """Read a condition up to the end of its line: a statement, or else its words."""
+        while self.token.kind is TokenKind.TEXT or self.sees(",", ":"):
+            word = self.token.text.casefold().strip(" ,:")
+            if word and _CONDITION_WORDS.fullmatch(word + " ") is None:
+                break
+            self.take()
+        start = self.at
+        try:
+            condition = self._statements()
+            if self.sees("\\\\", "\\end"):
+                return condition
+        except UnreadableError:
+            pass
+        self.at = start
+        words = []
+        while self.token.kind is not TokenKind.END and not self.sees("\\\\", "\\end"):
+            words.append(self.take().text.casefold())
+        return " ".join(sorted(" ".join(words).split()))
 
     def _matrix(self, name: str) -> Matrix:
         rows: list[tuple[Expression, ...]] = []
+        self.skip("\\\\")
         while not self.skip("\\end"):
             row = [self.sum()]
             while self.skip("&"):
@@ -244,6 +349,59 @@ class _AnswerReader(ExpressionReader):
         if self.raw_argument() != name or len({len(row) for row in rows}) != 1:
             raise UnreadableError
         return Matrix(tuple(rows))
+
+
+def _joined_statements(parts: list[Answer], marks: list[str]) -> Answer:
+    """Join statements by the marks between them; `x = 1, y = 2; x = 2, y = 1` are two groups."""
+    joins = {mark for mark in marks if mark in ("or", "and")}
+    if len(joins) > 1:
+        raise UnreadableError
+    for strong in (";", "or"):
+        if strong in marks and "," in marks and (groups := _groups(parts, marks, strong)):
+            return Items("bare", tuple(groups))
+    if joins:
+        return Choice("or" if "or" in joins else "and", tuple(parts))
+    return Items("bare", tuple(parts)) if marks else parts[0]
+
+
+def _groups(parts: list[Answer], marks: list[str], strong: str) -> list[Answer]:
+    """Return the groups between strong marks, if each assigns values to the same names."""
+    groups: list[list[Answer]] = [[parts[0]]]
+    for mark, part in zip(marks, parts[1:], strict=True):
+        if mark == strong:
+            groups.append([part])
+        else:
+            groups[-1].append(part)
+    named = [_assigned(group) for group in groups]
+    if named[0] is None or any(names != named[0] for names in named) or len(named[0]) < 2:
+        return []
+    return [Items("bare", tuple(group)) for group in groups]
+
+
+def _assigned(group: list[Answer]) -> tuple[str, ...] | None:
+    """Return the names that a group of equations gives values to; None for other statements."""
+    names = []
+    for part in group:
+        match part:
+            case Relation(sides=(Symbol(name=name), _), signs=("=",)):
+                names.append(name)
+            case _:
+                return None
+    return tuple(names)
+
+
+def _congruence(sides: list[Answer]) -> Congruence | None:
+    match sides:
+        case [left, Operation(name="mod", operands=(right, modulus))] if isinstance(
+            left, Expression
+        ):
+            return Congruence(left, right, modulus)
+    return None
+
+
+def _is_sixtieth(token: Token) -> bool:
+    """Return whether a token can be the minutes of a time: two digits below 60."""
+    return len(token.text) == _CLOCK_DIGITS and token.text.isdecimal() and int(token.text) < 60
 
 
 def _plain(answer: Answer) -> Expression:

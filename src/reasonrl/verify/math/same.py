@@ -5,23 +5,26 @@ Raises NoValueError where neither exact nor numeric values decide. Called by `co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import partial
-from typing import TypeAlias
 
+from reasonrl.verify.math.curves import is_same_chain, is_same_congruence, is_same_curve
 from reasonrl.verify.math.equal import is_same_value, symbols
+from reasonrl.verify.math.forms import DOTS, Single, has, stated
+from reasonrl.verify.math.naming import is_function_of_x, may_be_left_out, split_statement
 from reasonrl.verify.math.sets import is_same_set, is_set, read_set
 from reasonrl.verify.math.tree import (
     Answer,
     Bracket,
     Choice,
+    Congruence,
     Expression,
     Items,
     Matrix,
     Number,
     Numeral,
     Operation,
+    Piecewise,
     Quantity,
     Ratio,
     Relation,
@@ -32,64 +35,8 @@ from reasonrl.verify.math.tree import (
 _ORDERED: frozenset[Bracket] = frozenset({"()", "[]", "<>"})
 _INTERVAL_SIZE = 2
 _ONE, _TEN = Fraction(1), Fraction(10)
-_NAME_OPERATIONS = frozenset({"add", "mul", "div", "abs", "pow", "sin", "cos", "tan", "log", "ln"})
-
-Single: TypeAlias = Expression | Quantity
-
-
-# the statement of an answer
-
-
-def stated(answer: Answer) -> Answer:
-    """Drop roundings and wrappings: `~ 1.41` in `x = sqrt(2) ~ 1.41`, the brackets of one item."""
-    if isinstance(answer, Relation) and "~" in answer.signs:
-        index = answer.signs.index("~")
-        exact_sides = answer.sides[: index + 1]
-        if all(_is_name(side) for side in exact_sides):
-            return Relation(answer.sides, tuple("=" for _ in answer.signs))
-        kept = Relation(exact_sides, answer.signs[:index])
-        return kept if kept.signs else exact_sides[0]
-    if isinstance(answer, Items) and answer.bracket in ("bare", "set") and len(answer.items) == 1:
-        is_set_of_empty = answer.bracket == "set" and answer.items[0] == Operation("empty")
-        return answer if is_set_of_empty else stated(answer.items[0])
-    if isinstance(answer, Single) and (both := _signs_apart(answer)) is not None:
-        return both
-    if isinstance(answer, Items) and answer.bracket in ("bare", "set"):
-        return Items(answer.bracket, tuple(_spread(answer.items)))
-    return answer
-
-
-def _spread(items: Sequence[Answer]) -> Iterator[Answer]:
-    """Yield the items; a plus-minus yields both of its values."""
-    for item in items:
-        both = _signs_apart(item) if isinstance(item, Single) else None
-        yield from (item,) if both is None else both.items
-
-
-def _signs_apart(answer: Single) -> Items | None:
-    """Return the two values of a plus-minus, or None if the answer has none."""
-    value = answer.value if isinstance(answer, Quantity) else answer
-    if not has(value, frozenset({"pm", "mp"})):
-        return None
-    pair = [rewritten(value, partial(_one_sign, is_upper=is_upper)) for is_upper in (True, False)]
-    if isinstance(answer, Quantity):
-        return Items("bare", tuple(Quantity(signed, answer.unit) for signed in pair))
-    return Items("bare", tuple(pair))
-
-
-def _one_sign(expression: Expression, *, is_upper: bool) -> Expression:
-    if not isinstance(expression, Operation) or expression.name not in ("pm", "mp"):
-        return expression
-    first, second = expression.operands
-    is_plus = is_upper == (expression.name == "pm")
-    return Operation("add", (first, second if is_plus else Operation("neg", (second,))))
-
-
-def has(expression: Expression, names: frozenset[str]) -> bool:
-    """Return whether an expression contains an operation with one of these names."""
-    return isinstance(expression, Operation) and (
-        expression.name in names or any(has(operand, names) for operand in expression.operands)
-    )
+_CLOCK = "time"
+_UNIT_VECTORS = ("\\hati", "\\hatj", "\\hatk")
 
 
 # equality
@@ -98,6 +45,8 @@ def has(expression: Expression, names: frozenset[str]) -> bool:
 def is_same(gold: Answer, answer: Answer) -> bool:
     """Compare two answers of any kind; the gold decides how exact the answer must be."""
     gold, answer = stated(gold), stated(answer)
+    if isinstance(gold, Congruence) or isinstance(answer, Congruence):
+        return _is_same_residue(gold, answer)
     if is_set(gold) or is_set(answer):
         return _is_same_set(gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
@@ -105,10 +54,16 @@ def is_same(gold: Answer, answer: Answer) -> bool:
     match gold, answer:
         case (Items() | Choice(), Items() | Choice()):
             return _is_same_items(_as_items(gold), _as_items(answer))
+        case Piecewise(), Piecewise():
+            return _is_same_pieces(gold, answer)
         case Matrix(), Matrix():
             return _is_same_matrix(gold, answer)
         case (Matrix() | Items(), Items() | Matrix()):
             return _is_same_vector(gold, answer)
+        case (Items(bracket="()"), Operation()) if (parts := _components(answer)) is not None:
+            return _is_same_in_order(gold.items, parts)
+        case (Operation(), Items(bracket="()")) if (parts := _components(gold)) is not None:
+            return _is_same_in_order(parts, answer.items)
         case Numeral(), Numeral():
             return gold == answer
         case Numeral(base=10), _:
@@ -124,9 +79,22 @@ def is_same(gold: Answer, answer: Answer) -> bool:
     return False
 
 
+def _is_same_residue(gold: Answer, answer: Answer) -> bool:
+    """Compare congruences. `x = 7 (mod 12)` answers 7 where the key is a plain residue."""
+    match gold, answer:
+        case Congruence(), Congruence():
+            return is_same_congruence(gold, answer)
+        case Congruence(), Operation(name="mod", operands=(right, modulus)):
+            return is_same_congruence(gold, Congruence(gold.left, right, modulus))
+        case Number(), Congruence(right=Number(value=right), modulus=Number(value=modulus)):
+            return gold.value == right and 0 <= right < modulus
+    return False
+
+
 def _is_same_set(gold: Answer, answer: Answer) -> bool:
-    if isinstance(gold, Relation) and isinstance(answer, Relation) and gold == answer:
-        return True
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        if gold == answer or is_same_chain(gold, answer):
+            return True
     if isinstance(gold, Single) and not is_set(gold):
         return False
     if isinstance(answer, Single) and not is_set(answer):
@@ -146,6 +114,14 @@ def _is_same_quantity(gold: Single, answer: Single) -> bool:
     if Operation("infinity") in (_unsigned(value), _unsigned(given)):
         return _signed(value) == _signed(given)
     return _is_same_number(value, given)
+
+
+def is_same_angle(degrees: Answer, radians: Answer) -> bool:
+    """Compare an angle in degrees with a multiple of pi. Alone, neither answers the other."""
+    match degrees, radians:
+        case Quantity(value=value, unit="°"), Operation() if has(radians, frozenset({"pi"})):
+            return is_same_value(Operation("degrees", (value,)), radians)
+    return False
 
 
 def _is_same_number(value: Expression, given: Expression) -> bool:
@@ -189,77 +165,58 @@ def _signed(expression: Expression) -> tuple[int, Expression]:
 # statements: `x = 5`, `f(2) = a_{10} = 5`, equations of curves
 
 
-def _is_name(side: Answer) -> bool:
-    """Return whether a side of an equation only names the value on the other side.
-
-    Names are symbols, calls and combinations of them without a number: `x`, `f(2)`, `m + n`. The
-    left side of an equation to be solved, as in `3x = 15` or `x^2 = 25`, is no name.
-    """
-    if isinstance(side, Items):
-        return side.bracket == "()" and all(map(_is_name, side.items))
-    if not isinstance(side, Symbol | Operation) or not symbols(side):
-        return False
-    if isinstance(side, Symbol):
-        return True
-    has_power = has(side, frozenset({"pow"}))
-    return _is_made_of_names(side) and not (has_power and len(symbols(side)) == 1)
-
-
-def _is_made_of_names(side: Expression) -> bool:
-    if isinstance(side, Symbol):
-        return True
-    if isinstance(side, Number) or side.name not in _NAME_OPERATIONS:
-        return False
-    first, *others = side.operands
-    if side.name in ("mul", "pow"):
-        # A call f(2) is read as a product: its number was in brackets.
-        return _is_made_of_names(first)
-    return all(map(_is_made_of_names, (first, *others)))
-
-
-def _split_statement(answer: Answer) -> tuple[list[Answer], list[Answer]]:
-    """Return the names and the values of a chain of equations."""
-    if not isinstance(answer, Relation):
-        return [], [answer]
-    names = [side for side in answer.sides if _is_name(side)]
-    values = [side for side in answer.sides if not _is_name(side)]
-    return (names, values) if values else (names[:-1], names[-1:])
-
-
 def _is_same_statement(gold: Answer, answer: Answer) -> bool:
-    names, values = _split_statement(gold)
-    given_names, given = _split_statement(answer)
-    if names and given_names and not any(name in names for name in given_names):
-        return _is_same_curve(gold, answer)
+    both = isinstance(gold, Relation) and isinstance(answer, Relation)
+    if both and is_same_chain(gold, answer):
+        return True
+    if isinstance(gold, Relation) and not both and not may_be_left_out(gold):
+        # The right side alone does not say what the equation says.
+        return False
+    names, values = split_statement(gold)
+    given_names, given = split_statement(answer)
+    if names and given_names and not _has_common_name(names, given_names):
+        return is_same_curve(gold, answer)
     if isinstance(gold, Relation) and not names:
-        return _is_same_curve(gold, answer)
+        is_value = bool(not both and may_be_left_out(gold))
+        return is_same(values[-1], answer) if is_value else is_same_curve(gold, answer)
     if all(is_same(values[-1], value) for value in given):
         return True
-    return _is_same_curve(gold, answer)
+    return is_same_curve(gold, answer)
 
 
-def _is_same_curve(gold: Answer, answer: Answer) -> bool:
-    """Compare equations of two or more variables: equal if one is a multiple of the other."""
-    left, right = _difference(gold), _difference(answer)
-    if left is None or right is None or len(symbols(left)) < 2:
-        return False
-    if symbols(left) != symbols(right):
-        return False
-    quotient = Operation("div", (left, right))
-    # A constant keeps its value when its symbols are renamed, and so get other values.
-    return is_same_value(quotient, rewritten(quotient, _renamed))
+def _has_common_name(names: Sequence[Answer], given: Sequence[Answer]) -> bool:
+    """Return whether a name stands on both sides; `y` and `f(x)` are one name of a curve."""
+    if any(name in names for name in given):
+        return True
+    return any(
+        (x == Symbol("y") and is_function_of_x(y)) or (y == Symbol("y") and is_function_of_x(x))
+        for x in names
+        for y in given
+    )
 
 
-def _renamed(expression: Expression) -> Expression:
-    return Symbol(expression.name + "*") if isinstance(expression, Symbol) else expression
+def _is_same_pieces(gold: Piecewise, answer: Piecewise) -> bool:
+    """Compare the pieces of two functions in any order: the same values under the same conditions.
+
+    The last piece may say "otherwise" on one side and its condition on the other.
+    """
+    left = list(answer.pieces)
+    for value, condition in gold.pieces:
+        index = next(
+            (n for n, (x, y) in enumerate(left) if _is_same_condition(condition, y) and is_same(value, x)),
+            None,
+        )  # fmt: skip
+        if index is None:
+            return False
+        del left[index]
+    return not left
 
 
-def _difference(answer: Answer) -> Expression | None:
-    match answer:
-        case Relation(sides=(left, right), signs=("=",)):
-            if isinstance(left, Expression) and isinstance(right, Number | Symbol | Operation):
-                return Operation("add", (left, Operation("neg", (right,))))
-    return None
+def _is_same_condition(gold: Answer | str, answer: Answer | str) -> bool:
+    if isinstance(gold, str) or isinstance(answer, str):
+        others = {"otherwise", "else", ""}
+        return gold == answer or bool({str(gold), str(answer)} & others)
+    return gold == answer or is_same(gold, answer)
 
 
 # several answers
@@ -280,9 +237,39 @@ def _is_same_items(gold: Items, answer: Items) -> bool:
         if "set" in brackets or ("[]" in brackets and len(gold.items) <= _INTERVAL_SIZE):
             return False
         return _is_same_in_order(gold.items, answer.items)
+    if any(item == DOTS for item in (*gold.items, *answer.items)):
+        return _is_same_in_order(gold.items, answer.items)
+    if _binds(gold.items):
+        return _is_same_binding(gold.items, answer.items)
     is_set_of = "set" in (gold.bracket, answer.bracket)
     wanted, given = (_distinct(x.items) if is_set_of else list(x.items) for x in (gold, answer))
     return len(wanted) == len(given) and _matches(wanted, given)
+
+
+def _binds(items: Sequence[Answer]) -> bool:
+    """Return whether items say which value is whose: `x = 1, y = 2`, `12 chickens, 8 rabbits`.
+
+    Indices number the values of one name, `x_1 = 2, x_2 = 3`, and bind nothing.
+    """
+    labels = [_label(item) for item in items]
+    return len(items) > 1 and all(labels) and len(set(labels)) == len(labels)
+
+
+def _label(item: Answer) -> str:
+    match item:
+        case Relation(sides=(Symbol(name=name), _), signs=("=",)):
+            return name.partition("_")[0]
+        case Quantity(unit=unit):
+            return unit
+    return ""
+
+
+def _is_same_binding(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
+    """Compare values by their names; values without names must stand in the key's order."""
+    labels = [_label(item) for item in answer]
+    if not any(labels):
+        return _is_same_in_order(gold, answer)
+    return len(gold) == len(answer) and _matches(gold, answer)
 
 
 def _is_same_in_order(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
@@ -317,8 +304,34 @@ def _is_same_matrix(gold: Matrix, answer: Matrix) -> bool:
 
 
 def _is_same_vector(gold: Matrix | Items, answer: Matrix | Items) -> bool:
+    rows, given_rows = _rows(gold), _rows(answer)
+    if rows is not None and given_rows is not None:
+        return len(rows) == len(given_rows) and all(map(_is_same_in_order, rows, given_rows))
     wanted, given = _entries(gold), _entries(answer)
     return wanted is not None and given is not None and _is_same_in_order(wanted, given)
+
+
+def _rows(answer: Matrix | Items) -> tuple[tuple[Answer, ...], ...] | None:
+    """Return the rows of a matrix, also of one written as a list of lists: `[[1, 2], [3, 4]]`."""
+    if isinstance(answer, Matrix):
+        return answer.rows if len(answer.rows) > 1 and len(answer.rows[0]) > 1 else None
+    rows = tuple(item.items for item in answer.items if isinstance(item, Items))
+    is_nested = answer.bracket in _ORDERED and len(rows) == len(answer.items) > 0
+    return rows if is_nested else None
+
+
+def _components(vector: Expression) -> tuple[Expression, ...] | None:
+    """Return the components of `3 i - 2 j + k` with unit vectors, which carry a hat; else None."""
+    found = symbols(vector) & set(_UNIT_VECTORS)
+    if not found or not is_same_value(_at_units(vector, ()), Number(Fraction(0))):
+        return None
+    size = 3 if _UNIT_VECTORS[2] in found else 2
+    return tuple(_at_units(vector, (name,)) for name in _UNIT_VECTORS[:size])
+
+
+def _at_units(vector: Expression, ones: tuple[str, ...]) -> Expression:
+    values = {name: Number(Fraction(int(name in ones))) for name in _UNIT_VECTORS}
+    return rewritten(vector, lambda e: values.get(e.name, e) if isinstance(e, Symbol) else e)
 
 
 def _entries(answer: Matrix | Items) -> tuple[Answer, ...] | None:
@@ -337,12 +350,15 @@ def _as_ratio(answer: Answer) -> Answer:
 
 
 def _is_same_ratio(gold: Answer, answer: Answer) -> bool:
+    """Compare ratios up to a factor, and times part by part; a key of two digits is a time."""
     if not isinstance(answer, Ratio):
         answer = _as_ratio(answer)
     if not isinstance(gold, Ratio) or not isinstance(answer, Ratio):
         return False
-    if gold.unit or answer.unit:
-        units_agree = gold.unit == answer.unit or not (gold.unit and answer.unit)
+    unit, given_unit = gold.unit, answer.unit.removeprefix(_CLOCK)
+    if unit or given_unit:
+        unit = unit.removeprefix(_CLOCK)
+        units_agree = unit == given_unit or not (unit and given_unit)
         return units_agree and _is_same_in_order(gold.parts, answer.parts)
     (first, *others), (given, *given_others) = gold.parts, answer.parts
     return len(others) == len(given_others) and all(

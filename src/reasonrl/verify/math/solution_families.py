@@ -1,14 +1,19 @@
-r"""Answers with a parameter or a domain: `x = k\pi, k \in \mathbb{Z}`.
+r"""Answers with a parameter, a domain or a constant: `x = k\pi, k \in \mathbb{Z}`, `x^2 + C`.
 
-The name of a parameter has no meaning, so both sides get the same name. Called by `compare`.
+The name of a parameter, of a bound variable and of an arbitrary constant has no meaning, so both
+sides get the same name. A condition that only one side states changes nothing. Called by `compare`.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+from reasonrl.verify.math.equal import symbols
+from reasonrl.verify.math.forms import NUMBER_SETS
+from reasonrl.verify.math.same import is_same
 from reasonrl.verify.math.tree import (
     Answer,
+    Choice,
     Expression,
     Items,
     Operation,
@@ -17,43 +22,163 @@ from reasonrl.verify.math.tree import (
     rewritten,
 )
 
-_NUMBERS = (Symbol("\\Z"), Symbol("\\N"), Operation("reals"))
+_CONDITION_SIGNS = frozenset({"!=", "<", ">", "<=", ">=", "in"})
+_CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "C_0", "c_0", "const", "constant"})
+_PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j"})
+_COEFFICIENTS = frozenset({"a", "b", "c", "k", "m", "C", "A", "B", "K", "\\lambda", "\\alpha"})
+_CALLED = frozenset({"f", "g", "h", "P", "Q", "F"})
+_BOUND = "bound"
 
 
-def without_parameters(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
-    """Drop the declarations of a parameter; rename the answer's parameter to the gold's."""
-    gold, gold_name = _undeclared(gold)
-    answer, answer_name = _undeclared(answer)
-    if gold_name and answer_name and gold_name != answer_name:
-        answer = _renamed(answer, answer_name, gold_name)
-    return gold, answer
+def without_parameters(gold: Answer, answer: Answer) -> tuple[Answer, Answer] | None:
+    """Drop conditions and rename parameters; None if both sides state different conditions."""
+    gold, gold_conditions = _unconditioned(gold)
+    answer, conditions = _unconditioned(answer)
+    old, new = _declared_name(conditions), _declared_name(gold_conditions)
+    if old and new and old != new:
+        answer = _renamed(answer, old, new)
+        conditions = tuple(_renamed(condition, old, new) for condition in conditions)
+    if gold_conditions and conditions and not _is_same_conditions(gold_conditions, conditions):
+        return None
+    gold, answer = _with_bound_variable(gold), _with_bound_variable(answer)
+    return gold, _with_names_of(gold, answer)
 
 
-def _undeclared(answer: Answer) -> tuple[Answer, str]:
-    r"""Return an answer without `k \in \mathbb{Z}`, and the parameter's name.
+def _is_same_conditions(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool:
+    """Compare conditions in any order; that a name is real or whole may be left out."""
+    gold, answer = (tuple(c for c in each if _domain(c) is None) for each in (gold, answer))
+    if not gold or not answer:
+        return True
+    return is_same(_together(gold), _together(answer))
 
-    The name is empty, and the answer whole, unless exactly one parameter is declared.
+
+def _together(conditions: tuple[Answer, ...]) -> Answer:
+    return conditions[0] if len(conditions) == 1 else Choice("and", conditions)
+
+
+def _unconditioned(answer: Answer) -> tuple[Answer, tuple[Answer, ...]]:
+    r"""Return an answer without conditions such as `k \in \mathbb{Z}` or `x > 0`, and these.
+
+    A condition stands behind a formula that has its name, and is no part of the answer then.
     """
     if not isinstance(answer, Items) or answer.bracket != "bare":
-        return answer, ""
-    kept = tuple(item for item in answer.items if _declared(item) is None)
-    names = [name for item in answer.items if (name := _declared(item)) is not None]
-    if len(names) != 1 or not kept:
-        return answer, ""
-    return (Items("bare", kept) if len(kept) > 1 else kept[0]), names[0]
+        return answer, ()
+    kept = tuple(item for item in answer.items if not _is_condition(item))
+    conditions = tuple(item for item in answer.items if _is_condition(item))
+    if not kept or not conditions:
+        return answer, ()
+    is_domain = all(_domain(condition) is not None for condition in conditions)
+    if not is_domain and not any(_may_have_condition(item) for item in kept):
+        return answer, ()
+    return (Items("bare", kept) if len(kept) > 1 else kept[0]), conditions
 
 
-def _declared(item: Answer) -> str | None:
+def _is_condition(item: Answer) -> bool:
     match item:
+        case Relation(sides=(Symbol() | Operation(), _), signs=(sign,)):
+            return sign in _CONDITION_SIGNS
+        case Relation(sides=(_, Symbol(), _), signs=signs):
+            return set(signs) <= _CONDITION_SIGNS
+    return False
+
+
+def _may_have_condition(item: Answer) -> bool:
+    match item:
+        case Relation(sides=sides, signs=signs):
+            return set(signs) == {"="} and any(map(_may_have_condition, sides))
+        case Symbol() | Operation():
+            return bool(symbols(item))
+    return False
+
+
+def _domain(condition: Answer) -> str | None:
+    """Return the name that a condition calls whole, natural or real; else None."""
+    match condition:
         case Relation(sides=(Symbol(name=name), numbers), signs=("in",)):
-            return name if numbers in _NUMBERS else None
+            is_set = isinstance(numbers, Symbol) and numbers.name in NUMBER_SETS
+            return name if is_set or numbers == Operation("reals") else None
     return None
+
+
+def _declared_name(conditions: tuple[Answer, ...]) -> str:
+    names = [name for condition in conditions if (name := _domain(condition)) is not None]
+    return names[0] if len(names) == 1 else ""
+
+
+# names without a meaning
+
+
+def _with_bound_variable(answer: Answer) -> Answer:
+    """Rename the variable of `f(n) = n + 1`, which is the same function as `f(x) = x + 1`."""
+    match answer:
+        case Relation(sides=(Operation(name="mul", operands=(Symbol(name=f), Symbol(name=x))), _)):
+            if f in _CALLED and x != _BOUND:
+                return _renamed(answer, x, _BOUND) if x != "x" else answer
+    return answer
+
+
+def _with_names_of(gold: Answer, answer: Answer) -> Answer:
+    """Rename one name of the answer to the gold's, where the name has no meaning."""
+    mine, theirs = _names(gold), _names(answer)
+    missing, other = mine - theirs, theirs - mine
+    if _BOUND in mine | theirs and {"x"} <= mine | theirs:
+        answer = _renamed(answer, "x", _BOUND) if _BOUND in mine else answer
+        answer = _renamed(answer, _BOUND, "x") if _BOUND in theirs and "x" in mine else answer
+        mine, theirs = _names(gold), _names(answer)
+        missing, other = mine - theirs, theirs - mine
+    if len(missing) != 1 or len(other) != 1:
+        return answer
+    (new,), (old,) = missing, other
+    if {old, new} <= _CONSTANTS and _ends_in(gold, new) and _ends_in(answer, old):
+        return _renamed(answer, old, new)
+    for allowed, is_kind in ((_PARAMETERS, _is_family), (_COEFFICIENTS, _is_call)):
+        if {old, new} <= allowed and is_kind(gold) and is_kind(answer):
+            return _renamed(answer, old, new)
+    return answer
+
+
+def _names(answer: Answer) -> frozenset[str]:
+    match answer:
+        case Symbol() | Operation():
+            return symbols(answer)
+        case Items(items=parts) | Choice(items=parts) | Relation(sides=parts):
+            return frozenset().union(*map(_names, parts))
+    return frozenset()
+
+
+def _ends_in(answer: Answer, name: str) -> bool:
+    """Return whether a constant of integration is a term of the sum, `x^2 + C`."""
+    match answer:
+        case Relation(sides=(*_, last), signs=signs) if set(signs) == {"="}:
+            return _ends_in(last, name)
+        case Operation(name="add", operands=terms):
+            return Symbol(name) in terms
+    return False
+
+
+def _is_family(answer: Answer) -> bool:
+    """Return whether one name has the values of a formula in one other name: `n = 3k`."""
+    match answer:
+        case Relation(sides=(Symbol(name=name), value), signs=("=",)):
+            names = _names(value)
+            return len(names) == 1 and name not in names
+    return False
+
+
+def _is_call(answer: Answer) -> bool:
+    """Return whether a function is given, so that a further letter is an arbitrary constant."""
+    match answer:
+        case Relation(sides=(Operation(name="mul", operands=(Symbol(name=f), Symbol())), _)):
+            return f in _CALLED
+    return False
 
 
 def _renamed(answer: Answer, old: str, new: str) -> Answer:
     match answer:
         case Items(bracket=bracket, items=items):
             return Items(bracket, tuple(_renamed(item, old, new) for item in items))
+        case Choice(word=word, items=items):
+            return Choice(word, tuple(_renamed(item, old, new) for item in items))
         case Relation(sides=sides, signs=signs):
             return Relation(tuple(_renamed(side, old, new) for side in sides), signs)
         case Symbol() | Operation():

@@ -94,6 +94,22 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class Congruence:
+    """Two sides that agree modulo a number: `x = 7 (mod 12)`. Without a name, `left` is None."""
+
+    left: Expression | None
+    right: Expression
+    modulus: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Piecewise:
+    """Values under conditions, one in each line. A condition in words is its text."""
+
+    pieces: tuple[tuple[Answer, Answer | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetOperation:
     """A union, an intersection or a difference of two sets."""
 
@@ -133,6 +149,8 @@ Answer: TypeAlias = (
     | Items
     | Choice
     | Relation
+    | Congruence
+    | Piecewise
     | SetOperation
     | Matrix
     | Numeral

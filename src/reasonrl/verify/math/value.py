@@ -99,6 +99,29 @@ def _factorial(n: Fraction) -> Fraction | None:
     return Fraction(math.factorial(int(n)))
 
 
+def _double_factorial(n: Fraction) -> Fraction | None:
+    """Return n (n - 2) (n - 4) ..., down to 1 or 2."""
+    if n.denominator != 1 or n < 0:
+        return None
+    if n > 2 * _MAX_FACTORIAL:
+        raise TooLargeError
+    return Fraction(math.prod(range(int(n), 0, -2)))
+
+
+def _common_divisor(*values: Fraction) -> Fraction | None:
+    if any(value.denominator != 1 for value in values):
+        return None
+    return Fraction(math.gcd(*(value.numerator for value in values)))
+
+
+def _common_multiple(*values: Fraction) -> Fraction | None:
+    if any(value.denominator != 1 for value in values):
+        return None
+    if sum(map(_bits, values)) > _MAX_BITS:
+        raise TooLargeError
+    return Fraction(math.lcm(*(value.numerator for value in values)))
+
+
 def _choose(n: Fraction, k: Fraction) -> Fraction | None:
     if n.denominator != 1 or k.denominator != 1 or n < 0 or k < 0:
         return None
@@ -128,6 +151,9 @@ _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
     "min": min,
     "max": max,
     "factorial": _factorial,
+    "double factorial": _double_factorial,
+    "gcd": _common_divisor,
+    "lcm": _common_multiple,
     "binomial": _choose,
     "permutations": _arrange,
 }
@@ -213,6 +239,22 @@ def _binomial(c: Any, n: Value, k: Value) -> Value:
     return c.binomial(n, k)
 
 
+def _permutations(c: Any, n: Value, k: Value) -> Value:
+    if max(abs(n), abs(k)) > _MAX_FACTORIAL:
+        raise TooLargeError
+    return c.ff(n, k)
+
+
+def _whole(c: Any, function: Callable[..., Fraction | None], *values: Value) -> Value:
+    """Evaluate a function of whole numbers. Raises NoValueError for others."""
+    if any(value != c.nint(c.re(value)) for value in values):
+        raise NoValueError
+    result = function(*(Fraction(int(c.re(value))) for value in values))
+    if result is None:
+        raise NoValueError
+    return c.mpf(result.numerator) / result.denominator
+
+
 def _logarithm(c: Any, value: Value, base: Value | None = None) -> Value:
     return c.log(value) if base is None else c.log(value) / c.log(base)
 
@@ -241,6 +283,11 @@ _NUMERIC: Mapping[str, Callable[..., Value]] = {
     "max": lambda c, *a: _real(c, max, *a),
     "factorial": _gamma,
     "binomial": _binomial,
+    "permutations": _permutations,
+    "double factorial": lambda c, n: _whole(c, _double_factorial, n),
+    "gcd": lambda c, *values: _whole(c, _common_divisor, *values),
+    "lcm": lambda c, *values: _whole(c, _common_multiple, *values),
+    "cis": lambda c, a: c.expj(_real(c, c.mpf, a)),
     "pi": lambda c: +c.pi,
     "e": lambda c: +c.e,
     "i": lambda c: c.mpc(0, 1),

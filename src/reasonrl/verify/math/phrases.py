@@ -1,0 +1,197 @@
+r"""Take the words away from a value: labels before it, conditions behind it, numbers in words.
+
+`value_of` returns the mathematics that a phrase states: `5` for `\text{Total: } 5`, `\mathbb{R}`
+for "all real numbers". A word that changes a value, such as "not", "less" or "half", stops it: then
+the text stays as it is. Expects clean text; linear in the text. Called by `answer`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from reasonrl.verify.math.words import unwrapped
+
+_WRAP = r"\\(?:text|textrm|textbf|textit|textnormal|mathrm|mbox|hbox|rm|bf)\s?"
+_CHANGING_WORDS = """
+not no never none neither nor or and less more than greater fewer least most minus negative plus
+times squared square cubed cube root sqrt half halves third thirds quarter quarters between except
+without excluding under over below above wrong incorrect false either unless almost nearly percent
+base mod modulo factorial hundred thousand million billion trillion dozen choose chosen if then is
+isn't isnt cannot can't multiple multiples divided power inverse opposite complement double twice
+triple log ln exp sin cos tan hundredth hundredths tenth tenths thousandth thousandths fifth fifths
+fourth fourths sixth sixths eighth eighths question unknown neg
+"""
+CHANGING = frozenset(_CHANGING_WORDS.split())
+"""Words that change the value beside them, so that they are never dropped."""
+
+_FUNCTION_WORDS = """
+sqrt arcsin arccos arctan sinh cosh tanh floor ceil infinity alpha beta gamma lambda theta frac
+"""
+_FUNCTIONS = frozenset(_FUNCTION_WORDS.split())
+_LABEL = re.compile(
+    rf"(?:{_WRAP}\{{\s?(?P<marked>[^{{}}\\$0-9=<>^_+*/|]{{1,200}}?)\s?\}}"
+    r"|(?P<bare>[^\W\d_]{3,}(?:[ '-][^\W\d_]+){0,12}?)(?P<end>:| is:?| are:?| equals:?)?)"
+    r"\s?:?\s?(?P<rest>[-+\d.(\[\\|$€£¥₹A-Za-z].*)",
+    re.DOTALL,
+)
+_CONDITION = re.compile(
+    rf",?\s?\(?(?:{_WRAP}\{{[,;(\s]{{0,3}}(?:for|where|when|if|with|provided|given|such that|whenever"
+    r"|assuming|as)(?![a-zA-Z])"
+    r"|(?:,\s?|\s)(?:for all|for any|for every|for each|where|whenever|provided)(?![a-zA-Z])"
+    r"|\\forall(?![a-zA-Z]))",
+)
+_IN_BRACKETS = re.compile(
+    r"(?<=\S)\s?\((?P<condition>[^()]*(?:[<>]|\\(?:ne|neq|le|ge|leq|geq|lt|gt|in)(?![a-zA-Z]))[^()]*)\)$"
+)
+_REMARK = re.compile(
+    rf"\s?{_WRAP}\{{\s?\(?(?:only|respectively|exactly|in total|altogether|units?)\)?\s?\}}$"
+    rf"|\s?(?:{_WRAP}\{{\s?)?\(?\s?(?:\\pmod|\\bmod|mod)\s?\{{?\s?\d{{1,12}}\s?\}}?\s?\)?\s?\}}?\)?$"
+)
+_PERMUTATIONS = re.compile(
+    rf"(?P<item>\(.{{1,100}}\)),?\s?(?:{_WRAP}\{{)?\s?(?:and|with) (?:all )?(?:its|their|of its)? ?"
+    r"permutations?\s?\}?"
+)
+_MOST_PERMUTED = 4
+_SETS = {
+    "real numbers": r"\mathbb{R}", "reals": r"\mathbb{R}", "real number": r"\mathbb{R}",
+    "real x": r"\mathbb{R}", "real values": r"\mathbb{R}",
+    "integers": r"\mathbb{Z}", "integer": r"\mathbb{Z}", "natural numbers": r"\mathbb{N}",
+    "rational numbers": r"\mathbb{Q}", "complex numbers": r"\mathbb{C}",
+    "positive integers": r"\Zpos", "positive integer": r"\Zpos",
+    "positive real numbers": r"(0,\infty)", "positive reals": r"(0,\infty)",
+    "positive numbers": r"(0,\infty)", "negative real numbers": r"(-\infty,0)",
+    "negative reals": r"(-\infty,0)",
+    "nonnegative real numbers": r"[0,\infty)", "non-negative real numbers": r"[0,\infty)",
+    "nonnegative reals": r"[0,\infty)", "non-negative reals": r"[0,\infty)",
+    "non-zero real numbers": r"(-\infty,0)\cup(0,\infty)",
+    "nonzero real numbers": r"(-\infty,0)\cup(0,\infty)",
+    "nonzero reals": r"(-\infty,0)\cup(0,\infty)", "infinity": r"\infty",
+}  # fmt: skip
+_SET_WORDS = re.compile(
+    r"(?:the )?(?:set of )?(?:all |any |every |the )?(?:the )?(?P<name>[a-z -]+?)(?: only)?"
+)
+_EXCEPT = re.compile(
+    rf"(?:{_WRAP}\{{\s?)?(?:the set of )?all (?:the )?real (?:numbers|values|x)?(?: [a-z])? ?"
+    r"(?:except|excluding|other than|but|apart from|besides)(?: for)?\s?\}?(?P<rest>.+)"
+)
+_AND = re.compile(rf"\s?(?:{_WRAP}\{{\s?and\s?\}}|(?<![a-zA-Z])and(?![a-zA-Z]))\s?")
+_UNITS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen
+"""
+_SMALL = {word: number for number, word in enumerate(_UNITS.split())}
+_TENS = {
+    word: 10 * number
+    for number, word in enumerate(
+        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
+    )
+}
+_SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
+_MOST_WORDS = 12
+
+
+@lru_cache(maxsize=8_192)
+def value_of(text: str) -> str:
+    """Return the mathematics that a clean text states; the text itself if it has no such words."""
+    if not _has_words(text):
+        return text
+    if (number := number_in_words(unwrapped(text))) is not None:
+        return str(number)
+    if (named := _named_set(text)) is not None:
+        return named
+    text = _without_label(text)
+    text = _REMARK.sub("", text).strip()
+    if _has_words(text):
+        text = _without_condition(text)
+    text = _IN_BRACKETS.sub(r", \g<condition>", text)
+    if "permutation" in text and (match := _PERMUTATIONS.fullmatch(text)) is not None:
+        return _permuted(match["item"])
+    return text
+
+
+def _has_words(text: str) -> bool:
+    return "(" in text or any(
+        mark in text for mark in ("\\text", "\\math", "\\mbox", "\\rm", "\\forall", " ", ":")
+    ) or (text.isalpha() and len(text) > 2)
+
+
+def number_in_words(text: str) -> int | None:
+    """Return the whole number of English words such as `twenty-one`, or None."""
+    words = text.casefold().replace("-", " ").split()
+    if not 0 < len(words) <= _MOST_WORDS:
+        return None
+    total = group = 0
+    last = ""
+    for word in words:
+        if word == "and" and last in ("hundred", "thousand"):
+            continue
+        if word in _SMALL and (not last or last in _SCALES or (last in _TENS and _SMALL[word] < 10)):
+            group += _SMALL[word]
+        elif word in _TENS and (not last or last in _SCALES):
+            group += _TENS[word]
+        elif word == "hundred" and 0 < group < 10:
+            group *= 100
+        elif word in _SCALES and word != "hundred" and 0 < group < 1_000:
+            total, group = total + group * _SCALES[word], 0
+        else:
+            return None
+        last = word
+    return total + group
+
+
+def _named_set(text: str) -> str | None:
+    """Return the set that words name: "all reals except 1 and 2" is a difference."""
+    if (match := _EXCEPT.fullmatch(text)) is not None:
+        items = _AND.sub(", ", match["rest"]).strip(" }")
+        items = items.removeprefix("\\{").removesuffix("\\}")
+        return f"\\mathbb{{R}} \\setminus \\{{{items}\\}}"
+    match = _SET_WORDS.fullmatch(unwrapped(text).casefold())
+    return None if match is None else _SETS.get(match["name"].strip())
+
+
+def _without_label(text: str) -> str:
+    """Drop words before a value, unless one of them changes it."""
+    for _ in range(3):
+        match = _LABEL.fullmatch(text)
+        if match is None:
+            break
+        words = (match["marked"] or match["bare"] or "").casefold()
+        words = re.sub(r"\b(?:is|are|equals)\s?:?\s?$", "", words.strip()).strip(" :,.")
+        if not words or not _may_go(words):
+            break
+        if match["bare"] and not match["end"] and not _starts_value(match["rest"]):
+            break
+        text = match["rest"].strip()
+    return text
+
+
+def _starts_value(rest: str) -> bool:
+    return rest[0] in "-+.(\\$" or rest[0].isdecimal()
+
+
+def _may_go(words: str) -> bool:
+    """Return whether words before or behind a value may be dropped."""
+    each = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", words)
+    return (
+        bool(each) and not any(word in CHANGING for word in each)
+        and not (len(each) == 1 and (each[0] in _FUNCTIONS or len(each[0]) < 2))
+    )  # fmt: skip
+
+
+def _without_condition(text: str) -> str:
+    """Drop a condition behind a formula: `2^n - 1` in `2^n - 1 \\text{ for all } n \\ge 1`."""
+    matches = list(_CONDITION.finditer(text))
+    if len(matches) != 1 or not (kept := text[: matches[0].start()].strip(" ,;")):
+        return text
+    return kept if "\\begin" not in text and kept.count("(") == kept.count(")") else text
+
+
+def _permuted(item: str) -> str:
+    """Return all orders of the entries of a tuple."""
+    from itertools import permutations
+
+    entries = [entry.strip() for entry in item[1:-1].split(",")]
+    if len(entries) > _MOST_PERMUTED:
+        return item
+    return ", ".join(f"({', '.join(order)})" for order in sorted(set(permutations(entries))))
