@@ -8,25 +8,13 @@ rules out the rest of the text.
 from __future__ import annotations
 
 import re
-from collections import deque
 
 _THINK_OPEN = "<think>"
 _THINK_CLOSE = "</think>"
 _BOX = "\\boxed"
 _BRACES = re.compile(r"\\boxed\s{0,4}\{|\\.|[{}]", re.DOTALL)
-# Characters that are searched on either side of the last digit.
-_WINDOW_CHARS = 2_000
-_PROSE_NUMBER = re.compile(
-    # Not the tail of a word, a number, a power or a fraction.
-    r"(?<![\w.^\\{/])"
-    # A sign, unless it is a subtraction.
-    r"(?:(?<![\w)]\s)(?<![\w)])[-\u2212])?"
-    r"\$?(?:\\frac\{-?\d+\}\{\d+\}"
-    r"|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?)"
-    r"(?:\s?\\?%)?"
-)
-# This text follows an operand, but never a final number.
-_GLUED = re.compile(r"[\w^!/\\{]|\.\d")
+# A box of one sign needs no braces: `\boxed5`. Two digits would leave the second outside.
+_BARE = re.compile(r"\\boxed\s{0,4}(\d|[A-Za-z](?<=\s.))(?![\w/^]|[.,]\d)", re.ASCII)
 
 
 def answer_part(response: str) -> str | None:
@@ -47,6 +35,8 @@ def last_box(text: str) -> str | None:
     "Last" is by opening position, so the inner one of two nested boxes decides.
     """
     last = text.rfind(_BOX)
+    if last >= 0 and (bare := _BARE.match(text, last)) is not None:
+        return bare[1]
     box = _last_complete(text, last, last) if last >= 0 else None
     return _last_complete(text, text.find(_BOX), last) if box is None and last >= 0 else box
 
@@ -69,24 +59,3 @@ def _last_complete(text: str, start: int, last: int) -> str | None:
         elif mark.startswith(_BOX):
             stack.append(match.end())
     return None if best is None else text[best[0] : best[1]]
-
-
-def last_number(text: str) -> str | None:
-    r"""Return the last number of a response without a box, as written, or None.
-
-    Searches only the last line that holds a digit. The number must stand alone: the exponent of
-    `2^10`, the argument of `\sqrt{2}` and the coefficient of `2x` are operands, and a line whose
-    last digits belong to an operand has no final number.
-    """
-    last_digit = max(text.rfind(digit) for digit in "0123456789")
-    if last_digit < 0:
-        return None
-    start = max(text.rfind("\n", 0, last_digit) + 1, last_digit - _WINDOW_CHARS)
-    line = text[start : last_digit + 1 + _WINDOW_CHARS].split("\n", 1)[0]
-    matches = deque(_PROSE_NUMBER.finditer(line), maxlen=1)
-    if not matches:
-        return None
-    number = matches[0]
-    if number.end() <= last_digit - start or _GLUED.match(line, number.end()):
-        return None
-    return number.group().replace("\u2212", "-")

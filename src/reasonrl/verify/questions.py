@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from reasonrl.types import Status, StopReason, VerifyItem
 from reasonrl.verify.code.verdict import Program, read_program
-from reasonrl.verify.extract import answer_part, has_box, last_box, last_number
+from reasonrl.verify.extract import answer_part, has_box, last_box
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.answer import Gold, judge_fast, read_golds
+from reasonrl.verify.math.answer import Gold, judge_fast, read_golds, worker_texts
 from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
 from reasonrl.verify.math.notation import clean
+from reasonrl.verify.prose import last_number
 
 # A response of 32k tokens has about 100,000 characters.
 MAX_RESPONSE_CHARS = 4_000_000
@@ -27,10 +28,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question for a worker: whether any of the clean golds matches the clean answer."""
+    """A question for a worker: whether any of the clean golds matches the clean answer.
+
+    With `is_gold_read` a gold is known to be mathematics, so an unreadable side is the answer's.
+    """
 
     golds: tuple[str, ...]
     answer: str
+    is_gold_read: bool = False
 
 
 def second_question(asked: Finding | Asked) -> Question | None:
@@ -94,7 +99,13 @@ def compare(golds: tuple[Gold, ...], answer: str) -> Finding | Question:
         return decided[0]
     if fault := size_fault(answer):
         return Finding(status=Status.TOO_LARGE, reason=fault)
-    usable = tuple(gold.text for gold in open_golds if not gold.fault)
+    usable = [gold for gold in open_golds if not gold.fault]
     if not usable:
         return Finding(status=Status.GOLD_UNPARSABLE, reason=f"the gold has {open_golds[0].fault}")
-    return Question(golds=usable, answer=answer)
+    texts = [worker_texts(gold, answer) for gold in usable]
+    asked = {given for _, given in texts}
+    return Question(
+        golds=tuple(gold for gold, _ in texts),
+        answer=asked.pop() if len(asked) == 1 else answer,
+        is_gold_read=any(gold.is_read for gold in usable),
+    )

@@ -19,12 +19,14 @@ MAX_DIGITS_VALUE = 20_000.0  # 2^{2024} and 2004! (5,748 digits) pass
 MAX_BRACKETS = 12
 MAX_DEPTH = 40
 
-_TOKENS = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\.\d+|\*\*|\S", re.DOTALL)
+_TOKENS = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\.\d+|\*\*|!!|\S", re.DOTALL)
 _NUMERAL = re.compile(r"\d+")
 _OPEN, _CLOSE = frozenset("({["), frozenset(")}]")
 _SEPARATORS = frozenset("+-,=<>&;") | {"\\pm", "\\mp", "\\\\", "\\le", "\\ge", "\\leq", "\\geq"}
 _FACTORIALS = frozenset({"\\Gamma", "\\gamma"})
 _MAX_EXPONENT_LOG = 7.0
+# The depth of operations within operations, three calls each, so that the walk stays shallow.
+_MAX_WALK = 60
 
 
 class _TooLargeError(Exception):
@@ -72,6 +74,9 @@ class _Walk:
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
+        self._depth = 0
+        # Whether a numeral is an exponent: then its size counts, and not the number of its digits.
+        self._is_exponent = False
 
     def total(self) -> float:
         """Return the bound of all tokens, also behind a closing bracket that none has opened."""
@@ -96,27 +101,46 @@ class _Walk:
         return term if is_empty else _add(bound, term)
 
     def _factor(self) -> float:
-        bound = self._atom()
-        while (mark := self._peek()) in ("^", "**", "!", "_"):
+        self._depth += 1
+        if self._depth > _MAX_WALK:
+            raise _TooLargeError
+        bound = self._powers(self._atom())
+        self._depth -= 1
+        return bound
+
+    def _powers(self, bound: float) -> float:
+        while (mark := self._peek()) in ("^", "**", "!", "!!", "_"):
             self._at += 1
-            if mark == "!":
+            if mark in ("!", "!!"):
                 bound = _factorial(bound)
             elif mark == "_":
                 self._atom()
             else:
                 while self._peek() in ("-", "+", "^"):
                     self._at += 1
-                bound = _power(bound, self._factor())
+                outer, self._is_exponent = self._is_exponent, True
+                exponent = self._factor()
+                self._is_exponent = outer
+                bound = _power(bound, exponent)
         return bound
 
     def _atom(self) -> float:
-        mark = self._peek()
+        self._depth += 1
+        if self._depth > _MAX_WALK:
+            raise _TooLargeError
+        bound = self._bound_of(self._peek())
+        self._depth -= 1
+        return bound
+
+    def _bound_of(self, mark: str) -> float:
         self._at += 1
         if mark in _OPEN:
             bound = self._sum()
             self._at += 1
             return bound
         if mark[:1].isdecimal() or mark[:1] == ".":
+            if "." in mark and self._is_exponent:
+                return math.log10(max(1.0, float(mark)))
             digits = mark.replace(".", "")
             return float(len(digits)) if "." in mark else math.log10(max(1, int(digits)))
         if mark in ("\\binom", "\\dbinom", "\\tbinom"):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.forms import NUMBER_SETS, is_undone, stated
+from reasonrl.verify.math.equal import symbols
+from reasonrl.verify.math.forms import NUMBER_SETS, UNIT_VECTORS, is_undone, stated
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.same import is_same, is_same_angle
 from reasonrl.verify.math.sets import is_set
@@ -38,7 +39,11 @@ def compare(gold_text: str, answer_text: str) -> Finding | None:
     gold, answer = parse(gold_text), parse(answer_text)
     if gold is None or answer is None:
         return None
-    gold = _without_undone_sides(gold)
+    if isinstance(gold, Relation) and (value := _without_undone_sides(gold)) != gold:
+        if isinstance(answer, Relation) and answer.sides[0] != gold.sides[0]:
+            # Two equations: `answer` compares their left sides as texts.
+            return None
+        gold = value
     if _is_left_undone(gold):
         return None
     try:
@@ -110,8 +115,9 @@ def _is_value(gold: Answer) -> bool:
     gold = gold.value if isinstance(gold, Quantity) else gold
     if isinstance(gold, Relation):
         return set(gold.signs) == {"="} and _is_value(gold.sides[-1])
-    is_set_of_numbers = isinstance(gold, Symbol) and gold.name in NUMBER_SETS
-    is_expression = isinstance(gold, Expression) and not is_set_of_numbers
+    if isinstance(gold, Expression) and symbols(gold) & (NUMBER_SETS | UNIT_VECTORS):
+        return False
+    is_expression = isinstance(gold, Expression)
     return is_expression and not is_set(gold) and gold != Operation("empty")
 
 

@@ -82,6 +82,8 @@ def is_same_chain(gold: Relation, answer: Relation) -> bool | None:
     if len(gold.sides) != len(answer.sides) or not _all_expressions(gold, answer):
         return None
     if set(gold.signs) == set(answer.signs) == {"="}:
+        if not any(map(symbols, gold.sides)) and gold.sides[0] != answer.sides[0]:  # type: ignore[arg-type]
+            return None
         left = list(answer.sides)
         for side in gold.sides:
             index = next((n for n, x in enumerate(left) if is_same_value(side, x)), None)  # type: ignore[arg-type]

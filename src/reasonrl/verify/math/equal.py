@@ -21,8 +21,9 @@ _AGREE = Fraction(1, 10**40)
 _LONGEST_DECIMAL = 35
 _POINTS, _ENOUGH = 6, 3
 """Number of points, the first half positive; and how many must lie in both domains."""
-_FURTHER = (Fraction(1, 8), Fraction(4), Fraction(25))
-"""Factors of further points, for expressions whose domain holds too few of the first."""
+_FURTHER_POINTS, _FURTHER_RANGE = 40, Fraction(10)
+"""Points in a wider range, for expressions whose domain holds too few of the first."""
+_MIDDLE = Fraction(17, 10)
 _WHOLE_POINTS = 12
 _OF_WHOLE_NUMBERS = frozenset(
     {"floor", "ceil", "factorial", "double factorial", "binomial", "permutations", "gcd", "lcm"}
@@ -86,10 +87,12 @@ def _points(names: list[str], whole: frozenset[str]) -> Iterator[Mapping[str, Fr
                 for name in names
             }
         return
-    for factor in (Fraction(1), *_FURTHER):
-        for trial in range(_POINTS):
-            sign = 1 if trial < _POINTS // 2 else -1
-            yield {name: factor * sign * _coordinate(name, trial) for name in names}
+    for trial in range(_POINTS):
+        sign = 1 if trial < _POINTS // 2 else -1
+        yield {name: sign * _coordinate(name, trial) for name in names}
+    for trial in range(_POINTS, _POINTS + _FURTHER_POINTS):
+        # The coordinate lies between 0.2 and 3.2.
+        yield {name: (_coordinate(name, trial) - _MIDDLE) * _FURTHER_RANGE for name in names}
 
 
 def _whole_coordinate(name: str, trial: int, *, is_only: bool) -> int:

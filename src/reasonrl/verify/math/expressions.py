@@ -102,7 +102,8 @@ class ExpressionReader(Cursor):
     def _beside(self, factors: list[Expression], *, is_first: bool) -> Expression:
         """Read a factor without a sign before it; `3 1/2` becomes one mixed number."""
         # Behind `!` a number is a factor: 3! 2! is a product.
-        is_number = self.token.kind is TokenKind.NUMBER and self.before not in ("!", "!!")
+        is_product = self.before in ("!", "!!") or (self.before == ")" and _is_negative(factors[-1]))
+        is_number = self.token.kind is TokenKind.NUMBER and not is_product
         factor = self._factor()
         if is_number:
             # Only a fraction may follow: `2 3` and `x 2` have no meaning.
@@ -478,6 +479,10 @@ def _quotient(factors: list[Expression], divisors: list[Expression]) -> Expressi
     """Return the product of factors over the product of divisors, without needless operations."""
     product = _joined("mul", factors)
     return Operation("div", (product, _joined("mul", divisors))) if divisors else product
+
+
+def _is_negative(expression: Expression) -> bool:
+    return isinstance(expression, Operation) and expression.name == "neg"
 
 
 def _is_proper(expression: Expression) -> bool:

@@ -62,14 +62,13 @@ def split_statement(answer: Answer) -> tuple[list[Answer], list[Answer]]:
     """Return the names and the values of a chain of equations."""
     if not isinstance(answer, Relation):
         return [], [answer]
-    names = [side for side in answer.sides if is_name(side)]
-    values = [side for side in answer.sides if not is_name(side)]
-    if not values:
-        return names[:-1], names[-1:]
-    if all(isinstance(value, Matrix | Items | Piecewise) for value in values):
-        # `A^{-1} = ` before a matrix names it: nobody solves that.
-        return names, values
-    return names, values
+    # `A^{-1} = ` before a matrix names it: nobody solves that.
+    is_compound = any(isinstance(side, Matrix | Items | Piecewise) for side in answer.sides)
+    names, values = [], []
+    for side in answer.sides:
+        is_known = isinstance(side, Expression) and bool(symbols(side)) if is_compound else False
+        (names if is_known or is_name(side) else values).append(side)
+    return (names, values) if values else (names[:-1], names[-1:])
 
 
 def may_be_left_out(answer: Relation) -> bool:

@@ -131,6 +131,7 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str
             r"\\pmod{\1}",
         ),
         ("]", r"\[[^\[\]]*\]|([\[\]])([^\[\]]*[,;][^\[\]]*)([\[\]])", _turned),
+        ("const", r"\+\s?(?:\\(?:text|mathrm)\s?\{\s?)?const(?:ant|\.)?\s?\}?(?![a-z])", "+C"),
         ("10", r"(?<=\d)\s?[xX]\s?(?=10\s?\^)", r"\\times "),
         ("'", r"(?<=\d)'(?=\d{3}(?:\D|$))", ","),
         (" ", r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
@@ -155,7 +156,7 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str
 def clean(text: str) -> str:
     """Return the text without notation that has no meaning: unicode forms, spacing, delimiters."""
     text = _COMMENT.sub("", text).strip() if "%" in text else text.strip()
-    if text.isascii() and text.isalnum():
+    if text.isascii() and (text.isdigit() or text.isalpha()):
         return text
     text = plain_characters(text).strip()
     text = _without_marks(text)

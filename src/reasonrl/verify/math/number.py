@@ -60,6 +60,7 @@ _UNIT_NAMES = {
     "kelvin": "k", "hertz": "hz", "radian": "rad", "euro": "€", "yuan": "¥", "rupee": "₹",
     "unit": "", "square": "sq", "cubic": "cu",
 }  # fmt: skip
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})|(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "mp": "mi/h", "fps": "ft/s"}
 # Letters that stand for a unit behind a plain number, where the gold has no symbol: `5 m`.
 _BARE_UNIT = re.compile(
@@ -210,3 +211,16 @@ def _unit_of_words(plain: str, *, has_command: bool) -> str | None:
     if names and names[0] in ("sq", "cu"):
         power, names = ("2" if names[0] == "sq" else "3"), names[1:]
     return "/".join(name for name in names if name) + power
+
+
+def is_date(text: str) -> bool:
+    """Return whether clean text is a date in digits, such as `2024-03-15`: it is no difference."""
+    return date_of(text) is not None
+
+
+def date_of(text: str) -> tuple[int, int, int] | None:
+    """Return the three numbers of a date in digits, with the year first; None for other text."""
+    if len(text) > 10 or (match := _DATE.fullmatch(text)) is None:
+        return None
+    first, second, third = (int(part) for part in match.groups() if part)
+    return (first, second, third) if match[1] else (third, first, second)

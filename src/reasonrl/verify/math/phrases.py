@@ -20,7 +20,8 @@ without excluding under over below above wrong incorrect false either unless alm
 base mod modulo factorial hundred thousand million billion trillion dozen choose chosen if then is
 isn't isnt cannot can't multiple multiples divided power inverse opposite complement double twice
 triple log ln exp sin cos tan hundredth hundredths tenth tenths thousandth thousandths fifth fifths
-fourth fourths sixth sixths eighth eighths question unknown neg
+fourth fourths sixth sixths eighth eighths question unknown neg about maybe perhaps possibly
+probably roughly around guess
 """
 CHANGING = frozenset(_CHANGING_WORDS.split())
 """Words that change the value beside them, so that they are never dropped."""
@@ -101,7 +102,8 @@ def value_of(text: str) -> str:
     if (named := _named_set(text)) is not None:
         return named
     text = _without_label(text)
-    text = _REMARK.sub("", text).strip()
+    if "\\equiv" not in text:
+        text = _REMARK.sub("", text).strip()
     if _has_words(text):
         text = _without_condition(text)
     text = _IN_BRACKETS.sub(r", \g<condition>", text)
@@ -160,8 +162,10 @@ def _without_label(text: str) -> str:
         words = re.sub(r"\b(?:is|are|equals)\s?:?\s?$", "", words.strip()).strip(" :,.")
         if not words or not _may_go(words):
             break
-        if match["bare"] and not match["end"] and not _starts_value(match["rest"]):
-            break
+        if match["bare"] and not match["end"]:
+            is_apart = text[len(match["bare"])].isspace()
+            if not is_apart or not _starts_value(match["rest"]):
+                break
         text = match["rest"].strip()
     return text
 

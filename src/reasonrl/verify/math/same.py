@@ -239,11 +239,26 @@ def _is_same_items(gold: Items, answer: Items) -> bool:
         return _is_same_in_order(gold.items, answer.items)
     if any(item == DOTS for item in (*gold.items, *answer.items)):
         return _is_same_in_order(gold.items, answer.items)
+    gold, answer = _unnumbered(gold, answer)
     if _binds(gold.items):
         return _is_same_binding(gold.items, answer.items)
     is_set_of = "set" in (gold.bracket, answer.bracket)
     wanted, given = (_distinct(x.items) if is_set_of else list(x.items) for x in (gold, answer))
     return len(wanted) == len(given) and _matches(wanted, given)
+
+
+def _unnumbered(gold: Items, answer: Items) -> tuple[Items, Items]:
+    """Drop the names of `x_1 = 2, x_2 = 3`: indices number the values of one name."""
+    names = [{_label(item) for item in side.items} for side in (gold, answer)]
+    if len(names[0]) != 1 or names[0] != names[1] or not all(names[0]):
+        return gold, answer
+    values = (tuple(map(_value_named, side.items)) for side in (gold, answer))
+    first, second = (Items("bare", items) for items in values)
+    return first, second
+
+
+def _value_named(item: Answer) -> Answer:
+    return item.sides[-1] if isinstance(item, Relation) else item
 
 
 def _binds(items: Sequence[Answer]) -> bool:

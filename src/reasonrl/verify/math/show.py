@@ -11,12 +11,14 @@ from fractions import Fraction
 from reasonrl.verify.math.tree import (
     Answer,
     Choice,
+    Congruence,
     Expression,
     Items,
     Matrix,
     Number,
     Numeral,
     Operation,
+    Piecewise,
     Quantity,
     Ratio,
     Relation,
@@ -52,6 +54,11 @@ def _show(answer: Answer) -> str:
         case Relation(sides=sides, signs=signs):
             rest = (f" {sign} {_show(side)}" for sign, side in zip(signs, sides[1:], strict=True))
             return _show(sides[0]) + "".join(rest)
+        case Congruence(left=named, right=right, modulus=modulus):
+            start = "" if named is None else f"{_expression(named)} = "
+            return f"{start}{_expression(right)} (mod {_expression(modulus)})"
+        case Piecewise(pieces=pieces):
+            return "; ".join(f"{_show(value)} if {_condition(c)}" for value, c in pieces)
         case SetOperation(name=name, left=left, right=right):
             return f"{_show(left)} {_SETS[name]} {_show(right)}"
         case Matrix(rows=rows):
@@ -60,6 +67,10 @@ def _show(answer: Answer) -> str:
             return f"{digits} in base {base}"
         case Ratio(parts=parts, unit=unit):
             return f"{':'.join(map(_expression, parts))} {unit}".rstrip()
+
+
+def _condition(condition: Answer | str) -> str:
+    return condition if isinstance(condition, str) else _show(condition)
 
 
 def _expression(expression: Expression) -> str:

@@ -73,6 +73,8 @@ def _divide(a: Fraction, b: Fraction) -> Fraction:
 
 
 def _raise(base: Fraction, exponent: Fraction) -> Fraction | None:
+    if exponent.denominator > 2:
+        return None
     if exponent.denominator != 1:
         return _root(_raise(base, Fraction(exponent.numerator)), Fraction(exponent.denominator))
     if base == 0 and exponent <= 0:

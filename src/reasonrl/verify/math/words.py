@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
+from reasonrl.verify.math.number import is_same, read_number
 
 _TEXT = re.compile(
     r"\\(?:text|textbf|textrm|textit|textnormal|textsf|mathrm|mathbf|mathit|mathsf|mbox|hbox|bf|rm"
     r"|boldsymbol|bm|operatorname)(?![a-zA-Z])\s?(?:\{([^{}]*)\})?"
 )
-_PHRASE = re.compile(r"[A-Za-z][A-Za-z0-9' ,-]*")
+_PHRASE = re.compile(r"[^\W\d_](?:[^\W_]|[' ,-])*")
 _KNOWN_WORDS = """
 yes no true false none even odd undefined
 monday tuesday wednesday thursday friday saturday sunday
@@ -27,12 +28,28 @@ _SYNONYMS = {
     "no real solutions": "no solution", "empty set": "no solution", "empty": "no solution",
     "there is no solution": "no solution", "there are no solutions": "no solution",
     "\\emptyset": "no solution", "\\varnothing": "no solution", "\\{\\}": "no solution",
-    "dne": "does not exist",
+    "dne": "does not exist", "not possible": "impossible", "infinite": "infinitely many",
+    "infinitely many solutions": "infinitely many", "infinite solutions": "infinitely many",
+    "undetermined": "cannot be determined", "can not be determined": "cannot be determined",
+    "can't be determined": "cannot be determined",
 }  # fmt: skip
 _ARTICLE = re.compile(r"(?:an?|the) (?=\w\w)")
-_CALLED = re.compile(r"(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ", re.IGNORECASE)
+# Words before and behind a phrase that say no more than the phrase.
+_OPENING = re.compile(r"(?:(?:so )?it is|it's|this is|there are|they are|the answer is|on|player) (?=\w)")
+_CLOSING = re.compile(
+    r" (?:wins|will win|always wins|can win|has a winning strategy|has the winning strategy)$"
+)
+_AGREEING = ("yes", "true", "no", "false")
+_DENIAL = re.compile(r"(?<![a-z])(?:not|no|never|or|yes|true|false|but)(?![a-z])|n't|\?")
+_JOINED = re.compile(r"\s*(?:,|;|&|(?<![a-z])and(?![a-z]))+\s*")
+_BAG_WORDS = 4
+_CALLED = re.compile(r"(?:the )?(?:correct )?(?:option|choice|answer)s?(?: is| are)?:? ", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?(?P<letter>[A-Za-z])(?:\)[.:]?|[.:](?= )|[.:]?$)")
-_LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?: ?, ?| ?& ?| and |, and )\(?[A-Z]\)?)+")
+_LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?: ?, ?| ?& ?| ?; ?| and |, and )\(?[A-Z]\)?)+")
+# The letters of several choices in one word, in their order: `ACD`.
+_LETTER_SET = re.compile(r"(?=[A-H]{2,8}$)A?B?C?D?E?F?G?H?")
+_STATEMENTS = re.compile(r"(?:\((?:\d|[ivx]{1,4})\)\s?){2,9}")
+_STATEMENT = re.compile(r"\(?(\d|[ivx]{1,4})\)?")
 _ANOTHER = re.compile(r"(?<![A-Za-z])[A-E](?![A-Za-z])")
 _ANY_CASE = frozenset("ABCDE")
 _SHOWN_CHARS = 200
@@ -40,10 +57,14 @@ _SHOWN_CHARS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """A gold of words: a normalized phrase, or the letters of one or several choices."""
+    """A gold of words: a normalized phrase, or the letters of one or several choices.
+
+    `value` is what the choice holds, if the key says it: `12` in `(B) 12`.
+    """
 
     phrase: str = ""
     choices: frozenset[str] = frozenset()
+    value: str = ""
 
 
 def unwrapped(text: str) -> str:
@@ -56,14 +77,18 @@ def read_words(text: str, *, is_math: bool) -> Words | None:
     """Return a gold as words, or None if it is none.
 
     Where the text could be mathematics too (`is_math`), it counts as words only if it is marked as
-    text, holds a space or is a well-known word.
+    text, holds a space or is a well-known word; or if it is a list of choices or statements.
     """
     plain = unwrapped(text)
+    if _LETTER_SET.fullmatch(plain) or _STATEMENTS.fullmatch(plain):
+        return Words(choices=_several_choices(plain))
     if _LETTERS.fullmatch(plain):
         return Words(choices=frozenset(re.findall("[A-Z]", plain))) if not is_math else None
-    if (choice := _CHOICE.fullmatch(plain)) is not None and choice["letter"].isupper():
-        return Words(choices=frozenset(choice["letter"]))
-    if len(plain) == 1 or _PHRASE.fullmatch(plain) is None:
+    if (choice := _CHOICE.fullmatch(plain)) is not None:
+        letter = choice["letter"]
+        if letter.isupper() or (plain.startswith("(") and letter.upper() in _ANY_CASE):
+            return Words(choices=frozenset(letter.upper() if plain.startswith("(") else letter))
+    if len(plain) == 1 and plain.isascii() or _PHRASE.fullmatch(plain) is None:
         return None
     is_marked = plain != text.strip().rstrip(" .,;") or " " in plain or plain.casefold() in _KNOWN
     return Words(phrase=_phrase(plain)) if is_marked or not is_math else None
@@ -73,12 +98,11 @@ def judge_words(gold: Words, answer: str) -> Finding:
     """Compare an answer with a gold of words."""
     plain = unwrapped(answer)
     if gold.phrase:
-        status = Status.CORRECT if _phrase(plain) == gold.phrase else Status.WRONG
+        status = Status.CORRECT if _is_same_phrase(gold.phrase, plain) else Status.WRONG
         return _finding(status, gold.phrase, plain)
     wanted = " ".join(sorted(gold.choices))
     plain = _CALLED.sub("", plain, count=1) if _CALLED.match(plain) else plain
-    if _LETTERS.fullmatch(plain):
-        letters = frozenset(re.findall("[A-Z]", plain))
+    if letters := _several_choices(plain):
         if len(gold.choices) == 1:
             return Finding(status=Status.AMBIGUOUS, reason="several choices")
         status = Status.CORRECT if letters == gold.choices else Status.WRONG
@@ -89,7 +113,25 @@ def judge_words(gold: Words, answer: str) -> Finding:
         return Finding(status=Status.AMBIGUOUS, reason="several choices")
     letter = choice["letter"]
     is_right = (letter.upper() if letter.upper() in _ANY_CASE else letter) in gold.choices
+    if is_right and _contradicts(gold.value, plain[choice.end() :].strip()):
+        return Finding(status=Status.WRONG, reason="the letter and the value differ")
     return _finding(Status.CORRECT if is_right else Status.WRONG, wanted, plain)
+
+
+def _several_choices(plain: str) -> frozenset[str]:
+    """Return the letters of `A, C` or `ACD`, or the numbers of `(1)(3)`; empty for other text."""
+    if _LETTERS.fullmatch(plain) or _LETTER_SET.fullmatch(plain):
+        return frozenset(re.findall("[A-Z]", plain))
+    parts = _JOINED.split(re.sub(r"\)\s?\(", "),(", plain))
+    matches = [_STATEMENT.fullmatch(part) for part in parts]
+    found = [match[1] for match in matches if match is not None]
+    return frozenset(found) if len(found) == len(parts) > 1 else frozenset()
+
+
+def _contradicts(value: str, given: str) -> bool:
+    """Return whether a number behind the letter is not the number that the key has there."""
+    wanted, number = read_number(value), read_number(given)
+    return wanted is not None and number is not None and not is_same(wanted, number)
 
 
 def is_no_solution(text: str) -> bool:
@@ -97,8 +139,26 @@ def is_no_solution(text: str) -> bool:
     return _phrase(unwrapped(text)) == _SYNONYMS["none"]
 
 
+def _is_same_phrase(gold: str, plain: str) -> bool:
+    """Compare phrases: in other words for the same, in another order of a list, or agreeing."""
+    phrase = _phrase(plain)
+    if phrase == gold:
+        return True
+    if gold in _AGREEING and phrase.startswith(f"{gold},"):
+        # `Yes, it is possible.` agrees; `Yes, but not always` may not.
+        return not _DENIAL.search(phrase[len(gold) :].replace("not", "") if gold == "no" else phrase[len(gold) :])
+    wanted, given = ([p for p in _JOINED.split(x) if p] for x in (gold, phrase))
+    if len(wanted) > 1:
+        return sorted(map(_phrase, wanted)) == sorted(map(_phrase, given))
+    words, others = gold.split(), phrase.split()
+    has_letter = any(len(word) == 1 for word in words)
+    return has_letter and len(words) <= _BAG_WORDS and sorted(words) == sorted(others)
+
+
 def _phrase(plain: str) -> str:
-    phrase = _ARTICLE.sub("", plain.casefold(), count=1) if plain[:1].isalpha() else plain
+    phrase = plain.casefold() if plain[:1].isalpha() else plain
+    phrase = _OPENING.sub("", _CLOSING.sub("", phrase), count=1)
+    phrase = _ARTICLE.sub("", phrase, count=1) if plain[:1].isalpha() else phrase
     return _SYNONYMS.get(phrase, phrase)
 
 

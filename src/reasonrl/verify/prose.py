@@ -1,0 +1,72 @@
+r"""Find the final number of a response that has no box, in linear time.
+
+Only the last line with a digit is searched, and only for a number that stands alone: the exponent
+of `2^10`, the argument of `\sqrt{2}` and the coefficient of `2x` are operands. Called by
+`questions`, in the mode for models that were never taught to box.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from reasonrl.verify.math.characters import plain_characters
+
+# Characters that are searched on either side of the last digit.
+_WINDOW_CHARS = 2_000
+_DIGITS = "0123456789" + "".join(map(chr, range(0xFF10, 0xFF1A)))  # also the fullwidth ones
+_FONT = re.compile(
+    r"\\(?:text(?:bf|it|rm)?|math(?:bf|rm|it|sf)|boldsymbol|bm|underline|emph|mbox)\s?\{([^{}]{0,200})\}"
+)
+_DELIMITERS = re.compile(r"\\[()\[\],;:! ]|(?<!\\)\$|\*\*|\\(?:left|right|displaystyle)(?![a-zA-Z])")
+_UNDERLINED = re.compile(r"(?<!\w)_([^\s_]{1,40})_(?!\w)")
+_AREA = re.compile(r"(?<=\d)(\s?[ckdm]?m)\s?(?:\^\s?\{?[23]\}?)|(?<=[a-z]{2})\^\s?\{?[23]\}?(?!\w)")
+_SIGN = (
+    # A sign follows a mark or a word, an operator of a difference follows an operand.
+    r"(?:(?:(?<=^)|(?<=[^\w\s)\]}.])|(?<=[^\w\s)\]}]\s)|(?<=[A-Za-z][A-Za-z]\s)"
+    r"|(?<=[^\x00-\x7f])|(?<=[^\x00-\x7f]\s))-(?=[\d.$\\]))?"
+)
+_NUMBER = re.compile(
+    # Not the tail of a word, a number, a power or a fraction.
+    r"(?<![A-Za-z0-9_.^\\{/])" + _SIGN + r"(?:\\?\$)?"
+    r"(?:\\[dt]?frac\{-?\d+\}\{\d+\}"
+    r"|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?)"
+    r"(?:\s?\\?%)?(?: (?:thousand|million|billion)(?![a-z]))?",
+    re.ASCII,
+)
+# A unit that is written without a blank ends the number, as it does for a reader.
+_UNIT = re.compile(
+    r"(?:[ckm]?m|[km]?g|[mk]?[lL]|km/h|m/s|mph|s|h|hrs?|min|sec|ft|in|lbs?|°[CF]?|k?W|k?J|V|A|N)(?![A-Za-z0-9^])"
+)
+_GLUED = re.compile(r"[A-Za-z0-9_^!/\\{]|\.\d")
+
+
+def last_number(text: str) -> str | None:
+    r"""Return the last number of a response without a box, as written, or None.
+
+    A line whose last digits belong to an operand has no final number.
+    """
+    line = _last_line_with_digit(text)
+    if line is None:
+        return None
+    line = _AREA.sub(r"\1", plain_characters(line.replace("²", "").replace("³", "")))
+    line = _DELIMITERS.sub("", _FONT.sub(r"\1", _FONT.sub(r"\1", line)).replace("{,}", ","))
+    line = _UNDERLINED.sub(r"\1", line)
+    matches = deque(_NUMBER.finditer(line), maxlen=1)
+    if not matches:
+        return None
+    number = matches[0]
+    if re.search(r"\d", line[number.end() :], re.ASCII):
+        return None
+    is_glued = _GLUED.match(line, number.end()) is not None
+    if is_glued and _UNIT.match(line, number.end()) is None:
+        return None
+    return number.group()
+
+
+def _last_line_with_digit(text: str) -> str | None:
+    last_digit = max(text.rfind(digit) for digit in _DIGITS)
+    if last_digit < 0:
+        return None
+    start = max(text.rfind("\n", 0, last_digit) + 1, last_digit - _WINDOW_CHARS)
+    return text[start : last_digit + 1 + _WINDOW_CHARS].split("\n", 1)[0]
