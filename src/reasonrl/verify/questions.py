@@ -87,6 +87,13 @@ def _graded_part(item: VerifyItem) -> str | Finding:
     return part
 
 
+def judge_key(answer: str) -> None:
+    """Judge each gold of a key against itself; raises what the verifier raises for the key."""
+    golds = read_golds(answer)
+    for gold in golds:
+        compare(golds, gold.text)
+
+
 def compare(golds: tuple[Gold, ...], answer: str) -> Finding | Question:
     """Compare an answer with every gold: CORRECT wins over undecided, undecided over WRONG."""
     findings = [(gold, judge_fast(gold, answer)) for gold in golds]

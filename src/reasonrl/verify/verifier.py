@@ -27,11 +27,13 @@ from reasonrl.types import (
 )
 from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge
 from reasonrl.verify.finding import Finding
+from reasonrl.verify.net import caught
 from reasonrl.verify.pool import Failure, WorkerPool
 from reasonrl.verify.questions import (
     Asked,
     Question,
     compare,
+    judge_key,
     read_code,
     read_item,
     second_question,
@@ -41,6 +43,7 @@ DEFAULT_DEADLINE_S = 0.8
 """Deadline of one question in a worker, so that the whole verification takes at most a second."""
 
 _SHOWN_CHARS = 500
+_NO_PROGRAM = "```python\n```"
 _REMEMBERED = 8_192  # findings of workers
 
 
@@ -187,17 +190,30 @@ class Verifier:
         """Judge an item in this process, or return the question or program that is still open."""
         start = time.perf_counter()
         if item.task.kind is Kind.CODE:
-            program = read_code(item)
+            program = caught(
+                lambda: read_code(item),
+                key_alone=lambda: read_code(replace(item, response=_NO_PROGRAM)),
+                blame=Status.COMPILE_ERROR,
+            )
             if isinstance(program, Program):
                 return program
             return _verdict(program, "", wall_s=time.perf_counter() - start)
-        asked = self.read(item)
-        if isinstance(asked, Finding):
-            return _verdict(asked, "", wall_s=time.perf_counter() - start)
-        result = compare(asked.golds, asked.answer)
+        extracted = ""
+
+        def judge() -> Finding | Question:
+            nonlocal extracted
+            asked = self.read(item)
+            if isinstance(asked, Finding):
+                return asked
+            extracted = asked.extracted
+            return compare(asked.golds, asked.answer)
+
+        result = caught(
+            judge, key_alone=lambda: judge_key(item.task.answer), blame=Status.UNPARSABLE
+        )
         if isinstance(result, Question):
             return result
-        return _verdict(result, asked.extracted, wall_s=time.perf_counter() - start)
+        return _verdict(result, extracted, wall_s=time.perf_counter() - start)
 
     def _ask(
         self, questions: Sequence[Question], deadline_s: float | None
@@ -207,7 +223,7 @@ class Verifier:
         known = {question: kept for question, kept in remembered.items() if kept is not None}
         new = [question for question in dict.fromkeys(questions) if question not in known]
         outcomes = self._pool.run(
-            [(question.golds, question.answer) for question in new],
+            [(question.golds, question.answer, question.is_gold_read) for question in new],
             deadline_s=self._deadline_s if deadline_s is None else deadline_s,
         )
         answers = dict(zip(new, outcomes, strict=True))
@@ -257,8 +273,8 @@ def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0)
     )
 
 
-def _judge_in_worker(golds: tuple[str, ...], answer: str) -> Finding:
+def _judge_in_worker(golds: tuple[str, ...], answer: str, is_gold_read: bool) -> Finding:
     # This import loads sympy, so it must not happen in the caller's process.
     from reasonrl.verify.math.worker import judge
 
-    return judge(golds, answer)
+    return judge(golds, answer, is_gold_read=is_gold_read)

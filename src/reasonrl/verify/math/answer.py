@@ -43,6 +43,7 @@ _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
 # The time of sympy grows fast with the length of an answer.
 _MAX_UNREAD_CHARS = 500
 _LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
+_GOES_ON = re.compile(r"\.\.\.|\\[lcd]?dots")
 # `(B) 12`: the letter of a choice before its value.
 _CHOICE_LABEL = re.compile(
     r"(?:\\(?:text|textbf|mathrm|mathbf|bf|rm|boldsymbol)\s?\{)?\s?\((?P<letter>[A-Ha-h])\)\s?\}?[.:]?\s?"
@@ -224,6 +225,8 @@ def _unread(gold: Gold, answer: str) -> Finding | None:
     """
     if _UNEVALUATED.search(answer) and not _UNEVALUATED.search(gold.text):
         return Finding(status=Status.UNEVALUATED, reason="an operation was left to be done")
+    if _GOES_ON.search(answer) and not _GOES_ON.search(gold.text):
+        return Finding(status=Status.UNPARSABLE, reason="dots that are not explained")
     if gold.number is not None and _MANY.search(answer):
         return Finding(status=Status.AMBIGUOUS, reason="several values or a range for one number")
     if _PROSE.search(_NOT_PROSE.sub(" ", answer)):

@@ -26,7 +26,8 @@ _FURTHER_POINTS, _FURTHER_RANGE = 40, Fraction(10)
 _MIDDLE = Fraction(17, 10)
 _WHOLE_POINTS = 12
 _OF_WHOLE_NUMBERS = frozenset(
-    {"floor", "ceil", "factorial", "double factorial", "binomial", "permutations", "gcd", "lcm"}
+    {"floor", "ceil", "factorial", "double factorial", "binomial", "permutations", "gcd", "lcm",
+     "product up to"}
 )
 _CONTINUOUS = frozenset({"x", "y", "z", "t", "\\theta", "\\phi", "\\alpha", "\\beta"})
 """Names that stand for reals even within a floor."""

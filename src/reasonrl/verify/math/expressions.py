@@ -90,6 +90,8 @@ class ExpressionReader(Cursor):
             elif self.skip("/"):
                 # One quotient of two products: a chain of a thousand quotients stays flat.
                 divisors.append(self._factor())
+            elif self.sees("dots") and len(factors) > 1 and not divisors:
+                return self._product_up_to(factors)
             elif self.sees("\\bmod", "\\pmod", "\\mod"):
                 self.take()
                 factors = [Operation("mod", (_quotient(factors, divisors), self._argument()))]
@@ -98,6 +100,15 @@ class ExpressionReader(Cursor):
                 factors.append(self._beside(factors, is_first=not divisors))
             else:
                 return _quotient(factors, divisors)
+
+    def _product_up_to(self, factors: list[Expression]) -> Expression:
+        """Read the last factor of `1 * 3 * 5 ... (2n - 1)`."""
+        self.take()
+        self.skip("*")
+        last = self._factor()
+        if self._starts_factor() or not all(isinstance(factor, Number) for factor in factors):
+            raise UnreadableError
+        return Operation("product up to", (factors[0], factors[1], last))
 
     def _beside(self, factors: list[Expression], *, is_first: bool) -> Expression:
         """Read a factor without a sign before it; `3 1/2` becomes one mixed number."""

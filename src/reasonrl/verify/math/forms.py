@@ -143,6 +143,8 @@ def is_undone(expression: Expression) -> bool:
     """Return whether an operation was left to be done; `gcd(m, n)` of symbols can be no number."""
     if not isinstance(expression, Operation):
         return False
+    if expression.name == "product up to" and not symbols(expression):
+        return True
     if expression.name in UNEVALUATED and not (
         expression.name in _OF_SYMBOLS and expression.operands and symbols(expression)
     ):

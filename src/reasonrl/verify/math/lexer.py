@@ -127,6 +127,9 @@ def _read(match: re.Match[str]) -> list[Token]:
         return [_repeating(match["repeating"])]
     if match["ellipsis"]:
         return [Token(TokenKind.SIGN, "dots")]
+    if match["dots"] and "." not in match["number"]:
+        value = Number(Fraction(match["number"]))
+        return [Token(TokenKind.NUMBER, match["number"], value), Token(TokenKind.SIGN, "dots")]
     if match["thousands"] or match["number"] or match["indian"]:
         return [_number(match)]
     if match["text"] is not None:

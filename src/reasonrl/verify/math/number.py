@@ -196,7 +196,7 @@ def _unit_of_words(plain: str, *, has_command: bool) -> str | None:
     written = re.findall(r"[^\W\d_]+", plain)
     words = [word.lower() for word in written]
     is_capital = len(plain) == 1 and has_command and plain.isupper() and plain != "M"
-    if not is_capital and any(w in _NOT_UNITS or w[0] in _NOT_UNITS and not w.isascii() for w in words):
+    if plain == "M" or not is_capital and any(w in _NOT_UNITS or w[0] in _NOT_UNITS and not w.isascii() for w in words):
         return None
     if words[0] in _FILLERS and len(words) < (2 if words[0] == "more" else 1):
         return None

@@ -110,6 +110,16 @@ def _double_factorial(n: Fraction) -> Fraction | None:
     return Fraction(math.prod(range(int(n), 0, -2)))
 
 
+def _product_up_to(first: Fraction, second: Fraction, last: Fraction) -> Fraction | None:
+    """Return the product of numbers at equal distances, which `1 * 3 * 5 ... 9` means."""
+    numbers = (first, second, last)
+    if any(n.denominator != 1 for n in numbers) or second <= first or (last - first) % (second - first):
+        return None
+    if last > 2 * _MAX_FACTORIAL:
+        raise TooLargeError
+    return Fraction(math.prod(range(int(first), int(last) + 1, int(second - first))))
+
+
 def _common_divisor(*values: Fraction) -> Fraction | None:
     if any(value.denominator != 1 for value in values):
         return None
@@ -287,6 +297,7 @@ _NUMERIC: Mapping[str, Callable[..., Value]] = {
     "binomial": _binomial,
     "permutations": _permutations,
     "double factorial": lambda c, n: _whole(c, _double_factorial, n),
+    "product up to": lambda c, *n: _whole(c, _product_up_to, *n),
     "gcd": lambda c, *values: _whole(c, _common_divisor, *values),
     "lcm": lambda c, *values: _whole(c, _common_multiple, *values),
     "cis": lambda c, a: c.expj(_real(c, c.mpf, a)),

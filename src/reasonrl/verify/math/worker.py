@@ -42,13 +42,22 @@ _NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
 logging.getLogger("math_verify").setLevel(logging.ERROR)
 
 
-def judge(golds: tuple[str, ...], answer: str) -> Finding:
+def judge(golds: tuple[str, ...], answer: str, *, is_gold_read: bool = False) -> Finding:
     """Compare a clean answer with clean golds, any of which may match.
 
-    An exception here means that the checker failed; the pool reports it as such.
+    An exception of the libraries is blamed on the answer if the first gold alone causes none, else
+    on the checker: then it is raised, and the pool reports it as such. `is_gold_read` says that a
+    gold is known to be mathematics, even if math-verify cannot read it.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    finding = _judge_any(golds, answer)
+    try:
+        finding = _judge_any(golds, answer, is_gold_read=is_gold_read)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - recorded as data, never as a reward
+        _judge_any(golds, golds[0], is_gold_read=is_gold_read)
+        reason = f"math-verify raised {type(error).__name__}"
+        finding = Finding(status=Status.UNPARSABLE, reason=reason)
     return Finding(
         status=finding.status,
         reason=finding.reason,
@@ -59,8 +68,10 @@ def judge(golds: tuple[str, ...], answer: str) -> Finding:
     )
 
 
-def _judge_any(golds: tuple[str, ...], answer: str) -> Finding:
+def _judge_any(golds: tuple[str, ...], answer: str, *, is_gold_read: bool) -> Finding:
     parsed = [(text, gold) for text in golds if (gold := _parse_gold(text)) is not None]
+    if not parsed and is_gold_read:
+        return Finding(status=Status.UNPARSABLE, reason="no reader knows both sides")
     if not parsed:
         return Finding(status=Status.GOLD_UNPARSABLE, reason=f"cannot parse {golds[0][:80]!r}")
     findings = [_judge_one(text, gold, answer) for text, gold in parsed]
@@ -68,7 +79,7 @@ def _judge_any(golds: tuple[str, ...], answer: str) -> Finding:
 
 
 def _judge_one(gold_text: str, gold: SympyExpression, answer: str) -> Finding:
-    sides = (answer,) if "=" in gold_text else chain_sides(answer)
+    sides = chain_sides(answer)
     shown = str(gold)[:_SHOWN_CHARS]
     last = ""
     for side in sides:
