@@ -15,7 +15,7 @@ from functools import lru_cache
 from reasonrl.types import Status
 from reasonrl.verify.extract import last_box
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.bound import size_fault
+from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
 from reasonrl.verify.math.compare import compare
 from reasonrl.verify.math.notation import clean
 from reasonrl.verify.math.number import PlainNumber, date_of, is_date, is_same, read_number
@@ -42,6 +42,7 @@ _NOT_PROSE = re.compile(
 _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
 # The time of sympy grows fast with the length of an answer.
 _MAX_UNREAD_CHARS = 500
+_SHOWN_CHARS = 200
 _LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
 _GOES_ON = re.compile(r"\.\.\.|\\[lcd]?dots")
 # `(B) 12`: the letter of a choice before its value.
@@ -73,16 +74,22 @@ def read_golds(answer: str) -> tuple[Gold, ...]:
     list counts only if it holds strings or a single number. A choice with its value, `(B) 12`,
     accepts both.
     """
-    golds = (clean(last_box(text) or text) for text in accepted_answers(answer))
-    read = [gold for text in golds if text for gold in _read_key(text)]
-    return tuple(read)
+    texts = [last_box(text) or text for text in accepted_answers(answer)]
+    return tuple(gold for text in texts for gold in _read_key(text))
 
 
-def _read_key(text: str) -> list[Gold]:
+def _read_key(written: str) -> list[Gold]:
+    if len(written) > MAX_ANSWER_CHARS:
+        return [Gold(text=written[:_SHOWN_CHARS], number=None, fault=size_fault(written))]
+    if not (text := clean(written)):
+        return []
     gold = _read_gold(text)
-    label = _CHOICE_LABEL.match(text) if gold.words is None or gold.words.choices else None
+    is_several = gold.words is not None and len(gold.words.choices) > 1
+    label = None if is_several or (gold.words and gold.words.phrase) else _CHOICE_LABEL.match(text)
     if label is None or not (value := text[label.end() :].strip()):
         return [gold]
+    if value.count("}") > value.count("{"):
+        value = value.removesuffix("}").rstrip()
     choice = Words(choices=frozenset(label["letter"].upper()), value=value)
     return [Gold(text=text, number=None, words=choice), _read_gold(value)]
 
@@ -95,6 +102,9 @@ def accepted_answers(answer: str) -> tuple[str, ...]:
 def _json_list(answer: str) -> tuple[str, ...]:
     if not answer.lstrip().startswith("["):
         return ()
+    if "'" in answer and '"' not in answer:
+        # A list as Python prints it: `['1/2', '0.5']`.
+        answer = answer.replace("'", '"')
     try:
         values = json.loads(answer)
     except (ValueError, RecursionError):

@@ -300,7 +300,7 @@ class ExpressionReader(Cursor):
         start, scripts = self.at, {}
         for sign in ("_", "^", "_"):
             if sign not in scripts and self.skip(sign):
-                scripts[sign] = self._argument() if sign == "_" else self._script()
+                scripts[sign] = self._index_value(is_script=sign == "^")
         lower, upper = scripts.get("_"), scripts.get("^")
         is_chosen = lower is not None and upper is not None
         if is_chosen and isinstance(lower, Number):
@@ -309,6 +309,13 @@ class ExpressionReader(Cursor):
             return Operation(_SELECTIONS[letter], (lower, scripts["^"]))
         self.at = start
         return None
+
+    def _index_value(self, *, is_script: bool) -> Expression:
+        if (value := self.token.value) is not None:
+            # A number before an index is no numeral in a base here.
+            self.take()
+            return value
+        return self._script() if is_script else self._argument()
 
     def _several_arguments(self) -> str:
         """Return the arguments of a call such as `d(P, Q)`, which names a value; empty if none."""

@@ -50,6 +50,8 @@ def stated(answer: Answer) -> Answer:
         return answer if is_set_of_empty else stated(answer.items[0])
     if isinstance(answer, Single) and (both := _signs_apart(answer)) is not None:
         return both
+    if isinstance(answer, Items) and answer.bracket == "()":
+        return _tuples_apart(answer)
     if isinstance(answer, Items) and answer.bracket in ("bare", "set"):
         return Items(answer.bracket, tuple(_without_dots(list(_spread(answer.items)))))
     if isinstance(answer, Choice) and answer.word == "or":
@@ -76,9 +78,12 @@ def _stated_relation(answer: Relation) -> Answer:
 def _spread(items: Sequence[Answer]) -> Iterator[Answer]:
     """Yield the items; a plus-minus yields both of its values."""
     for item in items:
-        both = _signs_apart(item) if isinstance(item, Single) else None
+        both: Answer | None = _signs_apart(item) if isinstance(item, Single) else None
         if isinstance(item, Relation):
             both = _relations_apart(item)
+        if isinstance(item, Items) and item.bracket == "()":
+            tuples = _tuples_apart(item)
+            both = tuples if tuples.bracket == "bare" else None
         yield from (item,) if not isinstance(both, Items | Choice) else both.items
 
 
@@ -91,6 +96,19 @@ def _signs_apart(answer: Single) -> Items | None:
     if isinstance(answer, Quantity):
         return Items("bare", tuple(Quantity(signed, answer.unit) for signed in pair))
     return Items("bare", tuple(pair))
+
+
+def _tuples_apart(answer: Items) -> Items:
+    """Return both tuples of `(±2, 3)`; several plus-minus in one tuple are left as they are."""
+    both = [_signs_apart(item) if isinstance(item, Single) else None for item in answer.items]
+    found = [(at, pair) for at, pair in enumerate(both) if pair is not None]
+    if len(found) != 1:
+        return answer
+    ((at, pair),) = found
+    tuples = (
+        Items("()", (*answer.items[:at], value, *answer.items[at + 1 :])) for value in pair.items
+    )
+    return Items("bare", tuple(tuples))
 
 
 def _relations_apart(answer: Relation) -> Items | Choice | None:

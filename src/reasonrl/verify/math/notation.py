@@ -17,7 +17,8 @@ _TEXT = r"\\(?:text|textrm|mathrm|rm|mbox)\s?"
 _LENGTH = r"-?[\d.]{1,9}\s?(?:pt|mm|cm|em|ex|in|pc|mu|\\[a-z]+)"
 _LAYOUT = (
     "boldmath unboldmath nonumber notag noindent par hfill allowbreak nobreak relax strut smallskip"
-    " medskip bigskip scriptstyle scriptscriptstyle normalfont bfseries itshape centering"
+    " medskip bigskip tiny small normalsize large Large LARGE huge Huge checkmark scriptstyle"
+    " scriptscriptstyle normalfont bfseries itshape centering"
 )
 _BOLD = r"\\(?:mathbf|boldsymbol|bm|hat|vec|widehat|overrightarrow)\s?"
 _IJK = r"\\?([ijk])(?:math)?"
@@ -66,15 +67,24 @@ def _turned(match: re.Match[str]) -> str:
     return opener + match[2] + (")" if match[3] == "[" else "]")
 
 
-# (a text without which the pattern cannot match, the pattern, its replacement), in this order.
-_REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
-    (needle, re.compile(pattern), replacement)
-    for needle, pattern, replacement in (
+def _joined_units(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2] or '·'}{match[3]}"
+
+
+def _marked(match: re.Match[str]) -> str:
+    mark = match[1] or ""
+    return "\\$" if mark == "$" else mark
+
+
+# (texts without which the pattern cannot match, the pattern, its replacement), in this order.
+_REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
+    (tuple(needles.split()) or (needles,), re.compile(pattern), replacement)
+    for needles, pattern, replacement in (
         ("√", r"√\s?\(([^()]*)\)|√\s?(\w+)", r"\\sqrt{\1\2}"),
         (",", r",\s?\\!\s?(?=\d{3}(?!\d))", ","),
         ("\\!", r"(?<!\\)\\!", ""),
         ("{\\", r"\{\s?\\(?:rm|bf|it|sf|tt|cal|sl)(?![a-zA-Z])\s?([^{}\\]*)\}", r"\\mathrm{\1}"),
-        ("\\", rf"\\(?:{'|'.join(_LAYOUT.split())})(?![a-zA-Z])\s?", ""),
+        ("\\", rf"\\(?:{_LAYOUT.replace(' ', '|')})(?![a-zA-Z])\s?", ""),
         ("sp", r"\\(?:[hv]space\*?|mspace)\s?\{[^{}]*\}", " "),
         ("k", rf"\\(?:[hv]skip|m?kern)\s?{_LENGTH}", " "),
         ("\\tag", r"\\(?:tag\*?|label)\s?\{[^{}]*\}", ""),
@@ -82,16 +92,12 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str
         ("\\not", r"\\not\s?\\in(?![a-zA-Z])", r"\\notin "),
         ("\\not", r"\\not\s?\\mid(?![a-zA-Z])", r"\\nmid "),
         ("\\\\", rf"\\\\\s?\*?\s?\[\s?{_LENGTH}\s?\]", _ends("\\\\")),
-        ("\\", r"\\(?:cr|newline|tabularnewline)(?![a-zA-Z])", _ends("\\\\")),
+        ("\\cr newline", r"\\(?:cr|newline|tabularnewline)(?![a-zA-Z])", _ends("\\\\")),
         ("*}", r"\\(begin|end)\{([a-zA-Z]+)\*\}(?:\s?\[[lcr]\])?", r"\\\1{\2}"),
         ("\\root", r"\\root\s?\{?([^{}\\]{1,20}?)\}?\s?\\of\s?(\{[^{}]*\}|\S)", r"\\sqrt[\1]{\2}"),
-        (
-            "\\",
-            r"\\(?:text)?color\s?\{\w*\}|\\(?:tiny|small|normalsize|large|Large|huge)(?![a-zA-Z])",
-            "",
-        ),
-        ("{", _UNIT_VECTOR, r"\\hat{\1\2\3}"),
-        ("\\", r"\\(?:mathbf|mathds|Bbb)\s?\{?\s?([RZQN])\s?\}?(?![a-zA-Z}])", r"\\mathbb{\1}"),
+        ("color", r"\\(?:text)?color\s?\{\w*\}", ""),
+        ("i j k", _UNIT_VECTOR, r"\\hat{\1\2\3}"),
+        ("\\mathbf \\mathds \\Bbb", r"\\(?:mathbf|mathds|Bbb)\s?\{?\s?([RZQN])\s?\}?(?![a-zA-Z}])", r"\\mathbb{\1}"),
         ("\\Pr", r"\\Pr(?![a-zA-Z])", "P"),
         ("\\mathbb", r"\\mathbb\s?\{([PE])\}", r"\1"),
         (
@@ -99,23 +105,35 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str
             rf"\\frac\s?\{{\s?{_TEXT}\{{([^{{}}]*)\}}\s?\}}\s?\{{\s?{_TEXT}\{{([^{{}}]*)\}}\s?\}}",
             r"\\text{\1/\2}",
         ),
-        ("\\", _FONT + r"\s?(?=\{\s?(?:\\|[-+]?\d))", ""),
-        ("\\", r"^" + _FONT_OR_TEXT + r"\s?\{([^{}\\]*\d[^{}\\]*)\}$", r"\1"),
-        ("\\text", r"\\text\s?\{\s?([.,;:]?)\s?\}", r"\1"),
+        ("\\math \\b \\rm", _FONT + r"\s?(?=\{\s?(?:\\|[-+]?\d))", ""),
+        ("\\math \\text bold box", r"^" + _FONT_OR_TEXT + r"\s?\{([^{}\\]*\d[^{}\\]*)\}$", r"\1"),
+        ("\\text", r"\\text\s?\{\s?([.,;:]|\\?\$|[€£¥₹])?\s?\}", _marked),
+        (
+            "\\text",
+            r"(\\text\s?\{[^{}]*)\}\s?(?:\\cdot|\\times|\*|(/))\s?\\text\s?\{\s?([^{}]*\})",
+            _joined_units,
+        ),
         ("phantom", r"\\[hv]?phantom\s?(?:\{[^{}]*\}|\\[a-zA-Z]+|\S)", ""),
-        ("\\", r"\\(?:left|right|displaystyle|bigl|bigr|limits)(?![a-zA-Z])\.?", ""),
+        ("left right style \\big limits", r"\\(?:left|right|displaystyle|bigl|bigr|limits)(?![a-zA-Z])\.?", ""),
         ("\\", r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))", " "),
         ("~", r"~", " "),
-        ("", r"(?<!\\)(?:\$|\\[()\[\]])", ""),
+        ("$ \\( \\) \\[ \\]", r"(?<!\\)(?:\$|\\[()\[\]])", ""),
         ("{,}", r"\{,\}", ","),
         ("frac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         ("\\frac", r"\\frac\s?(\d)\s?(\d)(?!\d)", r"\\frac{\1}{\2}"),
         ("\\%", r"\\%", "%"),
-        ("\\", r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
+        ("circ \\degree", r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
         ("^", r"(?<=\d)\s?\^\s?\{?\s?(?:\\(?:text|mathrm)\s?\{\s?o\s?\}|o(?![a-zA-Z]))\s?\}?", "°"),
+        ("}", r"\\(?:mathrm|mathbf|mathit|text|operatorname)\s?\{\s?([CPA])\s?\}(?=\s?[_^])", r"\1"),
+        (
+            "choose",
+            r"(\d+|[a-z])\s?\\text\s?\{\s?choose\s?\}\s?(\d+|[a-z])(?![\w])",
+            r"\\binom{\1}{\2}",
+        ),
+        ("\\dot", r"\\dot\s?\{?(\d)\}?(\d*)\\dot\s?\{?(\d)\}?", r"\\overline{\1\2\3}"),
         (
             "C",
-            r"(?<![\w)}])(?:\{\s?\})?[_^]\s?\{?(\d+)\}?\s?(?:\\(?:mathrm|text|rm)\s?)?\{?C\}?\s?_\s?\{?(\d+)\}?",
+            r"(?<![\w)}])(?:\{\s?\})?[_^]\s?\{?(\d+|[a-z])\}?\s?C\s?_\s?\{?(\d+|[a-z])\}?(?![a-z])",
             r"\\binom{\1}{\2}",
         ),
         ("C", r"(?<![\w.}\\])(\d{1,4})\s?C\s?(\d{1,4})(?!\w)", r"\\binom{\1}{\2}"),
@@ -124,18 +142,18 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str
             r"(?<![\w)}])(?:\{\s?\})?[_^]\s?\{?(\d+)\}?\s?P\s?_\s?\{?(\d+)\}?",
             r"P(\1,\2)",
         ),
+        ("P", r"(?<![\w.}\\])(\d{1,4})\s?P\s?(\d{1,4})(?!\w)", r"P(\1,\2)"),
         ("\\prime", r"\^\s?\{?\s?((?:\\prime(?![a-zA-Z])\s?)+)\}?", _primes),
         (
             "mod",
             r"\(\s?(?:\\bmod|\\mod|\\pmod|(?:\\(?:text|mathrm)\s?\{\s?)?mod)\s?\}?\s?\{?\s?([^(){}]{1,40}?)\s?\}?\s?\)",
             r"\\pmod{\1}",
         ),
-        ("]", r"\[[^\[\]]*\]|([\[\]])([^\[\]]*[,;][^\[\]]*)([\[\]])", _turned),
+        ("]", r"\[[^\[\]]*\]|([\[\]])([^\[\],;]*[,;][^\[\]]*)([\[\]])", _turned),
         ("const", r"\+\s?(?:\\(?:text|mathrm)\s?\{\s?)?const(?:ant|\.)?\s?\}?(?![a-z])", "+C"),
         ("10", r"(?<=\d)\s?[xX]\s?(?=10\s?\^)", r"\\times "),
         ("'", r"(?<=\d)'(?=\d{3}(?:\D|$))", ","),
         (" ", r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
-        ("", r"\s+", " "),
         ("\\mathbb{R}", _REALS + r"(?:_\s?0\s?\^\s?\{?\+\}?|_\s?\{\s?(?:\\ge(?:q|qslant)?|>=)\s?0\s?\})", r"[0,\\infty)"),
         ("\\mathbb{R}", _REALS + r"(?:_\s?\{\s?(?:\\le(?:q|qslant)?|<=)\s?0\s?\})", r"(-\\infty,0]"),
         ("\\mathbb{R}", _REALS + r"(?:[_^]\s?(?:\+|\{\s?\+\s?\})|_\s?\{\s?>\s?0\s?\})", r"(0,\\infty)"),
@@ -158,7 +176,7 @@ def clean(text: str) -> str:
     text = _COMMENT.sub("", text).strip() if "%" in text else text.strip()
     if text.isascii() and (text.isdigit() or text.isalpha()):
         return text
-    text = plain_characters(text).strip()
+    text = " ".join(plain_characters(text).split())
     text = _without_marks(text)
     if "\\\\" in text:
         text = text.replace("\\\\", "\\") if "\\\\begin" in text else _DOUBLED.sub(r"\\", text)
@@ -166,9 +184,11 @@ def clean(text: str) -> str:
         text = _DECIMAL_COMMA.sub(_decimal_comma, text)
     if "." in text:
         text = _GROUPED_DECIMALS.sub(lambda match: re.sub(r"[^\d.]", "", match[0]), text)
-    for needle, pattern, replacement in _REWRITES:
-        if needle in text:
-            text = pattern.sub(replacement, text)
+    for needles, pattern, replacement in _REWRITES:
+        for needle in needles:
+            if needle in text:
+                text = pattern.sub(replacement, text)
+                break
     if "\\\\" in text and "\\begin" not in text:
         text = text.replace("\\\\", ", ")
     return _without_edges(text)
@@ -192,7 +212,7 @@ def _decimal_comma(match: re.Match[str]) -> str:
 
 def _without_edges(text: str) -> str:
     """Drop a leading sign of equality and closing marks; rewrite marks at the start of a number."""
-    text = text.strip()
+    text = " ".join(text.split())
     if text.endswith("\\") and not text.endswith("\\\\"):
         text = text[:-1].rstrip()
     while (match := _LEADING.match(text)) is not None:

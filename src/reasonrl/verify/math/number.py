@@ -8,6 +8,7 @@ means "not a plain number", never "wrong".
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -31,19 +32,21 @@ _NUMBER = re.compile(
 _TEXT_COMMAND = re.compile(
     r"\\(?:text|textrm|textbf|textit|mathrm|mbox|rm|operatorname)(?![a-zA-Z])"
 )
-_UNIT = re.compile(r"[^\W\d_]+(?:[ /.·*-]{1,3}[^\W\d_]+){0,6}\.?(?:\s?\^?\{?[23]\}?)?")
+_POWER = r"(?:\s?\^?\{?-?[1-4]\}?)?"
+_UNIT = re.compile(rf"[^\W\d_]+{_POWER}(?:[ /.·*-]{{1,3}}\(?[^\W\d_]+{_POWER}){{0,6}}\)?\.?")
+_UNIT_PARTS = re.compile(r"([^\W\d_]+)|\^?\{?(-?[1-4])\}?|([/·* .()-]+)")
 _HALF_DAY = re.compile(r"^([ap])\.\s?m\.?$")
 _TEMPERATURE = re.compile(r"° ?[CF]")
 _IN_BRACKETS = re.compile(r"\(\s?([^()]{2,60})\s?\)")
 _NOT_UNIT_WORDS = """
 or mod if when pi e i sqrt x y z n k M sin cos tan log ln exp is squared cubed factorial half halves
 third thirds quarter quarters fifth fifths sixth sixths eighth eighths tenth tenths hundredth
-hundredths thousandth thousandths modulo base incorrect wrong not no false plus minus times and less
+hundredths thousandth thousandths tens hundreds thousands millions billions modulo base incorrect wrong not no false plus minus times and less
 least most approximately about if then wrongly double twice never only roughly so 半 百 千 万 萬 億 亿
 成 分
 """
 _NOT_UNITS = frozenset(_NOT_UNIT_WORDS.split())
-_FILLERS = frozenset("of the a an per in to do it them total each old more".split())
+_FILLERS = frozenset("of the a an in to do it them total each old more".split())
 _MULTIPLIERS = {
     "hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
     "dozen": 12,
@@ -58,10 +61,10 @@ _UNIT_NAMES = {
     "milliliter": "ml", "millilitre": "ml", "pound": "lb", "ounce": "oz", "gallon": "gal",
     "newton": "n", "volt": "v", "watt": "w", "joule": "j", "ampere": "a", "amp": "a",
     "kelvin": "k", "hertz": "hz", "radian": "rad", "euro": "€", "yuan": "¥", "rupee": "₹",
-    "unit": "", "square": "sq", "cubic": "cu",
+    "unit": "",
 }  # fmt: skip
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})|(\d{1,2})\.(\d{1,2})\.(\d{4})")
-_SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "mp": "mi/h", "fps": "ft/s"}
+_SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "fps": "ft/s"}
 # Letters that stand for a unit behind a plain number, where the gold has no symbol: `5 m`.
 _BARE_UNIT = re.compile(
     r"\s?(?:[mgsVAWJNLKTh]|[kcmMGnµ]?(?:m|g|W|V|A|J|N|L|l|s|Hz|Pa|eV|mol|cal))"
@@ -137,7 +140,9 @@ def is_same(gold: PlainNumber, answer: PlainNumber) -> bool:
     Units must be equal, but each side may leave its unit out.
     """
     if gold.unit and answer.unit and gold.unit != answer.unit:
-        return False
+        # A pound is an amount or a weight.
+        if {gold.unit, answer.unit} != {"£", "lb"}:
+            return False
     return is_close(gold, answer.value)
 
 
@@ -179,7 +184,7 @@ def read_unit(tail: str) -> str | None:
         inner = match[1].strip()
         is_named = has_command or len(inner) > 3 or inner.lower() in _UNIT_NAMES.values()
         return read_unit(f"\\text{{{inner}}}") if is_named else None
-    plain = _HALF_DAY.sub(r"\1m", plain)
+    plain = _HALF_DAY.sub(r"\1m", plain).replace("per cent", "percent")
     if plain in ("%", "°", "\\$"):
         return plain.lstrip("\\")
     if _TEMPERATURE.fullmatch(plain):
@@ -193,24 +198,44 @@ def read_unit(tail: str) -> str | None:
 
 def _unit_of_words(plain: str, *, has_command: bool) -> str | None:
     """Return the unit that words name, or None if one of them changes the number."""
+    # A single letter keeps its case: `n` counts, `N` is a newton.
     written = re.findall(r"[^\W\d_]+", plain)
-    words = [word.lower() for word in written]
-    is_capital = len(plain) == 1 and has_command and plain.isupper() and plain != "M"
-    if plain == "M" or not is_capital and any(w in _NOT_UNITS or w[0] in _NOT_UNITS and not w.isascii() for w in words):
+    words = [word.lower() if len(word) > 1 else word for word in written]
+    changes = (w in _NOT_UNITS or (w[0] in _NOT_UNITS and not w.isascii()) for w in words)
+    if "than" in words or any(changes):
         return None
-    if words[0] in _FILLERS and len(words) < (2 if words[0] == "more" else 1):
+    if words[0] in (*_FILLERS, "per") and len(words) == 1 and not (words[0] == "in" and has_command):
         return None
-    if words[0] == "in" and len(words) == 1 and not has_command:
-        return None
-    if "than" in words or (words[0] == "more" and len(words) == 1):
-        return None
-    named = [w for n, w in enumerate(words) if w not in _FILLERS or (n == 0 and w == "in")]
-    stems = [w[:-1] if len(w) > 2 and w.endswith("s") else w for w in named]
-    names = [_SPEEDS.get(stem, _UNIT_NAMES.get(stem, stem)) for stem in stems]
-    power = next((digit for digit in plain[-2:] if digit in "23"), "")
-    if names and names[0] in ("sq", "cu"):
-        power, names = ("2" if names[0] == "sq" else "3"), names[1:]
-    return "/".join(name for name in names if name) + power
+    return _canonical_unit(plain)
+
+
+def _canonical_unit(plain: str) -> str:
+    """Return a product of powers of names in alphabetical order: `m·s-1` for `meters per second`."""
+    powers: Counter[str] = Counter()
+    sign, power, last = 1, 1, ""
+    for word, digits, mark in _UNIT_PARTS.findall(_spelled_out(plain)):
+        if "/" in mark or word == "per":
+            sign = -1
+        elif digits and last:
+            powers[last] += sign * (int(digits) - 1)
+        elif word in ("square", "sq", "cubic", "cu"):
+            power = 2 if word.startswith("sq") else 3
+        elif word and (last := _UNIT_NAMES.get(_stem(word), _stem(word))):
+            powers[last] += sign * power
+            power = 1
+    kept = sorted((name, power) for name, power in powers.items() if power)
+    return "·".join(name if power == 1 else f"{name}{power}" for name, power in kept)
+
+
+def _spelled_out(plain: str) -> str:
+    """Return the words of a unit in lower case, without fillers, with `mph` as `mi/h`."""
+    lower = plain.lower().removesuffix(".")
+    words = (word for word in lower.split() if word not in _FILLERS) if " " in lower else (lower,)
+    return " ".join(_SPEEDS.get(word, word) for word in words)
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 2 and word.endswith("s") else word
 
 
 def is_date(text: str) -> bool:

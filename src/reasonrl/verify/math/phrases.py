@@ -43,10 +43,11 @@ _CONDITION = re.compile(
     r"|\\forall(?![a-zA-Z]))",
 )
 _IN_BRACKETS = re.compile(
-    r"(?<=\S)\s?\((?P<condition>[^()]*(?:[<>]|\\(?:ne|neq|le|ge|leq|geq|lt|gt|in)(?![a-zA-Z]))[^()]*)\)$"
+    r"(?<=\S)\s?\((?P<condition>[^()]{0,60}(?:[<>]|\\(?:ne|neq|le|ge|leq|geq|lt|gt|in)(?![a-zA-Z]))"
+    r"[^()]{0,60})\)$"
 )
 _REMARK = re.compile(
-    rf"\s?{_WRAP}\{{\s?\(?(?:only|respectively|exactly|in total|altogether|units?)\)?\s?\}}$"
+    rf"\s?{_WRAP}\{{\s?\(?(?:is the (?:only |final )?(?:solution|answer)|only|respectively|exactly|in total|altogether|units?)\)?\s?\}}$"
     rf"|\s?(?:{_WRAP}\{{\s?)?\(?\s?(?:\\pmod|\\bmod|mod)\s?\{{?\s?\d{{1,12}}\s?\}}?\s?\)?\s?\}}?\)?$"
 )
 _PERMUTATIONS = re.compile(

@@ -45,6 +45,7 @@ _UNIT_VECTORS = ("\\hati", "\\hatj", "\\hatk")
 def is_same(gold: Answer, answer: Answer) -> bool:
     """Compare two answers of any kind; the gold decides how exact the answer must be."""
     gold, answer = stated(gold), stated(answer)
+    gold, answer = _assigned_alike(gold, answer)
     if isinstance(gold, Congruence) or isinstance(answer, Congruence):
         return _is_same_residue(gold, answer)
     if is_set(gold) or is_set(answer):
@@ -268,6 +269,36 @@ def _binds(items: Sequence[Answer]) -> bool:
     """
     labels = [_label(item) for item in items]
     return len(items) > 1 and all(labels) and len(set(labels)) == len(labels)
+
+
+def _assigned_alike(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
+    """Write `(x, y) = (1, 2)` as `x = 1, y = 2` where the other side names values one by one."""
+    first, second = _assignments(gold), _assignments(answer)
+    if first is not None and second is not None:
+        names = [[_label(item) for item in side.items] for side in (first, second)]
+        is_turned = names[0] != names[1] and sorted(names[0]) == sorted(names[1])
+        return (first, second) if is_turned else (gold, answer)
+    if first is not None and _is_binding_list(answer):
+        return first, answer
+    if second is not None and _is_binding_list(gold):
+        return gold, second
+    return gold, answer
+
+
+def _is_binding_list(answer: Answer) -> bool:
+    answer = Items("bare", answer.items) if isinstance(answer, Choice) else answer
+    return isinstance(answer, Items) and answer.bracket == "bare" and _binds(answer.items)
+
+
+def _assignments(answer: Answer) -> Items | None:
+    """Return the single equations of `(x, y) = (1, 2)`; None for any other answer."""
+    match answer:
+        case Relation(
+            sides=(Items(bracket="()", items=names), Items(bracket="()", items=values)), signs=("=",)
+        ) if len(names) == len(values) and all(isinstance(name, Symbol) for name in names):
+            pairs = zip(names, values, strict=True)
+            return Items("bare", tuple(Relation((name, value), ("=",)) for name, value in pairs))
+    return None
 
 
 def _label(item: Answer) -> str:

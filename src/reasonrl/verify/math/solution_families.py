@@ -16,7 +16,9 @@ from reasonrl.verify.math.tree import (
     Choice,
     Expression,
     Items,
+    Number,
     Operation,
+    Quantity,
     Relation,
     Symbol,
     rewritten,
@@ -32,6 +34,8 @@ _BOUND = "bound"
 
 def without_parameters(gold: Answer, answer: Answer) -> tuple[Answer, Answer] | None:
     """Drop conditions and rename parameters; None if both sides state different conditions."""
+    if isinstance(gold, Number | Quantity) and not isinstance(answer, Items):
+        return gold, answer
     gold, gold_conditions = _unconditioned(gold)
     answer, conditions = _unconditioned(answer)
     old, new = _declared_name(conditions), _declared_name(gold_conditions)
@@ -41,7 +45,7 @@ def without_parameters(gold: Answer, answer: Answer) -> tuple[Answer, Answer] | 
     if gold_conditions and conditions and not _is_same_conditions(gold_conditions, conditions):
         return None
     gold, answer = _with_bound_variable(gold), _with_bound_variable(answer)
-    return gold, _with_names_of(gold, answer)
+    return gold, _with_names_of(gold, answer, declared=new)
 
 
 def _is_same_conditions(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool:
@@ -117,15 +121,22 @@ def _with_bound_variable(answer: Answer) -> Answer:
     return answer
 
 
-def _with_names_of(gold: Answer, answer: Answer) -> Answer:
-    """Rename one name of the answer to the gold's, where the name has no meaning."""
+def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
+    """Rename one name of the answer to the gold's, where the name has no meaning.
+
+    `declared` is the name that the gold calls whole.
+    """
     mine, theirs = _names(gold), _names(answer)
+    if mine == theirs:
+        return answer
     missing, other = mine - theirs, theirs - mine
     if _BOUND in mine | theirs and {"x"} <= mine | theirs:
         answer = _renamed(answer, "x", _BOUND) if _BOUND in mine else answer
         answer = _renamed(answer, _BOUND, "x") if _BOUND in theirs and "x" in mine else answer
         mine, theirs = _names(gold), _names(answer)
         missing, other = mine - theirs, theirs - mine
+    if declared in missing and len(parameters := other & _PARAMETERS) == 1:
+        return _renamed(answer, *parameters, declared)
     if len(missing) != 1 or len(other) != 1:
         return answer
     (new,), (old,) = missing, other
