@@ -118,7 +118,7 @@ def _read_gold(text: str) -> Gold:
     number, fault = read_number(text), size_fault(text)
     is_math = number is not None or (not fault and parse(text) is not None)
     words = read_words(text, is_math=is_math) if number is None else None
-    stated = value_of(text)
+    stated = text if number is not None else value_of(text)
     if stated != text and (words is None or words.phrase) and _is_mathematics(stated):
         return _read_gold(stated)
     is_read = is_math or words is not None

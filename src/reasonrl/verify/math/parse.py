@@ -40,6 +40,8 @@ _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
 _CLOCK_DIGITS = 2
 DOTS = Operation("dots")
 """The dots of a list that goes on: `1, 2, ..., n`."""
+_SPECIAL = frozenset({*_CLOSERS, "\\begin", "dots", "\\varnothing", "\\R", "\\pm", "\\mp"})
+"""The signs and commands that may start an answer which is no sum."""
 _CURRENCIES = ("\\$", "€", "£", "¥", "₹")
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "array", "smallmatrix"})
 _SYSTEMS = frozenset(
@@ -140,34 +142,41 @@ class _AnswerReader(ExpressionReader):
 
     def _quantity(self) -> Answer:
         """Read a bracketed answer, a sum, or a sum with a unit."""
-        if self.skip("\\begin"):
-            return self._environment()
-        if self.sees("\\{") and self.after.text == "\\begin":
-            # A brace before lines that all hold; nothing closes it.
-            self.at += 2
-            if self.raw_argument() == "array":
-                self.raw_argument()
-            return self._system()
-        if self.skip("dots"):
-            return DOTS
-        grouped = self._grouped()
-        if grouped is not None:
-            return grouped
-        if self.sees("\\pm", "\\mp") and (both := self._both_signs()) is not None:
-            return both
-        if self.sees("\\varnothing", "\\R"):
-            return CONSTANTS[self.take().text]
-        if self.token.kind is TokenKind.TEXT and self.after.text == "=":
+        token = self.token
+        if token.text in _SPECIAL and (special := self._special(token.text)) is not None:
+            return special
+        if token.kind is TokenKind.TEXT and self.after.text == "=":
             # The word names the other side.
             return Symbol(self.take().text)
-        currency = self.take().text if self.sees(*_CURRENCIES) else ""
+        currency = self.take().text if token.text in _CURRENCIES else ""
         value = self.sum()
-        if isinstance(value, Number) and self.sees("°") and self.after.kind is TokenKind.NUMBER:
-            value = self._angle(value)
         if currency:
             return Quantity(value, currency.lstrip("\\"))
+        if isinstance(value, Number) and self.sees("°") and self.after.kind is TokenKind.NUMBER:
+            value = self._angle(value)
         unit = self._unit()
         return self._compound(Quantity(value, unit)) if unit else value
+
+    def _special(self, start: str) -> Answer | None:
+        """Read what is no sum: an environment, dots, a group, a set; None, without a move."""
+        match start:
+            case "\\begin":
+                self.take()
+                return self._environment()
+            case "\\{" if self.after.text == "\\begin":
+                # A brace before lines that all hold; nothing closes it.
+                self.at += 2
+                if self.raw_argument() == "array":
+                    self.raw_argument()
+                return self._system()
+            case "dots":
+                self.take()
+                return DOTS
+            case "\\varnothing" | "\\R":
+                return CONSTANTS[self.take().text]
+            case "\\pm" | "\\mp":
+                return self._both_signs()
+        return self._grouped()
 
     def _angle(self, degrees: Number) -> Number:
         """Read the minutes and seconds of an angle, `45°30'`; the sign of degrees comes last."""

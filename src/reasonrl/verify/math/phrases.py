@@ -42,6 +42,10 @@ _CONDITION = re.compile(
     r"|(?:,\s?|\s)(?:for all|for any|for every|for each|where|whenever|provided)(?![a-zA-Z])"
     r"|\\forall(?![a-zA-Z]))",
 )
+# What a text without words beside its mathematics does not hold.
+_WORDY = re.compile(
+    r"\\(?:text|mathrm|mbox|rm|forall|[pb]?mod)|(?<![\\A-Za-z])[^\W\d_]{3}|\([^()]*(?:[<>]|\\(?:ne|le|ge|in))"
+)
 _IN_BRACKETS = re.compile(
     r"(?<=\S)\s?\((?P<condition>[^()]{0,60}(?:[<>]|\\(?:ne|neq|le|ge|leq|geq|lt|gt|in)(?![a-zA-Z]))"
     r"[^()]{0,60})\)$"
@@ -114,9 +118,7 @@ def value_of(text: str) -> str:
 
 
 def _has_words(text: str) -> bool:
-    return "(" in text or any(
-        mark in text for mark in ("\\text", "\\math", "\\mbox", "\\rm", "\\forall", " ", ":")
-    ) or (text.isalpha() and len(text) > 2)
+    return _WORDY.search(text) is not None
 
 
 def number_in_words(text: str) -> int | None:
