@@ -1,9 +1,10 @@
 """The verifiers on small cases that were made from public bug reports of graders.
 
 The cases lie in `../shared/data/verifier-cases`: `cases.jsonl` (answers, keys and programs) and
-`probes.jsonl` (pairs and programs of kinds that were misjudged on public sets, and attacks). A fifth
-of them, chosen by a hash of the id, was set aside before any fix; `--part held-out` judges these,
-`--part worked` the others. Cases marked contested or debatable are listed apart and not counted.
+`probes.jsonl` (pairs and programs of kinds that were misjudged on public sets, and attacks). A
+fifth of them, chosen by a hash of the id, was set aside before any fix; `--part held-out` judges
+these, `--part worked` the others. Cases marked contested or debatable are listed apart and not
+counted.
 
     python -m benchmarks.verify_cases [--part all|worked|held-out] [--misses] [--json PATH]
 """
@@ -125,7 +126,9 @@ def table(judged: Iterable[tuple[Case, str, str]]) -> list[Row]:
 
 def main() -> int:
     """Judge a part of the cases, print the table and, if asked, the misses; 1 if any is left."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the cases")
     parser.add_argument("--part", choices=PARTS, default="all")
     parser.add_argument("--misses", action="store_true", help="list every case that is not right")

@@ -12,6 +12,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from reasonrl.types import Status
@@ -25,16 +26,16 @@ _logged: set[str] = set()
 _MOST_LOGGED = 100
 
 
-def caught(judge: Callable[[], T], *, key_alone: Callable[[], object], blame: Status) -> T | Finding:
+def caught(
+    judge: Callable[[], T], *, key_alone: Callable[[], object], blame: Status
+) -> T | Finding:
     """Return what `judge` returns, or a finding for an exception that it raises.
 
     `key_alone` judges the key without the response; if it raises, too, the status is INFRA_ERROR,
     which masks the response; else it is `blame`.
     """
-    try:
+    with suppress(Exception):  # the net that this module is
         return judge()
-    except Exception:  # noqa: BLE001 - the net that this module is
-        pass
     result, error = _in_fresh_thread(judge)
     if error is None:
         return result  # type: ignore[return-value]

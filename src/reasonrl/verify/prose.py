@@ -18,7 +18,9 @@ _DIGITS = "0123456789" + "".join(map(chr, range(0xFF10, 0xFF1A)))  # also the fu
 _FONT = re.compile(
     r"\\(?:text(?:bf|it|rm)?|math(?:bf|rm|it|sf)|boldsymbol|bm|underline|emph|mbox)\s?\{([^{}]{0,200})\}"
 )
-_DELIMITERS = re.compile(r"\\[()\[\],;:! ]|(?<!\\)\$|\*\*|\\(?:left|right|displaystyle)(?![a-zA-Z])")
+_DELIMITERS = re.compile(
+    r"\\[()\[\],;:! ]|(?<!\\)\$|\*\*|\\(?:left|right|displaystyle)(?![a-zA-Z])"
+)
 _UNDERLINED = re.compile(r"(?<!\w)_([^\s_]{1,40})_(?!\w)")
 _AREA = re.compile(r"(?<=\d)(\s?[ckdm]?m)\s?(?:\^\s?\{?[23]\}?)|(?<=[a-z]{2})\^\s?\{?[23]\}?(?!\w)")
 _SIGN = (

@@ -44,7 +44,7 @@ BOXED = [
     (r"5 \text{ cm}", r"0.05 \text{ m}", WRONG),
     (r"30^\circ", "30", CORRECT),
     ("18", r"\$18", CORRECT),
-    ("5", "5 million", Status.UNPARSABLE),
+    ("5", "5 million", Status.WRONG),
     # equal values
     ("1024", "2^{10}", CORRECT),
     ("1024", "2^{11}", WRONG),

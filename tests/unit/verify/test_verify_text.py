@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonrl.verify.extract import answer_part, last_box, last_number
+from reasonrl.verify.extract import answer_part, last_box
 from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.number import is_same, read_number
+from reasonrl.verify.prose import last_number
 
 
 def test_the_inner_of_two_nested_boxes_decides() -> None:

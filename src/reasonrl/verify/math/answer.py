@@ -163,7 +163,9 @@ def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
     if plain != answer and not size_fault(plain):
         if gold.number is not None and (number := read_number(plain, bare_units=True)) is not None:
             return _compared(gold.number, number)
-        finding = compare(gold.text, plain) or finding
+        second = compare(gold.text, plain)
+        is_right = second is not None and second.status is Status.CORRECT
+        finding = second if finding is None or is_right else finding
     if finding is not None and finding.status is not Status.UNEVALUATED:
         return finding
     if is_same_spelling(gold.text, answer):
@@ -174,8 +176,13 @@ def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
 def _without_choice(gold: Gold, answer: str) -> str:
     """Drop the letter of a choice before a value: the key `18` accepts `(C) 18`."""
     label = _CHOICE_LABEL.match(answer)
-    if label is None or gold.text[:1] == "(" or re.search(r"[a-zA-Z]", gold.text.replace("\\", "")) and (
-        re.search(rf"(?<![a-zA-Z\\]){label['letter']}(?![a-zA-Z])", gold.text)
+    if (
+        label is None
+        or gold.text[:1] == "("
+        or (
+            re.search(r"[a-zA-Z]", gold.text.replace("\\", ""))
+            and (re.search(rf"(?<![a-zA-Z\\]){label['letter']}(?![a-zA-Z])", gold.text))
+        )
     ):
         return answer
     return answer[label.end() :].strip() or answer

@@ -138,7 +138,7 @@ class _Walk:
             bound = self._sum()
             self._at += 1
             return bound
-        if mark[:1].isdecimal() or mark[:1] == ".":
+        if mark[:1].isdecimal() or (mark[:1] == "." and len(mark) > 1):
             if "." in mark and self._is_exponent:
                 return math.log10(max(1.0, float(mark)))
             digits = mark.replace(".", "")

@@ -1,7 +1,7 @@
 r"""Replace characters by their plain spelling: look-alikes, invisible ones, symbols, other scripts.
 
 `plain_characters` knows single characters only, runs in linear time, and leaves ASCII text alone.
-Called by `notation` for answers and keys, and by `extract` for prose.
+Called by `notation` for answers and keys, and by `prose` for prose.
 """
 
 # ruff: noqa: RUF001 - the tables list look-alike characters on purpose
@@ -38,9 +38,7 @@ alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sig
 chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega pi Pi varsigma epsilon theta phi mu
 Omega
 """
-_GREEK = dict(
-    zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩπΠςϵϑϕµΩ", _GREEK_NAMES.split(), strict=True)
-)
+_GREEK = dict(zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩπΠςϵϑϕµΩ", _GREEK_NAMES.split(), strict=True))
 _WIDE = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # fullwidth ASCII
 _TABLE = str.maketrans(
     _WIDE
@@ -63,7 +61,7 @@ _STYLED = re.compile("[\u2102-\u214e\U0001d400-\U0001d7ff]")
 # A blank of any kind, but no line end.
 _BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _ASCII_CONTROL = re.compile("[\u0000-\u0008\u000e-\u001f\u007f]")
-# `3.5 × 10−7`: the raised exponent was lost when the text was copied.
+# A power of ten whose raised exponent was lost when the text was copied: its minus is no hyphen.
 _LOST_EXPONENT = re.compile(r"^([-+−]?\d{1,20}(?:\.\d{1,20})?\s?[×xX]\s?10)\s?−\s?(\d{1,3})$")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.equal import symbols
+from reasonrl.verify.math.faults import NoValueError, TooLargeError
 from reasonrl.verify.math.forms import NUMBER_SETS, UNIT_VECTORS, is_undone, stated
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.same import is_same, is_same_angle
@@ -31,7 +32,7 @@ from reasonrl.verify.math.tree import (
     SetOperation,
     Symbol,
 )
-from reasonrl.verify.math.value import NoValueError, TooLargeError, exact
+from reasonrl.verify.math.value import exact
 
 
 def compare(gold_text: str, answer_text: str) -> Finding | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from reasonrl.verify.math.equal import is_same_value, symbols
+from reasonrl.verify.math.faults import NoValueError
 from reasonrl.verify.math.tree import (
     Answer,
     Congruence,
@@ -15,7 +16,7 @@ from reasonrl.verify.math.tree import (
     Symbol,
     rewritten,
 )
-from reasonrl.verify.math.value import NoValueError, exact
+from reasonrl.verify.math.value import exact
 
 _WHOLE = (Fraction(0), Fraction(1), Fraction(2))
 _GREATER = {">": "<", ">=": "<="}

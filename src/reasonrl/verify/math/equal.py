@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from reasonrl.verify.math.faults import NoValueError, TooLargeError
 from reasonrl.verify.math.number import PlainNumber, is_close
 from reasonrl.verify.math.tree import Expression, Number, Operation, Symbol
-from reasonrl.verify.math.value import NoValueError, TooLargeError, Value, exact, numeric
+from reasonrl.verify.math.value import Value, exact, numeric
 
 _DIGITS = 50
 # Relative to the size of the value; equal closed forms differ by rounding only.
@@ -26,8 +27,17 @@ _FURTHER_POINTS, _FURTHER_RANGE = 40, Fraction(10)
 _MIDDLE = Fraction(17, 10)
 _WHOLE_POINTS = 12
 _OF_WHOLE_NUMBERS = frozenset(
-    {"floor", "ceil", "factorial", "double factorial", "binomial", "permutations", "gcd", "lcm",
-     "product up to"}
+    {
+        "floor",
+        "ceil",
+        "factorial",
+        "double factorial",
+        "binomial",
+        "permutations",
+        "gcd",
+        "lcm",
+        "product up to",
+    }
 )
 _CONTINUOUS = frozenset({"x", "y", "z", "t", "\\theta", "\\phi", "\\alpha", "\\beta"})
 """Names that stand for reals even within a floor."""

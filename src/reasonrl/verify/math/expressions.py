@@ -70,6 +70,14 @@ class ExpressionReader(Cursor):
         # The number of open operands of functions: a degree sign is a factor in them.
         self._in_function = 0
 
+    def state(self) -> tuple[int, int, int, bool, int]:
+        """Return what `restore` needs to read again from here."""
+        return self.at, self._depth, self._bars, self._has_bars_apart, self._in_function
+
+    def restore(self, state: tuple[int, int, int, bool, int]) -> None:
+        """Go back to a state, after a rule that does not hold."""
+        self.at, self._depth, self._bars, self._has_bars_apart, self._in_function = state
+
     def sum(self) -> Expression:
         is_signed = self.sees("\\pm", "\\mp")
         terms = [] if is_signed else [self._term()]
@@ -113,7 +121,9 @@ class ExpressionReader(Cursor):
     def _beside(self, factors: list[Expression], *, is_first: bool) -> Expression:
         """Read a factor without a sign before it; `3 1/2` becomes one mixed number."""
         # Behind `!` a number is a factor: 3! 2! is a product.
-        is_product = self.before in ("!", "!!") or (self.before == ")" and _is_negative(factors[-1]))
+        is_product = self.before in ("!", "!!") or (
+            self.before == ")" and _is_negative(factors[-1])
+        )
         is_number = self.token.kind is TokenKind.NUMBER and not is_product
         factor = self._factor()
         if is_number:
@@ -381,11 +391,11 @@ class ExpressionReader(Cursor):
 
     def _divisor(self, name: str) -> Expression | None:
         """Read `gcd(a, b)`; None, without a move, for other arguments."""
-        start = self.at
+        state = self.state()
         try:
             return self._several(name)
         except UnreadableError:
-            self.at = start
+            self.restore(state)
             return None
 
     def _function(self, name: str) -> Expression:

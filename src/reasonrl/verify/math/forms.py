@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import pairwise
 from typing import TypeAlias
 
 from reasonrl.verify.math.equal import symbols
@@ -142,7 +143,7 @@ def _without_dots(items: list[Answer]) -> list[Answer]:
         case [*start, Operation(name="dots"), Number(value=last)] if len(start) >= 2:
             values = [item.value for item in start if isinstance(item, Number)]
             step = values[1] - values[0] if len(values) == len(start) else Fraction(0)
-            if step == 0 or any(b - a != step for a, b in zip(values, values[1:], strict=False)):
+            if step == 0 or any(b - a != step for a, b in pairwise(values)):
                 return items
             number = (last - values[0]) / step
             if number.denominator == 1 and len(start) <= number <= _LONGEST_LIST:

@@ -92,8 +92,8 @@ _OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
 # A longer run of letters is a word.
 _LONGEST_PRODUCT = 3
 _UNIT_RUN_WORDS = (
-    "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in mW kW MW Hz kHz MHz nm mL ml dm kJ"
-    " eV keV MeV kN kPa mol mV kV mA"
+    "cm mm km ft mi hr hrs min sec kg mg lb lbs oz mph kph pm am in mW kW MW Hz kHz MHz nm mL ml dm"
+    " kJ eV keV MeV kN kPa mol mV kV mA"
 )
 _UNIT_RUNS = frozenset(_UNIT_RUN_WORDS.split())
 # More digits before the dots are not read: finding a block takes quadratic time.

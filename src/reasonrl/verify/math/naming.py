@@ -1,4 +1,4 @@
-"""Which side of an equation only names the value on the other side. Called by `forms` and `same`."""
+"""Which side of an equation only names the value of the other. Called by `forms` and `same`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,22 @@ from reasonrl.verify.math.tree import (
 )
 
 _NAME_OPERATIONS = frozenset(
-    {"add", "mul", "div", "abs", "pow", "sin", "cos", "tan", "log", "ln", "gcd", "lcm", "min", "max"}
+    {
+        "add",
+        "mul",
+        "div",
+        "abs",
+        "pow",
+        "sin",
+        "cos",
+        "tan",
+        "log",
+        "ln",
+        "gcd",
+        "lcm",
+        "min",
+        "max",
+    }
 )
 
 
@@ -64,7 +79,8 @@ def split_statement(answer: Answer) -> tuple[list[Answer], list[Answer]]:
         return [], [answer]
     # `A^{-1} = ` before a matrix names it: nobody solves that.
     is_compound = any(isinstance(side, Matrix | Items | Piecewise) for side in answer.sides)
-    names, values = [], []
+    names: list[Answer] = []
+    values: list[Answer] = []
     for side in answer.sides:
         is_known = isinstance(side, Expression) and bool(symbols(side)) if is_compound else False
         (names if is_known or is_name(side) else values).append(side)
@@ -77,7 +93,7 @@ def may_be_left_out(answer: Relation) -> bool:
     The left side must be one name, a call, or a product of segments, or hold no symbol at all.
     """
     first, last = answer.sides[0], answer.sides[-1]
-    if not isinstance(first, Expression):
+    if not isinstance(first, Symbol | Operation):
         return True
     if isinstance(first, Symbol) or not symbols(first) or _is_call(first):
         return True

@@ -4,6 +4,8 @@ Works on text only, in linear time, and reads no mathematics. `characters` knows
 this module knows LaTeX, plain text and the marks of Markdown.
 """
 
+# ruff: noqa: E501 - a rewrite stays on one line, so that the table can be read down its columns
+
 from __future__ import annotations
 
 import re
@@ -35,7 +37,9 @@ _DOUBLED = re.compile(
     r"|alpha|beta|theta|sin|cos|tan|ln|log|pm|circ|mathbb|mathrm|binom)(?![a-zA-Z]))"
 )
 _DECIMAL_COMMA = re.compile(r"(?<![\d,}.])(\d+)((?:\{,\}\d+)+)(?![\d.]|\{,\})")
-_GROUPED_DECIMALS = re.compile(r"\.\d{3}(?:(?:\\[,;:! ]|[ ~])\d{3})*(?:\\[,;:! ]|[ ~])\d{1,3}(?!\d)")
+_GROUPED_DECIMALS = re.compile(
+    r"\.\d{3}(?:(?:\\[,;:! ]|[ ~])\d{3})*(?:\\[,;:! ]|[ ~])\d{1,3}(?!\d)"
+)
 _LEADING = re.compile(
     r"(?:=(?!=)|\\(?:approx|sim|simeq|doteq|cong|therefore|implies|Rightarrow|colon)(?![a-zA-Z]))\s?"
 )

@@ -17,9 +17,7 @@ RELATIVE_TOLERANCE = Fraction(1, 10_000)
 must also round to the gold as written, so 99999 is not 99999.5."""
 
 _MAX_CHARS = 1_100
-_DEC = (
-    r"(?:(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?: \d{3})+|\d+)(?:\.\d*)?|\.\d+)"
-)
+_DEC = r"(?:(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?: \d{3})+|\d+)(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)\s?(?P<currency>(?:\\\$|[€£¥₹])\s?)?(?:"
     rf"(?P<mixed>\d+)?\s?\\frac\{{(?P<n1>[+-]?{_DEC})\}}\{{(?P<d1>[+-]?{_DEC})\}}"
@@ -41,12 +39,13 @@ _IN_BRACKETS = re.compile(r"\(\s?([^()]{2,60})\s?\)")
 _NOT_UNIT_WORDS = """
 or mod if when pi e i sqrt x y z n k M sin cos tan log ln exp is squared cubed factorial half halves
 third thirds quarter quarters fifth fifths sixth sixths eighth eighths tenth tenths hundredth
-hundredths thousandth thousandths tens hundreds thousands millions billions modulo base incorrect wrong not no false plus minus times and less
-least most approximately about if then wrongly double twice never only roughly so 半 百 千 万 萬 億 亿
-成 分
+hundredths thousandth thousandths tens hundreds thousands millions billions modulo base incorrect
+wrong not no false plus minus times and less least most approximately about if then wrongly double
+twice never only roughly so 半 百 千 万 萬 億 亿 成 分
 """
 _NOT_UNITS = frozenset(_NOT_UNIT_WORDS.split())
-_FILLERS = frozenset("of the a an in to do it them total each old more".split())
+_FILLER_WORDS = "of the a an in to do it them total each old more"
+_FILLERS = frozenset(_FILLER_WORDS.split())
 _MULTIPLIERS = {
     "hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
     "dozen": 12,
@@ -63,7 +62,9 @@ _UNIT_NAMES = {
     "kelvin": "k", "hertz": "hz", "radian": "rad", "euro": "€", "yuan": "¥", "rupee": "₹",
     "unit": "",
 }  # fmt: skip
-_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})|(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_DATE = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})|(\d{1,2})\.(\d{1,2})\.(\d{4})"
+)
 _SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "fps": "ft/s"}
 # Letters that stand for a unit behind a plain number, where the gold has no symbol: `5 m`.
 _BARE_UNIT = re.compile(
@@ -139,10 +140,10 @@ def is_same(gold: PlainNumber, answer: PlainNumber) -> bool:
 
     Units must be equal, but each side may leave its unit out.
     """
-    if gold.unit and answer.unit and gold.unit != answer.unit:
-        # A pound is an amount or a weight.
-        if {gold.unit, answer.unit} != {"£", "lb"}:
-            return False
+    units = {gold.unit, answer.unit} - {""}
+    # A pound is an amount or a weight.
+    if len(units) > 1 and units != {"£", "lb"}:
+        return False
     return is_close(gold, answer.value)
 
 
@@ -204,13 +205,17 @@ def _unit_of_words(plain: str, *, has_command: bool) -> str | None:
     changes = (w in _NOT_UNITS or (w[0] in _NOT_UNITS and not w.isascii()) for w in words)
     if "than" in words or any(changes):
         return None
-    if words[0] in (*_FILLERS, "per") and len(words) == 1 and not (words[0] == "in" and has_command):
+    if (
+        words[0] in (*_FILLERS, "per")
+        and len(words) == 1
+        and not (words[0] == "in" and has_command)
+    ):
         return None
     return _canonical_unit(plain)
 
 
 def _canonical_unit(plain: str) -> str:
-    """Return a product of powers of names in alphabetical order: `m·s-1` for `meters per second`."""
+    """Return a product of powers of names in their order: `m·s-1` for `meters per second`."""
     powers: Counter[str] = Counter()
     sign, power, last = 1, 1, ""
     for word, digits, mark in _UNIT_PARTS.findall(_spelled_out(plain)):

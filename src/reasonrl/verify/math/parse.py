@@ -11,22 +11,20 @@ decide. The caller has bounded depth and length before (`bound.size_fault`).
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
 from functools import lru_cache
 
-from reasonrl.verify.math.expressions import CONSTANTS, ENDS, RELATIONS, SETS, ExpressionReader
+from reasonrl.verify.math.expressions import CONSTANTS, RELATIONS, SETS
+from reasonrl.verify.math.joining import congruence_of, joined_statements
 from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError, tokens
-from reasonrl.verify.math.number import read_unit
+from reasonrl.verify.math.numeral import read_numeral
+from reasonrl.verify.math.quantities import CLOCK_DIGITS, QuantityReader, is_sixtieth
 from reasonrl.verify.math.tree import (
     Answer,
     Choice,
-    Congruence,
     Expression,
     Items,
     Matrix,
     Number,
-    Numeral,
     Operation,
     Piecewise,
     Quantity,
@@ -37,7 +35,6 @@ from reasonrl.verify.math.tree import (
 )
 
 _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
-_CLOCK_DIGITS = 2
 DOTS = Operation("dots")
 """The dots of a list that goes on: `1, 2, ..., n`."""
 _SPECIAL = frozenset({*_CLOSERS, "\\begin", "dots", "\\varnothing", "\\R", "\\pm", "\\mp"})
@@ -48,22 +45,13 @@ _SYSTEMS = frozenset(
     {"cases", "dcases", "rcases", "aligned", "align", "alignedat", "split", "gathered", "gather"}
 )
 """Environments whose lines are statements that all hold, or the pieces of a function."""
-_CONDITION_WORDS = re.compile(r"(?:if|for|when|where|as|,|;|:)\s?")
-_MINUTE, _SECOND = Fraction(1, 60), Fraction(1, 3600)
-_BASE_NAMES = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "twelve": 12, "sixteen": 16,
-}  # fmt: skip
-_NUMERAL = re.compile(
-    r"(?P<sign>-?)(?:\\text\{)?\(?(?P<digits>[0-9A-Za-z]{1,400})\)?\}?\s?_\s?\{?\s?(?:\\text\s?\{)?"
-    rf"(?:(?P<base>\d{{1,2}})|(?P<name>{'|'.join(_BASE_NAMES)}))\s?\}}?\}}?"
-)
+_CONDITION_WORDS = frozenset({"if", "for", "when", "where", "as"})
 
 
 @lru_cache(maxsize=8_192)
 def parse(text: str) -> Answer | None:
     """Return the tree of clean text, or None if it is no mathematics that this grammar knows."""
-    if (numeral := _numeral(text)) is not None:
+    if (numeral := read_numeral(text)) is not None:
         return numeral
     try:
         return _AnswerReader(tokens(text)).answer()
@@ -71,21 +59,7 @@ def parse(text: str) -> Answer | None:
         return None
 
 
-def _numeral(text: str) -> Numeral | None:
-    """Read digits with a base: `1011_2`, `(2A)_{16}`, `101_{\\text{two}}`."""
-    match = _NUMERAL.fullmatch(text)
-    if match is None:
-        return None
-    digits = match["digits"].upper()
-    base = int(match["base"]) if match["base"] else _BASE_NAMES[match["name"]]
-    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
-        return None
-    if not digits[0].isdigit() and base <= 10:
-        return None
-    return Numeral(match["sign"] + (digits.lstrip("0") or "0"), base)
-
-
-class _AnswerReader(ExpressionReader):
+class _AnswerReader(QuantityReader):
     """A reader of whole answers."""
 
     def answer(self) -> Answer:
@@ -105,32 +79,26 @@ class _AnswerReader(ExpressionReader):
                 break
             marks.append(mark)
             parts.append(self._statement())
-        return _joined_statements(parts, marks)
+        return joined_statements(parts, marks)
 
     def _statement(self) -> Answer:
         sides, signs = [self._sets()], []
         while self.token.kind is TokenKind.SIGN and self.token.text in RELATIONS:
             signs.append(self.take().text)
             sides.append(self._sets() if signs[-1] in ("in", "=") else self._quantity())
-        if len(sides) == 1 and self._sees_colon():
+        if len(sides) == 1 and self.sees_colon():
             return self._ratio(sides[0])
-        if signs == ["=="] and (congruence := _congruence(sides)) is not None:
+        if signs == ["=="] and (congruence := congruence_of(sides)) is not None:
             return congruence
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
-    def _sees_colon(self) -> bool:
-        if self._has_bars_apart:
-            # In a set, a colon starts the condition.
-            return False
-        return self.sees(":") or (self.token.kind is TokenKind.TEXT and self.token.text == "to")
-
     def _ratio(self, first: Answer) -> Ratio:
-        parts, is_time = [_plain(first)], len(self.before) <= _CLOCK_DIGITS
-        while self._sees_colon():
+        parts, is_time = [_plain(first)], len(self.before) <= CLOCK_DIGITS
+        while self.sees_colon():
             is_colon = self.take().text == ":"
-            is_time = is_time and is_colon and _is_sixtieth(self.token)
+            is_time = is_time and is_colon and is_sixtieth(self.token)
             parts.append(self.sum())
-        return Ratio(tuple(parts), self._unit() or ("time" if is_time else ""))
+        return Ratio(tuple(parts), self.unit() or ("time" if is_time else ""))
 
     def _sets(self) -> Answer:
         left = self._quantity()
@@ -142,7 +110,12 @@ class _AnswerReader(ExpressionReader):
 
     def _quantity(self) -> Answer:
         """Read a bracketed answer, a sum, or a sum with a unit."""
-        token = self.token
+        self._descend(2)
+        quantity = self._read_quantity(self.token)
+        self._descend(-2)
+        return quantity
+
+    def _read_quantity(self, token: Token) -> Answer:
         if token.text in _SPECIAL and (special := self._special(token.text)) is not None:
             return special
         if token.kind is TokenKind.TEXT and self.after.text == "=":
@@ -153,9 +126,9 @@ class _AnswerReader(ExpressionReader):
         if currency:
             return Quantity(value, currency.lstrip("\\"))
         if isinstance(value, Number) and self.sees("°") and self.after.kind is TokenKind.NUMBER:
-            value = self._angle(value)
-        unit = self._unit()
-        return self._compound(Quantity(value, unit)) if unit else value
+            value = self.angle(value)
+        unit = self.unit()
+        return self.compound(Quantity(value, unit)) if unit else value
 
     def _special(self, start: str) -> Answer | None:
         """Read what is no sum: an environment, dots, a group, a set; None, without a move."""
@@ -178,59 +151,17 @@ class _AnswerReader(ExpressionReader):
                 return self._both_signs()
         return self._grouped()
 
-    def _angle(self, degrees: Number) -> Number:
-        """Read the minutes and seconds of an angle, `45°30'`; the sign of degrees comes last."""
-        sign = self.token
-        value, start = degrees.value, self.at
-        for size, marks in ((_MINUTE, 1), (_SECOND, 2)):
-            self.take()
-            part = self.take().value
-            if part is None or not all(self.skip("'") for _ in range(marks)):
-                self.at = start
-                return degrees
-            value += part.value * size
-            if self.token.kind is not TokenKind.NUMBER:
-                break
-            self.at -= 1
-        # The unit is read next: it stands where the last mark stood.
-        self.at -= 1
-        self.replace(sign)
-        return Number(value)
-
     def _both_signs(self) -> Answer | None:
         """Read a plus-minus before a tuple as two tuples; None, without a move, for a number."""
         start = self.at
         self.take()
         grouped = self._grouped() if self.sees("(") else None
-        if isinstance(grouped, Items) and grouped.bracket == "()":
-            if all(isinstance(item, Expression) for item in grouped.items):
-                negative = tuple(Operation("neg", (_plain(item),)) for item in grouped.items)
+        match grouped:
+            case Items(bracket="()", items=items) if all(isinstance(x, Expression) for x in items):
+                negative = tuple(Operation("neg", (_plain(item),)) for item in items)
                 return Items("bare", (grouped, Items("()", negative)))
         self.at = start
         return None
-
-    def _compound(self, first: Quantity) -> Answer:
-        """Read further quantities: `3 ft 6 in` is a tuple, because units are not converted."""
-        parts = [first]
-        while self.token.kind is TokenKind.NUMBER:
-            parts.append(Quantity(self.sum(), self._unit()))
-        return Items("()", tuple(parts)) if len(parts) > 1 else first
-
-    def _unit(self) -> str:
-        """Read the tokens up to the next separator as a unit; empty if no unit starts here."""
-        is_word = self.token.kind is TokenKind.TEXT and not self._sees_colon()
-        if not (is_word or self.sees("%", "°", "\\$")):
-            return ""
-        parts = [self.take()]
-        while self.token.kind is not TokenKind.END and self.token.text not in ENDS:
-            if self.token.kind is TokenKind.NUMBER and parts[-1].text not in ("^", "{"):
-                break
-            parts.append(self.take())
-        spelled = "".join(" " + t.text if t.kind is TokenKind.TEXT else t.text for t in parts)
-        unit = read_unit(f"\\text{{{spelled.removesuffix(' and')}}}")
-        if unit is None:
-            raise UnreadableError
-        return unit
 
     def _grouped(self) -> Answer | None:
         """Read a list, set, tuple, interval or vector; None, without a move, for a factor."""
@@ -330,17 +261,17 @@ class _AnswerReader(ExpressionReader):
         """Read a condition up to the end of its line: a statement, or else its words."""
         while self.token.kind is TokenKind.TEXT or self.sees(",", ":"):
             word = self.token.text.casefold().strip(" ,:")
-            if word and _CONDITION_WORDS.fullmatch(word + " ") is None:
+            if word and word not in _CONDITION_WORDS:
                 break
             self.take()
-        start = self.at
+        state = self.state()
         try:
             condition = self._statements()
             if self.sees("\\\\", "\\end"):
                 return condition
         except UnreadableError:
             pass
-        self.at = start
+        self.restore(state)
         words = []
         while self.token.kind is not TokenKind.END and not self.sees("\\\\", "\\end"):
             words.append(self.take().text.casefold())
@@ -358,59 +289,6 @@ class _AnswerReader(ExpressionReader):
         if self.raw_argument() != name or len({len(row) for row in rows}) != 1:
             raise UnreadableError
         return Matrix(tuple(rows))
-
-
-def _joined_statements(parts: list[Answer], marks: list[str]) -> Answer:
-    """Join statements by the marks between them; `x = 1, y = 2; x = 2, y = 1` are two groups."""
-    joins = {mark for mark in marks if mark in ("or", "and")}
-    if len(joins) > 1:
-        raise UnreadableError
-    for strong in (";", "or"):
-        if strong in marks and "," in marks and (groups := _groups(parts, marks, strong)):
-            return Items("bare", tuple(groups))
-    if joins:
-        return Choice("or" if "or" in joins else "and", tuple(parts))
-    return Items("bare", tuple(parts)) if marks else parts[0]
-
-
-def _groups(parts: list[Answer], marks: list[str], strong: str) -> list[Answer]:
-    """Return the groups between strong marks, if each assigns values to the same names."""
-    groups: list[list[Answer]] = [[parts[0]]]
-    for mark, part in zip(marks, parts[1:], strict=True):
-        if mark == strong:
-            groups.append([part])
-        else:
-            groups[-1].append(part)
-    named = [_assigned(group) for group in groups]
-    if named[0] is None or any(names != named[0] for names in named) or len(named[0]) < 2:
-        return []
-    return [Items("bare", tuple(group)) for group in groups]
-
-
-def _assigned(group: list[Answer]) -> tuple[str, ...] | None:
-    """Return the names that a group of equations gives values to; None for other statements."""
-    names = []
-    for part in group:
-        match part:
-            case Relation(sides=(Symbol(name=name), _), signs=("=",)):
-                names.append(name)
-            case _:
-                return None
-    return tuple(names)
-
-
-def _congruence(sides: list[Answer]) -> Congruence | None:
-    match sides:
-        case [left, Operation(name="mod", operands=(right, modulus))] if isinstance(
-            left, Expression
-        ):
-            return Congruence(left, right, modulus)
-    return None
-
-
-def _is_sixtieth(token: Token) -> bool:
-    """Return whether a token can be the minutes of a time: two digits below 60."""
-    return len(token.text) == _CLOCK_DIGITS and token.text.isdecimal() and int(token.text) < 60
 
 
 def _plain(answer: Answer) -> Expression:

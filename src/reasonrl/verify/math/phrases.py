@@ -37,8 +37,8 @@ _LABEL = re.compile(
     re.DOTALL,
 )
 _CONDITION = re.compile(
-    rf",?\s?\(?(?:{_WRAP}\{{[,;(\s]{{0,3}}(?:for|where|when|if|with|provided|given|such that|whenever"
-    r"|assuming|as)(?![a-zA-Z])"
+    rf",?\s?\(?(?:{_WRAP}\{{[,;(\s]{{0,3}}(?:for|where|when|if|with|provided|given|such that"
+    r"|whenever|assuming|as)(?![a-zA-Z])"
     r"|(?:,\s?|\s)(?:for all|for any|for every|for each|where|whenever|provided)(?![a-zA-Z])"
     r"|\\forall(?![a-zA-Z]))",
 )
@@ -51,8 +51,9 @@ _IN_BRACKETS = re.compile(
     r"[^()]{0,60})\)$"
 )
 _REMARK = re.compile(
-    rf"\s?{_WRAP}\{{\s?\(?(?:is the (?:only |final )?(?:solution|answer)|only|respectively|exactly|in total|altogether|units?)\)?\s?\}}$"
-    rf"|\s?(?:{_WRAP}\{{\s?)?\(?\s?(?:\\pmod|\\bmod|mod)\s?\{{?\s?\d{{1,12}}\s?\}}?\s?\)?\s?\}}?\)?$"
+    rf"\s?{_WRAP}\{{\s?\(?(?:is the (?:only |final )?(?:solution|answer)|only|respectively|exactly"
+    r"|in total|altogether|units?)\)?\s?\}$"
+    rf"|\s?(?:{_WRAP}\{{\s?)?\(?\s?\\pmod\s?\{{?\s?\d{{1,12}}\s?\}}?\s?\)?\s?\}}?\)?$"
 )
 _PERMUTATIONS = re.compile(
     rf"(?P<item>\(.{{1,100}}\)),?\s?(?:{_WRAP}\{{)?\s?(?:and|with) (?:all )?(?:its|their|of its)? ?"
@@ -90,7 +91,7 @@ _SMALL = {word: number for number, word in enumerate(_UNITS.split())}
 _TENS = {
     word: 10 * number
     for number, word in enumerate(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
     )
 }
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
@@ -131,7 +132,9 @@ def number_in_words(text: str) -> int | None:
     for word in words:
         if word == "and" and last in ("hundred", "thousand"):
             continue
-        if word in _SMALL and (not last or last in _SCALES or (last in _TENS and _SMALL[word] < 10)):
+        if word in _SMALL and (
+            not last or last in _SCALES or (last in _TENS and _SMALL[word] < 10)
+        ):
             group += _SMALL[word]
         elif word in _TENS and (not last or last in _SCALES):
             group += _TENS[word]

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from reasonrl.verify.math.binding import assigned_alike, binds, label_of, unnumbered
 from reasonrl.verify.math.curves import is_same_chain, is_same_congruence, is_same_curve
-from reasonrl.verify.math.equal import is_same_value, symbols
+from reasonrl.verify.math.equal import is_same_value
 from reasonrl.verify.math.forms import DOTS, Single, has, stated
 from reasonrl.verify.math.naming import is_function_of_x, may_be_left_out, split_statement
 from reasonrl.verify.math.sets import is_same_set, is_set, read_set
 from reasonrl.verify.math.tree import (
     Answer,
-    Bracket,
     Choice,
     Congruence,
     Expression,
@@ -24,6 +24,7 @@ from reasonrl.verify.math.tree import (
     Number,
     Numeral,
     Operation,
+    Piece,
     Piecewise,
     Quantity,
     Ratio,
@@ -31,12 +32,11 @@ from reasonrl.verify.math.tree import (
     Symbol,
     rewritten,
 )
+from reasonrl.verify.math.vectors import ORDERED, components, entries, rows_of
 
-_ORDERED: frozenset[Bracket] = frozenset({"()", "[]", "<>"})
 _INTERVAL_SIZE = 2
 _ONE, _TEN = Fraction(1), Fraction(10)
 _CLOCK = "time"
-_UNIT_VECTORS = ("\\hati", "\\hatj", "\\hatk")
 
 
 # equality
@@ -45,7 +45,7 @@ _UNIT_VECTORS = ("\\hati", "\\hatj", "\\hatk")
 def is_same(gold: Answer, answer: Answer) -> bool:
     """Compare two answers of any kind; the gold decides how exact the answer must be."""
     gold, answer = stated(gold), stated(answer)
-    gold, answer = _assigned_alike(gold, answer)
+    gold, answer = assigned_alike(gold, answer)
     if isinstance(gold, Congruence) or isinstance(answer, Congruence):
         return _is_same_residue(gold, answer)
     if is_set(gold) or is_set(answer):
@@ -61,9 +61,9 @@ def is_same(gold: Answer, answer: Answer) -> bool:
             return _is_same_matrix(gold, answer)
         case (Matrix() | Items(), Items() | Matrix()):
             return _is_same_vector(gold, answer)
-        case (Items(bracket="()"), Operation()) if (parts := _components(answer)) is not None:
+        case (Items(bracket="()"), Operation()) if (parts := components(answer)) is not None:
             return _is_same_in_order(gold.items, parts)
-        case (Operation(), Items(bracket="()")) if (parts := _components(gold)) is not None:
+        case (Operation(), Items(bracket="()")) if (parts := components(gold)) is not None:
             return _is_same_in_order(parts, answer.items)
         case Numeral(), Numeral():
             return gold == answer
@@ -93,9 +93,10 @@ def _is_same_residue(gold: Answer, answer: Answer) -> bool:
 
 
 def _is_same_set(gold: Answer, answer: Answer) -> bool:
-    if isinstance(gold, Relation) and isinstance(answer, Relation):
-        if gold == answer or is_same_chain(gold, answer):
-            return True
+    if gold == answer:
+        return True
+    if isinstance(gold, Relation) and isinstance(answer, Relation) and is_same_chain(gold, answer):
+        return True
     if isinstance(gold, Single) and not is_set(gold):
         return False
     if isinstance(answer, Single) and not is_set(answer):
@@ -168,9 +169,10 @@ def _signed(expression: Expression) -> tuple[int, Expression]:
 
 def _is_same_statement(gold: Answer, answer: Answer) -> bool:
     both = isinstance(gold, Relation) and isinstance(answer, Relation)
-    if both and is_same_chain(gold, answer):
-        return True
-    if isinstance(gold, Relation) and not both and not may_be_left_out(gold):
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        if is_same_chain(gold, answer):
+            return True
+    elif isinstance(gold, Relation) and not may_be_left_out(gold):
         # The right side alone does not say what the equation says.
         return False
     names, values = split_statement(gold)
@@ -178,8 +180,10 @@ def _is_same_statement(gold: Answer, answer: Answer) -> bool:
     if names and given_names and not _has_common_name(names, given_names):
         return is_same_curve(gold, answer)
     if isinstance(gold, Relation) and not names:
-        is_value = bool(not both and may_be_left_out(gold))
-        return is_same(values[-1], answer) if is_value else is_same_curve(gold, answer)
+        if both:
+            return is_same_curve(gold, answer)
+        # The left side alone only restates the question.
+        return answer != gold.sides[0] and is_same(values[-1], answer)
     if all(is_same(values[-1], value) for value in given):
         return True
     return is_same_curve(gold, answer)
@@ -202,15 +206,16 @@ def _is_same_pieces(gold: Piecewise, answer: Piecewise) -> bool:
     The last piece may say "otherwise" on one side and its condition on the other.
     """
     left = list(answer.pieces)
-    for value, condition in gold.pieces:
-        index = next(
-            (n for n, (x, y) in enumerate(left) if _is_same_condition(condition, y) and is_same(value, x)),
-            None,
-        )  # fmt: skip
+    for piece in gold.pieces:
+        index = next((n for n, other in enumerate(left) if _is_same_piece(piece, other)), None)
         if index is None:
             return False
         del left[index]
     return not left
+
+
+def _is_same_piece(gold: Piece, answer: Piece) -> bool:
+    return _is_same_condition(gold[1], answer[1]) and is_same(gold[0], answer[0])
 
 
 def _is_same_condition(gold: Answer | str, answer: Answer | str) -> bool:
@@ -228,91 +233,29 @@ def _as_items(answer: Items | Choice) -> Items:
 
 
 def _is_same_items(gold: Items, answer: Items) -> bool:
-    if gold.bracket in _ORDERED and answer.bracket in _ORDERED:
+    if gold.bracket in ORDERED and answer.bracket in ORDERED:
         is_interval = len(gold.items) <= _INTERVAL_SIZE and "[]" in (gold.bracket, answer.bracket)
         if gold.bracket != answer.bracket and is_interval:
             return False
         return _is_same_in_order(gold.items, answer.items)
-    if gold.bracket in _ORDERED or answer.bracket in _ORDERED:
+    if gold.bracket in ORDERED or answer.bracket in ORDERED:
         brackets = {gold.bracket, answer.bracket}
         if "set" in brackets or ("[]" in brackets and len(gold.items) <= _INTERVAL_SIZE):
             return False
         return _is_same_in_order(gold.items, answer.items)
     if any(item == DOTS for item in (*gold.items, *answer.items)):
         return _is_same_in_order(gold.items, answer.items)
-    gold, answer = _unnumbered(gold, answer)
-    if _binds(gold.items):
+    gold, answer = unnumbered(gold, answer)
+    if binds(gold.items):
         return _is_same_binding(gold.items, answer.items)
     is_set_of = "set" in (gold.bracket, answer.bracket)
     wanted, given = (_distinct(x.items) if is_set_of else list(x.items) for x in (gold, answer))
     return len(wanted) == len(given) and _matches(wanted, given)
 
 
-def _unnumbered(gold: Items, answer: Items) -> tuple[Items, Items]:
-    """Drop the names of `x_1 = 2, x_2 = 3`: indices number the values of one name."""
-    names = [{_label(item) for item in side.items} for side in (gold, answer)]
-    if len(names[0]) != 1 or names[0] != names[1] or not all(names[0]):
-        return gold, answer
-    values = (tuple(map(_value_named, side.items)) for side in (gold, answer))
-    first, second = (Items("bare", items) for items in values)
-    return first, second
-
-
-def _value_named(item: Answer) -> Answer:
-    return item.sides[-1] if isinstance(item, Relation) else item
-
-
-def _binds(items: Sequence[Answer]) -> bool:
-    """Return whether items say which value is whose: `x = 1, y = 2`, `12 chickens, 8 rabbits`.
-
-    Indices number the values of one name, `x_1 = 2, x_2 = 3`, and bind nothing.
-    """
-    labels = [_label(item) for item in items]
-    return len(items) > 1 and all(labels) and len(set(labels)) == len(labels)
-
-
-def _assigned_alike(gold: Answer, answer: Answer) -> tuple[Answer, Answer]:
-    """Write `(x, y) = (1, 2)` as `x = 1, y = 2` where the other side names values one by one."""
-    first, second = _assignments(gold), _assignments(answer)
-    if first is not None and second is not None:
-        names = [[_label(item) for item in side.items] for side in (first, second)]
-        is_turned = names[0] != names[1] and sorted(names[0]) == sorted(names[1])
-        return (first, second) if is_turned else (gold, answer)
-    if first is not None and _is_binding_list(answer):
-        return first, answer
-    if second is not None and _is_binding_list(gold):
-        return gold, second
-    return gold, answer
-
-
-def _is_binding_list(answer: Answer) -> bool:
-    answer = Items("bare", answer.items) if isinstance(answer, Choice) else answer
-    return isinstance(answer, Items) and answer.bracket == "bare" and _binds(answer.items)
-
-
-def _assignments(answer: Answer) -> Items | None:
-    """Return the single equations of `(x, y) = (1, 2)`; None for any other answer."""
-    match answer:
-        case Relation(
-            sides=(Items(bracket="()", items=names), Items(bracket="()", items=values)), signs=("=",)
-        ) if len(names) == len(values) and all(isinstance(name, Symbol) for name in names):
-            pairs = zip(names, values, strict=True)
-            return Items("bare", tuple(Relation((name, value), ("=",)) for name, value in pairs))
-    return None
-
-
-def _label(item: Answer) -> str:
-    match item:
-        case Relation(sides=(Symbol(name=name), _), signs=("=",)):
-            return name.partition("_")[0]
-        case Quantity(unit=unit):
-            return unit
-    return ""
-
-
 def _is_same_binding(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
     """Compare values by their names; values without names must stand in the key's order."""
-    labels = [_label(item) for item in answer]
+    labels = [label_of(item) for item in answer]
     if not any(labels):
         return _is_same_in_order(gold, answer)
     return len(gold) == len(answer) and _matches(gold, answer)
@@ -350,43 +293,11 @@ def _is_same_matrix(gold: Matrix, answer: Matrix) -> bool:
 
 
 def _is_same_vector(gold: Matrix | Items, answer: Matrix | Items) -> bool:
-    rows, given_rows = _rows(gold), _rows(answer)
+    rows, given_rows = rows_of(gold), rows_of(answer)
     if rows is not None and given_rows is not None:
         return len(rows) == len(given_rows) and all(map(_is_same_in_order, rows, given_rows))
-    wanted, given = _entries(gold), _entries(answer)
+    wanted, given = entries(gold), entries(answer)
     return wanted is not None and given is not None and _is_same_in_order(wanted, given)
-
-
-def _rows(answer: Matrix | Items) -> tuple[tuple[Answer, ...], ...] | None:
-    """Return the rows of a matrix, also of one written as a list of lists: `[[1, 2], [3, 4]]`."""
-    if isinstance(answer, Matrix):
-        return answer.rows if len(answer.rows) > 1 and len(answer.rows[0]) > 1 else None
-    rows = tuple(item.items for item in answer.items if isinstance(item, Items))
-    is_nested = answer.bracket in _ORDERED and len(rows) == len(answer.items) > 0
-    return rows if is_nested else None
-
-
-def _components(vector: Expression) -> tuple[Expression, ...] | None:
-    """Return the components of `3 i - 2 j + k` with unit vectors, which carry a hat; else None."""
-    found = symbols(vector) & set(_UNIT_VECTORS)
-    if not found or not is_same_value(_at_units(vector, ()), Number(Fraction(0))):
-        return None
-    size = 3 if _UNIT_VECTORS[2] in found else 2
-    return tuple(_at_units(vector, (name,)) for name in _UNIT_VECTORS[:size])
-
-
-def _at_units(vector: Expression, ones: tuple[str, ...]) -> Expression:
-    values = {name: Number(Fraction(int(name in ones))) for name in _UNIT_VECTORS}
-    return rewritten(vector, lambda e: values.get(e.name, e) if isinstance(e, Symbol) else e)
-
-
-def _entries(answer: Matrix | Items) -> tuple[Answer, ...] | None:
-    if isinstance(answer, Items):
-        return answer.items if answer.bracket in _ORDERED else None
-    if len(answer.rows) == 1:
-        return answer.rows[0]
-    is_column = all(len(row) == 1 for row in answer.rows)
-    return tuple(row[0] for row in answer.rows) if is_column else None
 
 
 def _as_ratio(answer: Answer) -> Answer:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import inf
 
 from reasonrl.verify.math.equal import is_same_value, symbols
+from reasonrl.verify.math.faults import NoValueError
 from reasonrl.verify.math.intervals import (
     LEFT_END,
     REALS,
@@ -36,7 +37,7 @@ from reasonrl.verify.math.tree import (
     Symbol,
     rewritten,
 )
-from reasonrl.verify.math.value import NoValueError, numeric
+from reasonrl.verify.math.value import numeric
 
 _DIGITS = 30
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}

@@ -135,15 +135,17 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
         answer = _renamed(answer, _BOUND, "x") if _BOUND in theirs and "x" in mine else answer
         mine, theirs = _names(gold), _names(answer)
         missing, other = mine - theirs, theirs - mine
-    if declared in missing and len(parameters := other & _PARAMETERS) == 1:
-        return _renamed(answer, *parameters, declared)
+    parameters = sorted(other & _PARAMETERS)
+    if declared in missing and len(parameters) == 1:
+        return _renamed(answer, parameters[0], declared)
     if len(missing) != 1 or len(other) != 1:
         return answer
     (new,), (old,) = missing, other
     if {old, new} <= _CONSTANTS and _ends_in(gold, new) and _ends_in(answer, old):
         return _renamed(answer, old, new)
     for allowed, is_kind in ((_PARAMETERS, _is_family), (_COEFFICIENTS, _is_call)):
-        if {old, new} <= allowed and is_kind(gold) and is_kind(answer):
+        is_same_kind = is_kind(gold) and is_kind(answer) and _first(gold) == _first(answer)
+        if {old, new} <= allowed and is_same_kind:
             return _renamed(answer, old, new)
     return answer
 
@@ -174,6 +176,10 @@ def _is_family(answer: Answer) -> bool:
             names = _names(value)
             return len(names) == 1 and name not in names
     return False
+
+
+def _first(answer: Answer) -> Answer | None:
+    return answer.sides[0] if isinstance(answer, Relation) else None
 
 
 def _is_call(answer: Answer) -> bool:

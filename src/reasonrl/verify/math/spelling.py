@@ -53,7 +53,12 @@ def _bound_renamed(signs: list[str]) -> list[str]:
     """Rename the index of a sum and the variable of an integral, which have no meaning."""
     name = ""
     for at, sign in enumerate(signs[:-3]):
-        if sign in _BIG and signs[at + 1] == "_" and signs[at + 2] == "{" and signs[at + 4 : at + 5] == ["="]:
+        if (
+            sign in _BIG
+            and signs[at + 1] == "_"
+            and signs[at + 2] == "{"
+            and signs[at + 4 : at + 5] == ["="]
+        ):
             name = signs[at + 3]
     if "\\int" in signs[:-1] and signs[-2] == "d":
         name = signs[-1]

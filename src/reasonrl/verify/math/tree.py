@@ -102,11 +102,14 @@ class Congruence:
     modulus: Expression
 
 
+Piece: TypeAlias = "tuple[Answer, Answer | str]"
+
+
 @dataclass(frozen=True, slots=True)
 class Piecewise:
     """Values under conditions, one in each line. A condition in words is its text."""
 
-    pieces: tuple[tuple[Answer, Answer | str], ...]
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,25 +15,27 @@ from typing import Any, TypeAlias
 
 import mpmath
 
-from reasonrl.verify.math.bound import MAX_DIGITS_VALUE
+from reasonrl.verify.math.faults import NoValueError, TooLargeError
 from reasonrl.verify.math.tree import Expression, Number, Symbol
+from reasonrl.verify.math.whole_numbers import (
+    MAX_BITS,
+    MAX_FACTORIAL,
+    arrange,
+    bits,
+    choose,
+    common_divisor,
+    common_multiple,
+    double_factorial,
+    factorial,
+    product_up_to,
+)
 
 # An mpf or mpc of this thread's context; mpmath has no annotations.
 Value: TypeAlias = Any
 
-_MAX_BITS = int(MAX_DIGITS_VALUE * math.log2(10))
-_MAX_FACTORIAL = 6_000
 _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
 _HYPERBOLIC = ("sinh", "cosh", "tanh")
 _LOCAL = threading.local()
-
-
-class NoValueError(Exception):
-    """An expression has no value: a free symbol, a pole, an operation left to be done."""
-
-
-class TooLargeError(NoValueError):
-    """A value would be too large to compute."""
 
 
 # exact values
@@ -51,17 +53,13 @@ def exact(expression: Expression) -> Fraction | None:
 
 
 def _bounded(value: Fraction | None) -> Fraction | None:
-    if value is not None and _bits(value) > _MAX_BITS:
+    if value is not None and bits(value) > MAX_BITS:
         raise TooLargeError
     return value
 
 
-def _bits(value: Fraction) -> int:
-    return max(value.numerator.bit_length(), value.denominator.bit_length())
-
-
 def _product(*factors: Fraction) -> Fraction:
-    if sum(map(_bits, factors)) > 4 * _MAX_BITS:
+    if sum(map(bits, factors)) > 4 * MAX_BITS:
         raise TooLargeError
     return math.prod(factors, start=Fraction(1))
 
@@ -79,7 +77,7 @@ def _raise(base: Fraction, exponent: Fraction) -> Fraction | None:
         return _root(_raise(base, Fraction(exponent.numerator)), Fraction(exponent.denominator))
     if base == 0 and exponent <= 0:
         raise NoValueError
-    if abs(base) != 1 and base != 0 and abs(exponent) * (_bits(base) - 1) > _MAX_BITS:
+    if abs(base) != 1 and base != 0 and abs(exponent) * (bits(base) - 1) > MAX_BITS:
         raise TooLargeError
     return base ** (exponent.numerator % 2 if abs(base) == 1 else exponent.numerator)
 
@@ -91,63 +89,6 @@ def _root(value: Fraction | None, index: Fraction) -> Fraction | None:
     top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
     root = Fraction(top, bottom)
     return root if root * root == value else None
-
-
-def _factorial(n: Fraction) -> Fraction | None:
-    if n.denominator != 1 or n < 0:
-        return None
-    if n > _MAX_FACTORIAL:
-        raise TooLargeError
-    return Fraction(math.factorial(int(n)))
-
-
-def _double_factorial(n: Fraction) -> Fraction | None:
-    """Return n (n - 2) (n - 4) ..., down to 1 or 2."""
-    if n.denominator != 1 or n < 0:
-        return None
-    if n > 2 * _MAX_FACTORIAL:
-        raise TooLargeError
-    return Fraction(math.prod(range(int(n), 0, -2)))
-
-
-def _product_up_to(first: Fraction, second: Fraction, last: Fraction) -> Fraction | None:
-    """Return the product of numbers at equal distances, which `1 * 3 * 5 ... 9` means."""
-    numbers = (first, second, last)
-    if any(n.denominator != 1 for n in numbers) or second <= first or (last - first) % (second - first):
-        return None
-    if last > 2 * _MAX_FACTORIAL:
-        raise TooLargeError
-    return Fraction(math.prod(range(int(first), int(last) + 1, int(second - first))))
-
-
-def _common_divisor(*values: Fraction) -> Fraction | None:
-    if any(value.denominator != 1 for value in values):
-        return None
-    return Fraction(math.gcd(*(value.numerator for value in values)))
-
-
-def _common_multiple(*values: Fraction) -> Fraction | None:
-    if any(value.denominator != 1 for value in values):
-        return None
-    if sum(map(_bits, values)) > _MAX_BITS:
-        raise TooLargeError
-    return Fraction(math.lcm(*(value.numerator for value in values)))
-
-
-def _choose(n: Fraction, k: Fraction) -> Fraction | None:
-    if n.denominator != 1 or k.denominator != 1 or n < 0 or k < 0:
-        return None
-    if min(k, n - k) * max(1, n.numerator.bit_length()) > 4 * _MAX_BITS:
-        raise TooLargeError
-    return Fraction(math.comb(int(n), int(k)))
-
-
-def _arrange(n: Fraction, k: Fraction) -> Fraction | None:
-    if n.denominator != 1 or k.denominator != 1 or n < 0 or k < 0:
-        return None
-    if k * max(1, n.numerator.bit_length()) > 4 * _MAX_BITS:
-        raise TooLargeError
-    return Fraction(math.perm(int(n), int(k)))
 
 
 _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
@@ -162,12 +103,12 @@ _EXACT: Mapping[str, Callable[..., Fraction | None]] = {
     "ceil": lambda x: Fraction(math.ceil(x)),
     "min": min,
     "max": max,
-    "factorial": _factorial,
-    "double factorial": _double_factorial,
-    "gcd": _common_divisor,
-    "lcm": _common_multiple,
-    "binomial": _choose,
-    "permutations": _arrange,
+    "factorial": factorial,
+    "double factorial": double_factorial,
+    "gcd": common_divisor,
+    "lcm": common_multiple,
+    "binomial": choose,
+    "permutations": arrange,
 }
 
 
@@ -208,7 +149,7 @@ def _evaluate(expression: Expression, given: Mapping[str, Fraction], context: An
     value = rule(context, *operands)
     if not context.isfinite(value):
         raise NoValueError
-    if context.mag(value) > _MAX_BITS:
+    if context.mag(value) > MAX_BITS:
         raise TooLargeError
     return value
 
@@ -218,7 +159,7 @@ def _power(c: Any, base: Value, exponent: Value) -> Value:
         if c.re(exponent) <= 0:
             raise NoValueError
         return c.zero
-    if abs(c.log(abs(base)) * exponent) > _MAX_BITS:
+    if abs(c.log(abs(base)) * exponent) > MAX_BITS:
         raise TooLargeError
     return c.power(base, exponent)
 
@@ -232,7 +173,7 @@ def _nth_root(c: Any, value: Value, index: Value) -> Value:
 
 def _exponential(name: str) -> Callable[..., Value]:
     def evaluate(c: Any, value: Value) -> Value:
-        if abs(value) > _MAX_BITS:
+        if abs(value) > MAX_BITS:
             raise TooLargeError
         return getattr(c, name)(value)
 
@@ -240,19 +181,19 @@ def _exponential(name: str) -> Callable[..., Value]:
 
 
 def _gamma(c: Any, value: Value) -> Value:
-    if abs(value) > _MAX_FACTORIAL:
+    if abs(value) > MAX_FACTORIAL:
         raise TooLargeError
     return c.factorial(value)
 
 
 def _binomial(c: Any, n: Value, k: Value) -> Value:
-    if max(abs(n), abs(k)) > _MAX_FACTORIAL:
+    if max(abs(n), abs(k)) > MAX_FACTORIAL:
         raise TooLargeError
     return c.binomial(n, k)
 
 
 def _permutations(c: Any, n: Value, k: Value) -> Value:
-    if max(abs(n), abs(k)) > _MAX_FACTORIAL:
+    if max(abs(n), abs(k)) > MAX_FACTORIAL:
         raise TooLargeError
     return c.ff(n, k)
 
@@ -296,10 +237,10 @@ _NUMERIC: Mapping[str, Callable[..., Value]] = {
     "factorial": _gamma,
     "binomial": _binomial,
     "permutations": _permutations,
-    "double factorial": lambda c, n: _whole(c, _double_factorial, n),
-    "product up to": lambda c, *n: _whole(c, _product_up_to, *n),
-    "gcd": lambda c, *values: _whole(c, _common_divisor, *values),
-    "lcm": lambda c, *values: _whole(c, _common_multiple, *values),
+    "double factorial": lambda c, n: _whole(c, double_factorial, n),
+    "product up to": lambda c, *n: _whole(c, product_up_to, *n),
+    "gcd": lambda c, *values: _whole(c, common_divisor, *values),
+    "lcm": lambda c, *values: _whole(c, common_multiple, *values),
     "cis": lambda c, a: c.expj(_real(c, c.mpf, a)),
     "pi": lambda c: +c.pi,
     "e": lambda c: +c.e,

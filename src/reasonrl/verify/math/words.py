@@ -35,7 +35,9 @@ _SYNONYMS = {
 }  # fmt: skip
 _ARTICLE = re.compile(r"(?:an?|the) (?=\w\w)")
 # Words before and behind a phrase that say no more than the phrase.
-_OPENING = re.compile(r"(?:(?:so )?it is|it's|this is|there are|they are|the answer is|on|player) (?=\w)")
+_OPENING = re.compile(
+    r"(?:(?:so )?it is|it's|this is|there are|they are|the answer is|player) (?=\w)"
+)
 _CLOSING = re.compile(
     r" (?:wins|will win|always wins|can win|has a winning strategy|has the winning strategy)$"
 )
@@ -43,7 +45,9 @@ _AGREEING = ("yes", "true", "no", "false")
 _DENIAL = re.compile(r"(?<![a-z])(?:not|no|never|or|yes|true|false|but)(?![a-z])|n't|\?")
 _JOINED = re.compile(r"\s*(?:,|;|&|(?<![a-z])and(?![a-z]))+\s*")
 _BAG_WORDS = 4
-_CALLED = re.compile(r"(?:the )?(?:correct )?(?:option|choice|answer)s?(?: is| are)?:? ", re.IGNORECASE)
+_CALLED = re.compile(
+    r"(?:the )?(?:correct )?(?:option|choice|answer)s?(?: is| are)?:? ", re.IGNORECASE
+)
 _CHOICE = re.compile(r"\(?(?P<letter>[A-Za-z])(?:\)[.:]?|[.:](?= )|[.:]?$)")
 _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?: ?, ?| ?& ?| ?; ?| and |, and )\(?[A-Z]\)?)+")
 # The letters of several choices in one word, in their order: `ACD`.
@@ -88,7 +92,7 @@ def read_words(text: str, *, is_math: bool) -> Words | None:
         letter = choice["letter"]
         if letter.isupper() or (plain.startswith("(") and letter.upper() in _ANY_CASE):
             return Words(choices=frozenset(letter.upper() if plain.startswith("(") else letter))
-    if len(plain) == 1 and plain.isascii() or _PHRASE.fullmatch(plain) is None:
+    if (len(plain) == 1 and plain.isascii()) or _PHRASE.fullmatch(plain) is None:
         return None
     is_marked = plain != text.strip().rstrip(" .,;") or " " in plain or plain.casefold() in _KNOWN
     return Words(phrase=_phrase(plain)) if is_marked or not is_math else None
@@ -146,7 +150,9 @@ def _is_same_phrase(gold: str, plain: str) -> bool:
         return True
     if gold in _AGREEING and phrase.startswith(f"{gold},"):
         # `Yes, it is possible.` agrees; `Yes, but not always` may not.
-        return not _DENIAL.search(phrase[len(gold) :].replace("not", "") if gold == "no" else phrase[len(gold) :])
+        return not _DENIAL.search(
+            phrase[len(gold) :].replace("not", "") if gold == "no" else phrase[len(gold) :]
+        )
     wanted, given = ([p for p in _JOINED.split(x) if p] for x in (gold, phrase))
     if len(wanted) > 1:
         return sorted(map(_phrase, wanted)) == sorted(map(_phrase, given))

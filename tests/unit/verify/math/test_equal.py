@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reasonrl.verify.math.equal import is_same_value, symbols
+from reasonrl.verify.math.faults import NoValueError
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.tree import Expression
-from reasonrl.verify.math.value import NoValueError
 
 
 def read(text: str) -> Expression:

@@ -41,7 +41,7 @@ def test_an_expression_has_the_value_of_its_usual_reading(text: str, value: Frac
         (r"\sin^{-1} x", "arcsin(x)"), (r"\sin 30°", "sin(degrees(30))"),
         (r"\log_2 x", "log(x, 2)"), (r"\ln(x) y", "ln(x)*y"), (r"\sin x + 1", "sin(x) + 1"),
         (r"\sqrt[3]{x}", "root(x, 3)"), ("2x^2y", "2*(x^2)*y"), (r"a \pm b", "a ± b"),
-        ("1/2x", "(1/2)*x"),
+        ("1/2x", "(1*x)/2"),
     ],
 )  # fmt: skip
 def test_an_operand_ends_where_the_next_factor_begins(text: str, shown: str) -> None:
@@ -63,9 +63,11 @@ def test_an_index_a_prime_and_an_event_belong_to_one_name(text: str) -> None:
     ],
 )  # fmt: skip
 def test_an_operation_left_to_be_done_is_read_without_its_operands(text: str, name: str) -> None:
-    assert read(text) == Operation(name)
+    expression = read(text)
+    assert isinstance(expression, Operation)
+    assert expression.name == name
 
 
 def test_the_depth_of_the_recursion_is_bounded() -> None:
     assert parse("-" * 50 + "1") is not None
-    assert parse("-" * 70 + "1") is None
+    assert parse("-" * 100 + "1") is None

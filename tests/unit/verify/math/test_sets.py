@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasonrl.verify.math.faults import NoValueError
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.sets import RealSet, is_same_set, is_set, read_set
 from reasonrl.verify.math.tree import Answer, Bracket, Items, Number, Operation, SetOperation
-from reasonrl.verify.math.value import NoValueError
 
 
 def read(text: str) -> RealSet:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasonrl.verify.math.faults import NoValueError
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.show import MAX_CHARS, show
 from reasonrl.verify.math.tree import Expression, Number, Operation
-from reasonrl.verify.math.value import NoValueError, exact
+from reasonrl.verify.math.value import exact
 
 INTEGERS: st.SearchStrategy[Expression] = st.builds(
     lambda n: Number(Fraction(n)), st.integers(0, 9)

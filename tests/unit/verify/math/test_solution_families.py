@@ -25,8 +25,8 @@ def test_parameters_of_other_names_are_renamed(gold: str, answer: str) -> None:
     assert gold_tree == answer_tree == parse(gold.split(",")[0])
 
 
-@pytest.mark.parametrize("text", ["k, n", r"m + n, m \in \mathbb{Z}, n \in \mathbb{Z}", "(k, 1)"])
-def test_an_answer_without_exactly_one_parameter_stays_whole(text: str) -> None:
+@pytest.mark.parametrize("text", ["k, n", "(k, 1)"])
+def test_an_answer_without_a_parameter_stays_whole(text: str) -> None:
     gold, answer = parse(r"k\pi, k \in \mathbb{Z}"), parse(text)
     assert gold is not None
     assert answer is not None

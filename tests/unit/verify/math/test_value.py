@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasonrl.verify.math.faults import NoValueError, TooLargeError
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.tree import Expression, Number, Operation
-from reasonrl.verify.math.value import NoValueError, TooLargeError, exact, numeric
+from reasonrl.verify.math.value import exact, numeric
 
 
 def read(text: str) -> Expression:
