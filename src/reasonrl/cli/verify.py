@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reasonrl.cli.endings import ExitCode
+from reasonrl.cli.endings import ExitCode, continuable
 from reasonrl.errors import VerifierError
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def verify(
     answer: InBox = None,
     response: Whole = None,
 ) -> None:
-    """Judge a file of responses, or explain the verdict on one."""
+    """Judge a file of responses, or explain the verdict on one.
+
+    A rerun keeps the verdicts of unchanged rows. Exits with 1 if a row could not be judged.
+    """
     from reasonrl.cli.show.verification import show_explanation, show_verification
     from reasonrl.terminal import Console
     from reasonrl.verify import CodeOptions, Verifier, verify_file
@@ -81,11 +84,14 @@ def verify(
         reward="fraction" if fraction else "binary",
         isolation=_isolation(isolation),
     )
-    report = verify_file(
-        input, output, workers=workers, deadline_s=deadline_s, unboxed=unboxed,
-        cross_check=cross_check, code=code, phase=console.phase,
-    )  # fmt: skip
+    with continuable():
+        report = verify_file(
+            input, output, workers=workers, deadline_s=deadline_s, unboxed=unboxed,
+            cross_check=cross_check, code=code, phase=console.phase,
+        )  # fmt: skip
     show_verification(console, report)
+    if report.n_faults:
+        raise typer.Exit(ExitCode.NO)
 
 
 def _isolation(name: str) -> Isolation:

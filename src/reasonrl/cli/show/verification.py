@@ -11,9 +11,15 @@ _SHOWN_IDS = 10
 
 
 def show_verification(console: Console, report: VerifyReport) -> None:
-    """Print the counts of a verified file on one line, and the disputes if they were searched."""
+    """Print what was not read or judged, the counts on one line, and the disputes if searched."""
+    for remark in report.unknown:
+        console.note(f"warning: {remark}")
+    for fault in report.faults:
+        console.note(f"not judged: {fault}")
     counts = " ".join(f"{status}={n}" for status, n in sorted(report.counts.items()))
-    console.note(f"rows={report.n_rows} wall_s={report.wall_s:.1f} {counts}")
+    errors = f"errors={report.n_faults} " if report.n_faults else ""
+    kept = f"kept={report.n_kept} " if report.n_kept else ""
+    console.note(f"rows={report.n_rows} wall_s={report.wall_s:.1f} {kept}{errors}{counts}".rstrip())
     if report.disputed is not None:
         ids = ", ".join(report.disputed[:_SHOWN_IDS]) + (
             ", ..." if len(report.disputed) > _SHOWN_IDS else ""
