@@ -15,6 +15,15 @@ _BOX = "\\boxed"
 _BRACES = re.compile(r"\\boxed\s{0,4}\{|\\.|[{}]", re.DOTALL)
 # A box of one sign needs no braces: `\boxed5`. Two digits would leave the second outside.
 _BARE = re.compile(r"\\boxed\s{0,4}(\d|[A-Za-z](?<=\s.))(?![\w/^]|[.,]\d)", re.ASCII)
+_JOINT_CHARS = 60
+_OUTERMOST = 8
+_BETWEEN = r"[\s$\\()\[\].;&~]|\\q?quad"
+# What may stand between two boxes of one answer: a comma or a word, perhaps a name and a sign.
+_JOINT = re.compile(
+    rf"(?:{_BETWEEN}){{0,12}}(?:,(?:{_BETWEEN}){{0,8}})?(?:\\text\s?\{{\s?)?(?P<word>or|and|,)?\s?\}}?"
+    rf"(?:{_BETWEEN}){{0,8}}(?:[A-Za-z](?:_\{{?\w{{1,3}}\}}?)?\s?=\s?)?\$?\\boxed"
+)
+_CONTINUES = re.compile(r"\}.*?(?:,|(?<![a-z])(?:or|and)(?![a-z]))[^,]{0,24}$", re.DOTALL)
 
 
 def answer_part(response: str) -> str | None:
@@ -22,6 +31,49 @@ def answer_part(response: str) -> str | None:
     closed = response.rfind(_THINK_CLOSE)
     tail = response if closed < 0 else response[closed + len(_THINK_CLOSE) :]
     return None if _THINK_OPEN in tail else tail
+
+
+def final_answer(text: str) -> str | None:
+    r"""Return the content of the last complete box, joined with the boxes that it continues.
+
+    `\boxed{3} or \boxed{5}` is one answer of two values. Only a comma or a word such as "or", and
+    perhaps a name before the box, may stand between two boxes that belong together.
+    """
+    last = last_box(text)
+    start = text.rfind(_BOX)
+    if last is None or _CONTINUES.search(text, max(0, start - _JOINT_CHARS), start) is None:
+        return last
+    boxes = _top_boxes(text)
+    answers = [boxes[-1][2]]
+    for (_, end, content), (following, _, _) in zip(boxes[-2::-1], boxes[:0:-1], strict=True):
+        joint = text[end : following + len(_BOX)]
+        if len(joint) > _JOINT_CHARS or (match := _JOINT.fullmatch(joint)) is None:
+            break
+        answers[:0] = [content, match["word"] or ","]
+    if len(set(answers[::2])) == 1:
+        return last
+    return "".join(
+        f" \\text{{ {part} }} " if part.isalpha() and n % 2 else part
+        for n, part in enumerate(answers)
+    )
+
+
+def _top_boxes(text: str) -> list[tuple[int, int, str]]:
+    """Return start, end and content of each complete box that lies in no other box."""
+    boxes: list[tuple[int, int, str]] = []
+    # For each open brace: where its box starts and where the content starts, or -1.
+    stack: list[tuple[int, int]] = []
+    for match in _BRACES.finditer(text):
+        mark = match.group()
+        if mark == "}":
+            start, content = stack.pop() if stack else (-1, -1)
+            if start >= 0 and not any(outer >= 0 for outer, _ in stack[-_OUTERMOST:]):
+                boxes.append((start, match.end(), text[content : match.start()]))
+        elif mark == "{":
+            stack.append((-1, -1))
+        elif mark.startswith(_BOX):
+            stack.append((match.start(), match.end()))
+    return boxes
 
 
 def has_box(text: str) -> bool:

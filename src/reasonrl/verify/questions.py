@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reasonrl.types import Status, StopReason, VerifyItem
 from reasonrl.verify.code.verdict import Program, read_program
-from reasonrl.verify.extract import answer_part, has_box, last_box
+from reasonrl.verify.extract import answer_part, final_answer, has_box
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.answer import Gold, judge_fast, read_golds, worker_texts
 from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
@@ -56,7 +56,7 @@ def read_item(item: VerifyItem, *, unboxed: bool) -> Finding | Asked:
         return Finding(status=Status.GOLD_UNPARSABLE, reason="the gold is empty")
     is_numeric = any(gold.number is not None for gold in golds)
     if has_box(part):
-        extracted, missing = last_box(part), "an incomplete box"
+        extracted, missing = final_answer(part), "an incomplete box"
     elif unboxed and is_numeric:
         extracted, missing = last_number(part), "no box and no final number"
     else:

@@ -13,6 +13,7 @@ from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.equal import symbols
 from reasonrl.verify.math.faults import NoValueError, TooLargeError
 from reasonrl.verify.math.forms import NUMBER_SETS, UNIT_VECTORS, is_undone, stated
+from reasonrl.verify.math.naming import is_name
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.same import is_same, is_same_angle
 from reasonrl.verify.math.sets import is_set
@@ -43,6 +44,9 @@ def compare(gold_text: str, answer_text: str) -> Finding | None:
     if isinstance(gold, Relation) and (value := _without_undone_sides(gold)) != gold:
         if isinstance(answer, Relation) and answer.sides[0] != gold.sides[0]:
             # Two equations: `answer` compares their left sides as texts.
+            return None
+        if is_name(value):
+            # Only the name is left of `F_n = \\sum ...`: it is no value.
             return None
         gold = value
     if _is_left_undone(gold):

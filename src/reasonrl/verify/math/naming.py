@@ -11,6 +11,7 @@ from reasonrl.verify.math.tree import (
     Number,
     Operation,
     Piecewise,
+    Ratio,
     Relation,
     Symbol,
 )
@@ -43,6 +44,8 @@ def is_name(side: Answer) -> bool:
     """
     if isinstance(side, Items):
         return side.bracket == "()" and all(map(is_name, side.items))
+    if isinstance(side, Ratio):
+        return all(map(is_name, side.parts))
     if not isinstance(side, Symbol | Operation) or not symbols(side):
         return False
     if isinstance(side, Symbol):
@@ -95,8 +98,10 @@ def may_be_left_out(answer: Relation) -> bool:
     first, last = answer.sides[0], answer.sides[-1]
     if not isinstance(first, Symbol | Operation):
         return True
-    if isinstance(first, Symbol) or not symbols(first) or _is_call(first):
+    if isinstance(first, Symbol) or _is_call(first):
         return True
+    if not symbols(first):
+        return isinstance(last, Expression) and not symbols(last)
     if first.name in ("abs", "div", "min", "max", "gcd", "lcm", "sin", "cos", "tan", "ln", "log"):
         return True
     return isinstance(last, Expression) and not symbols(last) and _is_of_capitals(first)

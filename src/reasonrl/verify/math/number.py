@@ -34,6 +34,7 @@ _POWER = r"(?:\s?\^?\{?-?[1-4]\}?)?"
 _UNIT = re.compile(rf"[^\W\d_]+{_POWER}(?:[ /.·*-]{{1,3}}\(?[^\W\d_]+{_POWER}){{0,6}}\)?\.?")
 _UNIT_PARTS = re.compile(r"([^\W\d_]+)|\^?\{?(-?[1-4])\}?|([/·* .()-]+)")
 _HALF_DAY = re.compile(r"^([ap])\.\s?m\.?$")
+_PERCENT = re.compile(r"^(?:per cent|pct\.?|percentage)$")
 _TEMPERATURE = re.compile(r"° ?[CF]")
 _IN_BRACKETS = re.compile(r"\(\s?([^()]{2,60})\s?\)")
 _NOT_UNIT_WORDS = """
@@ -185,7 +186,8 @@ def read_unit(tail: str) -> str | None:
         inner = match[1].strip()
         is_named = has_command or len(inner) > 3 or inner.lower() in _UNIT_NAMES.values()
         return read_unit(f"\\text{{{inner}}}") if is_named else None
-    plain = _HALF_DAY.sub(r"\1m", plain).replace("per cent", "percent")
+    plain = _HALF_DAY.sub(r"\1m", plain)
+    plain = _PERCENT.sub("%", plain)
     if plain in ("%", "°", "\\$"):
         return plain.lstrip("\\")
     if _TEMPERATURE.fullmatch(plain):

@@ -82,15 +82,17 @@ class _AnswerReader(QuantityReader):
         return joined_statements(parts, marks)
 
     def _statement(self) -> Answer:
-        sides, signs = [self._sets()], []
+        sides, signs = [self._side()], []
         while self.token.kind is TokenKind.SIGN and self.token.text in RELATIONS:
             signs.append(self.take().text)
-            sides.append(self._sets() if signs[-1] in ("in", "=") else self._quantity())
-        if len(sides) == 1 and self.sees_colon():
-            return self._ratio(sides[0])
+            sides.append(self._side() if signs[-1] in ("in", "=") else self._quantity())
         if signs == ["=="] and (congruence := congruence_of(sides)) is not None:
             return congruence
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+
+    def _side(self) -> Answer:
+        side = self._sets()
+        return self._ratio(side) if self.sees_colon() else side
 
     def _ratio(self, first: Answer) -> Ratio:
         parts, is_time = [_plain(first)], len(self.before) <= CLOCK_DIGITS

@@ -18,6 +18,7 @@ _TEXT = re.compile(
     r"|boldsymbol|bm|operatorname)(?![a-zA-Z])\s?(?:\{([^{}]*)\})?"
 )
 _PHRASE = re.compile(r"[^\W\d_](?:[^\W_]|[' ,-])*")
+_WORD = re.compile(r"[A-Za-z]{2}")
 _KNOWN_WORDS = """
 yes no true false none even odd undefined
 monday tuesday wednesday thursday friday saturday sunday
@@ -92,7 +93,7 @@ def read_words(text: str, *, is_math: bool) -> Words | None:
         letter = choice["letter"]
         if letter.isupper() or (plain.startswith("(") and letter.upper() in _ANY_CASE):
             return Words(choices=frozenset(letter.upper() if plain.startswith("(") else letter))
-    if (len(plain) == 1 and plain.isascii()) or _PHRASE.fullmatch(plain) is None:
+    if _PHRASE.fullmatch(plain) is None or (plain.isascii() and not _WORD.search(plain)):
         return None
     is_marked = plain != text.strip().rstrip(" .,;") or " " in plain or plain.casefold() in _KNOWN
     return Words(phrase=_phrase(plain)) if is_marked or not is_math else None
