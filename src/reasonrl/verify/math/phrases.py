@@ -79,7 +79,7 @@ _SET_WORDS = re.compile(
     r"(?:the )?(?:set of )?(?:all |any |every |the )?(?:the )?(?P<name>[a-z -]+?)(?: only)?"
 )
 _EXCEPT = re.compile(
-    rf"(?:{_WRAP}\{{\s?)?(?:the set of )?all (?:the )?real (?:numbers|values|x)?(?: [a-z])? ?"
+    rf"(?:{_WRAP}\{{\s?)?(?:the set of )?all (?:the )?(?:reals|real(?: numbers| values)?)(?: [a-z])? ?"
     r"(?:except|excluding|other than|but|apart from|besides)(?: for)?\s?\}?(?P<rest>.+)"
 )
 _AND = re.compile(rf"\s?(?:{_WRAP}\{{\s?and\s?\}}|(?<![a-zA-Z])and(?![a-zA-Z]))\s?")
