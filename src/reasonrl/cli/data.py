@@ -90,6 +90,46 @@ def show(
         show_funnel(console, finished_counts(directory))
 
 
+@data_app.command("check")
+def check(
+    target: Annotated[
+        str, typer.Argument(help="A problem file or a recipe.", metavar="FILE|RECIPE")
+    ],
+    fields: Annotated[
+        str, typer.Option(help="Names in the rows, e.g. prompt=question,answer=answer.")
+    ] = "",
+    answer_after: Annotated[
+        str, typer.Option(help='The answer is the text behind the last one of this, e.g. "####".')
+    ] = "",
+    model: Annotated[
+        str | None, typer.Option(help="Also say how many tokens the longest prompt has for it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one object for each row.")] = False,
+) -> None:
+    """List the rows whose answer key no verifier can read; exit 1 if there are any."""
+    from reasonrl.cli.show.data import show_keys
+    from reasonrl.launch.check_keys import check_keys
+    from reasonrl.terminal import Console
+
+    report = check_keys(
+        target, fields=_named_fields(fields), answer_after=answer_after, model=model
+    )
+    show_keys(Console(), report, as_json=as_json)
+    if report.refused:
+        raise typer.Exit(ExitCode.NO)
+
+
+def _named_fields(text: str) -> dict[str, str]:
+    """Return `{"prompt": "question"}` for `prompt=question`."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    known = ("id", "prompt", "answer", "kind")
+    if any(not equals or key.strip() not in known for key, equals, _ in pairs):
+        raise typer.BadParameter(
+            f"write KEY=NAME pairs with KEY one of {', '.join(known)}", param_hint="--fields"
+        )
+    return {key.strip(): name.strip() for key, _, name in pairs}
+
+
 @data_app.command("card")
 def card(directory: Built) -> None:
     """Write the data card of a finished build again: README.md, funnel.svg, card.html."""

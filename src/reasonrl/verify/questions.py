@@ -38,9 +38,14 @@ class Question:
     is_gold_read: bool = False
 
 
-def second_question(asked: Finding | Asked) -> Question | None:
-    """Return the question that asks math-verify again; None where it has judged or cannot."""
-    if isinstance(asked, Finding) or isinstance(compare(asked.golds, asked.answer), Question):
+def second_question(asked: Finding | Asked, *, of_key: bool = False) -> Question | None:
+    """Return the question that asks math-verify again; None where it has judged or cannot.
+
+    `of_key` asks in any case: the answer is the key itself.
+    """
+    if isinstance(asked, Finding):
+        return None
+    if not of_key and isinstance(compare(asked.golds, asked.answer), Question):
         return None
     usable = tuple(gold.text for gold in asked.golds if not gold.fault)
     return None if size_fault(asked.answer) else Question(golds=usable, answer=asked.answer)

@@ -182,6 +182,21 @@ class Verifier:
         answers = self._ask([part for part in asked if part is not None], deadline_s)
         return [None if part is None else _verdict(answers[part], part.answer) for part in asked]
 
+    def keys_known_to_algebra(self, keys: Sequence[str]) -> list[bool]:
+        """Return whether math-verify reads each key, that is, knows it equal to itself."""
+        items = [
+            VerifyItem(task=Task(kind=Kind.MATH, answer=key), response=f"\\boxed{{{key}}}")
+            for key in keys
+        ]
+        asked = [second_question(self.read(item), of_key=True) for item in items]
+        answers = self._ask([part for part in asked if part is not None], None)
+        return [
+            part is not None
+            and isinstance(finding := answers[part], Finding)
+            and finding.status is Status.CORRECT
+            for part in asked
+        ]
+
     def read(self, item: VerifyItem) -> Finding | Asked:
         """Return the golds and the answer, or a finding that says why there is no answer."""
         return read_item(item, unboxed=self._unboxed)

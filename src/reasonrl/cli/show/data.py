@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -15,8 +16,10 @@ from reasonrl.terminal import Console
 if TYPE_CHECKING:
     from reasonrl.curation.lookup import Fate, Seen
     from reasonrl.curation.store import StepCounts
+    from reasonrl.launch.check_keys import KeyReport
 
 _LONGEST = 200  # characters of a problem in a list
+_SHOWN_KEY = 80  # characters of a key in a list
 
 
 def show_funnel(console: Console, steps: Sequence[StepCounts]) -> None:
@@ -45,6 +48,21 @@ def show_dropped(console: Console, rows: Sequence[Seen]) -> None:
             console.note(f"  = {_line(other.problem)}  ->  {_line(other.answer, 60)}")
             console.note(f"    ({other.uid})")
     console.note("1 row" if len(rows) == 1 else f"{len(rows)} rows")
+
+
+def show_keys(console: Console, report: KeyReport, *, as_json: bool) -> None:
+    """List the rows whose key cannot be used, then count; as JSON, print one object a row."""
+    for row in report.refused:
+        if as_json:
+            print(json.dumps(asdict(row), ensure_ascii=False))
+        else:
+            answer = f" {_line(row.answer, _SHOWN_KEY)!r}" if row.answer else ""
+            console.note(f"{row.where}{f' ({row.id})' if row.id else ''}:{answer} {row.reason}")
+    if as_json:
+        return
+    console.note(f"{report.n_rows:,} rows, {len(report.refused):,} refused")
+    if report.longest_prompt is not None:
+        console.note(f"the longest prompt has {report.longest_prompt:,} tokens")
 
 
 def show_fate(console: Console, fate: Fate) -> None:

@@ -79,8 +79,9 @@ _SET_WORDS = re.compile(
     r"(?:the )?(?:set of )?(?:all |any |every |the )?(?:the )?(?P<name>[a-z -]+?)(?: only)?"
 )
 _EXCEPT = re.compile(
-    rf"(?:{_WRAP}\{{\s?)?(?:the set of )?all (?:the )?(?:reals|real(?: numbers| values)?)(?: [a-z])? ?"
-    r"(?:except|excluding|other than|but|apart from|besides)(?: for)?\s?\}?(?P<rest>.+)"
+    rf"(?:{_WRAP}\{{\s?)?(?:the set of )?all (?:the )?(?:reals|real(?: numbers| values)?)"
+    r"(?: [a-z])? ?(?:except|excluding|other than|but|apart from|besides)(?: for)?\s?\}?"
+    r"(?P<rest>.+)"
 )
 _AND = re.compile(rf"\s?(?:{_WRAP}\{{\s?and\s?\}}|(?<![a-zA-Z])and(?![a-zA-Z]))\s?")
 _UNITS = """

@@ -12,7 +12,7 @@ from reasonrl.verify.math.tree import Congruence, Relation
 @pytest.mark.parametrize(
     ("gold", "answer", "is_same"),
     [
-        ("y = 1/x", "xy = 1", True), ("xy = 1", "y = 1/x", True), 
+        ("y = 1/x", "xy = 1", True), ("xy = 1", "y = 1/x", True),
         ("x + y = 3", "2x + 2y = 6", True),
         ("y = 1/x", "xy^2 = 1", False), ("y = 1/x", "xy = 2", False), ("y = x", "y = x^2", False),
         ("y = x^2", "y^2 = x^4", False),
