@@ -162,11 +162,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyItem:
-    """One response to judge. `stop_reason` is None where nobody knows why the response ended."""
+    """One response to judge.
+
+    `stop_reason` is None where nobody knows why the response ended. `opens_thought` says that the
+    prompt ended with `<think>`, so that a response which closes no thought is still in it.
+    """
 
     task: Task
     response: str
     stop_reason: StopReason | None = None
+    opens_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.evaluation.score import JudgedSample, SuiteResult, score_suite
 from reasonrl.rollout.collect import Judge, check_failures
-from reasonrl.rollout.problems import EncodedProblem, Tokenizer
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
     Completion,
@@ -24,7 +24,6 @@ from reasonrl.types import (
     StopReason,
     Tokens,
     Verdict,
-    VerifyItem,
 )
 
 Key: TypeAlias = tuple[str, int]
@@ -200,12 +199,12 @@ def _judge_missing(
 
     A journal may hold drafts of other problems; they are left alone.
     """
-    tasks = {item.problem.id: item.problem.task for item in encoded}
+    known = {item.problem.id: item for item in encoded}
     drafts, verdicts = journal.drafts(), journal.verdicts()
     waiting = [
         key
         for key in drafts
-        if key[0] in tasks and (key not in verdicts or verdicts[key].is_failed)
+        if key[0] in known and (key not in verdicts or verdicts[key].is_failed)
     ]
     if not waiting:
         return
@@ -215,10 +214,11 @@ def _judge_missing(
             keys = waiting[start : start + _JUDGED_AT_ONCE]
             judged = judge(
                 [
-                    VerifyItem(
-                        task=tasks[key[0]],
-                        response=tokenizer.decode(drafts[key].tokens),
-                        stop_reason=drafts[key].stop,
+                    item_of(
+                        known[key[0]],
+                        tokenizer.decode(drafts[key].tokens),
+                        drafts[key].stop,
+                        tokenizer,
                     )
                     for key in keys
                 ]

@@ -16,8 +16,8 @@ from reasonrl.models.plain import score_plainly
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import spread
 from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
-from reasonrl.rollout.problems import EncodedProblem, turns_of
-from reasonrl.types import Completion, Prompt, Sampling, VerifyItem
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of, turns_of
+from reasonrl.types import Completion, Prompt, Sampling
 
 _ANSWERS, _TOKENS = 8, 64
 """Answers that are compared, and the most tokens of each."""
@@ -69,7 +69,7 @@ def check_export(
                 remedy="nothing was exported; report this with the run's config.toml",
             )
     texts = [model.tokenizer.decode(answer.tokens) for answer in answers]
-    _check_verdicts(items, answers, texts, [score.text for score in plain], recipe)
+    _check_verdicts(items, answers, texts, [score.text for score in plain], model.tokenizer, recipe)
     return Exported(
         directory=directory,
         answers=len(items),
@@ -83,6 +83,7 @@ def _check_verdicts(
     answers: Sequence[Completion],
     ours: Sequence[str],
     theirs: Sequence[str],
+    tokenizer: Tokenizer,
     recipe: Recipe,
 ) -> None:
     """Raise RefusedError unless both texts of each answer earn the same reward."""
@@ -91,7 +92,7 @@ def _check_verdicts(
         both = [
             judge(
                 [
-                    VerifyItem(task=item.problem.task, response=text, stop_reason=answer.stop)
+                    item_of(item, text, answer.stop, tokenizer)
                     for item, answer, text in zip(items, answers, texts, strict=True)
                 ]
             )

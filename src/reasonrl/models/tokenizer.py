@@ -6,6 +6,7 @@ Training never turns text back into ids: it trains on the sampled ids.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ from jinja2 import TemplateError
 
 from reasonrl.errors import ModelError
 from reasonrl.types import Message, Tokens
+
+_THOUGHT_MARKS = ("<think>", "</think>")
 
 
 class HFTokenizer(Protocol):
@@ -22,6 +25,7 @@ class HFTokenizer(Protocol):
     eos_token_id: int | None
 
     def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> Any: ...
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool) -> str: ...
     def convert_ids_to_tokens(self, ids: int) -> Any: ...
     def save_pretrained(self, save_directory: str) -> Any: ...
@@ -60,5 +64,27 @@ class ChatTokenizer:
         return str(self.hf.convert_ids_to_tokens(token))
 
     def decode(self, tokens: Tokens) -> str:
-        """Return the text for verifiers, without special tokens such as EOS."""
-        return self.hf.decode(tokens.tolist(), skip_special_tokens=True)
+        """Return the text for verifiers, without special tokens such as EOS.
+
+        The marks of a thought stay, also where they are special tokens: the answer begins behind
+        them.
+        """
+        parts: list[str] = []
+        run: list[int] = []
+        for token in tokens.tolist():
+            if (mark := self._marks.get(token)) is None:
+                run.append(token)
+                continue
+            parts += [self.hf.decode(run, skip_special_tokens=True), mark]
+            run = []
+        return "".join([*parts, self.hf.decode(run, skip_special_tokens=True)])
+
+    @cached_property
+    def _marks(self) -> dict[int, str]:
+        """Return the marks of a thought that are special tokens, by their ids."""
+        marks = {}
+        for mark in _THOUGHT_MARKS:
+            ids = self.hf.encode(mark, add_special_tokens=False)
+            if len(ids) == 1 and not self.hf.decode(ids, skip_special_tokens=True):
+                marks[ids[0]] = mark
+        return marks

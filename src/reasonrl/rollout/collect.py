@@ -10,7 +10,7 @@ from typing import Protocol
 
 from reasonrl.engines.protocols import Progress, RolloutEngine
 from reasonrl.errors import EngineError, VerifierError
-from reasonrl.rollout.problems import EncodedProblem, Tokenizer
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
     Completion,
@@ -53,7 +53,7 @@ def collect(
     texts = [[tokenizer.decode(item.tokens) for item in group] for group in completions]
     verdicts = judge(
         [
-            VerifyItem(task=item.problem.task, response=text, stop_reason=completion.stop)
+            item_of(item, text, completion.stop, tokenizer)
             for item, group, decoded in zip(encoded, completions, texts, strict=True)
             for completion, text in zip(group, decoded, strict=True)
         ]

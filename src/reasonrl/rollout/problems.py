@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reasonrl.errors import ConfigError, DataError
-from reasonrl.types import Message, Problem, Tokens
+from reasonrl.types import Message, Problem, StopReason, Tokens, VerifyItem
+
+_OPEN_THOUGHT = "<think>"
+_TAIL_TOKENS = 16  # enough for the mark, also where it is no token of its own
 
 
 class Tokenizer(Protocol):
@@ -23,6 +26,19 @@ class EncodedProblem:
 
     problem: Problem
     tokens: Tokens
+
+
+def item_of(
+    encoded: EncodedProblem, text: str, stop: StopReason, tokenizer: Tokenizer
+) -> VerifyItem:
+    """Return a response as the verifier takes it, with what its prompt says about it."""
+    end = tokenizer.decode(encoded.tokens[-_TAIL_TOKENS:]).rstrip()
+    return VerifyItem(
+        task=encoded.problem.task,
+        response=text,
+        stop_reason=stop,
+        opens_thought=end.endswith(_OPEN_THOUGHT),
+    )
 
 
 def encode_problems(

@@ -26,9 +26,14 @@ _JOINT = re.compile(
 _CONTINUES = re.compile(r"\}.*?(?:,|(?<![a-z])(?:or|and)(?![a-z]))[^,]{0,24}$", re.DOTALL)
 
 
-def answer_part(response: str) -> str | None:
-    """Return the text behind the last `</think>`, or None if a `<think>` is still open."""
+def answer_part(response: str, *, opens_thought: bool = False) -> str | None:
+    """Return the text behind the last `</think>`, or None if a `<think>` is still open.
+
+    `opens_thought` says that the prompt has opened one.
+    """
     closed = response.rfind(_THINK_CLOSE)
+    if opens_thought and closed < 0:
+        return None
     tail = response if closed < 0 else response[closed + len(_THINK_CLOSE) :]
     return None if _THINK_OPEN in tail else tail
 

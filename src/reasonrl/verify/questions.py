@@ -87,7 +87,7 @@ def _graded_part(item: VerifyItem) -> str | Finding:
         return Finding(status=Status.TRUNCATED, reason="the token limit cut the response off")
     if len(item.response) > MAX_RESPONSE_CHARS:
         return Finding(status=Status.TOO_LARGE, reason="the response is too long")
-    if (part := answer_part(item.response)) is None:
+    if (part := answer_part(item.response, opens_thought=item.opens_thought)) is None:
         return Finding(status=Status.TRUNCATED, reason="a <think> is still open")
     return part
 
