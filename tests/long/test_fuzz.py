@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from reasonrl.types import Kind, Status, Task
 from reasonrl.verify import Verifier
+from tests.fuzzing import fuzz
 from tests.unit.verify.test_properties import PIECES_SPACED
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.xdist_group("fuzz")]
@@ -43,6 +44,13 @@ def verifier() -> Iterator[Verifier]:
 
 def status(verifier: Verifier, gold: str, response: str) -> Status:
     return verifier.verify(Task(kind=Kind.MATH, answer=gold), response).status
+
+
+def test_a_minute_of_damaged_notation_raises_nothing() -> None:
+    report = fuzz(seconds=60, seed=int(os.environ.get("FUZZ_SEED", "0")))
+
+    assert report.executions > 0
+    assert report.exceptions == {}
 
 
 @SEED
