@@ -60,12 +60,24 @@ class Program:
 
 
 def read_program(answer: str, part: str) -> Finding | Program:
-    """Return the program in the graded part of a response, or a finding where there is none."""
+    """Return the program in the graded part of a response, or a finding where there is none.
+
+    Whatever an answer key or a response contains, this function raises nothing.
+    """
     try:
         read_tests(answer)
     except DataError as error:
         return Finding(status=Status.NO_TESTS, reason=str(error))
-    code = last_program(part)
+    except Exception as error:
+        # A boundary: no text of a task may stop a training run.
+        reason = f"the tests cannot be read: {type(error).__name__}"
+        return Finding(status=Status.NO_TESTS, reason=reason)
+    try:
+        code = last_program(part)
+    except Exception as error:
+        # The same boundary, for responses.
+        reason = f"the response cannot be read: {type(error).__name__}"
+        return Finding(status=Status.NO_CODE, reason=reason)
     if code is None:
         return Finding(status=Status.NO_CODE, reason="no complete fenced Python block")
     if len(code) > MAX_CODE_CHARS:
@@ -110,6 +122,7 @@ class ProgramJudge:
             "entry_point": tests.entry_point,
             "prefix": tests.prefix,
             "setup": tests.setup,
+            "tolerance": tests.tolerance,
             "stop_early": options.stop_early and options.reward == "binary",
             "limits": {
                 "time_s": tests.time_s or options.time_s,
