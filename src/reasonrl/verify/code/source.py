@@ -44,11 +44,11 @@ class _Fence:
 
     @property
     def is_python(self) -> bool:
-        return _PYTHON.match(self.words) is not None
+        return _PYTHON.match(self.words.lstrip(" \t")) is not None
 
     @property
     def label(self) -> str:
-        match = _LABEL.match(self.words.lstrip("{."))
+        match = _LABEL.match(self.words.lstrip(" \t{."))
         return match.group().lower() if match else ""
 
     @property
@@ -170,7 +170,7 @@ def _fence(line: str) -> _Fence | None:
 
 def _code_in_line(fence: _Fence) -> str | None:
     """Return the code of a block that is opened and closed in one line, as ```python x```."""
-    body = fence.words.rstrip(" \t.,;:!")
+    body = fence.words.strip(" \t.,;:!")
     match = _PYTHON.match(body)
     if match is None or not body.endswith(fence.marks) or body[match.end()] not in " \t":
         return None

@@ -42,13 +42,15 @@ class Failures:
     def __init__(self) -> None:
         self._twins: dict[int, type[BaseException]] = {}
         self.numbers: dict[type[BaseException], int] = {}
+        # Exceptions such as SystemExit arrive as themselves only where the test speaks of them.
+        self.expected = ""
 
     def class_of(self, tree: object, depth: int = 0) -> type[BaseException] | None:
         """Return the class that a tree describes, or None for one that is no exception."""
         if not (isinstance(tree, list) and tree and isinstance(tree[0], str)) or depth > 20:
             raise Tampered("the description of a class has the wrong shape")
         if len(tree) == 1:
-            return _library_class(tree[0])
+            return self._library_class(tree[0])
         if len(tree) != 3 or not isinstance(tree[1], int) or not isinstance(tree[2], list):
             raise Tampered("the description of a class has the wrong shape")
         name, number, bases = tree
@@ -75,7 +77,7 @@ class Failures:
         text = described["text"]
         kind = self.class_of(described["tree"]) if "tree" in described else None
         if kind is None:
-            kind = _library_class(str((described["kinds"] or [""])[0])) or ProgramError
+            kind = self._library_class(str((described["kinds"] or [""])[0])) or ProgramError
         arguments = decode(described["arguments"]) if "arguments" in described else [text]
         if not isinstance(arguments, list):
             raise Tampered("the arguments of an error have the wrong shape")
@@ -85,6 +87,11 @@ class Failures:
             error._attribute = lambda name: get(number, name)  # type: ignore[attr-defined]
         return error
 
+    def _library_class(self, name: str) -> type[BaseException] | None:
+        kind = _library_class(name)
+        is_usual = kind is not None and issubclass(kind, Exception)
+        return kind if is_usual or name in self.expected.split() else None
+
 
 def _instance(kind: type[BaseException], arguments: list[Any], text: str) -> BaseException:
     for given in (arguments, [text]):
@@ -92,6 +99,8 @@ def _instance(kind: type[BaseException], arguments: list[Any], text: str) -> Bas
             return kind(*given)
         except Exception:  # noqa: S112 - the class takes other arguments
             continue
+    if not issubclass(kind, _Twin):
+        return ProgramError(text)
     try:
         error = kind.__new__(kind, *arguments)
         error.args = tuple(arguments)

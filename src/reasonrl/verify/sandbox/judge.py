@@ -200,20 +200,23 @@ class _Code:
         entry = self._job["entry_point"] or self._subject(names)
         own = {*self.namespace, *self.own}
         free = {name for name in names if name not in own and not hasattr(builtins, name)}
-        remote.expects_stop = "StopIteration" in self.text
+        words = {name for names in self._used for name in names}
+        remote.expects_stop = "StopIteration" in words
+        remote.failures.expected = " ".join(words)
         remote.class_names = testcode.class_names([self.setup, *self.trees], own)
         self._import_modules(remote)
-        for name in free - remote.variables - self.namespace.keys():
-            self.namespace[name] = remote.named(name)
-        for name in free & remote.variables:
-            self.namespace[name] = Stand(remote, name)
+        free |= self._hidden(remote, {name for name in names if name not in self.own})
+        for name in free:
+            is_module = name in self.namespace and name not in remote.variables
+            if not is_module:
+                self.namespace[name] = remote.named(name)
         if entry:
             root = _root(entry)
             self.namespace[root] = remote.named(root)
         marks = {"passed": notes.passed, "failed": _Failed(remote, notes, self), "seen": notes.seen,
                  "read": remote.read, "caught": remote.caught, "helped": remote.helped,
                  "type": remote.type_of, "callable": remote.is_callable,
-                 "get": remote.attribute}  # fmt: skip
+                 "get": remote.attribute, "same": remote.are_same}  # fmt: skip
         self.namespace.update((f"_judge_{name}", mark) for name, mark in marks.items())
         self._lines = [marking.assertion_lines(tree) for tree in self.trees]
         variables = (free & remote.variables) - {_root(entry or "")}
@@ -221,6 +224,19 @@ class _Code:
             marking.mark(tree, variables=variables, own=own, counts_all=self._is_check)
             for tree in (self.setup, *self.trees)
         )
+
+    def _hidden(self, remote: Remote, names: set[str]) -> set[str]:
+        """Return the program's variables that have the name of a function of the library.
+
+        A test that never calls `count`, but compares it, does not mean `itertools.count`.
+        """
+        called = {name for names in self._called for name in names}
+        ready = prelude()
+        return {
+            name
+            for name in names & remote.variables - called
+            if callable(ready.get(name)) and self.namespace.get(name) is ready[name]
+        }
 
     def lines(self, number: int) -> set[int]:
         return self._lines[number]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-PASSED, FAILED, SEEN, READ, CAUGHT, HELPED, TYPE, CALLABLE, GET = (
+PASSED, FAILED, SEEN, READ, CAUGHT, HELPED, TYPE, CALLABLE, GET, SAME = (
     f"_judge_{name}"
-    for name in "passed failed seen read caught helped type callable get".split()
+    for name in "passed failed seen read caught helped type callable get same".split()
 )
 _CATCHING = ("Exception", "BaseException", "AssertionError")
 _DUNDERS = ("__doc__", "__dict__", "__class__", "__module__")
@@ -117,6 +117,15 @@ class _Marks(ast.NodeTransformer):
         if node.attr == "__class__":
             return ast.copy_location(_function(TYPE, node.value), node)
         return ast.copy_location(_function(GET, node.value, ast.Constant(node.attr)), node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            return node
+        same: ast.expr = _function(SAME, node.left, node.comparators[0])
+        if isinstance(node.ops[0], ast.IsNot):
+            same = ast.UnaryOp(ast.Not(), same)
+        return ast.copy_location(same, node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         name = _name_of(node.func)

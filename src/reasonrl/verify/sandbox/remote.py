@@ -43,8 +43,7 @@ class Remote:
         self._names: set[str] = set()
         self._stands: dict[int, Stand] = {}
         self._links: dict[int, Any] = {}
-        self._ranks: dict[int, int] = {}
-        self._failures = Failures()
+        self.failures = Failures()
         # Arguments that a helper of an assertion has seen changed, each with its old content.
         self._journal: list[tuple[Any, Any]] = []
         self.classes: Mapping[str, type] = {}
@@ -187,14 +186,10 @@ class Remote:
 
     # what stand-ins ask
 
-    def rank(self, value: object) -> int:
-        is_kept = isinstance(value, Stand) and isinstance(value._subject, int)
-        return self._ranks.get(value._subject, 0) if is_kept else 0  # type: ignore[attr-defined]
-
     def inherit(self, value: object, rank: int) -> Any:
-        """Give an object of the program a rank, unless it has one already."""
+        """Return a stand-in of this rank for an object of the program, any other value as it is."""
         if rank and isinstance(value, Stand) and isinstance(value._subject, int):
-            self._ranks.setdefault(value._subject, rank)
+            return Stand(self, value._subject, rank)
         return value
 
     def is_instance(self, kind: Stand, value: object) -> bool:
@@ -228,15 +223,21 @@ class Remote:
             return tuple(self.caught(part) for part in kind)
         if not isinstance(kind, Stand):
             return kind
-        twin = self._failures.class_of(self.do("tree", kind._subject)) or ()
+        twin = self.failures.class_of(self.do("tree", kind._subject)) or ()
         error = sys.exc_info()[1]
         is_ours = isinstance(error, AssertionError) and not hasattr(error, "_described")
         return () if is_ours else twin
 
+    def are_same(self, left: Any, right: Any) -> bool:
+        """Return whether two values are one object, of the test or of the program."""
+        if isinstance(left, Stand) and isinstance(right, Stand):
+            return self._number(left) == self._number(right) or left._subject == right._subject
+        return left is right
+
     def type_of(self, value: Any) -> Any:
         if isinstance(value, (Stand, Linked)):
             return self.do("type", value._subject)
-        number = self._failures.numbers.get(type(value)) if isinstance(value, BaseException) else None
+        number = self.failures.numbers.get(type(value)) if isinstance(value, BaseException) else None
         return type(value) if number is None else self._stand(number)
 
     def is_callable(self, value: Any) -> bool:
@@ -268,7 +269,7 @@ class Remote:
         if isinstance(text := reply.get("printed"), str) and sys.stdout is not None:
             sys.stdout.write(text)
         if "error" in reply:
-            raise self._failures.copy_of(
+            raise self.failures.copy_of(
                 reply["error"], self._decode, lambda number, name: self.do("get", number, name)
             )
         return reply

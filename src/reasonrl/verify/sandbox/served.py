@@ -220,7 +220,7 @@ class _Served:
         """Return a class of exceptions: its name for one of the library, else also its bases."""
         if kind.__module__ == "builtins":
             return [kind.__name__]
-        if kind.__module__ in sys.stdlib_module_names:
+        if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
             return [f"{kind.__module__}.{kind.__qualname__}"]
         bases = [self._tree(base) for base in kind.__bases__]
         return [kind.__name__, self._keep(kind), bases]

@@ -23,8 +23,6 @@ class Asked(Protocol):
 
     def call(self, subject: str | int, given: tuple[Any, ...], named: dict[str, Any]) -> Any: ...
 
-    def rank(self, value: object) -> int: ...
-
     def inherit(self, value: object, rank: int) -> Any: ...
 
     def is_instance(self, kind: Stand, value: object) -> bool: ...
@@ -35,19 +33,23 @@ class Asked(Protocol):
 
 
 MADE, UNDER_TEST = 1, 2
-"""Ranks of an object: made by a name that is written like a class; by a class under test."""
+"""Ranks of a stand-in: its object was made by a name that is written like a class, or by a class
+under test. The rank belongs to the stand-in: a method that returns its own object returns it
+without a rank."""
 
 
 class Stand:
     # A stand-in for a function, a class or another object of the program that is no plain data. It
     # has no docstring, because a test may ask for the docstring of the program's object.
 
-    def __init__(self, remote: Asked, subject: str | int) -> None:
+    def __init__(self, remote: Asked, subject: str | int, rank: int = 0) -> None:
         object.__setattr__(self, "_remote", remote)
         object.__setattr__(self, "_subject", subject)
+        object.__setattr__(self, "_rank", rank)
 
     _remote: Asked
     _subject: str | int
+    _rank: int
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         return self._remote.call(self._subject, given, named)
@@ -95,7 +97,7 @@ class Stand:
         self._remote.do("delitem", self._subject, key)
 
     def __contains__(self, item: object) -> bool:
-        if isinstance(item, Stand) or self._remote.rank(self):
+        if isinstance(item, Stand) or self._rank:
             return bool(self._remote.do("has", self._subject, item))
         return any(own is item or own == item for own in self)
 
@@ -151,7 +153,7 @@ _FORWARDED = frozenset({"__name__", "__qualname__", "__annotations__", "__defaul
 def _one(name: str) -> Callable[[Stand], Any]:
     def operate(self: Stand) -> Any:
         remote = self._remote
-        return remote.inherit(remote.do(name, self._subject), remote.rank(self))
+        return remote.inherit(remote.do(name, self._subject), self._rank)
 
     return operate
 
@@ -161,7 +163,7 @@ def _two(name: str) -> Callable[[Stand, object], Any]:
 
     def operate(self: Stand, other: object) -> Any:
         remote = self._remote
-        rank = max(remote.rank(self), remote.rank(other))
+        rank = max(self._rank, other._rank if isinstance(other, Stand) else 0)
         if not isinstance(other, Stand) and rank < UNDER_TEST:
             return NotImplemented
         result = remote.do(name, self._subject, other)
@@ -174,15 +176,15 @@ def _two(name: str) -> Callable[[Stand, object], Any]:
 
 def _comparison(name: str) -> Callable[[Stand, object], Any]:
     def compare(self: Stand, other: object) -> Any:
-        if self is other and name in ("eq", "ne") and not self._remote.rank(self):
-            return name == "eq"
         if isinstance(other, Stand):
+            if name in ("eq", "ne") and self._subject == other._subject and not self._rank:
+                return name == "eq"
             return self._remote.do(name, self._subject, other)
         plain = self._remote.do("self", self._subject)
         if not isinstance(plain, Stand):
             # The object extends plain data: the judge compares the data.
             return OPERATIONS[name](plain, other)
-        if self._remote.rank(self) < UNDER_TEST:
+        if self._rank < UNDER_TEST:
             return NotImplemented
         return self._remote.do(name, self._subject, other)
 

@@ -244,7 +244,8 @@ class _Reader:
                 self.made[index] = collections.defaultdict(_TYPES[tag.partition(" ")[2]])
             elif tag.startswith("@"):
                 self.made[index] = object.__new__(self._classes[tag[1:]])
-        shells = list(self.made.items())
+        # Children have higher numbers than their parents, and a parent may copy its child.
+        shells = sorted(self.made.items(), reverse=True)
         for index, shell in shells:
             self._fill(shell, *self._nodes[index])
         return self._value(root)
