@@ -47,3 +47,36 @@ def value_of(written: object) -> Any:
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
     return written
+
+
+def arguments_of(written: object) -> list[Any]:
+    """Return the arguments of one call.
+
+    A list holds them, as in APPS, where JSON made a text of each integer key; a text has one JSON
+    value a line; any other value is the only argument.
+    """
+    if isinstance(written, list):
+        return [_with_integer_keys(value) for value in written]
+    if not isinstance(written, str):
+        return [written]
+    lines = [line for line in written.split("\n") if line.strip()]
+    try:
+        return [load(line) for line in lines]
+    except (ValueError, RecursionError):
+        pass
+    try:
+        # The text may be a single value that spans several lines.
+        return [load(written)]
+    except (ValueError, RecursionError):
+        return [value_of(line) for line in lines]
+
+
+def _with_integer_keys(value: Any) -> Any:
+    if isinstance(value, dict) and value and all(_is_integer(key) for key in value):
+        return {int(key): item for key, item in value.items()}
+    return value
+
+
+def _is_integer(key: str) -> bool:
+    digits = key.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and len(digits) < 20 and str(int(key)) == key

@@ -11,16 +11,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# `python`, `py3`, `Python 3.11`, `{.python}`, `ipython3`, `python:main.py`; not `pycon`, not `sage`.
+# `python`, `py3`, `Python 3.11`, `{.python}`, `ipython3`, `python:main.py`, but not `pycon`.
 _PYTHON = re.compile(r"[{.]*(?:i?python|py|pypy)(?:[ \t]?[0-9][0-9.]*)?(?![\w+#.-])", re.IGNORECASE)
 _LABEL = re.compile(r"[\w+#-]+")
 # A block in Markdown holds fences of its own: its opening fence is read as if it were not there.
 _WRAPPERS = frozenset({"markdown", "md"})
-_LANGUAGES = frozenset(
-    "bash c c++ c# console cpp cs csharp css csv diff go haskell html java javascript js json "
+_LANGUAGES = (
+    " bash c c++ c# console cpp cs csharp css csv diff go haskell html java javascript js json "
     "julia kotlin latex lua makefile markdown math md output pascal perl php plain plaintext "
     "powershell pseudocode pycon r ruby rust sage scala sh shell sql swift tex text toml ts txt "
-    "typescript xml yaml yml zsh".split()
+    "typescript xml yaml yml zsh "
 )
 # What begins a text, a comment, or marks behind the last line of a program.
 _TOKEN = re.compile(
@@ -55,7 +55,7 @@ class _Fence:
     def is_labelled(self) -> bool:
         """Whether the name of a language stands behind the marks: such a fence closes nothing."""
         is_glued = self.words[:1] not in ("", " ", "\t")
-        return is_glued and (self.is_python or self.label in _LANGUAGES)
+        return is_glued and (self.is_python or f" {self.label} " in _LANGUAGES)
 
 
 def last_program(text: str) -> str | None:
@@ -149,9 +149,8 @@ class _Block:
             column = match.end()
             if match.group() in _TEXT_END:
                 self._quote = match.group()
-            elif match.group().startswith(self._fence.marks) and match.start() > 0:
-                if column >= end and line[: match.start()].strip():
-                    return match.start()
+            elif match.group().startswith(self._fence.marks) and column >= end:
+                return match.start() if line[: match.start()].strip() else None
         return None
 
 

@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 from reasonrl.errors import DataError
-from reasonrl.verify.code.json_values import load, value_of
+from reasonrl.verify.code.json_values import arguments_of, load, value_of
 from reasonrl.verify.sandbox import values
+from reasonrl.verify.sandbox.frames import Malformed
 from reasonrl.verify.sandbox.job import ANY_NAME, TestKind
 
 MAX_TIME_S = 120.0
@@ -101,7 +102,7 @@ def _calls(given: Mapping[str, Any], **limits: Any) -> TestSet:
     inputs, outputs = _pairs(given)
     tests = [
         {
-            "arguments": _table(_arguments(given_input)),
+            "arguments": _table(arguments_of(given_input)),
             "expected": _table(value_of(output)),
             "is_apps": not isinstance(given_input, str) and not isinstance(output, str),
         }
@@ -173,44 +174,11 @@ _SHAPES: Mapping[str, Callable[..., TestSet]] = {
 }
 
 
-def _arguments(written: object) -> list[Any]:
-    """Return the arguments of one call.
-
-    A list holds them, as in APPS, where JSON made a text of each integer key; a text has one JSON
-    value a line; any other value is the only argument.
-    """
-    if isinstance(written, list):
-        return [_with_integer_keys(value) for value in written]
-    if not isinstance(written, str):
-        return [written]
-    lines = [line for line in written.split("\n") if line.strip()]
-    try:
-        return [load(line) for line in lines]
-    except (ValueError, RecursionError):
-        pass
-    try:
-        # The text may be a single value that spans several lines.
-        return [load(written)]
-    except (ValueError, RecursionError):
-        return [value_of(line) for line in lines]
-
-
-def _with_integer_keys(value: Any) -> Any:
-    if isinstance(value, dict) and value and all(_is_integer(key) for key in value):
-        return {int(key): item for key, item in value.items()}
-    return value
-
-
-def _is_integer(key: str) -> bool:
-    digits = key.removeprefix("-")
-    return digits.isascii() and digits.isdecimal() and len(digits) < 20 and str(int(key)) == key
-
-
 def _table(value: object) -> dict[str, Any]:
     """Return a value as its table, which carries sets, tuples and integers of any length."""
     try:
         return values.encode(value, {}, _keep)
-    except (values.Malformed, ValueError, RecursionError) as error:
+    except (Malformed, ValueError, RecursionError) as error:
         raise _no_tests(f"a value that is no data: {str(error)[:80]}") from error
 
 

@@ -68,14 +68,12 @@ def read_program(answer: str, part: str) -> Finding | Program:
         read_tests(answer)
     except DataError as error:
         return Finding(status=Status.NO_TESTS, reason=str(error))
-    except Exception as error:
-        # A boundary: no text of a task may stop a training run.
+    except Exception as error:  # noqa: BLE001 - a boundary: no task may stop a training run
         reason = f"the tests cannot be read: {type(error).__name__}"
         return Finding(status=Status.NO_TESTS, reason=reason)
     try:
         code = last_program(part)
-    except Exception as error:
-        # The same boundary, for responses.
+    except Exception as error:  # noqa: BLE001 - the same boundary, for responses
         reason = f"the response cannot be read: {type(error).__name__}"
         return Finding(status=Status.NO_CODE, reason=reason)
     if code is None:

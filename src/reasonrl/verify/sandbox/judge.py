@@ -15,14 +15,17 @@ from __future__ import annotations
 import ast
 import builtins
 import signal
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import compare, frames, marking, testcode, values
+from . import compare, frames, testcode, values
+from .changes import TEST_FILE
+from .failures import Tampered
 from .job import ANY_NAME, ProgramJob
+from .prepared import TestCode, root_of
 from .program import prelude
-from .remote import TEST_FILE, BrokenTask, ProgramGone, Remote, Stand, Tampered
+from .remote import BrokenTask, ProgramGone, Remote
+from .stand import Stand
 from .testcode import Untestable
 
 _SHOWN = 300
@@ -90,7 +93,7 @@ class _Notes:
 def _judge(remote: Remote, job: ProgramJob, notes: _Notes) -> None:
     """Load the program and judge it by the tests of the job's kind."""
     namespace = _own_namespace(remote, job)
-    code = _Code(job, namespace)
+    code = TestCode(job, namespace)
     remote.wants = code.wants
     try:
         names = remote.load(job["prefix"], job["code"])
@@ -102,11 +105,12 @@ def _judge(remote: Remote, job: ProgramJob, notes: _Notes) -> None:
     if job["kind"] == "calls":
         _judge_calls(remote, job, names, notes)
         return
-    code.prepare(remote, names, notes)
+    failed = _Failed(remote, notes, code)
+    code.prepare(remote, names, {"passed": notes.passed, "failed": failed, "seen": notes.seen})
     if job["kind"] == "check":
-        _judge_check(remote, job, code, notes)
+        _judge_check(remote, job, code, notes, failed)
     else:
-        _judge_asserts(remote, code, notes)
+        _judge_asserts(remote, code, notes, failed)
 
 
 def _own_namespace(remote: Remote, job: ProgramJob) -> dict[str, Any]:
@@ -128,9 +132,7 @@ def _own_namespace(remote: Remote, job: ProgramJob) -> dict[str, Any]:
     return namespace
 
 
-def _judge_calls(
-    remote: Remote, job: ProgramJob, names: Sequence[str], notes: _Notes
-) -> None:
+def _judge_calls(remote: Remote, job: ProgramJob, names: Sequence[str], notes: _Notes) -> None:
     """Call the function with each input; a method is called on a fresh `Solution` each time."""
     name = job["entry_point"] if job["entry_point"] != ANY_NAME else _last_function(remote, names)
     target = f"Solution().{name}" if remote.has(f"Solution.{name}") else name
@@ -150,7 +152,7 @@ def _judge_calls(
             notes.failed(AssertionError(f"returned {_short(result)}"))
 
 
-def _nothing(number: int) -> object:
+def _nothing(_: int) -> object:
     raise BrokenTask("a test holds a reference")
 
 
@@ -161,136 +163,17 @@ def _last_function(remote: Remote, names: Sequence[str]) -> str:
     functions = [
         name
         for name in names
-        if "." not in name and name not in remote.variables | remote.modules
+        if "." not in name
+        and name not in remote.variables | remote.modules
         and not name.startswith("_")
     ]
     return (public or functions or ["solve"])[-1]
 
 
-class _Code:
-    """The test code of a job: its trees, and the namespace in which they run."""
-
-    def __init__(self, job: ProgramJob, namespace: dict[str, Any]) -> None:
-        self._job = job
-        self._is_check = job["kind"] == "check"
-        is_code = job["kind"] != "calls"
-        self.namespace = namespace
-        self.setup = testcode.parse(job["setup"] if is_code else "")
-        self.trees = [testcode.parse(source) for source in (job["tests"] if is_code else ())]
-        everything = [self.setup, *self.trees]
-        testcode.check_possible(everything)
-        # The marks of the judge are names, too: the names of the test are read before.
-        self._used = [testcode.used_names(tree) for tree in self.trees]
-        self._called = [testcode.called_names(tree) for tree in self.trees]
-        self.own = testcode.bound_names(everything)
-        self.text = "\n".join(map(ast.unparse, everything)) if is_code else ""
-
-    @property
-    def wants(self) -> dict[str, bool]:
-        """What the program's process must do for this code beside answering."""
-        has_output = any(word in self.text for word in ("redirect_stdout", "sys.stdout"))
-        return {
-            "objects": self._job["kind"] != "calls",
-            "input": "builtins.input" in self.text or "sys.stdin" in self.text,
-            "output": has_output,
-        }
-
-    def prepare(self, remote: Remote, names: Sequence[str], notes: _Notes) -> None:
-        """Put stand-ins for the program's names into the namespace, and mark the code."""
-        entry = self._job["entry_point"] or self._subject(names)
-        own = {*self.namespace, *self.own}
-        free = {name for name in names if name not in own and not hasattr(builtins, name)}
-        words = {name for names in self._used for name in names}
-        remote.expects_stop = "StopIteration" in words
-        remote.failures.expected = " ".join(words)
-        remote.class_names = testcode.class_names([self.setup, *self.trees], own)
-        self._import_modules(remote)
-        free |= self._hidden(remote, {name for name in names if name not in self.own})
-        for name in free:
-            is_module = name in self.namespace and name not in remote.variables
-            if not is_module:
-                self.namespace[name] = remote.named(name)
-        if entry:
-            root = _root(entry)
-            self.namespace[root] = remote.named(root)
-        marks = {"passed": notes.passed, "failed": _Failed(remote, notes, self), "seen": notes.seen,
-                 "read": remote.read, "caught": remote.caught, "helped": remote.helped,
-                 "type": remote.type_of, "callable": remote.is_callable,
-                 "get": remote.attribute, "same": remote.are_same}  # fmt: skip
-        self.namespace.update((f"_judge_{name}", mark) for name, mark in marks.items())
-        self._lines = [marking.assertion_lines(tree) for tree in self.trees]
-        variables = (free & remote.variables) - {_root(entry or "")}
-        self.setup, *self.trees = (
-            marking.mark(tree, variables=variables, own=own, counts_all=self._is_check)
-            for tree in (self.setup, *self.trees)
-        )
-
-    def _hidden(self, remote: Remote, names: set[str]) -> set[str]:
-        """Return the program's variables that have the name of a function of the library.
-
-        A test that never calls `count`, but compares it, does not mean `itertools.count`.
-        """
-        called = {name for names in self._called for name in names}
-        ready = prelude()
-        return {
-            name
-            for name in names & remote.variables - called
-            if callable(ready.get(name)) and self.namespace.get(name) is ready[name]
-        }
-
-    def lines(self, number: int) -> set[int]:
-        return self._lines[number]
-
-    def check_is_about_program(self, number: int, remote: Remote) -> None:
-        """Raise NameError for a test that the library alone has passed.
-
-        A program that does not define the `gcd` of a test must not pass by the library's `gcd`.
-        """
-        is_used = any(isinstance(self.namespace.get(name), Stand) for name in self._used[number])
-        if remote.n_asked or is_used:
-            return
-        for name in self._called[number]:
-            if name in self.namespace or hasattr(builtins, name):
-                raise NameError(f"name {name!r} is not defined by the program", name=name)
-        raise BrokenTask("the test asserts nothing about the program")
-
-    def _subject(self, names: Sequence[str]) -> str | None:
-        library = {**vars(builtins), **prelude()}
-        own = {name for name in self.namespace if self.namespace[name] is not library.get(name)}
-        return testcode.subject_name(self.trees, self.setup, names, library, own | self.own)
-
-    def _import_modules(self, remote: Remote) -> None:
-        """Import the modules that the tests use without importing them, as the program does."""
-        for name in testcode.modules_in([self.setup, *self.trees]) - self.own:
-            is_numpy = name in ("np", "numpy")
-            is_library = name in sys.stdlib_module_names and (
-                name in remote.modules or not remote.has(name)
-            )
-            if name not in self.namespace and (is_numpy or is_library):
-                try:
-                    self.namespace[name] = __import__("numpy" if is_numpy else name)
-                except ImportError:
-                    continue
-
-    def is_at_fault(self, error: BaseException, remote: Remote) -> bool:
-        """Return whether an exception is the fault of the task's own code.
-
-        It is if the code lacks a module, or fails before it has asked the program for anything. A
-        name that nobody defines is the program's fault, as it could have defined the name; a check
-        states what it wants of the program, so there it is not, unless the name is called.
-        """
-        if hasattr(error, "_described") or isinstance(error, AssertionError):
-            return False
-        if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
-            is_wanted = not self._is_check or any(error.name in names for names in self._called)
-            return not is_wanted and not remote.n_asked
-        return isinstance(error, ImportError) or not remote.n_asked
-
-
 class _Failed:
     """The report of a failure, unless the task's own code is at fault: then nothing is judged."""
 
-    def __init__(self, remote: Remote, notes: _Notes, code: _Code) -> None:
+    def __init__(self, remote: Remote, notes: _Notes, code: TestCode) -> None:
         self._remote = remote
         self._notes = notes
         self._code = code
@@ -302,12 +185,13 @@ class _Failed:
         self._notes.failed(error, is_load=is_load)
 
 
-def _judge_check(remote: Remote, job: ProgramJob, code: _Code, notes: _Notes) -> None:
+def _judge_check(
+    remote: Remote, job: ProgramJob, code: TestCode, notes: _Notes, failed: _Failed
+) -> None:
     """Run `check(candidate)`; each assertion that is reached counts as a test."""
     first = notes.number
-    failed = _Failed(remote, notes, code)
     target = job["entry_point"]
-    is_name = target == _root(target)
+    is_name = target == root_of(target)
     candidate = remote.named(target) if is_name else Stand(remote, target)
     code.namespace["candidate"] = candidate
     notes.assertion_lines.update(code.lines(0))
@@ -325,14 +209,8 @@ def _judge_check(remote: Remote, job: ProgramJob, code: _Code, notes: _Notes) ->
         notes.passed()
 
 
-def _root(entry_point: str) -> str:
-    """Return the first name of a target: `Solution` of `Solution().f`, `f` of `f`."""
-    return entry_point.split("(")[0].split(".")[0]
-
-
-def _judge_asserts(remote: Remote, code: _Code, notes: _Notes) -> None:
+def _judge_asserts(remote: Remote, code: TestCode, notes: _Notes, failed: _Failed) -> None:
     """Run assertions, each with its own copy of the names."""
-    failed = _Failed(remote, notes, code)
     try:
         _execute(code.setup, "setup.py", code.namespace)
     except _ERRORS as error:

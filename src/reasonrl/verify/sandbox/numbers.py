@@ -83,7 +83,7 @@ def _is_within(expected: _Number, written: _Number, tolerance: float) -> bool:
     if difference <= allowed * abs(left):
         return True
     # Ten to `shift` of the units that both are counted in make one.
-    return 0 <= shift and (shift > _FAR or difference <= allowed * 10**shift)
+    return shift >= 0 and (shift > _FAR or difference <= allowed * 10**shift)
 
 
 def _aligned(expected: _Number, written: _Number) -> tuple[int, int, int]:

@@ -27,9 +27,7 @@ UNARY: Mapping[str, Callable[[Any], object]] = {
 }
 """Operations on one object. No value of a test goes to the program with them."""
 
-ARITHMETIC = (
-    "add sub mul matmul truediv floordiv mod pow lshift rshift and or xor divmod".split()
-)
+ARITHMETIC = "add sub mul matmul truediv floordiv mod pow lshift rshift and or xor divmod".split()
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 

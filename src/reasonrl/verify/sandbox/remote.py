@@ -7,23 +7,15 @@ that is no plain data is represented by a stand-in (`stand`). Called by `judge`.
 from __future__ import annotations
 
 import builtins
-import copy
 import sys
 from collections.abc import Mapping
-from types import FrameType, FunctionType
 from typing import Any
 
 from . import frames, served, values
-from .failures import Failures, ProgramError, Tampered
-from .stand import MADE, UNDER_TEST, Linked, Stand, awaited, linked
+from .changes import Changes
+from .failures import Failures, Tampered
+from .stand import MADE, UNDER_TEST, Linked, Stand, awaited, is_awaited, linked
 from .testcode import is_class_name
-
-__all__ = [
-    "TEST_FILE", "BrokenTask", "ProgramError", "ProgramGone", "Remote", "Stand", "Tampered",
-]  # fmt: skip
-
-TEST_FILE = "tests.py"
-"""The file name under which test code is compiled."""
 
 
 class ProgramGone(BaseException):
@@ -39,13 +31,11 @@ class Remote:
 
     def __init__(self, channel: int, assertion_lines: set[int]) -> None:
         self._channel = channel
-        self._assertion_lines = assertion_lines
+        self.changes = Changes(assertion_lines)
         self._names: set[str] = set()
         self._stands: dict[int, Stand] = {}
         self._links: dict[int, Any] = {}
         self.failures = Failures()
-        # Arguments that a helper of an assertion has seen changed, each with its old content.
-        self._journal: list[tuple[Any, Any]] = []
         self.classes: Mapping[str, type] = {}
         self.class_names: set[str] = set()
         self.variables: set[str] = set()
@@ -106,7 +96,9 @@ class Remote:
             raise stopped from None
         result = self._decode(reply.get("value"))
         is_changed = "given" in reply
-        is_seen = is_changed and self._update(reply["given"], result, given, named)
+        is_seen = is_changed and self.changes.show(
+            self._decode(reply["given"]), result, given, named
+        )
         same = reply.get("same")
         if isinstance(same, int) and 0 <= same < len(objects):
             is_whole = not is_changed or (is_seen and any(objects[same] is own for own in given))
@@ -122,67 +114,6 @@ class Remote:
         if not isinstance(subject, str):
             return 0
         return UNDER_TEST if subject in self.class_names else MADE * is_class_name(subject)
-
-    def _update(
-        self, written: object, result: object, given: tuple[Any, ...], named: dict[str, Any]
-    ) -> bool:
-        """Copy changed arguments back if the test may see them; return whether it may.
-
-        It may after a call that returns None, which is made for the sake of the change, and outside
-        of assertions. In `assert f(x) == sorted(x)` it may not: a program that empties `x` would
-        choose its own expected value. A helper that an assertion calls sees the change until it
-        returns (`helped`).
-        """
-        after = self._decode(written)
-        if not (isinstance(after, list) and len(after) == 2 and isinstance(after[1], dict)):
-            raise Tampered("the changed arguments have the wrong shape")
-        caller = _caller()
-        is_hidden = result is not None and self._is_assertion(caller)
-        if is_hidden:
-            return False
-        pairs = [*zip(given, after[0], strict=False)]
-        pairs += [(named[name], after[1][name]) for name in named.keys() & after[1].keys()]
-        is_helper = self._is_below_assertion(caller)
-        for old, new in pairs:
-            if is_helper:
-                self._journal.append((old, _content(old)))
-            _set_content(old, new)
-        return True
-
-    def helped(self, function: Any, /, *given: Any, **named: Any) -> Any:
-        """Call a function for an assertion; the assertion does not see what a helper has changed.
-
-        A helper that returns None is called for the sake of the change.
-        """
-        if not isinstance(function, FunctionType):
-            return function(*given, **named)
-        outer, self._journal = self._journal, []
-        try:
-            result = function(*given, **named)
-            if result is None:
-                self._journal.clear()
-            elif self._journal:
-                # The result may be the changed argument itself.
-                result = copy.deepcopy(result)
-            return result
-        finally:
-            for old, content in reversed(self._journal):
-                _set_content(old, content)
-            self._journal = outer
-
-    def _is_assertion(self, frame: FrameType | None) -> bool:
-        return (
-            frame is not None
-            and frame.f_code.co_filename == TEST_FILE
-            and frame.f_lineno in self._assertion_lines
-        )
-
-    def _is_below_assertion(self, frame: FrameType | None) -> bool:
-        while frame is not None:
-            if self._is_assertion(frame):
-                return True
-            frame = frame.f_back
-        return False
 
     # what stand-ins ask
 
@@ -231,13 +162,15 @@ class Remote:
     def are_same(self, left: Any, right: Any) -> bool:
         """Return whether two values are one object, of the test or of the program."""
         if isinstance(left, Stand) and isinstance(right, Stand):
-            return self._number(left) == self._number(right) or left._subject == right._subject
+            return left._subject == right._subject
         return left is right
 
     def type_of(self, value: Any) -> Any:
         if isinstance(value, (Stand, Linked)):
             return self.do("type", value._subject)
-        number = self.failures.numbers.get(type(value)) if isinstance(value, BaseException) else None
+        number = (
+            self.failures.numbers.get(type(value)) if isinstance(value, BaseException) else None
+        )
         return type(value) if number is None else self._stand(number)
 
     def is_callable(self, value: Any) -> bool:
@@ -303,7 +236,11 @@ class Remote:
             own = (number for number, stand in self._stands.items() if stand is value)
             if (number := next(own, None)) is not None:
                 return number
+        is_copy = hasattr(value, "_described") or is_awaited(value)
         kind = type(value).__name__
+        if is_copy:
+            # The program has made the value: it may not blame the task for it.
+            raise TypeError(f"a {kind} of the program cannot be sent back to it")
         raise BrokenTask(f"test code passes a {kind}, which cannot be sent to the program")
 
     def _special(self, value: Any) -> tuple[str, list[Any], list[Any]] | None:
@@ -313,7 +250,10 @@ class Remote:
 
     def _make(self, tag: str, parts: list[Any], items: list[Any]) -> object:
         if tag == "numpy":
-            return served.make_numpy(parts, items)
+            try:
+                return served.make_numpy(parts, items)
+            except Exception as error:
+                raise frames.Malformed(f"no value of numpy: {error}") from error
         (number,) = parts
         if tag == "coroutine" and isinstance(number, int):
             return awaited(self, number)
@@ -332,31 +272,3 @@ class Remote:
 
 def _are_texts(names: object) -> bool:
     return isinstance(names, list) and all(isinstance(name, str) for name in names)
-
-
-def _caller() -> FrameType | None:
-    """Return the innermost frame that belongs to the test, not to this package."""
-    own = __name__.rpartition(".")[0]
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(own + "."):
-        frame = frame.f_back
-    return frame
-
-
-def _content(value: Any) -> Any:
-    """Return a shallow copy of the content that `_set_content` replaces."""
-    if isinstance(value, (list, dict, set)):
-        return copy.copy(value)
-    return dict(value.__dict__) if hasattr(value, "__dict__") else None
-
-
-def _set_content(old: Any, new: Any) -> None:
-    if isinstance(old, (Stand, Linked)):
-        return
-    if isinstance(old, list) and isinstance(new, list):
-        old[:] = new
-    elif isinstance(old, (dict, set)) and type(old) is type(new):
-        old.clear()
-        old.update(new)
-    elif hasattr(old, "__dict__"):
-        old.__dict__.update(new if isinstance(new, dict) else getattr(new, "__dict__", {}))

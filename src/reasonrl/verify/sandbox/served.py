@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Coroutine, Mapping
 from types import CodeType, CoroutineType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from . import frames, values
 from .operations import OPERATIONS
@@ -73,7 +73,13 @@ class _Served:
         if operation == "tree":
             return {"value": self._encode(self._tree(subject))}
         if operation == "await":
-            return self._with_print({"value": self._encode(asyncio.run(_finish(subject)))})
+            return self._with_print(
+                {
+                    "value": self._encode(
+                        asyncio.run(_finish(cast(Coroutine[Any, Any, Any], subject)))
+                    )
+                }
+            )
         result = OPERATIONS[operation](subject, *given)
         is_known = result is subject and operation != "self"
         return {"value": self._reference(subject) if is_known else self._encode(result)}
@@ -111,9 +117,7 @@ class _Served:
             if getattr(value, "__module__", None) == "solution" and callable(value)
         }
         variables = [
-            name
-            for name, value in changed.items()
-            if not callable(value) and name not in modules
+            name for name, value in changed.items() if not callable(value) and name not in modules
         ]
         return {
             "names": [*changed, *methods],
@@ -183,7 +187,7 @@ class _Served:
         return id(value)
 
     def _special(self, value: Any) -> tuple[str, list[Any], list[Any]] | None:
-        """Write what has more than its plain data: own classes, named tuples, arrays, coroutines."""
+        """Write what is more than plain data: own classes, named tuples, arrays, coroutines."""
         kind = type(value)
         if self._is_plain:
             return None

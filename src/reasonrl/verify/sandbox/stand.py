@@ -10,7 +10,8 @@ Called by `remote`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
+from types import CoroutineType
 from typing import Any, Protocol
 
 from .operations import ARITHMETIC, COMPARISONS, OPERATIONS, UNARY
@@ -38,9 +39,8 @@ under test. The rank belongs to the stand-in: a method that returns its own obje
 without a rank."""
 
 
-class Stand:
-    # A stand-in for a function, a class or another object of the program that is no plain data. It
-    # has no docstring, because a test may ask for the docstring of the program's object.
+class Stand:  # noqa: D101 - a test may ask for the docstring of the program's object
+    # A stand-in for a function, a class or another object of the program that is no plain data.
 
     def __init__(self, remote: Asked, subject: str | int, rank: int = 0) -> None:
         object.__setattr__(self, "_remote", remote)
@@ -205,6 +205,11 @@ async def awaited(remote: Asked, number: int) -> Any:
     return remote.do("await", number)
 
 
+def is_awaited(value: object) -> bool:
+    """Return whether a value is a coroutine that stands for one of the program."""
+    return isinstance(value, CoroutineType) and value.cr_code is awaited.__code__
+
+
 class Linked:
     """Plain data with a link to the program's object, whose class extends a class of plain data.
 
@@ -234,7 +239,9 @@ def _linked(base: type) -> type[Any]:
     return type(base.__name__, (Linked, base), {"__hash__": base.__hash__})
 
 
-_LINKED = {base: _linked(base) for base in (int, float, str, bytes, tuple, list, dict, set, frozenset)}
+_LINKED = {
+    base: _linked(base) for base in (int, float, str, bytes, tuple, list, dict, set, frozenset)
+}
 
 
 def linked(remote: Asked, number: int, plain: Any) -> Any:

@@ -69,6 +69,7 @@ def used_names(tree: ast.AST) -> list[str]:
 
 
 def called_names(tree: ast.AST) -> list[str]:
+    """Return the names that the code calls, the outer calls of a line before the inner."""
     functions = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     return [function.id for function in functions if isinstance(function, ast.Name)]
 
@@ -112,7 +113,9 @@ def subject_name(
     candidates = [
         name
         for name in dict.fromkeys(called_names(trees[0]))
-        if name in defined and name in library and name not in own
+        if name in defined
+        and name in library
+        and name not in own
         # A builtin name counts only where the tests use no name of the program's own.
         and (is_clean or not hasattr(builtins, name))
         and all(_is_subject(name, tree, library, own, defined, objects) for tree in trees)
@@ -189,6 +192,7 @@ def class_names(trees: Sequence[ast.AST], own: set[str]) -> set[str]:
 
 
 def is_class_name(name: str) -> bool:
+    """Return whether a name is written like that of a class, and is no builtin."""
     return _CLASS_NAME.fullmatch(name) is not None and not hasattr(builtins, name)
 
 
@@ -260,4 +264,6 @@ def _root(node: ast.expr) -> str:
 
 
 def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

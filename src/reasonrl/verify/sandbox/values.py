@@ -70,9 +70,7 @@ def encode_with_objects(
 class _Table:
     """The containers of a value, numbered breadth first."""
 
-    def __init__(
-        self, classes: Mapping[str, type], keep: Keep, special: Special | None
-    ) -> None:
+    def __init__(self, classes: Mapping[str, type], keep: Keep, special: Special | None) -> None:
         self.nodes: list[list[Any]] = []
         self.waiting: collections.deque[tuple[int, Any]] = collections.deque()
         self._classes = classes
@@ -120,8 +118,9 @@ class _Table:
         if kind in _LIBRARY:
             self.waiting.append((index, value))
             factory = getattr(value, "default_factory", None)
-            is_known = isinstance(factory, type) and _TYPES.get(factory.__name__) is factory
-            return [f"{name} {factory.__name__}" if is_known else name, None]
+            if isinstance(factory, type) and _TYPES.get(factory.__name__) is factory:
+                name = f"{name} {factory.__name__}"
+            return [name, None]
         if name in self._classes and not isinstance(value, type):
             self.waiting.append((index, value))
             return [f"@{name}", None]
