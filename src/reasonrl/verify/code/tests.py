@@ -72,9 +72,9 @@ def _of_list(rows: list[Any]) -> Any:
     """Return LiveCodeBench's list of tests as an object: `input`, `output` and `testtype` each."""
     if not all(isinstance(row, dict) and {"input", "output"} <= row.keys() for row in rows):
         return rows
-    kinds = {row.get("testtype") or "stdin" for row in rows}
+    kinds = {str(row.get("testtype") or "stdin") for row in rows}
     if len(kinds) > 1 or not kinds <= {"stdin", "functional"}:
-        raise _no_tests(f"testtype = {sorted(map(str, kinds))}")
+        raise _no_tests(f"testtype = {sorted(kinds)}")
     given = {key: [row[f"{key[:-1]}"] for row in rows] for key in ("inputs", "outputs")}
     return {"fn_name": _name_in(rows[0]), **given} if kinds == {"functional"} else given
 

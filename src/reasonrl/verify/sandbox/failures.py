@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+_MOST_DEPTH = 20
+
 
 class ProgramError(Exception):
     """An exception of the program whose type is not builtin."""
@@ -47,7 +49,10 @@ class Failures:
 
     def class_of(self, tree: object, depth: int = 0) -> type[BaseException] | None:
         """Return the class that a tree describes, or None for one that is no exception."""
-        if not (isinstance(tree, list) and tree and isinstance(tree[0], str)) or depth > 20:
+        if (
+            not (isinstance(tree, list) and tree and isinstance(tree[0], str))
+            or depth > _MOST_DEPTH
+        ):
             raise Tampered("the description of a class has the wrong shape")
         if len(tree) == 1:
             return self._library_class(tree[0])
@@ -55,7 +60,7 @@ class Failures:
             raise Tampered("the description of a class has the wrong shape")
         name, number, bases = tree
         if number not in self._twins:
-            kinds = [self.class_of(base, depth + 1) for base in bases[:20]]
+            kinds = [self.class_of(base, depth + 1) for base in bases[:_MOST_DEPTH]]
             twin = _twin(name, [kind for kind in kinds if kind is not None])
             if twin is None:
                 return None
@@ -64,7 +69,11 @@ class Failures:
         return self._twins[number]
 
     def copy_of(
-        self, described: object, decode: Callable[[object], Any], get: Callable[[int, str], Any]
+        self,
+        described: object,
+        decode: Callable[[object], Any],
+        get: Callable[[int, str], Any],
+        depth: int = 0,
     ) -> BaseException:
         """Return an exception of the same class as the program's, or a ProgramError."""
         if not (
@@ -83,6 +92,8 @@ class Failures:
             raise Tampered("the arguments of an error have the wrong shape")
         error = _instance(kind, arguments, text)
         error._described = described  # type: ignore[attr-defined]
+        if "cause" in described and depth < _MOST_DEPTH:
+            error.__cause__ = self.copy_of(described["cause"], decode, get, depth + 1)
         if isinstance(number := described.get("number"), int):
             error._attribute = lambda name: get(number, name)  # type: ignore[attr-defined]
         return error

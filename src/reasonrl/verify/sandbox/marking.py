@@ -10,12 +10,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-PASSED, FAILED, SEEN, READ, CAUGHT, HELPED, TYPE, CALLABLE, GET, SAME = (
+PASSED, FAILED, SEEN, READ, CAUGHT, HELPED, TYPE, CALLABLE, GET, SAME, INSTANCE = (
     f"_judge_{name}"
-    for name in "passed failed seen read caught helped type callable get same".split()
+    for name in "passed failed seen read caught helped type callable get same instance".split()
 )
 _CATCHING = ("Exception", "BaseException", "AssertionError")
-_DUNDERS = ("__doc__", "__dict__", "__class__", "__module__")
+_DUNDERS = ("__doc__", "__dict__", "__class__", "__module__", "__annotations__")
 
 
 def assertion_lines(tree: ast.AST) -> set[int]:
@@ -135,7 +135,11 @@ class _Marks(ast.NodeTransformer):
             return ast.copy_location(
                 _function(TYPE if name == "type" else CALLABLE, node.args[0]), node
             )
-        if not self._is_in_assertion or name in ("super", "locals", "globals", "vars"):
+        if is_plain and name == "vars" and len(node.args) == 1:
+            return ast.copy_location(_function(GET, node.args[0], ast.Constant("__dict__")), node)
+        if is_plain and name == "isinstance" and len(node.args) == 2:
+            return ast.copy_location(_function(INSTANCE, *node.args), node)
+        if not self._is_in_assertion or name in ("super", "locals", "globals"):
             return node
         helped = ast.Call(ast.Name(HELPED, ast.Load()), [node.func, *node.args], node.keywords)
         return ast.copy_location(helped, node)

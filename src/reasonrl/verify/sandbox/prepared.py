@@ -70,7 +70,7 @@ class TestCode:
         marks = {**reports, "read": remote.read, "caught": remote.caught,
                  "helped": remote.changes.helped, "type": remote.type_of,
                  "callable": remote.is_callable, "get": remote.attribute,
-                 "same": remote.are_same}  # fmt: skip
+                 "same": remote.are_same, "instance": remote.is_of}  # fmt: skip
         self.namespace.update((f"_judge_{name}", mark) for name, mark in marks.items())
         self._lines = [marking.assertion_lines(tree) for tree in self.trees]
         variables = (free & remote.variables) - {root_of(entry or "")}

@@ -165,6 +165,13 @@ class Remote:
             return left._subject == right._subject
         return left is right
 
+    def is_of(self, value: Any, kinds: Any) -> bool:
+        """Answer `isinstance`: an object of the program may extend a class of plain data."""
+        if isinstance(value, kinds) or not isinstance(value, Stand):
+            return isinstance(value, kinds)
+        plain = self.do("self", value._subject)
+        return isinstance(plain, Linked) and isinstance(plain, kinds)
+
     def type_of(self, value: Any) -> Any:
         if isinstance(value, (Stand, Linked)):
             return self.do("type", value._subject)

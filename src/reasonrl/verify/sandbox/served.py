@@ -25,6 +25,7 @@ _TARGET = re.compile(r"([A-Za-z_]\w*)(\(\))?(?:\.([A-Za-z_]\w*))?")
 _BIG_ERROR = 2_000
 _DEPTH = 50_000
 """Recursion limit of called solutions; public judges raise it too. A script may set its own."""
+_CAUSES = 3
 _NUMPY_KINDS = "biufcSU"
 
 
@@ -203,7 +204,7 @@ class _Served:
 
     # exceptions
 
-    def described(self, error: BaseException) -> dict[str, Any]:
+    def described(self, error: BaseException, depth: int = 0) -> dict[str, Any]:
         """Return what the judge needs for a copy of an exception."""
         kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
         try:
@@ -215,6 +216,8 @@ class _Served:
             described["arguments"] = self._encode(list(error.args))
             described["tree"] = self._tree(type(error))
             described["number"] = self._keep(error)
+            if error.__cause__ is not None and depth < _CAUSES:
+                described["cause"] = self.described(error.__cause__, depth + 1)
         except BaseException:
             # The program's exception cannot be described further.
             return {"name": described["name"], "kinds": kinds, "text": text}

@@ -32,9 +32,11 @@ def parse(source: str) -> ast.Module:
 def check_possible(trees: Iterable[ast.AST]) -> None:
     """Raise Untestable for code that looks into the program in a way that stand-ins cannot show."""
     for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, (ast.AsyncFor, ast.AsyncWith)):
+        is_loop = isinstance(node, ast.comprehension) and node.is_async
+        if is_loop or isinstance(node, (ast.AsyncFor, ast.AsyncWith)):
             raise Untestable("asynchronous iterators and contexts of a program cannot be tested")
-        if isinstance(node, ast.Name) and node.id == "inspect":
+        is_look = isinstance(node, ast.Attribute) and node.attr == "iscoroutinefunction"
+        if is_look or (isinstance(node, ast.Name) and node.id == "inspect"):
             raise Untestable("`inspect` shows nothing of a program in another process")
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         is_patch = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
@@ -124,7 +126,15 @@ def subject_name(
 
 
 def _foreign(tree: ast.AST, library: Mapping[str, object], own: set[str]) -> set[str]:
-    return {name for name in used_names(tree) if name not in library and name not in own}
+    """Return the names of the program that a test calls, passes on, or takes attributes of."""
+    parts: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            parts += [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+        elif isinstance(node, ast.Attribute):
+            parts.append(node.value)
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names - library.keys() - own
 
 
 def _is_subject(

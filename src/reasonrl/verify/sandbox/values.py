@@ -41,6 +41,7 @@ _SPELLED: Mapping[str, Callable[[str], object]] = {
     "date": datetime.date.fromisoformat,
     "datetime": datetime.datetime.fromisoformat,
     "time": datetime.time.fromisoformat,
+    "timedelta": lambda text: datetime.timedelta(*map(int, text.split())),
     "complex": complex,
     "bytes": bytes.fromhex,
     "bytearray": bytearray.fromhex,
@@ -126,6 +127,9 @@ class _Table:
             return [f"@{name}", None]
         if kind is range:
             return ["range", [str(part) for part in (value.start, value.stop, value.step)]]
+        if kind is slice:
+            self.waiting.append((index, (value.start, value.stop, value.step)))
+            return ["slice", None]
         if kind is array.array:
             self.waiting.append((index, value.tolist()))
             return [f"array {value.typecode}", None]
@@ -152,6 +156,8 @@ def _spell(value: Any) -> str:
         return hex(value)
     if isinstance(value, (bytes, bytearray)):
         return value.hex()
+    if isinstance(value, datetime.timedelta):
+        return f"{value.days} {value.seconds} {value.microseconds}"
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     return str(value)
@@ -288,4 +294,6 @@ class _Reader:
         items = [self._value(item) for item in content]
         if tag.startswith("array "):
             return array.array(tag.removeprefix("array "), items)
+        if tag == "slice":
+            return slice(*items)
         return {"tuple": tuple, "frozenset": frozenset}[tag](items)
