@@ -46,7 +46,7 @@ def asserts(*texts: str, **more: str) -> dict[str, Any]:
         asserts("x = {}['a']\nassert f(1) == 1"),
         check("y = undefined_thing", "assert candidate(1) == 1"),
         check("x = 1 / 0", "assert candidate(1) == 1"),
-        {"test_code": "def check(candidate, more):\n    assert candidate(1) == 1", "entry_point": "f"},
+        {"test_code": "def check(candidate, x):\n    assert candidate(1) == 1", "entry_point": "f"},
         # Code that asserts nothing.
         asserts("assert True"),
         asserts("assert 1 == 1"),
@@ -61,7 +61,7 @@ def asserts(*texts: str, **more: str) -> dict[str, Any]:
         asserts("class B(A): pass\nassert B().x == 1"),
         asserts("@f\ndef h(x): return x\nassert h(1) == 1"),
         asserts("assert f(lambda x: x + 1) == 1"),
-        asserts("from unittest.mock import patch\nwith patch('builtins.print'):\n    assert f(1) == 1"),
+        asserts("from unittest import mock\nwith mock.patch('builtins.print'):\n    assert f(1)"),
         asserts("import builtins\nbuiltins.print = None\nassert f(1) == 1"),
         asserts("import inspect\nassert inspect.signature(f).parameters"),
         # Texts that are no Python.
@@ -117,9 +117,11 @@ def test_no_program_turns_a_failure_into_a_fault_of_the_task(
 @pytest.mark.parametrize(
     "answer",
     [
-        "", "null", "3.5", '"text"', "[]", "[[1]]", "[null]", '"\\"x\\""', "\ud800", "\0", "[" * 9_000,
+        "", "null", "3.5", '"text"', "[]", "[[1]]", "[null]", '"\\"x\\""',
+        "\ud800", "\0", "[" * 9_000,
         '{"inputs": {"a": 1}, "outputs": "x"}', '{"fn_name": 5, "inputs": ["1"], "outputs": ["1"]}',
-        '{"assert_case": [5]}', '{"assert_case": "assert f(1)"}', '{"inputs": ["1"], "outputs": [null]}',
+        '{"assert_case": [5]}', '{"assert_case": "assert f(1)"}',
+        '{"inputs": ["1"], "outputs": [null]}',
         '{"fn_name": "f", "inputs": ["1"], "outputs": ["1"], "limits": []}',
         '{"fn_name": "f", "inputs": ["..."], "outputs": ["1"]}',
         '{"fn_name": "f", "outputs": ["1"], "inputs": ' + "[" * 5_000 + "]" * 5_000 + "}",

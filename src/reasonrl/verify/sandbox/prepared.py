@@ -5,7 +5,6 @@ Nothing runs here. Called by `judge`.
 
 from __future__ import annotations
 
-import ast
 import builtins
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +36,7 @@ class TestCode:
         self._used = [testcode.used_names(tree) for tree in self.trees]
         self._called = [testcode.called_names(tree) for tree in self.trees]
         self.own = testcode.bound_names(everything)
-        self.text = "\n".join(map(ast.unparse, everything)) if is_code else ""
+        self.text = "\n".join([job["setup"], *job["tests"]]) if is_code else ""
 
     @property
     def wants(self) -> dict[str, bool]:

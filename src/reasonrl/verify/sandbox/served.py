@@ -6,7 +6,6 @@ that is no plain data is kept, and the judge gets its number. Called by `zygote`
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import enum
 import io
@@ -75,11 +74,7 @@ class _Served:
             return {"value": self._encode(self._tree(subject))}
         if operation == "await":
             return self._with_print(
-                {
-                    "value": self._encode(
-                        asyncio.run(_finish(cast(Coroutine[Any, Any, Any], subject)))
-                    )
-                }
+                {"value": self._encode(_run(_finish(cast(Coroutine[Any, Any, Any], subject))))}
             )
         result = OPERATIONS[operation](subject, *given)
         is_known = result is subject and operation != "self"
@@ -239,6 +234,13 @@ def _compiled(source: str, name: str) -> CodeType:
     except (ValueError, OverflowError) as error:
         # A half surrogate or a NUL in the source: it is no Python.
         raise SyntaxError(str(error)) from error
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    # Few programs need it, and it is large.
+    import asyncio
+
+    return asyncio.run(coroutine)
 
 
 async def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
