@@ -1,4 +1,4 @@
-"""Rewrite the text of a test so that the judge sees what it does. Called by `judge`.
+"""Rewrite the text of a test so that the judge sees what it does. Called by `prepared`.
 
 The judge learns which assertions were reached; `except Bad` finds the exception class of the
 program; a variable of the program is read when the test reads it; and a helper of the test cannot

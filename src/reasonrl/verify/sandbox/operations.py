@@ -1,7 +1,7 @@
 """The operations of Python that a stand-in sends to the program's process, by name.
 
 A program's process looks each name up in `OPERATIONS`; a judge gives its stand-ins the methods of
-the same names. Nothing else is shared between the two. Called by `program` and `stand`.
+the same names. Nothing else is shared between the two. Called by `served` and `stand`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read the text of tests: which names they use, what they assert, and what they are about.
 
 Only the text of the task decides here, so no program has a say, except that it defines the names.
-Called by `judge`; `marking` rewrites the same texts.
+`marking` rewrites the same texts. Called by `judge` and `prepared`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ A table lists the containers of a value: `["list", items]`, `["dict", pairs]`, .
 container a scalar is written as itself, and `[3]` means container 3. So sharing and cycles survive,
 and deep values need no recursion. An object that is no plain data stays in its process: the other
 side gets a reference to it. An instance of a subclass arrives as its plain base, so that no
-`__eq__` of a program is ever called. Called by `program` and `remote`.
+`__eq__` of a program is ever called. Called by `served` and `remote`, and by `judge` and
+`verify.code.tests` for the values of tests.
 """
 
 from __future__ import annotations
