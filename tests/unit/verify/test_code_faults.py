@@ -64,6 +64,12 @@ def asserts(*texts: str, **more: str) -> dict[str, Any]:
         asserts("from unittest import mock\nwith mock.patch('builtins.print'):\n    assert f(1)"),
         asserts("import builtins\nbuiltins.print = None\nassert f(1) == 1"),
         asserts("import inspect\nassert inspect.signature(f).parameters"),
+        asserts("open('t', 'w').write('a')\nassert f('t') == 'a'"),
+        asserts("import os\nos.environ['A'] = 'b'\nassert f(1) == 'b'"),
+        asserts(
+            "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n"
+            "        self.assertEqual(f(1), 1)\nunittest.TextTestRunner().run(T('test_f'))"
+        ),
         # Texts that are no Python.
         asserts("assert f('\ud800') == 1"),
         asserts("assert f(1) == 1\0"),
@@ -94,6 +100,7 @@ def test_a_fault_of_the_tests_gives_no_reward(verifier: Verifier, tests: object)
         "def f(x): raise type('E', (Exception,), {'__module__': 3})",
         "def all(x): raise ValueError\ndef zip(*x): raise ValueError\ndef f(x): return 1",
         "class f:\n    def __init__(self, x): pass\n    __eq__ = None",
+        "class Y:\n    def __iter__(self): return iter([1])\ndef f(x): return Y()",
         "def g(x): return x\nasync def f(x): return 2",
     ],
 )

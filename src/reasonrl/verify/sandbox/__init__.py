@@ -14,7 +14,8 @@ Read top-down: supervisor, cell (the supervisor's side of a zygote), zygote, wal
 script), served (a solution that is called), judge; below the judge prepared (a task's test code),
 testcode (what its text says), marking (the judge's marks in it), remote (messages to the program),
 stand (stand-ins for objects of the program), failures (its exceptions), changes (of arguments),
-operations (what both sides know); below them job (the message to a supervisor), values (data
+special (numpy and the library in values), untestable (what no judge can run), operations (what
+both sides know); below them job (the message to a supervisor), values (data
 between judge and program), frames (messages), compare, numbers, ending, processes, cgroup, linux
 (system calls).
 """

@@ -26,7 +26,7 @@ from .prepared import TestCode, root_of
 from .program import prelude
 from .remote import BrokenTask, ProgramGone, Remote
 from .stand import Stand
-from .testcode import Untestable
+from .untestable import Untestable
 
 _SHOWN = 300
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-PASSED, FAILED, SEEN, READ, CAUGHT, HELPED, TYPE, CALLABLE, GET, SAME, INSTANCE = (
+PASSED, FAILED, SEEN, READ, CAUGHT, HELPED, TYPE, CALLABLE, GET, SAME, INSTANCE, SEED = (
     f"_judge_{name}"
-    for name in "passed failed seen read caught helped type callable get same instance".split()
+    for name in "passed failed seen read caught helped type callable get same instance seed".split()
 )
 _CATCHING = ("Exception", "BaseException", "AssertionError")
 _DUNDERS = ("__doc__", "__dict__", "__class__", "__module__", "__annotations__")
@@ -135,6 +135,9 @@ class _Marks(ast.NodeTransformer):
             return ast.copy_location(
                 _function(TYPE if name == "type" else CALLABLE, node.args[0]), node
             )
+        if ast.unparse(node.func) == "random.seed":
+            node.func = ast.copy_location(ast.Name(SEED, ast.Load()), node.func)
+            return node
         if is_plain and name == "vars" and len(node.args) == 1:
             return ast.copy_location(_function(GET, node.args[0], ast.Constant("__dict__")), node)
         if is_plain and name == "isinstance" and len(node.args) == 2:

@@ -15,6 +15,7 @@ from .job import ProgramJob
 from .program import prelude
 from .remote import BrokenTask, Remote
 from .stand import Stand
+from .untestable import check_possible
 
 Report = Callable[..., None]
 """Report a passed test, a failed one with its exception, or an assertion that is reached."""
@@ -31,11 +32,11 @@ class TestCode:
         self.setup = testcode.parse(job["setup"] if is_code else "")
         self.trees = [testcode.parse(source) for source in (job["tests"] if is_code else ())]
         everything = [self.setup, *self.trees]
-        testcode.check_possible(everything)
         # The marks of the judge are names, too: the names of the test are read before.
         self._used = [testcode.used_names(tree) for tree in self.trees]
         self._called = [testcode.called_names(tree) for tree in self.trees]
         self.own = testcode.bound_names(everything)
+        check_possible(everything, self.own)
         self.text = "\n".join([job["setup"], *job["tests"]]) if is_code else ""
 
     @property
@@ -56,7 +57,9 @@ class TestCode:
         words = {name for names in self._used for name in names}
         remote.expects_stop = "StopIteration" in words
         remote.failures.expected = " ".join(words)
-        remote.class_names = testcode.class_names([self.setup, *self.trees], own)
+        remote.class_names = testcode.class_names(
+            [self.setup, *self.trees], own, self._job["entry_point"]
+        )
         self._import_modules(remote)
         free |= self._hidden(remote, {name for name in names if name not in self.own})
         for name in free:
@@ -69,7 +72,8 @@ class TestCode:
         marks = {**reports, "read": remote.read, "caught": remote.caught,
                  "helped": remote.changes.helped, "type": remote.type_of,
                  "callable": remote.is_callable, "get": remote.attribute,
-                 "same": remote.are_same, "instance": remote.is_of}  # fmt: skip
+                 "same": remote.are_same, "instance": remote.is_of,
+                 "seed": remote.seed}  # fmt: skip
         self.namespace.update((f"_judge_{name}", mark) for name, mark in marks.items())
         self._lines = [marking.assertion_lines(tree) for tree in self.trees]
         variables = (free & remote.variables) - {root_of(entry or "")}

@@ -7,14 +7,15 @@ that is no plain data is represented by a stand-in (`stand`). Called by `judge`.
 from __future__ import annotations
 
 import builtins
+import random
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import frames, served, values
+from . import frames, special, values
 from .changes import Changes
 from .failures import Failures, Tampered
-from .stand import MADE, UNDER_TEST, Linked, Stand, awaited, is_awaited, linked
+from .stand import MADE, UNDER_TEST, Linked, Stand, awaited, is_made_here, linked
 from .testcode import is_class_name
 
 
@@ -144,6 +145,13 @@ class Remote:
         """Return the value of a variable of the program."""
         return self.do("self", name)
 
+    def seed(self, *given: Any) -> None:
+        """Seed the random numbers here and in the program, which share them in plain Python."""
+        random.seed(*given)
+        n_asked = self.n_asked
+        self._ask({"do": "seed", "with": self._encode(list(given))})
+        self.n_asked = n_asked
+
     def caught(self, kind: Any) -> Any:
         """Return the classes that an `except` clause of the test names.
 
@@ -243,7 +251,7 @@ class Remote:
             own = (number for number, stand in self._stands.items() if stand is value)
             if (number := next(own, None)) is not None:
                 return number
-        is_copy = hasattr(value, "_described") or is_awaited(value)
+        is_copy = hasattr(value, "_described") or is_made_here(value)
         kind = type(value).__name__
         if is_copy:
             # The program has made the value: it may not blame the task for it.
@@ -252,13 +260,14 @@ class Remote:
 
     def _special(self, value: Any) -> tuple[str, list[Any], list[Any]] | None:
         if type(value).__module__ == "numpy":
-            return served.write_numpy(value)
-        return None
+            return special.write_numpy(value)
+        is_plain = isinstance(value, type) and value.__module__ == "builtins"
+        return None if is_plain else special.write_library(value)
 
     def _make(self, tag: str, parts: list[Any], items: list[Any]) -> object:
         if tag == "numpy":
             try:
-                return served.make_numpy(parts, items)
+                return special.make_numpy(parts, items)
             except Exception as error:
                 raise frames.Malformed(f"no value of numpy: {error}") from error
         (number,) = parts

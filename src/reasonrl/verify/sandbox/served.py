@@ -12,20 +12,20 @@ import io
 import random
 import re
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import CodeType, CoroutineType, ModuleType
 from typing import Any, cast
 
 from . import frames, values
 from .operations import OPERATIONS
 from .program import FILE_NAME, prelude
+from .special import find_in_library, make_numpy, write_numpy
 
 _TARGET = re.compile(r"([A-Za-z_]\w*)(\(\))?(?:\.([A-Za-z_]\w*))?")
 _BIG_ERROR = 2_000
 _DEPTH = 50_000
 """Recursion limit of called solutions; public judges raise it too. A script may set its own."""
 _CAUSES = 3
-_NUMPY_KINDS = "biufcSU"
 
 
 def serve_calls(channel: int) -> None:
@@ -64,6 +64,9 @@ class _Served:
         operation = request["do"]
         if operation == "load":
             return self._load(request)
+        if operation == "seed":
+            random.seed(*self._decode(request["with"]))
+            return {"value": None}
         subject = self._subject(request["of"])
         given, made = values.decode_with_objects(
             request["with"], self._classes, self._kept.__getitem__, _make
@@ -87,6 +90,8 @@ class _Served:
         wanted = request.get("wants", {})
         self._is_plain = not wanted.get("objects")
         own = {"input": self._input} if wanted.get("input") else {}
+        if own:
+            sys.stdin = _Lines(self._input)
         if wanted.get("output"):
             self._printed = sys.stdout = io.StringIO()
         self._names["__builtins__"] = {**vars(builtins), **prelude(), **own}
@@ -178,6 +183,9 @@ class _Served:
     def _encode(self, value: object) -> dict[str, Any]:
         return values.encode(value, self._classes, self._keep, self._special)
 
+    def _decode(self, table: object) -> Any:
+        return values.decode(table, self._classes, self._kept.__getitem__, _make)
+
     def _keep(self, value: object) -> int:
         self._kept[id(value)] = value
         return id(value)
@@ -228,6 +236,22 @@ class _Served:
         return [kind.__name__, self._keep(kind), bases]
 
 
+class _Lines(io.TextIOBase):
+    """A standard input that asks the judge for each line."""
+
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self._ask = ask
+
+    def readline(self, _: int = -1, /) -> str:  # type: ignore[override]
+        try:
+            return self._ask() + "\n"
+        except EOFError:
+            return ""
+
+    def read(self, _: int | None = -1, /) -> str:
+        return "".join(iter(self.readline, ""))
+
+
 def _compiled(source: str, name: str) -> CodeType:
     try:
         return compile(source, name, "exec", dont_inherit=True)
@@ -247,31 +271,9 @@ async def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return await coroutine
 
 
-def write_numpy(value: Any) -> tuple[str, list[Any], list[Any]] | None:
-    """Write an array or a scalar of numpy as its type, its shape and its items."""
-    kind = getattr(value, "dtype", None)
-    if kind is None or getattr(kind, "kind", "") not in _NUMPY_KINDS:
-        return None
-    shape = list(value.shape)
-    items = value.ravel().tolist() if shape or hasattr(value, "ravel") else value.tolist()
-    return "numpy", [str(kind.str), shape], [items]
-
-
 def _make(tag: str, parts: list[Any], items: list[Any]) -> object:
     if tag == "numpy":
         return make_numpy(parts, items)
+    if tag == "library":
+        return find_in_library(*parts)
     raise frames.Malformed(f"a value of kind {tag}")
-
-
-_NUMPY_TYPE = re.compile(r"[<>|=]?[biufcSU][0-9]{1,6}")
-
-
-def make_numpy(parts: list[Any], items: list[Any]) -> object:
-    """Return the array or scalar of `write_numpy`."""
-    import numpy
-
-    written, shape = parts
-    if not (isinstance(written, str) and _NUMPY_TYPE.fullmatch(written)):
-        raise frames.Malformed("not a type of numpy")
-    array = numpy.array(items[0], dtype=numpy.dtype(written)).reshape([int(n) for n in shape])
-    return array if shape else array[()]

@@ -11,13 +11,13 @@ Called by `remote`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import CoroutineType
+from types import CoroutineType, GeneratorType
 from typing import Any, Protocol
 
 from .operations import ARITHMETIC, COMPARISONS, OPERATIONS, UNARY
 
 
-class Asked(Protocol):
+class Answering(Protocol):
     """The side of `remote.Remote` that stand-ins use."""
 
     def do(self, operation: str, subject: str | int, *arguments: object) -> Any: ...
@@ -42,12 +42,12 @@ without a rank."""
 class Stand:  # noqa: D101 - a test may ask for the docstring of the program's object
     # A stand-in for a function, a class or another object of the program that is no plain data.
 
-    def __init__(self, remote: Asked, subject: str | int, rank: int = 0) -> None:
+    def __init__(self, remote: Answering, subject: str | int, rank: int = 0) -> None:
         object.__setattr__(self, "_remote", remote)
         object.__setattr__(self, "_subject", subject)
         object.__setattr__(self, "_rank", rank)
 
-    _remote: Asked
+    _remote: Answering
     _subject: str | int
     _rank: int
 
@@ -200,13 +200,15 @@ for _name in COMPARISONS:
     setattr(Stand, f"__{_name}__", _comparison(_name))
 
 
-async def awaited(remote: Asked, number: int) -> Any:
+async def awaited(remote: Answering, number: int) -> Any:
     """Let the program run its coroutine when the test awaits the stand-in."""
     return remote.do("await", number)
 
 
-def is_awaited(value: object) -> bool:
-    """Return whether a value is a coroutine that stands for one of the program."""
+def is_made_here(value: object) -> bool:
+    """Return whether a value is a coroutine or an iterator that stands for one of the program."""
+    if isinstance(value, GeneratorType):
+        return value.gi_code is Stand.__iter__.__code__
     return isinstance(value, CoroutineType) and value.cr_code is awaited.__code__
 
 
@@ -217,7 +219,7 @@ class Linked:
     not have is asked for in the program: `f().x` of a named tuple, `.value` of an `IntEnum`.
     """
 
-    _remote: Asked
+    _remote: Answering
     _subject: int
 
     def __getattr__(self, name: str) -> Any:
@@ -244,7 +246,7 @@ _LINKED = {
 }
 
 
-def linked(remote: Asked, number: int, plain: Any) -> Any:
+def linked(remote: Answering, number: int, plain: Any) -> Any:
     """Return plain data with a link to the program's object of this number."""
     kind = _LINKED.get(type(plain))
     if kind is None:

@@ -11,14 +11,12 @@ import builtins
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from .untestable import Untestable
+
 _CLASS_NAME = re.compile(r"_*[A-Z][A-Za-z0-9]*")
 _TRANSPARENT = ("abs", "copy", "deepcopy", "list", "max", "min", "next", "reversed", "sorted",
                 "sum", "tuple")  # fmt: skip
 """Functions whose result may be an object that they were given."""
-
-
-class Untestable(Exception):
-    """The test code is not Python, or needs what no judge in another process can do."""
 
 
 def parse(source: str) -> ast.Module:
@@ -27,25 +25,6 @@ def parse(source: str) -> ast.Module:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Untestable(f"the test code is not Python: {error}") from error
-
-
-def check_possible(trees: Iterable[ast.AST]) -> None:
-    """Raise Untestable for code that looks into the program in a way that stand-ins cannot show."""
-    for node in (node for tree in trees for node in ast.walk(tree)):
-        is_loop = isinstance(node, ast.comprehension) and node.is_async
-        if is_loop or isinstance(node, (ast.AsyncFor, ast.AsyncWith)):
-            raise Untestable("asynchronous iterators and contexts of a program cannot be tested")
-        is_look = isinstance(node, ast.Attribute) and node.attr == "iscoroutinefunction"
-        if is_look or (isinstance(node, ast.Name) and node.id == "inspect"):
-            raise Untestable("`inspect` shows nothing of a program in another process")
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
-        is_patch = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
-        if is_patch and target.value.id == "builtins" and target.attr != "input":  # type: ignore[union-attr]
-            raise Untestable(f"builtins.{target.attr} of a program cannot be replaced")  # type: ignore[union-attr]
-        if isinstance(node, ast.Call) and _last_name(node.func) in ("patch", "setattr"):
-            text = next((arg.value for arg in node.args if isinstance(arg, ast.Constant)), "")
-            if _last_name(node.func) == "patch" and text != "builtins.input":
-                raise Untestable(f"{text!r} of a program cannot be replaced")
 
 
 def bound_names(trees: Iterable[ast.AST]) -> set[str]:
@@ -187,8 +166,10 @@ def _is_closer(
     return function.id in defined or hasattr(builtins, name)
 
 
-def class_names(trees: Sequence[ast.AST], own: set[str]) -> set[str]:
+def class_names(trees: Sequence[ast.AST], own: set[str], candidate: str) -> set[str]:
     """Return the names that the tests use as classes of the program.
+
+    `candidate` is what the tests call by that name.
 
     Such a name is written like a class, and the test uses an object of it as no plain data can be
     used: it reads an attribute of it, or combines or compares two of them, or asks for its class.
@@ -198,6 +179,8 @@ def class_names(trees: Sequence[ast.AST], own: set[str]) -> set[str]:
         variables = _variables(tree)
         for node in ast.walk(tree):
             found.update(_used_as_classes(node, variables))
+    if "candidate" in found:
+        found.add(candidate)
     return {name for name in found - own if is_class_name(name)}
 
 
@@ -270,10 +253,4 @@ def _root(node: ast.expr) -> str:
     """Return the first name of a chain such as `Shape.area` or `Stack().top`."""
     while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
         node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _last_name(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
     return node.id if isinstance(node, ast.Name) else ""
