@@ -157,3 +157,20 @@ def test_a_text_that_is_no_python_does_not_compile(
     verdict = verifier.verify(task(tests), fenced(code))
 
     assert (verdict.reward, verdict.status) == (0.0, Status.COMPILE_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("tests", "code"),
+    [
+        ({"inputs": ["1"], "outputs": ["1"]}, "print('\ud800')"),
+        ({"inputs": ["1"], "outputs": ["1"]}, "import sys\nsys.stdout.buffer.write(b'\\xc8')"),
+        ({"fn_name": "f", "inputs": ["'a'"], "outputs": ["1"]}, "def f(x): return chr(55296)"),
+        (asserts("assert f(1) == 1"), "def f(x): raise ValueError(chr(55296))"),
+        ({"inputs": ["1"], "outputs": ["1"], "checker": "\ud800"}, "pass"),
+    ],
+)
+def test_a_verdict_can_be_written_to_a_file(verifier: Verifier, tests: object, code: str) -> None:
+    verdict = verifier.verify(task(tests), fenced(code))
+
+    assert not verdict.reward
+    assert (verdict.reason + verdict.extracted).encode()
