@@ -77,7 +77,7 @@ class Supervisor:
         try:
             frames.send(self._in, job, frames.MAX_JOB_BYTES)
         except frames.Malformed as error:
-            return {"fault": f"the tests are too large: {error}"}
+            return {"fault": f"the tests cannot be sent: {error}", "is_task": True}
         except (frames.Closed, OSError) as error:
             raise SupervisorDied("it ended") from error
         answer = self._receive(job["limits"]["total_s"] + _SLACK_S)

@@ -14,7 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 from reasonrl.errors import DataError
-from reasonrl.verify.sandbox.job import TestKind
+from reasonrl.verify.code.json_values import arguments_of, load, value_of
+from reasonrl.verify.sandbox import values
+from reasonrl.verify.sandbox.frames import Malformed
+from reasonrl.verify.sandbox.job import ANY_NAME, TestKind
 
 MAX_TIME_S = 120.0
 MAX_MEMORY_MB = 16_384
@@ -33,6 +36,7 @@ class TestSet:
     entry_point: str = ""
     prefix: str = ""
     setup: str = ""
+    tolerance: float | None = None
     time_s: float | None = None
     memory_mb: int | None = None
 
@@ -42,22 +46,51 @@ class TestSet:
 @lru_cache(maxsize=32)
 def read_tests(text: str) -> TestSet:
     """Return the test set of an answer key. Its key `limits` may hold `time_s` and `memory_mb`."""
-    try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _no_tests(f"not JSON: {str(error)[:100]}") from error
+    given = _given(text)
+    if isinstance(given, list) and given:
+        given = _of_list(given)
     if not isinstance(given, dict):
         raise _no_tests(f"a {type(given).__name__}")
+    if given.get("checker") not in (None, ""):
+        raise _no_tests(f"an unknown checker {str(given['checker'])[:40]!r}")
     for key, read in _SHAPES.items():
         if key in given:
-            return read(given, **_read_limits(given.get("limits")))
+            return read(given, **_read_limits(given.get("limits")), **_read_tolerance(given))
     raise _no_tests(f"keys {', '.join(map(repr, sorted(given)[:6])) or 'none'}")
+
+
+def _given(text: str) -> Any:
+    """Return the JSON value of a text; JSON that holds a text of JSON is read once more."""
+    try:
+        given = load(text)
+        return load(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError) as error:
+        raise _no_tests(f"not JSON: {str(error)[:100]}") from error
+
+
+def _of_list(rows: list[Any]) -> Any:
+    """Return LiveCodeBench's list of tests as an object: `input`, `output` and `testtype` each."""
+    if not all(isinstance(row, dict) and {"input", "output"} <= row.keys() for row in rows):
+        return rows
+    kinds = {str(row.get("testtype") or "stdin") for row in rows}
+    if len(kinds) > 1 or not kinds <= {"stdin", "functional"}:
+        raise _no_tests(f"testtype = {sorted(kinds)}")
+    given = {key: [row[f"{key[:-1]}"] for row in rows] for key in ("inputs", "outputs")}
+    return {"fn_name": _name_in(rows[0]), **given} if kinds == {"functional"} else given
+
+
+def _name_in(row: Mapping[str, Any]) -> str:
+    """Return the name of a functional test, empty where the list does not hold it."""
+    metadata = row.get("metadata")
+    holders = [row, metadata if isinstance(metadata, dict) else {}]
+    names = [holder.get(key) for holder in holders for key in ("fn_name", "func_name")]
+    return next((name for name in names if isinstance(name, str) and name), ANY_NAME)
 
 
 def _scripts(given: Mapping[str, Any], **limits: Any) -> TestSet:
     inputs, outputs = _pairs(given)
     tests = [
-        {"input": _text(given_input, "inputs"), "output": _text(output, "outputs")}
+        {"input": _stream(given_input, "inputs"), "output": _stream(output, "outputs")}
         for given_input, output in zip(inputs, outputs, strict=True)
     ]
     return TestSet(kind="scripts", tests=tuple(tests), **limits)
@@ -68,7 +101,11 @@ def _calls(given: Mapping[str, Any], **limits: Any) -> TestSet:
         return _scripts(given, **limits)
     inputs, outputs = _pairs(given)
     tests = [
-        {"arguments": _arguments(given_input), "expected": _json_value(output)}
+        {
+            "arguments": _table(arguments_of(given_input)),
+            "expected": _table(value_of(output)),
+            "is_apps": not isinstance(given_input, str) and not isinstance(output, str),
+        }
         for given_input, output in zip(inputs, outputs, strict=True)
     ]
     return TestSet(kind="calls", tests=tuple(tests), entry_point=_word(given, "fn_name"), **limits)
@@ -88,17 +125,47 @@ def _check(given: Mapping[str, Any], **limits: Any) -> TestSet:
 
 
 def _asserts(given: Mapping[str, Any], **limits: Any) -> TestSet:
-    tests = _list(given, "assert_case")
+    """Read assertions. A text without any is no test of its own: it prepares the others."""
+    texts = [_text(test, "assert_case") for test in _list(given, "assert_case")]
+    idle = [text for text in texts if _is_idle(text)]
+    tests = [text for text in texts if not _is_idle(text)]
+    if not tests:
+        raise _no_tests("assert_case asserts nothing")
     return TestSet(
         kind="asserts",
-        tests=tuple(_text(test, "assert_case") for test in tests),
+        tests=tuple(tests),
         entry_point=_text(given.get("entry_point") or "", "entry_point"),
         prefix=_text(given.get("import_prefix") or "", "import_prefix"),
-        setup=_text(given.get("test_setup_code") or "", "test_setup_code"),
+        setup="\n".join([_text(given.get("test_setup_code") or "", "test_setup_code"), *idle]),
         **limits,
     )
 
 
+def _is_idle(text: str) -> bool:
+    """Return whether a text only imports, defines, assigns, and calls methods."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # The judge will say what is wrong with it.
+        return False
+    has_assertion = any(isinstance(node, (ast.Assert, ast.Raise)) for node in ast.walk(tree))
+    return not has_assertion and all(_is_preparation(line) for line in tree.body)
+
+
+def _is_preparation(line: ast.stmt) -> bool:
+    if isinstance(line, ast.ClassDef):
+        # A class of tests that nobody runs is no preparation.
+        return not line.bases
+    if not isinstance(line, ast.Expr):
+        return isinstance(line, _IDLE)
+    function = line.value.func if isinstance(line.value, ast.Call) else None
+    is_method = isinstance(function, ast.Attribute) and not function.attr.startswith("assert")
+    is_print = isinstance(function, ast.Name) and function.id == "print"
+    return is_method or is_print or isinstance(line.value, ast.Constant)
+
+
+_IDLE = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Pass,
+         ast.FunctionDef)  # fmt: skip
 _SHAPES: Mapping[str, Callable[..., TestSet]] = {
     "fn_name": _calls,
     "assert_case": _asserts,
@@ -107,32 +174,16 @@ _SHAPES: Mapping[str, Callable[..., TestSet]] = {
 }
 
 
-def _arguments(written: object) -> list[Any]:
-    """Return the arguments of one call: a list as it is, or a text with one JSON value a line."""
-    if isinstance(written, list):
-        return written
-    text = _text(written, "inputs")
+def _table(value: object) -> dict[str, Any]:
+    """Return a value as its table, which carries sets, tuples and integers of any length."""
     try:
-        return [json.loads(line) for line in text.split("\n") if line.strip()]
-    except (ValueError, RecursionError):
-        pass
-    try:
-        # The text may be a single value that spans several lines.
-        return [json.loads(text)]
-    except (ValueError, RecursionError):
-        return [_json_value(line) for line in text.split("\n") if line.strip()]
+        return values.encode(value, {}, _keep)
+    except (Malformed, ValueError, RecursionError) as error:
+        raise _no_tests(f"a value that is no data: {str(error)[:80]}") from error
 
 
-def _json_value(written: object) -> Any:
-    """Read a JSON value, else a Python literal; else return the text itself."""
-    if not isinstance(written, str):
-        return written
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(written.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-    return written
+def _keep(value: object) -> int:
+    raise ValueError(type(value).__name__)
 
 
 def _read_limits(given: object) -> dict[str, Any]:
@@ -156,6 +207,18 @@ def _read_limits(given: object) -> dict[str, Any]:
     return limits
 
 
+def _read_tolerance(given: Mapping[str, Any]) -> dict[str, Any]:
+    value = given.get("tolerance")
+    if value is None:
+        return {}
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < 1:
+        raise _no_tests(f"tolerance = {str(value)[:40]}")
+    if "inputs" not in given:
+        raise _no_tests("a tolerance beside tests that compare by themselves")
+    return {"tolerance": float(value)}
+
+
 def _pairs(given: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
     inputs, outputs = _list(given, "inputs"), _list(given, "outputs")
     if len(inputs) != len(outputs):
@@ -166,7 +229,7 @@ def _pairs(given: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
 def _list(given: Mapping[str, Any], key: str) -> list[Any]:
     value = given.get(key)
     if not isinstance(value, list) or not value:
-        raise _no_tests(f"{key} = {json.dumps(value)[:40]}")
+        raise _no_tests(f"{key} holds a {type(value).__name__}, or nothing")
     return value
 
 
@@ -177,6 +240,22 @@ def _text(value: object, key: str) -> str:
     if not isinstance(value, str):
         raise _no_tests(f"{key} holds a {type(value).__name__}")
     return value
+
+
+def _stream(value: object, key: str) -> str:
+    """Return the text of an input or an output; a number stands for its own text."""
+    if isinstance(value, list):
+        return "\n".join(_stream(line, key) for line in value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _text_of_number(value)
+    return _text(value, key)
+
+
+def _text_of_number(value: float) -> str:
+    try:
+        return repr(value)
+    except ValueError as error:
+        raise _no_tests("a number of too many digits; write it as a text") from error
 
 
 def _word(given: Mapping[str, Any], key: str) -> str:

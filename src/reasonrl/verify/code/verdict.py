@@ -60,12 +60,22 @@ class Program:
 
 
 def read_program(answer: str, part: str) -> Finding | Program:
-    """Return the program in the graded part of a response, or a finding where there is none."""
+    """Return the program in the graded part of a response, or a finding where there is none.
+
+    Whatever an answer key or a response contains, this function raises nothing.
+    """
     try:
         read_tests(answer)
     except DataError as error:
-        return Finding(status=Status.NO_TESTS, reason=str(error))
-    code = last_program(part)
+        return Finding(status=Status.NO_TESTS, reason=_shown(str(error)))
+    except Exception as error:  # noqa: BLE001 - a boundary: no task may stop a training run
+        reason = f"the tests cannot be read: {type(error).__name__}"
+        return Finding(status=Status.NO_TESTS, reason=reason)
+    try:
+        code = last_program(part)
+    except Exception as error:  # noqa: BLE001 - the same boundary, for responses
+        reason = f"the response cannot be read: {type(error).__name__}"
+        return Finding(status=Status.NO_CODE, reason=reason)
     if code is None:
         return Finding(status=Status.NO_CODE, reason="no complete fenced Python block")
     if len(code) > MAX_CODE_CHARS:
@@ -110,6 +120,7 @@ class ProgramJudge:
             "entry_point": tests.entry_point,
             "prefix": tests.prefix,
             "setup": tests.setup,
+            "tolerance": tests.tolerance,
             "stop_early": options.stop_early and options.reward == "binary",
             "limits": {
                 "time_s": tests.time_s or options.time_s,
@@ -121,22 +132,28 @@ class ProgramJudge:
 
     def _verdict(self, program: Program, tests: TestSet, report: JobReport) -> Verdict:
         results = report.get("tests", [])
-        shown = program.code[:_SHOWN_CHARS]
+        shown = _shown(program.code)
         if report["fault"] or not results:
             status = Status.NO_TESTS if report.get("is_task") else Status.INFRA_ERROR
-            reason = report["fault"] or "no test was run"
+            reason = _shown(report["fault"] or "no test was run")
             return Verdict(reward=None, status=status, reason=reason, extracted=shown)
         statuses = tuple(Status(status) for status, *_ in results)
         failed = next((n for n, status in enumerate(statuses) if status is not Status.PASS), None)
         total = max(len(statuses), 1 if tests.kind == "check" else len(tests.tests))
         share = statuses.count(Status.PASS) / total
         is_right = failed is None and len(statuses) >= total
+        why = "" if failed is None else f"test {failed + 1} of {total}: {results[failed][1]}"
         return Verdict(
             reward=share if self._options.reward == "fraction" else float(is_right),
             status=Status.PASS if failed is None else statuses[failed],
-            reason="" if failed is None else f"test {failed + 1} of {total}: {results[failed][1]}",
+            reason=_shown(why),
             extracted=shown,
             tests=statuses,
             wall_s=sum(wall_s for _, _, wall_s, _ in results),
             cpu_s=sum(cpu_s for *_, cpu_s in results),
         )
+
+
+def _shown(text: str) -> str:
+    """Return the start of a text without half surrogates, which no file can hold."""
+    return text[:_SHOWN_CHARS].encode("utf-8", "backslashreplace").decode()

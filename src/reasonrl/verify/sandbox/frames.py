@@ -11,8 +11,8 @@ import os
 import struct
 from typing import Any
 
-MAX_BYTES = 32 << 20
-# A job comes from the trainer and holds all tests.
+MAX_BYTES = 64 << 20
+# A job comes from the trainer and holds all tests; a request of a judge holds arguments of a test.
 MAX_JOB_BYTES = 512 << 20
 _CHUNK = 1 << 18
 
@@ -26,8 +26,11 @@ class Closed(Exception):
 
 
 def pack(message: object, most: int = MAX_BYTES) -> bytes:
-    """Return the bytes of one message. Raises Malformed if they are more than `most`."""
-    body = json.dumps(message, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    """Return the bytes of one message. Raises Malformed for more than `most`, or for no JSON."""
+    try:
+        body = json.dumps(message, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Malformed(str(error)[:200]) from error
     if len(body) > most:
         raise Malformed(f"a message of {len(body)} bytes")
     return struct.pack("!I", len(body)) + body

@@ -11,6 +11,10 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 TestKind: TypeAlias = Literal["scripts", "calls", "check", "asserts"]
 
 
+ANY_NAME = "*"
+"""The entry point of tests that do not name their function: the last one that a program defines."""
+
+
 class JobLimits(TypedDict):
     """The bounds of every single test; `total_s` bounds all tests together."""
 
@@ -23,10 +27,11 @@ class JobLimits(TypedDict):
 class ProgramJob(TypedDict):
     """A program and its tests.
 
-    A test of `scripts` has the keys `input` and `output`, a test of `calls` `arguments` and
-    `expected`; the tests of `check` and `asserts` are source texts. `entry_point`, `prefix` and
-    `setup` are empty for scripts. Only a judge's job has `skip`, the number of tests that an
-    earlier judge has finished.
+    A test of `scripts` has the keys `input` and `output`. A test of `calls` has `arguments` and
+    `expected`, both as tables of `values`, and `is_apps`; its `entry_point` may be `ANY_NAME`. The
+    tests of `check` and `asserts` are source texts. `entry_point`, `prefix` and `setup` are empty
+    for scripts. Only a judge's job has `skip`, the number of tests that an earlier judge has
+    finished.
     """
 
     code: str
@@ -35,6 +40,7 @@ class ProgramJob(TypedDict):
     entry_point: str
     prefix: str
     setup: str
+    tolerance: float | None
     stop_early: bool
     limits: JobLimits
     skip: NotRequired[int]

@@ -18,10 +18,15 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from . import compare, frames
-from .job import ProgramJob
+from . import compare, frames, testcode, values
+from .changes import TEST_FILE
+from .failures import Tampered
+from .job import ANY_NAME, ProgramJob
+from .prepared import TestCode, root_of
 from .program import prelude
-from .remote import TEST_FILE, BrokenTask, ProgramGone, Remote, Stand, Tampered
+from .remote import BrokenTask, ProgramGone, Remote
+from .stand import Stand
+from .untestable import Untestable
 
 _SHOWN = 300
 
@@ -42,7 +47,7 @@ def judge(channel: int, reports: int, job: ProgramJob) -> None:
         end, reason = "TAMPERED", str(error)
     except ProgramGone:
         end, reason = "GONE", "the program ended before its test did"
-    except BrokenTask as error:
+    except (BrokenTask, Untestable) as error:
         end, reason = "BROKEN", str(error)
     frames.send(reports, {"end": end, "reason": reason[:_SHOWN]})
     # The supervisor ends both processes. If the judge ended first, the closed channel would end the
@@ -56,14 +61,21 @@ class _Notes:
     def __init__(self, reports: int, job: ProgramJob) -> None:
         self._reports = reports
         self._stop_early = bool(job["stop_early"])
-        self.number = int(job["skip"])
+        self.first = self.number = int(job["skip"])
+        self.n_failed = 0
+        # Assertions that were reached.
+        self.n_seen = 0
         self.assertion_lines: set[int] = set()
 
     def passed(self) -> None:
         self._report("PASS", "")
 
+    def seen(self) -> None:
+        self.n_seen += 1
+
     def failed(self, error: BaseException, *, is_load: bool = False) -> None:
         status, reason = _failure(error, is_load=is_load)
+        self.n_failed += 1
         self._report(status, reason)
         if self._stop_early or is_load:
             raise _Stop
@@ -79,172 +91,155 @@ class _Notes:
 
 
 def _judge(remote: Remote, job: ProgramJob, notes: _Notes) -> None:
+    """Load the program and judge it by the tests of the job's kind."""
+    namespace = _own_namespace(remote, job)
+    code = TestCode(job, namespace)
+    remote.wants = code.wants
+    try:
+        names = remote.load(job["prefix"], job["code"])
+    except _ERRORS as error:
+        # An exception of the program.
+        notes.failed(error, is_load=True)
+        return
+    notes.loaded()
+    if job["kind"] == "calls":
+        _judge_calls(remote, job, names, notes)
+        return
+    failed = _Failed(remote, notes, code)
+    code.prepare(remote, names, {"passed": notes.passed, "failed": failed, "seen": notes.seen})
+    if job["kind"] == "check":
+        _judge_check(remote, job, code, notes, failed)
+    else:
+        _judge_asserts(remote, code, notes, failed)
+
+
+def _own_namespace(remote: Remote, job: ProgramJob) -> dict[str, Any]:
+    """Return the names of the library and of the task's prefix, before the program is known."""
     ready = prelude()
     namespace: dict[str, Any] = {**ready, "__name__": "judge", "__builtins__": builtins}
-    _execute_own(job["prefix"], "prefix.py", namespace)
+    tree = testcode.parse(job["prefix"])
+    try:
+        _execute(tree, "prefix.py", namespace)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise BrokenTask(f"the task's own code fails: {reason}") from error
     own = {name for name in namespace if namespace[name] is not ready.get(name)}
     remote.classes = {
         name: namespace[name]
         for name in own
         if isinstance(namespace[name], type) and namespace[name].__module__ == "judge"
     }
-    try:
-        names = remote.load(job["prefix"], job["code"])
-    except Exception as error:
-        # An exception of the program.
-        notes.failed(error, is_load=True)
-        return
-    notes.loaded()
-    free = [name for name in names if name not in namespace and not hasattr(builtins, name)]
-    namespace.update((name, Stand(remote, name)) for name in free)
-    if job["kind"] == "calls":
-        _judge_calls(remote, job, notes)
-    elif job["kind"] == "check":
-        _judge_check(remote, job, namespace, notes)
-    else:
-        _judge_asserts(remote, job, namespace, notes, names)
+    return namespace
 
 
-def _judge_calls(remote: Remote, job: ProgramJob, notes: _Notes) -> None:
+def _judge_calls(remote: Remote, job: ProgramJob, names: Sequence[str], notes: _Notes) -> None:
     """Call the function with each input; a method is called on a fresh `Solution` each time."""
-    name = job["entry_point"]
+    name = job["entry_point"] if job["entry_point"] != ANY_NAME else _last_function(remote, names)
     target = f"Solution().{name}" if remote.has(f"Solution.{name}") else name
     for call in job["tests"][notes.number :]:
+        arguments, expected = (
+            values.decode(call[key], {}, _nothing) for key in ("arguments", "expected")
+        )
         try:
-            result = Stand(remote, target)(*call["arguments"])
-        except Exception as error:
+            result = Stand(remote, target)(*arguments)
+        except _ERRORS as error:
             # An exception of the program.
             notes.failed(error)
             continue
-        if compare.same_value(call["expected"], result):
+        if compare.same_result(expected, result, job["tolerance"], is_apps=call["is_apps"]):
             notes.passed()
         else:
             notes.failed(AssertionError(f"returned {_short(result)}"))
 
 
-def _judge_check(remote: Remote, job: ProgramJob, namespace: dict[str, Any], notes: _Notes) -> None:
+def _nothing(_: int) -> object:
+    raise BrokenTask("a test holds a reference")
+
+
+def _last_function(remote: Remote, names: Sequence[str]) -> str:
+    """Return the last method of `Solution`, or the last function, that is no private one."""
+    methods = [name.partition(".")[2] for name in names if name.startswith("Solution.")]
+    public = [name for name in methods if not name.startswith("_")]
+    functions = [
+        name
+        for name in names
+        if "." not in name
+        and name not in remote.variables | remote.modules
+        and not name.startswith("_")
+    ]
+    return (public or functions or ["solve"])[-1]
+
+
+class _Failed:
+    """The report of a failure, unless the task's own code is at fault: then nothing is judged."""
+
+    def __init__(self, remote: Remote, notes: _Notes, code: TestCode) -> None:
+        self._remote = remote
+        self._notes = notes
+        self._code = code
+
+    def __call__(self, error: BaseException, *, is_load: bool = False) -> None:
+        if self._code.is_at_fault(error, self._remote):
+            reason = f"{type(error).__name__}: {error}"
+            raise BrokenTask(f"the test code itself fails: {reason}")
+        self._notes.failed(error, is_load=is_load)
+
+
+def _judge_check(
+    remote: Remote, job: ProgramJob, code: TestCode, notes: _Notes, failed: _Failed
+) -> None:
     """Run `check(candidate)`; each assertion that is reached counts as a test."""
     first = notes.number
-    candidate = Stand(remote, job["entry_point"])
-    namespace["candidate"] = candidate
-    namespace[_root(job["entry_point"])] = Stand(remote, _root(job["entry_point"]))
-    tree = _parse(job["tests"][0])
-    notes.assertion_lines.update(_assertion_lines(tree))
-    namespace.update({_PASSED: notes.passed, _FAILED: notes.failed})
+    target = job["entry_point"]
+    is_name = target == root_of(target)
+    candidate = remote.named(target) if is_name else Stand(remote, target)
+    code.namespace["candidate"] = candidate
+    notes.assertion_lines.update(code.lines(0))
     try:
-        _execute(ast.fix_missing_locations(_Noting().visit(tree)), TEST_FILE, namespace)
-        check = namespace.get("check")
+        _execute(code.trees[0], TEST_FILE, code.namespace)
+        check = code.namespace.get("check")
         if callable(check) and not isinstance(check, Stand) and notes.number == first:
             check(candidate)
-    except BrokenTask:
-        raise
-    except Exception as error:
+    except _ERRORS as error:
         # A failing test may raise anything.
-        notes.failed(error)
+        failed(error)
     if notes.number == first:
-        if not remote.n_calls:
-            raise BrokenTask("the test code asserts nothing and calls nothing")
+        if not notes.n_seen or not remote.n_asked:
+            raise BrokenTask("the test code asserts nothing about the program")
         notes.passed()
 
 
-def _root(entry_point: str) -> str:
-    """Return the first name of a target: `Solution` of `Solution().f`, `f` of `f`."""
-    return entry_point.split("(")[0].split(".")[0]
-
-
-def _judge_asserts(
-    remote: Remote,
-    job: ProgramJob,
-    namespace: dict[str, Any],
-    notes: _Notes,
-    names: Sequence[str],
-) -> None:
+def _judge_asserts(remote: Remote, code: TestCode, notes: _Notes, failed: _Failed) -> None:
     """Run assertions, each with its own copy of the names."""
-    tests: Sequence[str] = job["tests"]
-    entry = job["entry_point"] or _common_name(tests, names)
-    if entry:
-        namespace[_root(entry)] = Stand(remote, _root(entry))
     try:
-        _execute(_parse(job["setup"]), "setup.py", namespace)
-    except Exception as error:
+        _execute(code.setup, "setup.py", code.namespace)
+    except _ERRORS as error:
         # The setup may use classes of the program.
-        notes.failed(error, is_load=True)
-    for source in tests[notes.number :]:
-        tree = _parse(source)
+        failed(error, is_load=True)
+    for number in range(notes.number, len(code.trees)):
         notes.assertion_lines.clear()
-        notes.assertion_lines.update(_assertion_lines(tree))
+        notes.assertion_lines.update(code.lines(number))
         try:
-            _execute(tree, TEST_FILE, dict(namespace))
-        except BrokenTask:
-            raise
-        except Exception as error:
+            _execute(code.trees[number], TEST_FILE, dict(code.namespace))
+            code.check_is_about_program(number, remote)
+        except _ERRORS as error:
             # A failing test may raise anything.
-            notes.failed(error)
+            failed(error)
         else:
             notes.passed()
-
-
-def _common_name(tests: Sequence[str], names: Sequence[str]) -> str | None:
-    """Return the function of the program that every assertion calls, for a task that names none.
-
-    A builtin name such as `set` counts only if the assertions share no other name.
-    """
-    called = [_called_names(source) for source in tests]
-    common = [name for name in names if all(name in called_names for called_names in called)]
-    return min(
-        common, key=lambda name: (hasattr(builtins, name), called[0].index(name)), default=None
-    )
-
-
-def _called_names(source: str) -> list[str]:
-    calls = (node.func for node in ast.walk(_parse(source)) if isinstance(node, ast.Call))
-    return [name.id for name in calls if isinstance(name, ast.Name)]
+    if not (notes.n_seen or notes.n_failed or notes.first):
+        raise BrokenTask("the assertions are never reached, or hold for every program")
 
 
 # running test code
 
 
-def _parse(source: str) -> ast.Module:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise BrokenTask(f"the test code is not Python: {error}") from error
-
-
-def _execute_own(source: str, name: str, namespace: dict[str, Any]) -> None:
-    """Execute code of the task; an exception is the task's fault."""
-    tree = _parse(source)
-    try:
-        _execute(tree, name, namespace)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise BrokenTask(f"the task's own code fails: {reason}") from error
+_ERRORS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+"""What a program or a test may raise; the judge's own signals are none of these."""
 
 
 def _execute(tree: ast.Module, name: str, namespace: dict[str, Any]) -> None:
     exec(compile(tree, name, "exec", dont_inherit=True), namespace)
-
-
-_PASSED, _FAILED = "_judge_passed", "_judge_failed"
-
-
-def _assertion_lines(tree: ast.Module) -> set[int]:
-    """Return the numbers of the lines that belong to an assertion."""
-    asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    return {line for node in asserts for line in range(node.lineno, (node.end_lineno or 0) + 1)}
-
-
-class _Noting(ast.NodeTransformer):
-    """Wrap every assertion in a `try` that reports its result."""
-
-    def visit_Assert(self, node: ast.Assert) -> ast.Try:
-        passed = ast.Expr(ast.Call(ast.Name(_PASSED, ast.Load()), [], []))
-        failed = ast.Expr(
-            ast.Call(ast.Name(_FAILED, ast.Load()), [ast.Name("_judge_error", ast.Load())], [])
-        )
-        handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), "_judge_error", [failed])
-        new = ast.Try([node], [handler], [passed], [])
-        return ast.copy_location(new, node)
 
 
 def _failure(error: BaseException, *, is_load: bool = False) -> tuple[str, str]:

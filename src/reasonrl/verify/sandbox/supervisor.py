@@ -136,7 +136,7 @@ class ProgramRun:
                 if time.monotonic() > self._until:
                     result = Result("TIME_LIMIT", "the time of the whole problem is used up")
                 else:
-                    result = self._script(code, test["input"], test["output"])
+                    result = self._script(code, test)
                 if result.status == "INFRA_ERROR":
                     return [], result.reason
                 results.append(result)
@@ -145,12 +145,12 @@ class ProgramRun:
                     break
         return results, ""
 
-    def _script(self, code: int, given: str, expected: str) -> Result:
+    def _script(self, code: int, test: Mapping[str, str]) -> Result:
         os.lseek(code, 0, os.SEEK_SET)
         with (
             ExitStack() as stack,
             self._cell.scratch() as scratch,
-            _file_of(_bytes_of(given)) as stdin,
+            _file_of(_bytes_of(test["input"])) as stdin,
         ):
             (out, out_end), (err, err_end) = _pipe(stack), _pipe(stack)
             try:
@@ -166,7 +166,12 @@ class ProgramRun:
             finally:
                 self._cell.end(running)
             wall_s = time.monotonic() - running.started
-        return _judge_script(running, expected, wall_s, is_killed=self._kills() > n_kills)
+        status, reason = describe_end(running, is_killed=self._kills() > n_kills, reason="")
+        if status == "PASS":
+            written = running.stdout.decode("utf-8", "surrogateescape")
+            if not compare.same_output(test["output"], written, self._job["tolerance"]):
+                status, reason = "WRONG_ANSWER", f"wrote {written.strip()[:_SHOWN]!r}"
+        return Result(status, reason, wall_s, ending_of(running.ending)[1])
 
     def _follow(self, running: Running, streams: Mapping[int, bytearray]) -> None:
         """Read the output of a script until the script ends or exceeds a limit."""
@@ -339,16 +344,6 @@ def _has_more_threads(program: Running) -> bool:
             return True
         time.sleep(_GRACE_S / 20)
     return False
-
-
-def _judge_script(running: Running, expected: str, wall_s: float, *, is_killed: bool) -> Result:
-    status, reason = describe_end(running, is_killed=is_killed, reason="")
-    cpu_s = ending_of(running.ending)[1]
-    if status == "PASS":
-        written = running.stdout.decode("utf-8", "replace")
-        if not compare.same_output(expected, written):
-            status, reason = "WRONG_ANSWER", f"wrote {written.strip()[:_SHOWN]!r}"
-    return Result(status, reason, wall_s, cpu_s)
 
 
 # descriptors

@@ -22,7 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import frames, judge, linux, program, walls
+from . import frames, judge, linux, program, served, walls
 
 BOOT = """
 import sys
@@ -242,7 +242,7 @@ def _be_program(role: str) -> program.Script:
         return script
     os.close(_CONTROL_AT)
     if role == "calls":
-        program.serve_calls(_RPC_AT)
+        served.serve_calls(_RPC_AT)
     else:
         judge.judge(_RPC_AT, _REPORT_AT, frames.receive(_CODE_AT, frames.MAX_JOB_BYTES))
     os._exit(0)
