@@ -49,6 +49,9 @@ def final_answer(text: str) -> str | None:
     if last is None or _CONTINUES.search(text, max(0, start - _JOINT_CHARS), start) is None:
         return last
     boxes = _top_boxes(text)
+    if not boxes or boxes[-1][2] != last:
+        # A box within a box decides alone.
+        return last
     answers = [boxes[-1][2]]
     for (_, end, content), (following, _, _) in zip(boxes[-2::-1], boxes[:0:-1], strict=True):
         joint = text[end : following + len(_BOX)]

@@ -19,7 +19,8 @@ _FONT = re.compile(
     r"\\(?:text(?:bf|it|rm)?|math(?:bf|rm|it|sf)|boldsymbol|bm|underline|emph|mbox)\s?\{([^{}]{0,200})\}"
 )
 _DELIMITERS = re.compile(
-    r"\\[()\[\],;:! ]|(?<!\\)\$|\*\*|\\(?:left|right|displaystyle)(?![a-zA-Z])"
+    r"\\\\\s*$|\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])|\\[()\[\],;:! ]|(?<!\\)\$|\*\*"
+    r"|\\(?:left|right|displaystyle)(?![a-zA-Z])"
 )
 _UNDERLINED = re.compile(r"(?<!\w)_([^\s_]{1,40})_(?!\w)")
 _AREA = re.compile(r"(?<=\d)(\s?[ckdm]?m)\s?(?:\^\s?\{?[23]\}?)|(?<=[a-z]{2})\^\s?\{?[23]\}?(?!\w)")
@@ -32,7 +33,7 @@ _NUMBER = re.compile(
     # Not the tail of a word, a number, a power or a fraction.
     r"(?<![A-Za-z0-9_.^\\{/])" + _SIGN + r"(?:\\?\$)?"
     r"(?:\\[dt]?frac\{-?\d+\}\{\d+\}"
-    r"|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?)"
+    r"|(?:\d{1,3}(?:[, ]\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?)"
     r"(?:\s?\\?%)?(?: (?:thousand|million|billion)(?![a-z]))?",
     re.ASCII,
 )

@@ -44,6 +44,11 @@ _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
 _MAX_UNREAD_CHARS = 500
 _SHOWN_CHARS = 200
 _LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
+_SCIENTIFIC = re.compile(r"(\d)e(?=[+-]?\d)")
+# The name of a point before its coordinates: `A(1, 2)`.
+_POINT_NAME = re.compile(
+    r"(?<![A-Za-z\\])[A-Z](?:_\{?\w{1,2}\}?|')?\s?=?\s?(?=\([^()]{1,80},[^()]{1,80}\))"
+)
 _GOES_ON = re.compile(r"\.\.\.|\\[lcd]?dots")
 # `(B) 12`: the letter of a choice before its value.
 _CHOICE_LABEL = re.compile(
@@ -156,6 +161,8 @@ def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
     finding = compare(gold.text, answer)
     if finding is not None and finding.status is Status.CORRECT:
         return finding
+    if (other := _read_otherwise(gold, answer)) is not None:
+        return other
     label = _CHOICE_LABEL.match(answer)
     if label is not None and gold.text == label["letter"]:
         return _same(gold, answer)
@@ -171,6 +178,23 @@ def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
     if is_same_spelling(gold.text, answer):
         return _same(gold, answer)
     return finding or _judge_sides(gold, plain) or _unread(gold, plain)
+
+
+def _read_otherwise(gold: Gold, answer: str) -> Finding | None:
+    """Try the readings that only the key makes likely; None unless one of them is right."""
+    readings = []
+    if answer.startswith("\\sim") and gold.number is not None and gold.number.decimals is not None:
+        readings.append((gold.text, answer.removeprefix("\\sim").strip()))
+    if "e" in gold.text and gold.number is None and _SCIENTIFIC.search(answer):
+        # `2e-1` is no power of ten where the key holds the number e.
+        readings.append((gold.text, _SCIENTIFIC.sub(r"\1 e ", answer)))
+    if (gold.text[:1] == "(") != (answer[:1] == "("):
+        readings.append((_POINT_NAME.sub("", gold.text), _POINT_NAME.sub("", answer)))
+    for wanted, given in readings:
+        finding = compare(wanted, given) if (wanted, given) != (gold.text, answer) else None
+        if finding is not None and finding.status is Status.CORRECT:
+            return finding
+    return None
 
 
 def _without_choice(gold: Gold, answer: str) -> str:

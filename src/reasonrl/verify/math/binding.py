@@ -10,7 +10,8 @@ from reasonrl.verify.math.tree import Answer, Choice, Items, Quantity, Relation,
 def unnumbered(gold: Items, answer: Items) -> tuple[Items, Items]:
     """Drop the names of `x_1 = 2, x_2 = 3`: indices number the values of one name."""
     names = [{label_of(item) for item in side.items} for side in (gold, answer)]
-    if len(names[0]) != 1 or names[0] != names[1] or not all(names[0]):
+    # `x = -3, 1` names its first value only.
+    if len(names[0]) != 1 or names[0] != names[1] - {""} or not all(names[0]):
         return gold, answer
     values = (tuple(map(_value_named, side.items)) for side in (gold, answer))
     first, second = (Items("bare", items) for items in values)

@@ -17,7 +17,10 @@ _FRACTIONS = {
     "⅑": "1 9", "⅒": "1 10",
 }  # fmt: skip
 _SYMBOLS = {
-    "×": "\\times ", "✕": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ", "∙": "\\cdot ",
+    "×": "\\times ", "✕": "\\times ", "✖": "\\times ", "⨯": "\\times ", "⨉": "\\times ",
+    "‧": "\\cdot ", "・": "\\cdot ", "➗": "/", "➕": "+", "＝": "=", "⩵": "=", "⁎": "*",
+    "√": "√", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]", "∆": "\\Delta ", "⟂": "\\perp ",
+    "·": "\\cdot ", "⋅": "\\cdot ", "∙": "\\cdot ",
     "•": "\\cdot ", "÷": "/", "±": "\\pm ", "∓": "\\mp ",
     "∞": "\\infty ", "≤": "\\le ", "≥": "\\ge ", "⩽": "\\le ", "⩾": "\\ge ", "≦": "\\le ",
     "≧": "\\ge ", "≠": "\\ne ", "≈": "\\approx ", "≡": "\\equiv ", "∣": "\\mid ", "∤": "\\nmid ",
@@ -32,7 +35,7 @@ _SYMBOLS = {
     "ℂ": "\\mathbb{C}", "º": "°", "˚": "°", "∘": "°", "′": "'", "’": "'", "‘": "'", "ʼ": "'",
     "´": "'", "″": "''", "“": '"', "”": '"', "＂": '"',
 }  # fmt: skip
-_DASHES = "−–—‐‑‒―⁃﹣－➖"
+_DASHES = "−–—‐‑‒―⁃﹣－➖˗⸺"
 _GREEK_NAMES = """
 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi
 chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega pi Pi varsigma epsilon theta phi mu
@@ -56,8 +59,10 @@ _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff\ud800-\udfff]"
 )
-# Letters and digits of mathematical fonts, which NFKC turns into plain ones.
-_STYLED = re.compile("[\u2102-\u214e\U0001d400-\U0001d7ff]")
+# Letters, digits and signs of other fonts and forms, which NFKC turns into plain ones.
+_STYLED = re.compile("[\u2100-\u214e\u2160-\u217f\ufe50-\ufe6b\uff5f-\uff9f\U0001d400-\U0001d7ff]")
+# A digit of another script, for example an Arabic one.
+_DIGIT = re.compile(r"[^\W\D_a-zA-Z0-9]")
 # A blank of any kind, but no line end.
 _BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _ASCII_CONTROL = re.compile("[\u0000-\u0008\u000e-\u001f\u007f]")
@@ -74,7 +79,8 @@ def plain_characters(text: str) -> str:
     text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
     text = _LOWERED_RUN.sub(lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
     text = text.translate(_TABLE)
-    return _STYLED.sub(_unstyled, text)
+    text = _STYLED.sub(_unstyled, text)
+    return _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0], match[0])), text)
 
 
 def _unstyled(match: re.Match[str]) -> str:

@@ -88,6 +88,7 @@ _SPACING_WORDS = """
 middle big Big bigg Bigg Bigl Bigr nolimits textstyle mathstrut
 """
 _SPACING = frozenset("\\" + word for word in _SPACING_WORDS.split())
+_OPERATORS = frozenset("+-*/=^(")
 _OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
 # A longer run of letters is a word.
 _LONGEST_PRODUCT = 3
@@ -116,13 +117,14 @@ def tokens(text: str) -> list[Token]:
         at = match.end()
         if match["space"]:
             continue
-        for token in _read(match):
+        follows_sign = bool(result) and result[-1].text in _OPERATORS
+        for token in _read(match, follows_sign=follows_sign):
             depth += (token.text in _OPENING) - (token.text in _CLOSING)
             result.append(token)
     return [*result, Token(TokenKind.END, "")]
 
 
-def _read(match: re.Match[str]) -> list[Token]:
+def _read(match: re.Match[str], *, follows_sign: bool) -> list[Token]:
     if match["repeating"]:
         return [_repeating(match["repeating"])]
     if match["ellipsis"]:
@@ -133,7 +135,7 @@ def _read(match: re.Match[str]) -> list[Token]:
     if match["thousands"] or match["number"] or match["indian"]:
         return [_number(match)]
     if match["text"] is not None:
-        return _text(match["text"], match[0])
+        return _text(match["text"], match[0], follows_sign=follows_sign)
     if match["command"]:
         return _command(match["command"])
     if match["run"]:
@@ -159,8 +161,11 @@ def _run(run: str) -> list[Token]:
     return [Token(TokenKind.LETTER, letter) for letter in run]
 
 
-def _text(content: str, whole: str) -> list[Token]:
+def _text(content: str, whole: str, *, follows_sign: bool) -> list[Token]:
+    """Read text; a single letter behind an operator is a symbol, and no unit."""
     plain = content.strip()
+    if follows_sign and len(plain) == 1 and plain.isalpha():
+        return tokens(plain)[:-1]
     if whole.startswith(("\\mathbb", "\\mathcal")):
         return [Token(TokenKind.COMMAND, "\\" + plain)]
     if (join := plain.strip(", ")) in _JOINS:

@@ -41,7 +41,7 @@ _GROUPED_DECIMALS = re.compile(
     r"\.\d{3}(?:(?:\\[,;:! ]|[ ~])\d{3})*(?:\\[,;:! ]|[ ~])\d{1,3}(?!\d)"
 )
 _LEADING = re.compile(
-    r"(?:=(?!=)|\\(?:approx|sim|simeq|doteq|cong|therefore|implies|Rightarrow|colon)(?![a-zA-Z]))\s?"
+    r"(?:=(?!=)|\\(?:approx|simeq|doteq|cong|therefore|implies|Rightarrow|colon)(?![a-zA-Z]))\s?"
 )
 _CURRENCY = re.compile(
     r"(?:\\(?:text|mathrm)\s?\{\s?)?(?:(?P<rupee>Rs\.?|INR)|(?P<dollar>USD|US\s?\\?\$)|(?P<euro>EUR)"
@@ -87,6 +87,11 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
         ("√", r"√\s?\(([^()]*)\)|√\s?(\w+)", r"\\sqrt{\1\2}"),
         (",", r",\s?\\!\s?(?=\d{3}(?!\d))", ","),
         ("\\!", r"(?<!\\)\\!", ""),
+        ("script{", r"\\textsuperscript\s?\{([^{}]*)\}", r"^{\1}"),
+        ("script{", r"\\textsubscript\s?\{([^{}]*)\}", r"_{\1}"),
+        ("\\surd", r"\\surd\s?", r"\\sqrt "),
+        ("\\emph line\\ \\text tt \\und", r"\\(?:emph|uline|underline|text(?:tt|sc|sl|up|md)|mathtt)\s?(?=\{)", r"\\text"),
+        ("box \\ens \\math \\smash", r"\\(?:ensuremath|fbox|framebox|math(?:op|rel|bin|ord|inner)|smash)\s?(?=\{)", ""),
         ("{\\", r"\{\s?\\(?:rm|bf|it|sf|tt|cal|sl)(?![a-zA-Z])\s?([^{}\\]*)\}", r"\\mathrm{\1}"),
         ("\\", rf"\\(?:{_LAYOUT.replace(' ', '|')})(?![a-zA-Z])\s?", ""),
         ("sp", r"\\(?:[hv]space\*?|mspace)\s?\{[^{}]*\}", " "),
@@ -123,7 +128,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
         ("~", r"~", " "),
         ("$ \\( \\) \\[ \\]", r"(?<!\\)(?:\$|\\[()\[\]])", ""),
         ("{,}", r"\{,\}", ","),
-        ("frac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        ("frac", r"\\(?:[dtcsx]|nice|flat)frac(?![a-zA-Z])", r"\\frac"),
         ("\\frac", r"\\frac\s?(\d)\s?(\d)(?!\d)", r"\\frac{\1}{\2}"),
         ("\\%", r"\\%", "%"),
         ("circ \\degree", r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![a-zA-Z])", "°"),
@@ -156,6 +161,8 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
         ("]", r"\[[^\[\]]*\]|([\[\]])([^\[\],;]*[,;][^\[\]]*)([\[\]])", _turned),
         ("const", r"\+\s?(?:\\(?:text|mathrm)\s?\{\s?)?const(?:ant|\.)?\s?\}?(?![a-z])", "+C"),
         ("10", r"(?<=\d)\s?[xX]\s?(?=10\s?\^)", r"\\times "),
+        ("!=", r"(?<=\d)!=(?=\s?\d)", "! ="),
+        ("_", r"^\d{1,3}(?:_\d{3})+$", lambda match: match[0].replace("_", ",")),
         ("'", r"(?<=\d)'(?=\d{3}(?:\D|$))", ","),
         (" ", r"(?<=\d) (?=\d{3}(?:\D|$))", ","),
         ("\\mathbb{R}", _REALS + r"(?:_\s?0\s?\^\s?\{?\+\}?|_\s?\{\s?(?:\\ge(?:q|qslant)?|>=)\s?0\s?\})", r"[0,\\infty)"),

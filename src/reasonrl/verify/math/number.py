@@ -71,6 +71,7 @@ _SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "fps": "
 _BARE_UNIT = re.compile(
     r"\s?(?:[mgsVAWJNLKTh]|[kcmMGnµ]?(?:m|g|W|V|A|J|N|L|l|s|Hz|Pa|eV|mol|cal))"
     r"(?:/(?:[mgshkL]|[kc]m|kg|min|hr)|(?:\s?\^?\s?\{?[23]\}?))?"
+    r"|\s?(?:[kM]|\\(?:text|mathrm)\{\s?[kM]\s?\})?\s?\\Omega|\s?\\mu\s?(?:[mgsAVFL]|\\(?:text|mathrm)\{[mgsAVFL]\})"
 )
 
 

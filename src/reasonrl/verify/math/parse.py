@@ -88,6 +88,8 @@ class _AnswerReader(QuantityReader):
             sides.append(self._side() if signs[-1] in ("in", "=") else self._quantity())
         if signs == ["=="] and (congruence := congruence_of(sides)) is not None:
             return congruence
+        # Without a modulus, `f(x) \\equiv 0` is an equation.
+        signs = ["=" if sign == "==" else sign for sign in signs]
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
     def _side(self) -> Answer:
@@ -119,6 +121,8 @@ class _AnswerReader(QuantityReader):
 
     def _read_quantity(self, token: Token) -> Answer:
         if token.text in _SPECIAL and (special := self._special(token.text)) is not None:
+            if isinstance(special, Items):
+                self.unit()  # `(3, 4) cm`: units of tuples may be left out
             return special
         if token.kind is TokenKind.TEXT and self.after.text == "=":
             # The word names the other side.

@@ -61,6 +61,9 @@ def is_same(gold: Answer, answer: Answer) -> bool:
             return _is_same_matrix(gold, answer)
         case (Matrix() | Items(), Items() | Matrix()):
             return _is_same_vector(gold, answer)
+        case (Number(), Matrix(rows=((top,), (bottom,)))):
+            # `\\binom{17}{2}`, written as a column in brackets.
+            return is_same_value(gold, Operation("binomial", (top, bottom)))
         case (Items(bracket="()"), Operation()) if (parts := components(answer)) is not None:
             return _is_same_in_order(gold.items, parts)
         case (Operation(), Items(bracket="()")) if (parts := components(gold)) is not None:

@@ -26,7 +26,8 @@ from reasonrl.verify.math.tree import (
 
 _CONDITION_SIGNS = frozenset({"!=", "<", ">", "<=", ">=", "in"})
 _CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "C_0", "c_0", "const", "constant"})
-_PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j"})
+_PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j", "a", "c", "p", "q", "r", "s", "u", "v"})
+_WHOLE = frozenset({"k", "m", "n", "t", "l", "j"})
 _COEFFICIENTS = frozenset({"a", "b", "c", "k", "m", "C", "A", "B", "K", "\\lambda", "\\alpha"})
 _CALLED = frozenset({"f", "g", "h", "P", "Q", "F"})
 _BOUND = "bound"
@@ -135,7 +136,7 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
         answer = _renamed(answer, _BOUND, "x") if _BOUND in theirs and "x" in mine else answer
         mine, theirs = _names(gold), _names(answer)
         missing, other = mine - theirs, theirs - mine
-    parameters = sorted(other & _PARAMETERS)
+    parameters = sorted(other & _WHOLE)
     if declared in missing and len(parameters) == 1:
         return _renamed(answer, parameters[0], declared)
     if len(missing) != 1 or len(other) != 1:
@@ -170,8 +171,14 @@ def _ends_in(answer: Answer, name: str) -> bool:
 
 
 def _is_family(answer: Answer) -> bool:
-    """Return whether one name has the values of a formula in one other name: `n = 3k`."""
+    """Return whether an answer is a formula in one parameter: `n = 3k`, `(k, k + 1)`."""
     match answer:
+        case Items(bracket="()"):
+            return len(_names(answer)) == 1
+        case Items(bracket="bare", items=items):
+            return len(_names(answer)) == 1 and all(map(_is_family, items))
+        case Relation(sides=(Items(bracket="()"), Items(bracket="()") as values), signs=("=",)):
+            return len(_names(values)) == 1
         case Relation(sides=(Symbol(name=name), value), signs=("=",)):
             names = _names(value)
             return len(names) == 1 and name not in names

@@ -40,7 +40,7 @@ _OPENING = re.compile(
     r"(?:(?:so )?it is|it's|this is|there are|they are|the answer is|player) (?=\w)"
 )
 _CLOSING = re.compile(
-    r" (?:wins|will win|always wins|can win|has a winning strategy|has the winning strategy)$"
+    r" (?:wins|will win|always wins|can win|has a winning strategy|has the winning strategy|only)$"
 )
 _AGREEING = ("yes", "true", "no", "false")
 _DENIAL = re.compile(r"(?<![a-z])(?:not|no|never|or|yes|true|false|but)(?![a-z])|n't|\?")
@@ -124,8 +124,9 @@ def judge_words(gold: Words, answer: str) -> Finding:
 
 
 def _several_choices(plain: str) -> frozenset[str]:
-    """Return the letters of `A, C` or `ACD`, or the numbers of `(1)(3)`; empty for other text."""
-    if _LETTERS.fullmatch(plain) or _LETTER_SET.fullmatch(plain):
+    """Return the letters of `A, C` or `CA`, or the numbers of `(1)(3)`; empty for other text."""
+    is_set = _LETTER_SET.fullmatch("".join(sorted(plain))) is not None
+    if _LETTERS.fullmatch(plain) or is_set:
         return frozenset(re.findall("[A-Z]", plain))
     parts = _JOINED.split(re.sub(r"\)\s?\(", "),(", plain))
     matches = [_STATEMENT.fullmatch(part) for part in parts]
