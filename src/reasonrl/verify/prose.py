@@ -27,13 +27,14 @@ _AREA = re.compile(r"(?<=\d)(\s?[ckdm]?m)\s?(?:\^\s?\{?[23]\}?)|(?<=[a-z]{2})\^\
 _SIGN = (
     # A sign follows a mark or a word, an operator of a difference follows an operand.
     r"(?:(?:(?<=^)|(?<=[^\w\s)\]}.])|(?<=[^\w\s)\]}]\s)|(?<=[A-Za-z][A-Za-z]\s)"
-    r"|(?<=[^\x00-\x7f])|(?<=[^\x00-\x7f]\s))-(?=[\d.$\\]))?"
+    r"|(?<=[^\x00-\x7f])|(?<=[^\x00-\x7f]\s))-(?=[\d.$\\])|(?:(?<=is\s)|(?<=[=:]\s))-\s(?=\d))?"
 )
 _NUMBER = re.compile(
     # Not the tail of a word, a number, a power or a fraction.
     r"(?<![A-Za-z0-9_.^\\{/])" + _SIGN + r"(?:\\?\$)?"
-    r"(?:\\[dt]?frac\{-?\d+\}\{\d+\}"
-    r"|(?:\d{1,3}(?:[, ]\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?)"
+    r"(?:(?:\d{1,6})?\\[dt]?frac\{-?\d+\}\{\d+\}|\\[dt]?frac\s?\d\s?\d|\d{1,6} \d{1,6}/\d{1,6}"
+    r"|(?:\d{1,3}(?:[, ]\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)(?:\.\d+)?"
+    r"(?:/\d+(?:\.\d+)?)?)"
     r"(?:\s?\\?%)?(?: (?:thousand|million|billion)(?![a-z]))?",
     re.ASCII,
 )
@@ -41,6 +42,8 @@ _NUMBER = re.compile(
 _UNIT = re.compile(
     r"(?:[ckm]?m|[km]?g|[mk]?[lL]|km/h|m/s|mph|s|h|hrs?|min|sec|ft|in|lbs?|°[CF]?|k?W|k?J|V|A|N)(?![A-Za-z0-9^])"
 )
+_CALLED = re.compile(r"(?:[A-Za-z]\(|√)\s?$")
+_CALL_CHARS = 4
 _GLUED = re.compile(r"[A-Za-z0-9_^!/\\{]|\.\d")
 
 
@@ -61,10 +64,16 @@ def last_number(text: str) -> str | None:
     number = matches[0]
     if re.search(r"\d", line[number.end() :], re.ASCII):
         return None
+    if _CALLED.search(line, max(0, number.start() - _CALL_CHARS), number.start()) is not None:
+        # The argument of a function, as in `sqrt(5)`.
+        return None
     is_glued = _GLUED.match(line, number.end()) is not None
+    if is_glued and "." in number.group() and line[number.end()] == "!":
+        # Only a whole number has a factorial: this mark ends the sentence.
+        is_glued = False
     if is_glued and _UNIT.match(line, number.end()) is None:
         return None
-    return number.group()
+    return number.group().replace("- ", "-")
 
 
 def _last_line_with_digit(text: str) -> str | None:

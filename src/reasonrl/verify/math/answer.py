@@ -21,7 +21,7 @@ from reasonrl.verify.math.notation import clean
 from reasonrl.verify.math.number import PlainNumber, date_of, is_date, is_same, read_number
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.phrases import value_of
-from reasonrl.verify.math.spelling import is_named, is_same_spelling, sides_of
+from reasonrl.verify.math.spelling import is_named, is_same_spelling, sides_of, value_named
 from reasonrl.verify.math.tree import UNEVALUATED_COMMANDS, Operation
 from reasonrl.verify.math.words import Words, is_no_solution, judge_words, read_words, unwrapped
 
@@ -188,6 +188,8 @@ def _read_otherwise(gold: Gold, answer: str) -> Finding | None:
     if "e" in gold.text and gold.number is None and _SCIENTIFIC.search(answer):
         # `2e-1` is no power of ten where the key holds the number e.
         readings.append((gold.text, _SCIENTIFIC.sub(r"\1 e ", answer)))
+    if (value := value_named(answer)) is not None and len(sides_of(gold.text)) < 2:
+        readings.append((gold.text, value))
     if (gold.text[:1] == "(") != (answer[:1] == "("):
         readings.append((_POINT_NAME.sub("", gold.text), _POINT_NAME.sub("", answer)))
     for wanted, given in readings:

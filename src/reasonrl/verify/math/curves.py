@@ -19,6 +19,7 @@ from reasonrl.verify.math.tree import (
 from reasonrl.verify.math.value import exact
 
 _WHOLE = (Fraction(0), Fraction(1), Fraction(2))
+_PARAMETERS = frozenset({"k", "m", "n", "l", "j", "t"})
 _GREATER = {">": "<", ">=": "<="}
 
 
@@ -109,6 +110,30 @@ def _rising(relation: Relation) -> Relation:
         return relation
     signs = tuple(_GREATER[sign] for sign in reversed(relation.signs))
     return Relation(relation.sides[::-1], signs)
+
+
+def as_congruence(answer: Answer) -> Congruence | None:
+    """Return `x = 12k + 7` as a congruence: a line in one whole parameter; else None."""
+    match answer:
+        case Relation(sides=(Symbol() as name, value), signs=("=",)) if isinstance(
+            value, Operation
+        ):
+            parameters = symbols(value)
+        case _:
+            return None
+    if len(parameters) != 1 or not parameters <= _PARAMETERS - {name.name}:
+        return None
+    points = [
+        exact(rewritten(value, lambda e, n=n: Number(n) if isinstance(e, Symbol) else e))  # type: ignore[misc]
+        for n in _WHOLE
+    ]
+    if None in points:
+        return None
+    zero, one, two = (point for point in points if point is not None)
+    is_line = two - one == one - zero and (one - zero).denominator == zero.denominator == 1
+    return (
+        Congruence(name, Number(zero), Number(abs(one - zero))) if is_line and one != zero else None
+    )
 
 
 def is_same_congruence(gold: Congruence, answer: Congruence) -> bool:

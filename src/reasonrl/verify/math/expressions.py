@@ -478,7 +478,9 @@ class ExpressionReader(Cursor):
         return Operation(name, (inner,))
 
     def _called(self, name: str) -> Expression:
-        """Read a call such as `abs(x)`."""
+        r"""Read a call such as `abs(x)` or `\abs{x}`."""
+        if self.skip("{"):
+            return self._enclosed(name, "}")
         self.expect("(")
         return self._enclosed(name, ")")
 

@@ -148,7 +148,16 @@ def _without_dots(items: list[Answer]) -> list[Answer]:
             number = (last - values[0]) / step
             if number.denominator == 1 and len(start) <= number <= _LONGEST_LIST:
                 return [Number(values[0] + step * n) for n in range(int(number) + 1)]
-    return items
+    return _shortest_start(items)
+
+
+def _shortest_start(items: list[Answer]) -> list[Answer]:
+    """Keep two of the whole numbers at equal distances before dots: more say nothing new."""
+    at = next((n for n, item in enumerate(items) if item == DOTS), 0)
+    values = [item.value for item in items[:at] if isinstance(item, Number)]
+    if at < 2 or len(values) < at or len({b - a for a, b in pairwise(values)}) > 1:
+        return items
+    return [*items[:2], *items[at:]]
 
 
 def has(expression: Expression, names: frozenset[str]) -> bool:

@@ -20,7 +20,7 @@ def joined_statements(parts: list[Answer], marks: list[str]) -> Answer:
     joins = {mark for mark in marks if mark in ("or", "and")}
     if len(joins) > 1:
         raise UnreadableError
-    for strong in (";", "or"):
+    for strong in (";", "or", "and"):
         if strong in marks and "," in marks and (groups := _groups(parts, marks, strong)):
             return Items("bare", tuple(groups))
     if joins:

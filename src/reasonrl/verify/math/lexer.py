@@ -65,7 +65,8 @@ lambda phi tg ctg cotg arctg arcctg asin acos atan sh ch th cosec cis lcm arsinh
 _NAMES = frozenset(_NAME_WORDS.split())
 _SIGN_NAMES = {
     "\\le": "<=", "\\leq": "<=", "\\leqslant": "<=", "\\ge": ">=", "\\geq": ">=",
-    "\\geqslant": ">=", "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=", "\\in": "in",
+    "\\geqslant": ">=", "\\geqq": ">=", "\\leqq": "<=",
+    "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=", "\\in": "in",
     "\\equiv": "==", "\\approx": "~", "\\cdot": "*", "\\times": "*", "\\ast": "*", "**": "^",
     "\\div": "/", "\\lor": "or", "\\vee": "or", "\\land": "and", "\\wedge": "and",
     "\\mid": "|", "\\vert": "|", "\\lvert": "|", "\\rvert": "|", "\\colon": ":",

@@ -8,6 +8,7 @@ this module knows LaTeX, plain text and the marks of Markdown.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 
@@ -41,18 +42,30 @@ _GROUPED_DECIMALS = re.compile(
     r"\.\d{3}(?:(?:\\[,;:! ]|[ ~])\d{3})*(?:\\[,;:! ]|[ ~])\d{1,3}(?!\d)"
 )
 _LEADING = re.compile(
-    r"(?:=(?!=)|\\(?:approx|simeq|doteq|cong|therefore|implies|Rightarrow|colon)(?![a-zA-Z]))\s?"
+    r"(?:=(?!=)|\\(?:approx|simeq|doteq|cong|to|rightarrow|longrightarrow|therefore|implies|Rightarrow|colon)(?![a-zA-Z]))\s?"
 )
 _CURRENCY = re.compile(
     r"(?:\\(?:text|mathrm)\s?\{\s?)?(?:(?P<rupee>Rs\.?|INR)|(?P<dollar>USD|US\s?\\?\$)|(?P<euro>EUR)"
     r"|(?P<pound>GBP)|(?P<yuan>RMB|CNY))\s?\}?\s?(?=[-+]?[\d.])"
 )
 _CURRENCY_SIGNS = {"rupee": "₹", "dollar": "\\$", "euro": "€", "pound": "£", "yuan": "¥"}
+_ENTITY = re.compile(r"&[a-zA-Z]{2,8};")
+_BREAK = re.compile(r"<br\s?/?>")
+_TAGGED = re.compile(r"<(\w{1,12})>(.{1,3900})</\1>", re.DOTALL)
 _ORDINAL = re.compile(
     r"(\d[\d,]{0,20})\s?\^?\s?\{?\s?(?:\\(?:text|mathrm|textsuperscript|rm)\s?\{)?\s?"
     r"(?:st|nd|rd|th)\s?\}{0,2}"
 )
 _FEET = re.compile(r"(\d+)\s?'\s?(\d+)\s?(?:''|\\?\"|)")
+
+
+def _currency(match: re.Match[str]) -> str:
+    return "£" if "pounds" in match[0] else "¥" if "yen" in match[0] else "€"
+
+
+def _transposed(match: re.Match[str]) -> str:
+    """Write a transposed row as a column; a tuple is both."""
+    return match[1].replace("&", "\\\\") if match[1].startswith("\\begin") else match[1]
 
 
 def _ends(row: str) -> Callable[[re.Match[str]], str]:
@@ -89,6 +102,14 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
         ("\\!", r"(?<!\\)\\!", ""),
         ("script{", r"\\textsuperscript\s?\{([^{}]*)\}", r"^{\1}"),
         ("script{", r"\\textsubscript\s?\{([^{}]*)\}", r"_{\1}"),
+        ("\\mapsto", r"(?:[a-zA-Z]\s?:\s?)?([a-z])\s?\\mapsto(?![a-zA-Z])", r"f(\1)="),
+        ("+/- +-", r"\+/?-\s?(?=[\d\\(a-z])", r"\\pm "),
+        ("box \\hl", r"\\(?:f?colorbox\s?\{\w*\}(?:\s?\{\w*\}(?=\s?\{))?|bbox\s?\[[^\]]*\]|hl)\s?(?=\{)", ""),
+        ("\\black \\square \\Box \\dagger \\star", r"\\(?:blacksquare|square|Box|dagger|ddagger|star)(?![a-zA-Z])\s?$", ""),
+        ("pounds \\yen euro", r"\\(?:(?:text)?pounds|yen|(?:text)?euro)(?![a-zA-Z])\s?", _currency),
+        ("/-", r"(?<=\d)/-$", ""),
+        ("base", r"([0-9A-Fa-f]{1,64})\s?(?:_\s?\{\s?)?\\text\s?\{\s?\(?\s?(?:in )?base\s?(\d{1,2})?\s?\)?\s?\}\s?(\d{1,2})?\}?$", r"\1_{\2\3}"),
+        ("T \\\\top", r"^(\\begin\{\w+\}[^\\]*\\end\{\w+\}|\([^()]*\)|\[[^\[\]]*\])\s?\^\s?\{?\s?(?:T|\\top|\\(?:mathrm|mathsf|text)\{T\})\s?\}?$", _transposed),
         ("\\surd", r"\\surd\s?", r"\\sqrt "),
         ("\\emph line\\ \\text tt \\und", r"\\(?:emph|uline|underline|text(?:tt|sc|sl|up|md)|mathtt)\s?(?=\{)", r"\\text"),
         ("box \\ens \\math \\smash", r"\\(?:ensuremath|fbox|framebox|math(?:op|rel|bin|ord|inner)|smash)\s?(?=\{)", ""),
@@ -189,6 +210,8 @@ def clean(text: str) -> str:
         return text
     text = " ".join(plain_characters(text).split())
     text = _without_marks(text)
+    if "&" in text or "<" in text:
+        text = _without_html(text)
     if "\\\\" in text:
         text = text.replace("\\\\", "\\") if "\\\\begin" in text else _DOUBLED.sub(r"\\", text)
     if "{,}" in text:
@@ -212,6 +235,15 @@ def _without_marks(text: str) -> str:
     if text[:1] in "*_`" and (match := _MARKS.fullmatch(text)) is not None:
         return match[2]
     return text
+
+
+def _without_html(text: str) -> str:
+    """Read entities such as `&lt;`; drop line breaks and a tag around the whole text."""
+    if _ENTITY.search(text):
+        text = plain_characters(html.unescape(text))
+    text = _BREAK.sub(" ", text).strip()
+    match = _TAGGED.fullmatch(text)
+    return text if match is None else match[2].strip()
 
 
 def _decimal_comma(match: re.Match[str]) -> str:

@@ -189,7 +189,7 @@ def read_unit(tail: str) -> str | None:
         return read_unit(f"\\text{{{inner}}}") if is_named else None
     plain = _HALF_DAY.sub(r"\1m", plain)
     plain = _PERCENT.sub("%", plain)
-    if plain in ("%", "°", "\\$"):
+    if plain in ("%", "°", "\\$", "€", "£", "¥", "₹", "¢"):
         return plain.lstrip("\\")
     if _TEMPERATURE.fullmatch(plain):
         return "°" + plain[-1]

@@ -32,8 +32,15 @@ sqrt arcsin arccos arctan sinh cosh tanh floor ceil infinity alpha beta gamma la
 _FUNCTIONS = frozenset(_FUNCTION_WORDS.split())
 _LABEL = re.compile(
     rf"(?:{_WRAP}\{{\s?(?P<marked>[^{{}}\\$0-9=<>^_+*/|]{{1,200}}?)\s?\}}"
-    r"|(?P<bare>[^\W\d_]{3,}(?:[ '-][^\W\d_]+){0,12}?)(?P<end>:| is:?| are:?| equals:?)?)"
+    r"|(?P<bare>(?:[^\W\d_]{3,}|[^\x00-\x7f]{2,})(?:[ '-][^\W\d_]+){0,12}?)"
+    r"(?P<end>:| is:?| are:?| equals:?)?)"
     r"\s?:?\s?(?P<rest>[-+\d.(\[\\|$€£¥₹A-Za-z].*)",
+    re.DOTALL,
+)
+# Several words before a colon or "is".
+_ENDED_LABEL = re.compile(
+    r"(?P<marked>)(?P<bare>[^\W\d_]+(?:[ '-][^\W\d_]+){1,12}?)(?P<end>:| is:?| are:?| equals:?)\s?"
+    r"(?P<rest>[-+\d.(\[\\|$€£¥₹A-Za-z].*)",
     re.DOTALL,
 )
 _CONDITION = re.compile(
@@ -44,7 +51,8 @@ _CONDITION = re.compile(
 )
 # What a text without words beside its mathematics does not hold.
 _WORDY = re.compile(
-    r"\\(?:text|mathrm|mbox|rm|forall|[pb]?mod)|(?<![\\A-Za-z])[^\W\d_]{3}|\([^()]*(?:[<>]|\\(?:ne|le|ge|in))"
+    r"\\(?:text|mathrm|mbox|rm|forall|[pb]?mod)|(?<![\\A-Za-z])[^\W\d_]{3}|[^\x00-\x7f]{2}"
+    r"|[a-z]\s?=\s?\d,|\([^()]*(?:[<>]|\\(?:ne|le|ge|in))"
 )
 _IN_BRACKETS = re.compile(
     r"(?<=\S)\s?\((?P<condition>[^()]{0,60}(?:[<>]|\\(?:ne|neq|le|ge|leq|geq|lt|gt|in)(?![a-zA-Z]))"
@@ -53,11 +61,14 @@ _IN_BRACKETS = re.compile(
 _REMARK = re.compile(
     rf"\s?{_WRAP}\{{\s?\(?(?:is the (?:only |final )?(?:solution|answer)|only|respectively|exactly"
     r"|in total|altogether|units?)\)?\s?\}$"
+    r"|,?\s?\(?[a-z]\s?=\s?\d(?:,\s?\d){1,4},\s?(?:\\[lc]?dots|\.\.\.)\s?\)?$"
     rf"|\s?(?:{_WRAP}\{{\s?)?\(?\s?\\pmod\s?\{{?\s?\d{{1,12}}\s?\}}?\s?\)?\s?\}}?\)?$"
 )
 _PERMUTATIONS = re.compile(
-    rf"(?P<item>\(.{{1,100}}\)),?\s?(?:{_WRAP}\{{)?\s?(?:and|with) (?:all )?(?:its|their|of its)? ?"
-    r"permutations?\s?\}?"
+    rf"(?P<item>\([^()]{{1,100}}\)),?\s?(?:{_WRAP}\{{)?\s?\(?"
+    r"(?:(?:and|with) (?:all )?(?:of )?(?:its |their )?"
+    r"permutations?|in any order|up to (?:permutation|order))\)?\s?\}?"
+    rf"|(?:{_WRAP}\{{)?\s?(?:all )?(?:the )?permutations of\s?\}}?\s?(?P<other>\([^()]{{1,100}}\))"
 )
 _MOST_PERMUTED = 4
 _SETS = {
@@ -76,11 +87,16 @@ _SETS = {
     "nonzero reals": r"(-\infty,0)\cup(0,\infty)", "infinity": r"\infty",
 }  # fmt: skip
 _SET_WORDS = re.compile(
-    r"(?:the )?(?:set of )?(?:all |any |every |the )?(?:the )?(?P<name>[a-z -]+?)(?: only)?"
+    r"(?:the )?(?:set of )?(?:all |any |every |the )?(?:the )?"
+    r"(?P<name>[a-z -]+?)(?: only)?(?: [a-z])?"
 )
 _EXCEPT = re.compile(
     rf"(?:{_WRAP}\{{\s?)?(?:the set of )?all (?:the )?(?:reals|real(?: numbers| values)?)"
     r"(?: [a-z])? ?(?:except|excluding|other than|but|apart from|besides)(?: for)?\s?\}?"
+    r"(?P<rest>.+)"
+)
+_EXCEPT_SYMBOL = re.compile(
+    rf"\\mathbb\{{R\}}\s?{_WRAP}\{{\s?(?:except|excluding|without|other than)(?: for)?\s?\}}"
     r"(?P<rest>.+)"
 )
 _AND = re.compile(rf"\s?(?:{_WRAP}\{{\s?and\s?\}}|(?<![a-zA-Z])and(?![a-zA-Z]))\s?")
@@ -95,6 +111,11 @@ _TENS = {
         ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
     )
 }
+_PLACE_WORDS = """
+first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
+fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
+"""
+_PLACES = {word: number for number, word in enumerate(_PLACE_WORDS.split(), start=1)}
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
 _MOST_WORDS = 12
 
@@ -104,19 +125,21 @@ def value_of(text: str) -> str:
     """Return the mathematics that a clean text states; the text itself if it has no such words."""
     if not _has_words(text):
         return text
-    if (number := number_in_words(unwrapped(text))) is not None:
+    plain = unwrapped(text)
+    if (number := number_in_words(plain)) is not None:
         return str(number)
+    if (fraction := fraction_in_words(plain)) is not None:
+        return fraction
     if (named := _named_set(text)) is not None:
         return named
+    if (match := _PERMUTATIONS.fullmatch(text)) is not None:
+        return _permuted(match["item"] or match["other"])
     text = _without_label(text)
     if "\\equiv" not in text:
         text = _REMARK.sub("", text).strip()
     if _has_words(text):
         text = _without_condition(text)
-    text = _IN_BRACKETS.sub(r", \g<condition>", text)
-    if "permutation" in text and (match := _PERMUTATIONS.fullmatch(text)) is not None:
-        return _permuted(match["item"])
-    return text
+    return _IN_BRACKETS.sub(r", \g<condition>", text)
 
 
 def _has_words(text: str) -> bool:
@@ -149,9 +172,24 @@ def number_in_words(text: str) -> int | None:
     return total + group
 
 
+def fraction_in_words(text: str) -> str | None:
+    """Return `two-thirds` as a fraction in LaTeX, and `fifth` as its place; else None."""
+    words = text.casefold().replace("-", " ").split()
+    if len(words) == 1:
+        place = _PLACES.get(words[0])
+        return None if place is None else str(place)
+    if len(words) != 2 or words[0] not in _SMALL:
+        return None
+    part = "half" if words[1] == "halves" else words[1].removesuffix("s")
+    bottom = {"half": 2, "quarter": 4}.get(part, _PLACES.get(part))
+    return None if bottom is None or bottom < 2 else f"\\frac{{{_SMALL[words[0]]}}}{{{bottom}}}"
+
+
 def _named_set(text: str) -> str | None:
     """Return the set that words name: "all reals except 1 and 2" is a difference."""
-    if (match := _EXCEPT.fullmatch(text)) is not None:
+    if (match := _EXCEPT.fullmatch(text)) is not None or (
+        match := _EXCEPT_SYMBOL.fullmatch(text)
+    ) is not None:
         items = _AND.sub(", ", match["rest"]).strip(" }")
         items = items.removeprefix("\\{").removesuffix("\\}")
         return f"\\mathbb{{R}} \\setminus \\{{{items}\\}}"
@@ -162,7 +200,7 @@ def _named_set(text: str) -> str | None:
 def _without_label(text: str) -> str:
     """Drop words before a value, unless one of them changes it."""
     for _ in range(3):
-        match = _LABEL.fullmatch(text)
+        match = _ENDED_LABEL.fullmatch(text) or _LABEL.fullmatch(text)
         if match is None:
             break
         words = (match["marked"] or match["bare"] or "").casefold()

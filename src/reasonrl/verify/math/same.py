@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from reasonrl.verify.math.binding import assigned_alike, binds, label_of, unnumbered
-from reasonrl.verify.math.curves import is_same_chain, is_same_congruence, is_same_curve
+from reasonrl.verify.math.curves import (
+    as_congruence,
+    is_same_chain,
+    is_same_congruence,
+    is_same_curve,
+)
 from reasonrl.verify.math.equal import is_same_value
 from reasonrl.verify.math.forms import DOTS, Single, has, stated
 from reasonrl.verify.math.naming import is_function_of_x, may_be_left_out, split_statement
@@ -36,6 +41,7 @@ from reasonrl.verify.math.vectors import ORDERED, components, entries, rows_of
 
 _INTERVAL_SIZE = 2
 _ONE, _TEN = Fraction(1), Fraction(10)
+_ZERO = Number(Fraction(0))
 _CLOCK = "time"
 
 
@@ -74,6 +80,13 @@ def is_same(gold: Answer, answer: Answer) -> bool:
             return is_same(Number(Fraction(gold.digits)), answer)
         case _, Numeral(base=10):
             return is_same(gold, Number(Fraction(answer.digits)))
+        case (Quantity(unit="am" | "pm" as half), Ratio(unit=unit)):
+            return half == unit and _is_same_in_order((gold.value, _ZERO), answer.parts)
+        case (Ratio(unit=unit), Quantity(unit="am" | "pm" as half)):
+            return half == unit and _is_same_in_order(gold.parts, (answer.value, _ZERO))
+        case (Items(bracket="()") | Matrix(), Operation(name="binomial", operands=column)):
+            # A column of two numbers, written as a binomial.
+            return _is_same_in_order(entries(gold) or (), column)
         case Ratio(), _:
             return _is_same_ratio(gold, answer)
         case _, Ratio(parts=(_, _)):
@@ -88,6 +101,10 @@ def _is_same_residue(gold: Answer, answer: Answer) -> bool:
     match gold, answer:
         case Congruence(), Congruence():
             return is_same_congruence(gold, answer)
+        case (Congruence(), Relation()) if (other := as_congruence(answer)) is not None:
+            return is_same_congruence(gold, other)
+        case (Relation(), Congruence()) if (other := as_congruence(gold)) is not None:
+            return is_same_congruence(other, answer)
         case Congruence(), Operation(name="mod", operands=(right, modulus)):
             return is_same_congruence(gold, Congruence(gold.left, right, modulus))
         case Number(), Congruence(right=Number(value=right), modulus=Number(value=modulus)):
@@ -197,10 +214,21 @@ def _has_common_name(names: Sequence[Answer], given: Sequence[Answer]) -> bool:
     if any(name in names for name in given):
         return True
     return any(
-        (x == Symbol("y") and is_function_of_x(y)) or (y == Symbol("y") and is_function_of_x(x))
+        _is_called(x, y)
+        or _is_called(y, x)
+        or (x == Symbol("y") and is_function_of_x(y))
+        or (y == Symbol("y") and is_function_of_x(x))
         for x in names
         for y in given
     )
+
+
+def _is_called(name: Answer, call: Answer) -> bool:
+    """Return whether a name, `f`, stands for a call of the same function, `f(x)`."""
+    match call:
+        case Operation(name="mul", operands=(Symbol() as called, Symbol())):
+            return name == called
+    return False
 
 
 def _is_same_pieces(gold: Piecewise, answer: Piecewise) -> bool:

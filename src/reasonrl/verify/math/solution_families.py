@@ -6,6 +6,7 @@ sides get the same name. A condition that only one side states changes nothing. 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from reasonrl.verify.math.equal import symbols
@@ -29,6 +30,10 @@ _CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "C_0", "c_0", "const",
 _PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j", "a", "c", "p", "q", "r", "s", "u", "v"})
 _WHOLE = frozenset({"k", "m", "n", "t", "l", "j"})
 _COEFFICIENTS = frozenset({"a", "b", "c", "k", "m", "C", "A", "B", "K", "\\lambda", "\\alpha"})
+_ARBITRARY = frozenset(
+    {"A", "B", "C", "c", "K", "k"} | {f"{letter}_{n}" for letter in "CckK" for n in "0123456"}
+)
+"""Names of arbitrary constants in the solution of a differential equation."""
 _CALLED = frozenset({"f", "g", "h", "P", "Q", "F"})
 _BOUND = "bound"
 
@@ -139,6 +144,8 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
     parameters = sorted(other & _WHOLE)
     if declared in missing and len(parameters) == 1:
         return _renamed(answer, parameters[0], declared)
+    if _are_arbitrary(missing) and len(missing) == len(other) and other <= _ARBITRARY:
+        return _renamed_in_order(gold, answer, missing, other)
     if len(missing) != 1 or len(other) != 1:
         return answer
     (new,), (old,) = missing, other
@@ -149,6 +156,44 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
         if {old, new} <= allowed and is_same_kind:
             return _renamed(answer, old, new)
     return answer
+
+
+def _are_arbitrary(names: frozenset[str]) -> bool:
+    """Return whether names can only be constants of integration: `C`, or `c_1` and `c_2`."""
+    return (
+        bool(names)
+        and names <= _ARBITRARY
+        and any(name.startswith("C") or "_" in name for name in names)
+    )
+
+
+def _renamed_in_order(
+    gold: Answer, answer: Answer, new: frozenset[str], old: frozenset[str]
+) -> Answer:
+    """Rename arbitrary constants by the order in which they appear."""
+    wanted, given = (
+        [name for name in dict.fromkeys(_in_order(side)) if name in names]
+        for side, names in ((gold, new), (answer, old))
+    )
+    for number, name in enumerate(given):
+        answer = _renamed(answer, name, f"arbitrary {number}")
+    for number, name in enumerate(wanted):
+        answer = _renamed(answer, f"arbitrary {number}", name)
+    return answer
+
+
+def _in_order(answer: Answer) -> Iterator[str]:
+    match answer:
+        case Symbol(name=name):
+            yield name
+        case (
+            Operation(operands=parts)
+            | Items(items=parts)
+            | Choice(items=parts)
+            | Relation(sides=parts)
+        ):
+            for part in parts:
+                yield from _in_order(part)
 
 
 def _names(answer: Answer) -> frozenset[str]:

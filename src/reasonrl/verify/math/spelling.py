@@ -23,6 +23,10 @@ _BIG = frozenset({"\\sum", "\\prod", "\\bigcup", "\\bigcap"})
 _BOUND = "\\bound"
 _RELATIONS = frozenset("<>") | {"\\le", "\\ge", "\\ne", "\\equiv", "\\in"}
 _NAMED = re.compile(r"[A-Za-z\\(){}'|, ]{1,60}")
+_CALL = re.compile(
+    r"\\?[A-Za-z]{1,12}(?:_\{?\w{1,3}\}?)?(?:\^\{?\(?-?\d\)?\}?|'{1,3})?\([^()=<>]{1,60}\)"
+    r"|\\(?:sigma|chi)\^\{?2\}?|[sR]\^\{?2\}?|\|[^|=<>]{1,60}\||\\#\s?\\\{[^=]{1,60}\\\}"
+)
 _INDEX = re.compile(r"_(?:\{[\w, +-]{1,20}\}|\w)|\^\{?-1\}?|(?<=[A-Za-z}])\([\w, +-]{1,20}\)")
 _NO_NAME = re.compile(r"\\(?:frac|sqrt|pi|binom|int|sum|lim|gcd|det|sin|cos|tan|ln|log|begin)")
 
@@ -83,6 +87,16 @@ def sides_of(text: str) -> list[str]:
     sides.append(text[start:].strip())
     is_equation = not any(sign in _RELATIONS for side in sides for sign in spelled(side))
     return sides if is_equation and all(sides) else [text]
+
+
+def value_named(text: str) -> str | None:
+    """Return what the last `=` gives to a call or a cardinality, 5 of `f^{-1}(2) = 5`; else None.
+
+    Such a left side is read as mathematics of its own, or not at all, and still only names.
+    """
+    head, equals, value = text.rpartition("=")
+    is_name = bool(equals) and _CALL.fullmatch(head.strip()) is not None
+    return value.strip() if is_name and value.strip() else None
 
 
 def is_named(side: str) -> bool:

@@ -12,6 +12,7 @@ from reasonrl.verify.math.tree import (
     Items,
     Matrix,
     Number,
+    Operation,
     Symbol,
     rewritten,
 )
@@ -33,11 +34,25 @@ def rows_of(answer: Matrix | Items) -> tuple[tuple[Answer, ...], ...] | None:
 
 def components(vector: Expression) -> tuple[Expression, ...] | None:
     """Return the components of `3 i - 2 j + k` with unit vectors, which carry a hat; else None."""
+    vector = _with_hats(vector)
     found = symbols(vector) & set(_UNIT_VECTORS)
     if not found or not is_same_value(_at_units(vector, ()), Number(Fraction(0))):
         return None
     size = 3 if _UNIT_VECTORS[2] in found else 2
     return tuple(_at_units(vector, (name,)) for name in _UNIT_VECTORS[:size])
+
+
+def _with_hats(vector: Expression) -> Expression:
+    """Read `3i - 2j + k` as unit vectors: an `i` beside `j` or `k` is no imaginary unit."""
+    names = symbols(vector)
+    if not names or not names <= {"j", "k"}:
+        return vector
+    hats = {
+        Operation("i"): _UNIT_VECTORS[0],
+        Symbol("j"): _UNIT_VECTORS[1],
+        Symbol("k"): _UNIT_VECTORS[2],
+    }
+    return rewritten(vector, lambda e: Symbol(hats[e]) if e in hats else e)
 
 
 def _at_units(vector: Expression, ones: tuple[str, ...]) -> Expression:

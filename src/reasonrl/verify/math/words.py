@@ -33,14 +33,20 @@ _SYNONYMS = {
     "infinitely many solutions": "infinitely many", "infinite solutions": "infinitely many",
     "undetermined": "cannot be determined", "can not be determined": "cannot be determined",
     "can't be determined": "cannot be determined",
+    "it cannot be determined": "cannot be determined",
+    "doesn't exist": "does not exist", "divergent": "diverges", "convergent": "converges",
+    "нет решений": "no solution", "решений нет": "no solution", "нет корней": "no solution",
+    "无解": "no solution", "the empty set": "no solution", "there is none": "no solution",
 }  # fmt: skip
 _ARTICLE = re.compile(r"(?:an?|the) (?=\w\w)")
 # Words before and behind a phrase that say no more than the phrase.
 _OPENING = re.compile(
-    r"(?:(?:so )?it is|it's|this is|there are|they are|the answer is|player) (?=\w)"
+    r"^(?:(?:so )?it is|it's|this is|there are|they are|the answer is|player|all|every|any"
+    r"|(?:the )?(?:series|sequence|limit|integral|function|statement)(?: is)?) (?=\w)"
 )
 _CLOSING = re.compile(
-    r" (?:wins|will win|always wins|can win|has a winning strategy|has the winning strategy|only)$"
+    r" (?:wins|will win|always wins|can win|has a winning strategy|has the winning strategy|only"
+    r"|function)$"
 )
 _AGREEING = ("yes", "true", "no", "false")
 _DENIAL = re.compile(r"(?<![a-z])(?:not|no|never|or|yes|true|false|but)(?![a-z])|n't|\?")
@@ -55,6 +61,7 @@ _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?: ?, ?| ?& ?| ?; ?| and |, and )\(?[A-Z]
 _LETTER_SET = re.compile(r"(?=[A-H]{2,8}$)A?B?C?D?E?F?G?H?")
 _STATEMENTS = re.compile(r"(?:\((?:\d|[ivx]{1,4})\)\s?){2,9}")
 _STATEMENT = re.compile(r"\(?(\d|[ivx]{1,4})\)?")
+_ROMANS = re.compile(r"\([ivx]{1,4}\)(?:(?:, ?| ?& ?| and |, and )\([ivx]{1,4}\)){1,8}")
 _ANOTHER = re.compile(r"(?<![A-Za-z])[A-E](?![A-Za-z])")
 _ANY_CASE = frozenset("ABCDE")
 _SHOWN_CHARS = 200
@@ -85,7 +92,8 @@ def read_words(text: str, *, is_math: bool) -> Words | None:
     text, holds a space or is a well-known word; or if it is a list of choices or statements.
     """
     plain = unwrapped(text)
-    if _LETTER_SET.fullmatch(plain) or _STATEMENTS.fullmatch(plain):
+    is_roman = "(" in plain and _ROMANS.fullmatch(plain) is not None
+    if _LETTER_SET.fullmatch(plain) or _STATEMENTS.fullmatch(plain) or is_roman:
         return Words(choices=_several_choices(plain))
     if _LETTERS.fullmatch(plain):
         return Words(choices=frozenset(re.findall("[A-Z]", plain))) if not is_math else None
