@@ -103,6 +103,18 @@ def setting_for(level: Isolation) -> Setting:
     return Setting(level=level.value, packages=packages(), system_calls=system_call_filter())
 
 
+def missing_wall(level: Isolation) -> str:
+    """Return the wall that a level cannot do without and that this machine lacks; empty if none.
+
+    Without namespaces only landlock keeps files, and only the filter keeps the network.
+    """
+    if level is not Isolation.LANDLOCK:
+        return ""
+    if not linux.landlock_abi():
+        return "this kernel has no landlock"
+    return "" if system_call_filter() else "libseccomp is missing"
+
+
 def describe_parts() -> Mapping[str, str]:
     """Return a remark on each part of the isolation: whether this machine has it."""
     is_linux = sys.platform == "linux"

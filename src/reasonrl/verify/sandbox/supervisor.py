@@ -69,6 +69,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
     inside: Cell | None = None
     try:
+        if setting.level != "namespaces":
+            linux.adopt_orphans()
         inside = Cell(setting)
         frames.send(channel_out, {"ready": True, "memory_group": inside.group is not None})
         while True:
