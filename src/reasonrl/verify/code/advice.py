@@ -84,14 +84,18 @@ def advise(reason: str) -> Advice:
         return Advice(
             message="mounts are forbidden in user namespaces: AppArmor's profile of containers",
             setting=_by_container(
-                "--security-opt apparmor=unconfined", "appArmorProfile.type: Unconfined"
+                "--security-opt apparmor=unconfined",
+                "securityContext.appArmorProfile.type: Unconfined",
             ),
+        )
+    if any(os.strerror(number) in reason for number in _NO_CALL):
+        return Advice(
+            message=f"namespaces can be made, but this kernel lacks another wall: {reason}",
+            setting=_by_container("--runtime=runc", "runtimeClassName: runc"),
         )
     return Advice(
         message=f"namespaces can be made, but {reason}",
-        setting=_by_container("--runtime=runc", "runtimeClassName: runc")
-        if "Function not implemented" in reason or "Invalid argument" in reason
-        else "report this as a bug of reasonrl, with the lines above",
+        setting="none is known: please report the lines of `reasonrl sandbox check`",
     )
 
 
@@ -105,7 +109,8 @@ def _without_users(number: int) -> Advice:
         return Advice(
             message="a filter of system calls forbids user namespaces, as Docker's default does",
             setting=_by_container(
-                "--security-opt seccomp=unconfined", "seccompProfile.type: Unconfined"
+                "--security-opt seccomp=unconfined",
+                "securityContext.seccompProfile.type: Unconfined",
             ),
         )
     return Advice(
@@ -117,7 +122,7 @@ def _without_users(number: int) -> Advice:
 def _by_container(docker: str, kubernetes: str) -> str:
     """Return the setting as the container's manager spells it."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
-        return f"Kubernetes: securityContext.{kubernetes}".replace("Context.runtime", ": runtime")
+        return f"in the pod's specification: {kubernetes}"
     return f"docker run {docker}"
 
 

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reasonrl.errors import VerifierError
 from reasonrl.verify.code.advice import advise
 from reasonrl.verify.code.escapes import Attempt, try_escapes
-from reasonrl.verify.code.isolation import Isolation, describe_parts, system_call_filter
+from reasonrl.verify.code.isolation import Isolation, system_call_filter
 from reasonrl.verify.code.pool import probe
+
+_MEANING = {
+    Isolation.LANDLOCK: 'programs are refused, unless a recipe accepts isolation = "landlock"',
+    Isolation.NONE: "programs are refused: only limits are left, which keep no file and no process",
+    None: "programs are refused, because no sandbox starts",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,31 +47,21 @@ class SandboxCheck:
 
 def check_sandbox() -> SandboxCheck:
     """Probe the machine, try to escape, and say what to change."""
-    try:
-        machine = probe()
-    except VerifierError as error:
-        advice = advise(str(error))
-        return SandboxCheck(
-            level=None, parts=describe_parts(), attempts=(),
-            message=f"no sandbox starts: {advice.message}", setting=advice.setting,
-        )  # fmt: skip
-    attempts = try_escapes(machine.level)
+    machine = probe()
     message, setting = _advice(machine.level, machine.parts)
     return SandboxCheck(
-        level=machine.level, parts=machine.parts, attempts=attempts, message=message,
+        level=machine.level,
+        parts=machine.parts,
+        attempts=() if machine.level is None else try_escapes(machine.level),
+        message=message,
         setting=setting,
-    )  # fmt: skip
+    )
 
 
-def _advice(level: Isolation, parts: Mapping[str, str]) -> tuple[str, str]:
+def _advice(level: Isolation | None, parts: Mapping[str, str]) -> tuple[str, str]:
     if level is not Isolation.NAMESPACES:
         advice = advise(parts[Isolation.NAMESPACES.value])
-        accept = (
-            'programs are refused, unless a recipe accepts isolation = "landlock"'
-            if level is Isolation.LANDLOCK
-            else "programs are refused: only limits are left, which keep no file and no process"
-        )
-        return f"{advice.message}; {accept}", advice.setting
+        return f"{advice.message}; {_MEANING[level]}", advice.setting
     if not system_call_filter():
         return "libseccomp is missing, so no system call is filtered", "apt-get install libseccomp2"
     if "control group" not in parts["memory"]:

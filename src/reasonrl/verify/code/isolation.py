@@ -49,9 +49,9 @@ _EPERM, _ENOSYS = 1, 38
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The strongest level that works on this machine, and a remark on each part of it."""
+    """The strongest level that works on this machine, None for none, and a remark on each part."""
 
-    level: Isolation
+    level: Isolation | None
     parts: Mapping[str, str]
 
 
@@ -121,7 +121,7 @@ def describe_parts() -> Mapping[str, str]:
     abi = linux.landlock_abi() if is_linux else 0
     return {
         "system": f"{sysconfig.get_platform()}, Python {sys.version.split()[0]}",
-        "user": "root, becomes nobody" if os.geteuid() == 0 else "unprivileged",
+        "user": "root, in namespaces nobody" if os.geteuid() == 0 else "unprivileged",
         "seccomp": f"{len(system_call_filter()) // 8} instructions"
         if system_call_filter()
         else "missing: install libseccomp",

@@ -242,4 +242,4 @@ def probe() -> Machine:
         parts[level.value] = "works"
         parts["memory"] = supervisor.memory
         return Machine(level=level, parts=parts)
-    raise VerifierError("no sandbox starts", remedy="judge programs on a Linux machine")
+    return Machine(level=None, parts=parts)

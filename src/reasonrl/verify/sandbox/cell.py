@@ -32,13 +32,13 @@ class Running:
     """
 
     handle: int
-    pid: int
     control: int
     started: float
     ending: bytes = b""
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     fault: tuple[str, str] | None = None
+    pid: int = -1
 
 
 class Cell:

@@ -166,7 +166,7 @@ def _be_first(
         _offer_to_the_memory_killer()
         _confine(setting, request, limits, descriptors)
     except BaseException as error:
-        os.write(_CONTROL_AT, b"X" + str(error).encode()[:500])
+        os.write(_CONTROL_AT, b"X" + str(error).encode()[:500] + NOT_COMPILED_END)
         os._exit(1)
     return _be_program(str(request["role"]))
 
