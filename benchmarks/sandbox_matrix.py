@@ -23,6 +23,7 @@ from benchmarks.sandbox_profiles import PROFILES
 
 ROOT = Path(__file__).parents[1]
 _TIMEOUT_S = 120
+_NO_MODEL = "none/at-all"
 
 
 def in_profile(profile: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +32,7 @@ def in_profile(profile: str, *arguments: str) -> subprocess.CompletedProcess[str
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     return subprocess.run(
         [*command, sys.executable, "-m", "reasonrl", *arguments],
-        env={**os.environ, "PYTHONPATH": paths}, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1"}, cwd=ROOT,
         capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
     )  # fmt: skip
 
@@ -82,16 +83,16 @@ def refusal_of(profile: str) -> str:
             "train",
             "code",
             "--set",
-            "model.name=/none",
+            f"model.name={_NO_MODEL}",
             "--run-dir",
             f"{folder}/run",
         )
         wall_s = time.perf_counter() - start
     error = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else ""
-    reached_model = "no sandbox" not in error
-    if reached_model:
+    if _NO_MODEL in error:
         return "starts"
-    return f"exit code {done.returncode} after {wall_s:.0f} s"
+    ending = f"exit code {done.returncode} after {wall_s:.0f} s"
+    return f"refused, {ending}" if "no sandbox" in error else f"{ending}: {error}"
 
 
 def main() -> int:
