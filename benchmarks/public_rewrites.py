@@ -1,9 +1,8 @@
 """Right and wrong pairs from public answer keys, by computer algebra.
 
-A key that the small reader here understands (numbers, fractions, roots, pi, polynomials, tuples) is
-rewritten by sympy into other forms of the same value, and set beside the keys of other problems of
-the same type that sympy finds unequal. The reader shares no code with a grader; it refuses what it
-is not sure about, such as `e`, `i`, units and functions. Used by `benchmarks.verify_public`.
+Keys that a small reader understands (numbers, fractions, roots, pi, polynomials, tuples) get other
+forms, and stand beside unequal ones. The reader shares no code with a grader and refuses what could
+mean something else: `e`, `i`, units and functions. Used by `benchmarks.verify_public`.
 """
 
 from __future__ import annotations
@@ -201,8 +200,8 @@ def right_pairs(values: Iterable[Value]) -> Iterator[Pair]:
 
 
 def _pair(value: Value, text: str, *, is_right: bool) -> Pair:
-    key = value.key
-    return Pair(origin=key.id, gold=key.text, response=in_box(text), is_right=is_right)
+    origin, gold = value.key.id, value.key.text
+    return Pair(origin=origin, gold=gold, response=in_box(text), is_right=is_right)
 
 
 def _forms(part: sympy.Expr, value: Value) -> Iterator[str]:
@@ -271,9 +270,8 @@ def _slips(value: Value) -> Iterator[tuple[sympy.Expr, ...]]:
     yield (first + 1, *rest)
     if first != 0:
         yield (1 / first, *rest)
-    roots = [power for power in first.atoms(sympy.Pow) if power.is_irrational]
-    if roots:
-        yield (first.subs(roots[0], -roots[0]), *rest)
+    for root in [power for power in first.atoms(sympy.Pow) if power.is_irrational][:1]:
+        yield (first.subs(root, -root), *rest)
     for name in sorted(first.free_symbols, key=str)[:1]:
         yield (sympy.expand(first.subs(name, -name)), *rest)
     if rest:
@@ -290,13 +288,13 @@ def _differ(one: Value, other: Value) -> bool:
 
 
 def _distance(a: sympy.Expr, b: sympy.Expr, point: sympy.Rational) -> float:
-    one, other = _number(a, point), _number(b, point)
-    return abs(one - other) / max(1.0, abs(one), abs(other))
+    x, y = _number(a, point), _number(b, point)
+    return abs(x - y) / max(1.0, abs(x), abs(y))
 
 
 def _number(part: sympy.Expr, point: sympy.Rational) -> float:
     """Return the value where the symbols are `point`, 2 `point`, ... as one number."""
-    names = sorted(part.free_symbols, key=str)
-    at = {name: point * (rank + 1) for rank, name in enumerate(names)}
+    names = enumerate(sorted(part.free_symbols, key=str), start=1)
+    at = {name: point * rank for rank, name in names}
     value = complex(sympy.N(part.subs(at), 30))
     return value.real + value.imag

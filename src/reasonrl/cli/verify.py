@@ -108,18 +108,26 @@ def _isolation(name: str) -> Isolation:
 sandbox_app = typer.Typer(help="The sandbox that programs run in.", no_args_is_help=True)
 
 
-@sandbox_app.command("check")
-def sandbox_check() -> None:
-    """Show what isolation this machine gives. Exits with 1 if it is weaker than namespaces."""
-    from reasonrl.cli.show.verification import show_machine
-    from reasonrl.terminal import Console
-    from reasonrl.verify import Isolation
-    from reasonrl.verify.code.pool import probe
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]
 
-    machine = probe()
-    show_machine(Console(), machine)
-    if machine.level is not Isolation.NAMESPACES:
-        raise typer.Exit(ExitCode.NO)
+
+@sandbox_app.command("check")
+def sandbox_check(as_json: AsJson = False) -> None:
+    """Show what isolation this machine gives, and try to escape from it.
+
+    Exits with 0 for full isolation, with 1 for a weaker one, and with 2 where programs are refused.
+    """
+    from reasonrl.cli.show.verification import sandbox_as_json, show_sandbox
+    from reasonrl.terminal import Console
+    from reasonrl.verify.code.check import check_sandbox
+
+    found = check_sandbox()
+    if as_json:
+        typer.echo(sandbox_as_json(found))
+    else:
+        show_sandbox(Console(), found)
+    if not found.is_full:
+        raise typer.Exit(ExitCode.MENDABLE if found.is_refused else ExitCode.NO)
 
 
 def _one_item(gold: str | None, answer: str | None, response: str | None) -> VerifyItem:

@@ -13,6 +13,7 @@ from reasonrl.rollout.collect import Judge
 from reasonrl.rollout.pools import has_programs
 from reasonrl.rollout.problems import EncodedProblem
 from reasonrl.terminal import Console
+from reasonrl.types import Kind, Problem
 from reasonrl.verify import CodeOptions, Isolation, Verifier
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ def make_verifier(config: VerifyConfig) -> Verifier:
         unboxed=config.unboxed,
         code=_code_options(config.code),
     )
+
+
+def require_sandbox(config: VerifyConfig, lists: Iterable[Iterable[Problem]]) -> None:
+    """Raise VerifierError if there are programs to judge and this machine may not run them.
+
+    Asked before a model is loaded, because loading can take minutes.
+    """
+    if any(problem.kind is Kind.CODE for problems in lists for problem in problems):
+        with make_verifier(config) as verifier:
+            verifier.describe_sandbox()
 
 
 def judge_with(verifier: Verifier) -> Judge:

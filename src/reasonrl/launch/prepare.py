@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from reasonrl.launch.engines import model_for, ranks_of
+from reasonrl.launch.judges import require_sandbox
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel
 from reasonrl.recipe import Recipe
@@ -19,6 +20,7 @@ def prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
     for name in recipe.trackers:
         require_package(name)
     lists = load_problem_lists(sources_of(recipe))
+    require_sandbox(recipe.verify, lists.values())
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
     model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)

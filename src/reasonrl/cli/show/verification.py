@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from reasonrl.terminal import Console
 from reasonrl.verify.batch_file import VerifyReport
-from reasonrl.verify.code.isolation import Machine
+from reasonrl.verify.code.check import SandboxCheck
 from reasonrl.verify.explain import Explanation
 
 _SHOWN_IDS = 10
@@ -27,11 +29,28 @@ def show_verification(console: Console, report: VerifyReport) -> None:
         console.note(f"disputed={len(report.disputed)} {ids}".rstrip())
 
 
-def show_machine(console: Console, machine: Machine) -> None:
-    """Print the isolation that a machine gives, a line for each part."""
-    console.note(f"isolation  {machine.level}")
-    for name, state in machine.parts.items():
+def show_sandbox(console: Console, found: SandboxCheck) -> None:
+    """Print the isolation of a machine: its parts, the escapes that were tried, what to change."""
+    console.note(f"isolation  {found.level or 'no sandbox starts'}")
+    for name, state in found.parts.items():
         console.note(f"  {name:<11}{state}")
+    for attempt in found.attempts:
+        outcome = "kept in" if attempt.is_kept_in else attempt.fault or "ESCAPED"
+        console.note(f"  {outcome:<11}{attempt.name}")
+    console.note(f"message    {found.message}")
+    if found.setting:
+        console.note(f"setting    {found.setting}")
+
+
+def sandbox_as_json(found: SandboxCheck) -> str:
+    """Return a check as one line of JSON."""
+    attempts = {
+        attempt.name: attempt.fault or ("kept in" if attempt.is_kept_in else "escaped")
+        for attempt in found.attempts
+    }
+    fields = {"isolation": found.level, "full": found.is_full, "parts": dict(found.parts)}
+    ends = {"attempts": attempts, "message": found.message, "setting": found.setting}
+    return json.dumps(fields | ends)
 
 
 def show_explanation(console: Console, explanation: Explanation) -> None:

@@ -49,9 +49,9 @@ _EPERM, _ENOSYS = 1, 38
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The strongest level that works on this machine, and a remark on each part of it."""
+    """The strongest level that works on this machine, None for none, and a remark on each part."""
 
-    level: Isolation
+    level: Isolation | None
     parts: Mapping[str, str]
 
 
@@ -103,13 +103,25 @@ def setting_for(level: Isolation) -> Setting:
     return Setting(level=level.value, packages=packages(), system_calls=system_call_filter())
 
 
+def missing_wall(level: Isolation) -> str:
+    """Return the wall that a level cannot do without and that this machine lacks; empty if none.
+
+    Without namespaces only landlock keeps files, and only the filter keeps the network.
+    """
+    if level is not Isolation.LANDLOCK:
+        return ""
+    if not linux.landlock_abi():
+        return "this kernel has no landlock"
+    return "" if system_call_filter() else "libseccomp is missing"
+
+
 def describe_parts() -> Mapping[str, str]:
     """Return a remark on each part of the isolation: whether this machine has it."""
     is_linux = sys.platform == "linux"
     abi = linux.landlock_abi() if is_linux else 0
     return {
         "system": f"{sysconfig.get_platform()}, Python {sys.version.split()[0]}",
-        "user": "root, becomes nobody" if os.geteuid() == 0 else "unprivileged",
+        "user": "root, in namespaces nobody" if os.geteuid() == 0 else "unprivileged",
         "seccomp": f"{len(system_call_filter()) // 8} instructions"
         if system_call_filter()
         else "missing: install libseccomp",

@@ -19,7 +19,14 @@ from typing import Any, cast
 
 from reasonrl.errors import VerifierError
 from reasonrl.verify import sandbox
-from reasonrl.verify.code.isolation import Isolation, Machine, describe_parts, setting_for
+from reasonrl.verify.code.advice import advise
+from reasonrl.verify.code.isolation import (
+    Isolation,
+    Machine,
+    describe_parts,
+    missing_wall,
+    setting_for,
+)
 from reasonrl.verify.sandbox import frames
 from reasonrl.verify.sandbox.job import JobReport, ProgramJob
 from reasonrl.verify.sandbox.supervisor import BOOT
@@ -30,6 +37,16 @@ _SLACK_S = 30.0
 """Seconds beyond a job's own limit, after which a silent supervisor counts as dead."""
 
 _START_S = 60.0
+_TRIAL: ProgramJob = {
+    "code": "print('ready')",
+    "kind": "scripts",
+    "tests": [{"input": "", "output": "ready"}],
+    "entry_point": "",
+    "prefix": "",
+    "setup": "",
+    "stop_early": True,
+    "limits": {"time_s": 5.0, "memory_mb": 256, "output_bytes": 1 << 10, "total_s": 5.0},
+}
 
 
 class SupervisorDied(Exception):
@@ -40,6 +57,8 @@ class Supervisor:
     """One supervisor process and the messages to and from it."""
 
     def __init__(self, level: Isolation) -> None:
+        if missing := missing_wall(level):
+            raise _refusal(level, missing)
         package = str(Path(sandbox.__file__).parent.parent)
         command = [os.path.realpath(sys.executable), *FLAGS]
         self._process = subprocess.Popen(
@@ -61,10 +80,7 @@ class Supervisor:
             raise
         if not answer.get("ready"):
             self.close()
-            raise VerifierError(
-                f"no sandbox of level {level}: {answer.get('error', 'it does not start')}",
-                remedy="run `reasonrl sandbox check` to see what this machine allows",
-            )
+            raise _refusal(level, answer.get("error", "it does not start"))
         has_group = bool(answer.get("memory_group"))
         self.memory = "a memory control group" if has_group else "watched memory"
 
@@ -84,6 +100,16 @@ class Supervisor:
         if "error" in answer:
             raise SupervisorDied(str(answer["error"]))
         return cast(JobReport, answer)
+
+    def try_out(self) -> None:
+        """Run a program that prints a word: some walls are built only then.
+
+        Raises SupervisorDied with the reason if the program does not get that far.
+        """
+        report = self.ask(_TRIAL)
+        statuses = [status for status, *_ in report.get("tests", [])]
+        if report["fault"] or statuses != ["PASS"]:
+            raise SupervisorDied(report["fault"] or f"a trial program ended with {statuses}")
 
     def close(self) -> None:
         """End the process and all its descendants. Safe to call twice."""
@@ -142,12 +168,10 @@ class SupervisorPool:
         supervisor = self._idle.get()
         try:
             supervisor = supervisor or self._start()
+            supervisor.try_out()
             return f"{self._level} and {supervisor.memory}"
         except SupervisorDied as error:
-            raise VerifierError(
-                f"no sandbox starts: {error}",
-                remedy="run `reasonrl sandbox check` to see what this machine allows",
-            ) from None
+            raise _refusal(self._level, str(error)) from None
         finally:
             self._idle.put(supervisor)
 
@@ -190,17 +214,32 @@ class SupervisorPool:
         supervisor.close()
 
 
+def _refusal(level: Isolation, reason: str) -> VerifierError:
+    """Return the error of a machine without a level, with the one setting to change first."""
+    look = "`reasonrl sandbox check` shows what this machine allows"
+    if level is not Isolation.NAMESPACES:
+        return VerifierError(f"no sandbox of level {level}: {reason}", remedy=look)
+    advice = advise(reason)
+    return VerifierError(
+        f"no sandbox of level {level}: {reason}: {advice.message}",
+        remedy=f"change this setting: {advice.setting}; {look}",
+    )
+
+
 def probe() -> Machine:
     """Try the levels of isolation, strongest first; return the first that works, with its parts."""
     parts = dict(describe_parts())
     for level in Isolation:
         try:
             supervisor = Supervisor(level)
+            try:
+                supervisor.try_out()
+            finally:
+                supervisor.close()
         except (VerifierError, SupervisorDied) as error:
-            parts[level.value] = str(error)
+            parts[level.value] = error.what if isinstance(error, VerifierError) else str(error)
             continue
-        supervisor.close()
         parts[level.value] = "works"
         parts["memory"] = supervisor.memory
         return Machine(level=level, parts=parts)
-    raise VerifierError("no sandbox starts", remedy="judge programs on a Linux machine")
+    return Machine(level=None, parts=parts)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from shutil import rmtree
 
-from . import cgroup, walls, zygote
+from . import cgroup, processes, walls, zygote
 
 
 class CellError(Exception):
@@ -25,10 +25,10 @@ class CellError(Exception):
 
 @dataclass(slots=True)
 class Running:
-    """A running program: its pidfd, its output so far and the message about its end.
+    """A running program: its first process, its output so far and the message about its end.
 
-    `ending` comes from `control`; `zygote.ENDING` describes it. `fault` is a status with a reason
-    if the supervisor ends the program.
+    `handle` is a pidfd of `pid`. `ending` comes from `control`; `zygote.ENDING` describes it.
+    `fault` is a status with a reason if the supervisor ends the program.
     """
 
     handle: int
@@ -38,6 +38,7 @@ class Running:
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     fault: tuple[str, str] | None = None
+    pid: int = -1
 
 
 class Cell:
@@ -45,6 +46,8 @@ class Cell:
 
     def __init__(self, setting: zygote.Setting) -> None:
         self._is_strong = setting.level == "namespaces"
+        # The first processes of running programs.
+        self._firsts: set[int] = set()
         self.group = cgroup.make_group()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._requests = ours
@@ -85,8 +88,11 @@ class Cell:
 
     def close(self) -> None:
         self._requests.close()
+        self._firsts.clear()
+        self._end_strays()
         self._process.kill()
         self._process.wait()
+        self._end_strays()
         if self.group is not None:
             self.group.remove()
 
@@ -120,7 +126,9 @@ class Cell:
         if not answer or not handles:
             os.close(control_in)
             raise CellError("the zygote is gone")
-        return Running(handle=handles[0], control=control_in, started=time.monotonic())
+        pid = processes.pid_of(handles[0])
+        self._firsts.add(pid)
+        return Running(handle=handles[0], pid=pid, control=control_in, started=time.monotonic())
 
     def end(self, running: Running) -> None:
         """Kill a program and its descendants, wait until they are gone, close the descriptors."""
@@ -131,6 +139,8 @@ class Cell:
             pass
         if not select.select([running.handle], [], [], 5.0)[0]:
             signal.pidfd_send_signal(running.handle, signal.SIGKILL)
+        self._firsts.discard(running.pid)
+        self._end_strays()
         if not running.ending:
             os.set_blocking(running.control, False)
             try:
@@ -139,3 +149,12 @@ class Cell:
                 pass
         os.close(running.handle)
         os.close(running.control)
+
+    def _end_strays(self) -> None:
+        """End what a program left where there is no namespace that ends with it.
+
+        A first process ends all below it, unless it or the zygote was itself killed for its memory.
+        """
+        if not self._is_strong:
+            processes.end_strays(self._process.pid, self._firsts)
+            processes.end_strays(os.getpid(), (self._process.pid,))

@@ -18,7 +18,7 @@ def describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str
     message = running.ending
     errors = running.stderr.decode("utf-8", "replace").strip()
     if message[:1] == b"X":
-        return "INFRA_ERROR", message[1:].decode(errors="replace")
+        return "INFRA_ERROR", fault_of(message)
     if is_killed:
         return "MEMORY_LIMIT", "it was killed for its memory"
     if running.fault:
@@ -45,6 +45,11 @@ def describe_end(running: Running, *, is_killed: bool, reason: str) -> tuple[str
     if is_left:
         return "RUNTIME_ERROR", "it left a process running"
     return ("RUNTIME_ERROR", reason) if reason else ("PASS", "")
+
+
+def fault_of(message: bytes) -> str:
+    """Return the reason in the message of a process whose walls could not be built."""
+    return message[1:].partition(zygote.NOT_COMPILED_END)[0].decode(errors="replace")
 
 
 def ending_of(message: bytes) -> tuple[int, float, bool]:

@@ -1,13 +1,22 @@
-"""Measure a running program and all its descendants in /proc. Called by `supervisor`."""
+"""Measure a running program and all its descendants in /proc, and end what it left behind.
+
+Called by `supervisor` and `cell`.
+"""
 
 from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Collection, Iterator
+
+_STRAYS_S = 5.0
+"""Seconds after which strays that fork faster than they are killed are left to their limits."""
 
 
-def _pid_of(handle: int) -> int:
+def pid_of(handle: int) -> int:
+    """Return the process id that a pidfd stands for."""
     with open(f"/proc/self/fdinfo/{handle}") as file:
         fields = dict(line.split(":", 1) for line in file if ":" in line)
     return int(fields.get("Pid", "-1"))
@@ -17,20 +26,51 @@ def _tree_of(pid: int) -> Iterator[int]:
     waiting = [pid]
     while waiting:
         process = waiting.pop()
+        # Read before the process is yielded: its children have another parent after its end.
+        waiting += _children_of(process)
         yield process
-        try:
-            for thread in os.listdir(f"/proc/{process}/task"):
-                with open(f"/proc/{process}/task/{thread}/children") as file:
-                    waiting += [int(name) for name in file.read().split()]
-        except OSError:
-            # The process has ended meanwhile.
-            continue
+
+
+def _children_of(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                children += [int(name) for name in file.read().split()]
+    except OSError:
+        # The process has ended meanwhile.
+        pass
+    return children
+
+
+def end_strays(parent: int, kept: Collection[int]) -> None:
+    """Kill the descendants of a process, but for the children in `kept` and what is below them.
+
+    The process must adopt orphans: a child whose parent is killed is then found in the next round.
+    """
+    until = time.monotonic() + _STRAYS_S
+    while time.monotonic() < until:
+        children = [pid for pid in _children_of(parent) if pid not in kept]
+        if not children:
+            return
+        for child in children:
+            for pid in _tree_of(child):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            try:
+                os.waitpid(child, 0)
+            except ChildProcessError:
+                # It is the child of another process, which reaps it.
+                continue
+        time.sleep(0.005)
 
 
 def memory_mb(handle: int) -> float:
     """Return the resident memory of a process and its descendants; `handle` is its pidfd."""
     pages = 0
-    for pid in _tree_of(_pid_of(handle)):
+    for pid in _tree_of(pid_of(handle)):
         try:
             with open(f"/proc/{pid}/statm") as file:
                 pages += int(file.read().split()[1])
@@ -42,7 +82,7 @@ def memory_mb(handle: int) -> float:
 def n_threads(handle: int) -> int:
     """Return the number of threads of all descendants of a program's first process."""
     count = 0
-    for pid in list(_tree_of(_pid_of(handle)))[1:]:
+    for pid in list(_tree_of(pid_of(handle)))[1:]:
         try:
             count += len(os.listdir(f"/proc/{pid}/task"))
         except OSError:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from . import compare, frames, linux, processes, walls, zygote
 from .cell import Cell, CellError, Running
-from .ending import describe_end, ending_of
+from .ending import describe_end, ending_of, fault_of
 from .job import JobReport, ProgramJob
 
 _STDERR_BYTES = 4_096
@@ -69,6 +69,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
     inside: Cell | None = None
     try:
+        if setting.level != "namespaces":
+            linux.adopt_orphans()
         inside = Cell(setting)
         frames.send(channel_out, {"ready": True, "memory_group": inside.group is not None})
         while True:
@@ -328,7 +330,7 @@ class ProgramRun:
         select.select([judge.handle], [], [], 2 * _GRACE_S)
         self._read_ending(judge)
         if judge.ending[:1] == b"X":
-            return "INFRA_ERROR", judge.ending[1:].decode(errors="replace")
+            return "INFRA_ERROR", fault_of(judge.ending)
         return "OUTPUT_LIMIT", "the result was too large for the judge"
 
     def _read_ending(self, running: Running) -> None:

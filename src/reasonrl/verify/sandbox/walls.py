@@ -8,6 +8,7 @@ network or user. Called by `zygote`.
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -66,11 +67,14 @@ def enter(level: str, packages: tuple[str, ...]) -> None:
     if level != "namespaces":
         return
     is_root = os.geteuid() == 0
-    if is_root:
-        # Only root may be able to read the interpreter's directory.
-        linux.unshare(linux.CLONE_NEWNS)
-    else:
+    if not is_root:
         _enter_user_namespace(os.geteuid(), os.getegid(), linux.CLONE_NEWNS)
+    else:
+        # Only root may be able to read the interpreter's directory.
+        try:
+            linux.unshare(linux.CLONE_NEWNS)
+        except PermissionError:
+            _enter_as_root_of_a_container()
     _build_root(packages)
     if is_root:
         os.setgroups([])
@@ -161,6 +165,37 @@ def _enter_user_namespace(uid: int, gid: int, others: int, *, own: int | None = 
             os.close(descriptor)
     if own is None:
         os.close(directory)
+
+
+def _enter_as_root_of_a_container() -> None:
+    """Enter a user namespace that knows root and nobody, and its mounts.
+
+    Root of a container may change its user but not mount. The system limits the processes of nobody
+    but not those of root, so a map of root alone would not do. Only a process outside the new
+    namespace may write a map of two users.
+    """
+    waiting, ready = os.pipe()
+    target = os.getpid()
+    helper = os.fork()
+    if helper == 0:
+        try:
+            os.close(ready)
+            if os.read(waiting, 1):
+                for name in ("uid_map", "gid_map"):
+                    with open(f"/proc/{target}/{name}", "wb", buffering=0) as file:
+                        file.write(f"0 0 1\n{ROOT_UID} {ROOT_UID} 1".encode())
+                os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(waiting)
+    try:
+        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+        os.write(ready, b"!")
+    finally:
+        os.close(ready)
+        _, status = os.waitpid(helper, 0)
+    if status:
+        raise PermissionError(errno.EPERM, "root may not map users here")
 
 
 def _build_root(packages: tuple[str, ...]) -> None:

@@ -90,6 +90,8 @@ def main() -> program.Script:
         walls.enter(setting.level, setting.packages)
         if setting.level == "namespaces":
             _become_first(requests)
+        else:
+            linux.adopt_orphans()
     except OSError as error:
         requests.send(json.dumps({"error": str(error)}).encode())
         sys.exit(1)
@@ -161,9 +163,10 @@ def _be_first(
     if child:
         _wait(child, control, descriptors, is_alone=setting.level == "namespaces")
     try:
+        _offer_to_the_memory_killer()
         _confine(setting, request, limits, descriptors)
     except BaseException as error:
-        os.write(_CONTROL_AT, b"X" + str(error).encode()[:500])
+        os.write(_CONTROL_AT, b"X" + str(error).encode()[:500] + NOT_COMPILED_END)
         os._exit(1)
     return _be_program(str(request["role"]))
 
@@ -182,6 +185,16 @@ def _wait(child: int, control: int, descriptors: Sequence[int], *, is_alone: boo
     cpu_s = usage.ru_utime + usage.ru_stime
     os.write(control, ENDING.pack(b"E"[0], status, cpu_s, is_left))
     os._exit(0)
+
+
+def _offer_to_the_memory_killer() -> None:
+    """Ask the kernel to kill the program first when memory runs out, and not the zygote."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
+    except OSError:
+        # This program has no /proc, or the machine has other rules.
+        pass
 
 
 def _is_any_left() -> bool:
