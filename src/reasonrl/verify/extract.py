@@ -57,7 +57,8 @@ def final_answer(text: str) -> str | None:
         joint = text[end : following + len(_BOX)]
         if len(joint) > _JOINT_CHARS or (match := _JOINT.fullmatch(joint)) is None:
             break
-        answers[:0] = [content, match["word"] or ","]
+        answers += [match["word"] or ",", content]
+    answers.reverse()
     if len(set(answers[::2])) == 1:
         return last
     return "".join(

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from reasonrl.verify.math.equal import symbols
 from reasonrl.verify.math.naming import is_name
 from reasonrl.verify.math.tree import (
+    DOTS,
     UNEVALUATED,
     Answer,
     Choice,
@@ -30,7 +31,6 @@ from reasonrl.verify.math.tree import (
 
 Single: TypeAlias = Expression | Quantity
 
-DOTS = Operation("dots")
 NUMBER_SETS = frozenset({"\\Z", "\\N", "\\Q", "\\C", "\\Zpos"})
 """The names of the sets of numbers that are no intervals."""
 

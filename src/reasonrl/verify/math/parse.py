@@ -19,6 +19,7 @@ from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError, tokens
 from reasonrl.verify.math.numeral import read_numeral
 from reasonrl.verify.math.quantities import CLOCK_DIGITS, QuantityReader, is_sixtieth
 from reasonrl.verify.math.tree import (
+    DOTS,
     Answer,
     Choice,
     Expression,
@@ -35,16 +36,14 @@ from reasonrl.verify.math.tree import (
 )
 
 _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
-DOTS = Operation("dots")
-"""The dots of a list that goes on: `1, 2, ..., n`."""
 _SPECIAL = frozenset({*_CLOSERS, "\\begin", "dots", "\\varnothing", "\\R", "\\pm", "\\mp"})
-"""The signs and commands that may start an answer which is no sum."""
+"""What may start an answer that is no sum."""
 _CURRENCIES = ("\\$", "€", "£", "¥", "₹")
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "array", "smallmatrix"})
 _SYSTEMS = frozenset(
     {"cases", "dcases", "rcases", "aligned", "align", "alignedat", "split", "gathered", "gather"}
 )
-"""Environments whose lines are statements that all hold, or the pieces of a function."""
+"""Environments of statements that all hold, or of the pieces of a function."""
 _CONDITION_WORDS = frozenset({"if", "for", "when", "where", "as"})
 
 

@@ -16,10 +16,11 @@ from reasonrl.verify.math.curves import (
     is_same_curve,
 )
 from reasonrl.verify.math.equal import is_same_value
-from reasonrl.verify.math.forms import DOTS, Single, has, stated
+from reasonrl.verify.math.forms import Single, has, stated
 from reasonrl.verify.math.naming import is_function_of_x, may_be_left_out, split_statement
 from reasonrl.verify.math.sets import is_same_set, is_set, read_set
 from reasonrl.verify.math.tree import (
+    DOTS,
     Answer,
     Choice,
     Congruence,

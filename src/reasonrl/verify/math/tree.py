@@ -39,6 +39,9 @@ class Operation:
 
 Expression: TypeAlias = Number | Symbol | Operation
 
+DOTS = Operation("dots")
+"""The dots of a list that goes on: `1, 2, ..., n`."""
+
 
 def rewritten(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
     """Return the expression with every node changed, operands before their operation."""

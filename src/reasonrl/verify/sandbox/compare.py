@@ -27,16 +27,21 @@ def same_output(expected: str, written: str, tolerance: float | None = None) -> 
     )
 
 
-def _lines(text: str) -> list[list[bytes]]:
-    """Return the tokens of every line that has any; bytes are split at ASCII blanks only."""
+def _lines(text: str) -> list[bytes]:
+    """Return every line that has a token, with one blank between two tokens.
+
+    Bytes are split at ASCII blanks only. A line is no list, because the garbage collector would
+    visit a million of them again and again.
+    """
     lines = text.encode("utf-8", "surrogatepass").split(b"\n")
-    return [tokens for line in lines if (tokens := line.split())]
+    return [tokens for line in lines if (tokens := b" ".join(line.split()))]
 
 
-def _same_line(expected: list[bytes], written: list[bytes], tolerance: float | None) -> bool:
-    return len(expected) == len(written) and all(
+def _same_line(expected: bytes, written: bytes, tolerance: float | None) -> bool:
+    left, right = expected.split(b" "), written.split(b" ")
+    return len(left) == len(right) and all(
         ours == theirs or _same_token(ours, theirs, tolerance)
-        for ours, theirs in zip(expected, written, strict=True)
+        for ours, theirs in zip(left, right, strict=True)
     )
 
 
