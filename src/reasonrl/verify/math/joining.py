@@ -62,3 +62,10 @@ def congruence_of(sides: list[Answer]) -> Congruence | None:
         ):
             return Congruence(left, right, modulus)
     return None
+
+
+def plain(answer: Answer) -> Expression:
+    """Return an answer that is an expression. Raises UnreadableError for any other."""
+    if not isinstance(answer, Expression):
+        raise UnreadableError
+    return answer

@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from reasonrl.verify.math.expressions import CONSTANTS, RELATIONS, SETS
-from reasonrl.verify.math.joining import congruence_of, joined_statements
+from reasonrl.verify.math.joining import congruence_of, joined_statements, plain
 from reasonrl.verify.math.lexer import Token, TokenKind, UnreadableError, tokens
 from reasonrl.verify.math.numeral import read_numeral
 from reasonrl.verify.math.quantities import CLOCK_DIGITS, QuantityReader, is_sixtieth
@@ -96,7 +96,7 @@ class _AnswerReader(QuantityReader):
         return self._ratio(side) if self.sees_colon() else side
 
     def _ratio(self, first: Answer) -> Ratio:
-        parts, is_time = [_plain(first)], len(self.before) <= CLOCK_DIGITS
+        parts, is_time = [plain(first)], len(self.before) <= CLOCK_DIGITS
         while self.sees_colon():
             is_colon = self.take().text == ":"
             is_time = is_time and is_colon and is_sixtieth(self.token)
@@ -163,7 +163,7 @@ class _AnswerReader(QuantityReader):
         grouped = self._grouped() if self.sees("(") else None
         match grouped:
             case Items(bracket="()", items=items) if all(isinstance(x, Expression) for x in items):
-                negative = tuple(Operation("neg", (_plain(item),)) for item in items)
+                negative = tuple(Operation("neg", (plain(item),)) for item in items)
                 return Items("bare", (grouped, Items("()", negative)))
         self.at = start
         return None
@@ -294,9 +294,3 @@ class _AnswerReader(QuantityReader):
         if self.raw_argument() != name or len({len(row) for row in rows}) != 1:
             raise UnreadableError
         return Matrix(tuple(rows))
-
-
-def _plain(answer: Answer) -> Expression:
-    if not isinstance(answer, Expression):
-        raise UnreadableError
-    return answer
