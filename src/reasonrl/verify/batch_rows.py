@@ -27,7 +27,7 @@ _STOP_WORDS = {
     "end_turn": StopReason.STOP, "stop_sequence": StopReason.STOP,
     "length": StopReason.LENGTH, "max_tokens": StopReason.LENGTH,
 }  # fmt: skip
-_MISSPELT = 0.8
+_MISSPELT = 0.7
 """The likeness from which on an unknown key counts as a misspelling of a known key."""
 _BOM = b"\xef\xbb\xbf"
 
