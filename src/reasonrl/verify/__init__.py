@@ -1,10 +1,11 @@
 """Text in, `Verdict` out. Importing this package loads neither sympy nor math-verify nor torch.
 
-Read top-down: verifier (the order of the decisions), questions (what is left for a worker), extract
-(the answer in a response), finding (the result of one comparison), math/ (answers that need no
-worker; see there), pool (worker processes), math/worker (algebra in a worker), code/ and sandbox/
-(programs); then explain (the steps to one verdict), consensus (equal answers of one problem),
-batch_file (JSONL files) and default (one verifier for the whole process).
+Read top-down: verifier (the order of the decisions), net (no input raises), questions (what is left
+for a worker), extract and prose (the answer in a response), finding (the result of one comparison),
+math/ (answers that need no worker; see there), pool (worker processes), math/worker (algebra in a
+worker), code/ and sandbox/ (programs); then keys (keys that no reader knows), explain (the steps to
+one verdict), consensus (equal answers of one problem), batch_file, batch_rows and batch_output
+(JSONL files), and default (one verifier for the whole process).
 """
 
 from reasonrl.types import VerifyItem
