@@ -20,7 +20,7 @@ from benchmarks.common import Row, describe_machine, print_table
 from reasonrl.types import Kind, Task, VerifyItem
 from reasonrl.verify.code.source import last_program
 from reasonrl.verify.extract import answer_part, final_answer
-from reasonrl.verify.math.answer import read_golds
+from reasonrl.verify.math.golds import read_golds
 from reasonrl.verify.prose import last_number
 from reasonrl.verify.questions import Asked, compare, read_code, read_item
 from reasonrl.verify.sandbox.compare import same_output

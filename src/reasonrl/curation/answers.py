@@ -18,7 +18,8 @@ from reasonrl.types import FAILED_STATUSES, Kind, Status, Task, Verdict
 from reasonrl.verify import CodeOptions, Verifier, VerifyItem
 from reasonrl.verify.code.verdict import Program, ProgramJudge
 from reasonrl.verify.extract import last_box
-from reasonrl.verify.math.answer import judge_fast, read_golds
+from reasonrl.verify.math.answer import judge_fast
+from reasonrl.verify.math.golds import read_golds
 
 _DEADLINE_S = 10.0
 """For each answer. It is generous, because the kept rows must not depend on a machine's load."""

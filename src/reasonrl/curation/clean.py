@@ -14,7 +14,7 @@ from reasonrl.curation.recipe import CleanConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason
 from reasonrl.errors import DataError
 from reasonrl.verify.code.tests import read_tests
-from reasonrl.verify.math.answer import Gold, read_golds
+from reasonrl.verify.math.golds import Gold, read_golds
 from reasonrl.verify.math.parse import parse
 
 _LINK = re.compile(

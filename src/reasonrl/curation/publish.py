@@ -21,7 +21,7 @@ from reasonrl.curation.rows import Candidate, read_column
 from reasonrl.curation.store import StepFolder, files_digest
 from reasonrl.errors import ConfigError
 from reasonrl.seeds import derive_seed
-from reasonrl.verify.math.answer import accepted_answers
+from reasonrl.verify.math.golds import accepted_answers
 
 _MESSAGE = pa.struct([("content", pa.string()), ("role", pa.string())])
 _SEEDS = 1 << 63  # `derive_seed` returns numbers below this

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reasonrl.types import Status
-from reasonrl.verify.math.answer import Gold, judge_fast, read_golds
+from reasonrl.verify.math.answer import judge_fast
+from reasonrl.verify.math.golds import Gold, read_golds
 from reasonrl.verify.math.notation import clean
 
 # A new answer of a problem is compared with at most this many different answers.

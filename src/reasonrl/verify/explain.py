@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from reasonrl.types import Status, StopReason, Verdict, VerifyItem
 from reasonrl.verify.extract import answer_part
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.answer import Gold, judge_fast
+from reasonrl.verify.math.answer import judge_fast
 from reasonrl.verify.math.bound import size_fault
+from reasonrl.verify.math.golds import Gold
 from reasonrl.verify.math.number import read_number
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.show import show

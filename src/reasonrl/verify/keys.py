@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from reasonrl.types import FAILED_STATUSES, Kind, Status, Task, VerifyItem
 from reasonrl.verify.code.verdict import Program
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.answer import read_golds
+from reasonrl.verify.math.golds import read_golds
 from reasonrl.verify.net import caught
 from reasonrl.verify.questions import read_code
 from reasonrl.verify.verifier import Verifier

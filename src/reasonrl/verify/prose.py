@@ -23,6 +23,7 @@ _DELIMITERS = re.compile(
     r"|\\(?:left|right|displaystyle)(?![a-zA-Z])"
 )
 _UNDERLINED = re.compile(r"(?<!\w)_([^\s_]{1,40})_(?!\w)")
+_UNIT_POWER = re.compile(r"(?<=[A-Za-z])[²³]")
 _AREA = re.compile(r"(?<=\d)(\s?[ckdm]?m)\s?(?:\^\s?\{?[23]\}?)|(?<=[a-z]{2})\^\s?\{?[23]\}?(?!\w)")
 _SIGN = (
     # A sign follows a mark or a word, an operator of a difference follows an operand.
@@ -33,9 +34,9 @@ _NUMBER = re.compile(
     # Not the tail of a word, a number, a power or a fraction.
     r"(?<![A-Za-z0-9_.^\\{/])" + _SIGN + r"(?:\\?\$)?"
     r"(?:(?:\d{1,6})?\\[dt]?frac\{-?\d+\}\{\d+\}|\\[dt]?frac\s?\d\s?\d|\d{1,6} \d{1,6}/\d{1,6}"
-    r"|(?:\d{1,3}(?:[, ]\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)(?:\.\d+)?"
+    r"|(?:\d{1,3}(?:[, ]\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+|(?=\.\d))(?:\.\d+)?"
     r"(?:/\d+(?:\.\d+)?)?)"
-    r"(?:\s?\\?%)?(?: (?:thousand|million|billion)(?![a-z]))?",
+    r"(?:\s?\\?%)?(?: (?:dozen|hundred|thousand|million|billion)(?![a-z]))?",
     re.ASCII,
 )
 # A unit that is written without a blank ends the number, as it does for a reader.
@@ -43,7 +44,14 @@ _UNIT = re.compile(
     r"(?:[ckm]?m|[km]?g|[mk]?[lL]|km/h|m/s|mph|s|h|hrs?|min|sec|ft|in|lbs?|°[CF]?|k?W|k?J|V|A|N)(?![A-Za-z0-9^])"
 )
 _CALLED = re.compile(r"(?:[A-Za-z]\(|√)\s?$")
-_CALL_CHARS = 4
+_CALL_CHARS = 24
+# Words before a number, and words or signs behind it, that make another number of it.
+_OPERATED = re.compile(
+    r"(?:^|[^a-z])(?:not|log|ln|half(?: of)?|twice|sqrt|root(?: of)?|sin|cos|tan)\s$", re.IGNORECASE
+)
+_OPERATION = re.compile(
+    r"\s?(?:squared|cubed|factorial|times|\\pi|π)(?![a-z])|\s[xyzn](?![A-Za-z])"
+)
 _GLUED = re.compile(r"[A-Za-z0-9_^!/\\{]|\.\d")
 
 
@@ -55,7 +63,7 @@ def last_number(text: str) -> str | None:
     line = _last_line_with_digit(text)
     if line is None:
         return None
-    line = _AREA.sub(r"\1", plain_characters(line.replace("²", "").replace("³", "")))
+    line = _AREA.sub(r"\1", plain_characters(_UNIT_POWER.sub("", line)))
     line = _DELIMITERS.sub("", _FONT.sub(r"\1", _FONT.sub(r"\1", line)).replace("{,}", ","))
     line = _UNDERLINED.sub(r"\1", line)
     matches = deque(_NUMBER.finditer(line), maxlen=1)
@@ -64,8 +72,9 @@ def last_number(text: str) -> str | None:
     number = matches[0]
     if re.search(r"\d", line[number.end() :], re.ASCII):
         return None
-    if _CALLED.search(line, max(0, number.start() - _CALL_CHARS), number.start()) is not None:
-        # The argument of a function, as in `sqrt(5)`.
+    before = line[max(0, number.start() - _CALL_CHARS) : number.start()]
+    if _CALLED.search(before) or _OPERATED.search(before) or _OPERATION.match(line, number.end()):
+        # An operand, as in `sqrt(5)`, `half of 5` and `5 squared`.
         return None
     is_glued = _GLUED.match(line, number.end()) is not None
     if is_glued and "." in number.group() and line[number.end()] == "!":

@@ -8,8 +8,9 @@ from reasonrl.types import Status, StopReason, VerifyItem
 from reasonrl.verify.code.verdict import Program, read_program
 from reasonrl.verify.extract import answer_part, final_answer, has_box
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.answer import Gold, judge_fast, read_golds, worker_texts
+from reasonrl.verify.math.answer import judge_fast, worker_texts
 from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
+from reasonrl.verify.math.golds import Gold, read_golds
 from reasonrl.verify.math.notation import clean
 from reasonrl.verify.prose import last_number
 

@@ -43,6 +43,8 @@ DEFAULT_DEADLINE_S = 0.8
 """Deadline of one question in a worker, so that the whole verification takes at most a second."""
 
 _SHOWN_CHARS = 500
+_BUDGET = 0.75
+"""The share of the deadline that an answer may use as processor time before it is refused."""
 _NO_PROGRAM = "```python\n```"
 _REMEMBERED = 8_192  # findings of workers
 
@@ -237,9 +239,10 @@ class Verifier:
         remembered = {question: self._known.get(question) for question in questions}
         known = {question: kept for question, kept in remembered.items() if kept is not None}
         new = [question for question in dict.fromkeys(questions) if question not in known]
+        limit_s = self._deadline_s if deadline_s is None else deadline_s
         outcomes = self._pool.run(
-            [(question.golds, question.answer, question.is_gold_read) for question in new],
-            deadline_s=self._deadline_s if deadline_s is None else deadline_s,
+            [(q.golds, q.answer, q.is_gold_read, _BUDGET * limit_s) for q in new],
+            deadline_s=limit_s,
         )
         answers = dict(zip(new, outcomes, strict=True))
         self._known.remember(answers)
@@ -288,8 +291,10 @@ def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0)
     )
 
 
-def _judge_in_worker(golds: tuple[str, ...], answer: str, is_gold_read: bool) -> Finding:
+def _judge_in_worker(
+    golds: tuple[str, ...], answer: str, is_gold_read: bool, budget_s: float
+) -> Finding:
     # This import loads sympy, so it must not happen in the caller's process.
     from reasonrl.verify.math.worker import judge
 
-    return judge(golds, answer, is_gold_read=is_gold_read)
+    return judge(golds, answer, is_gold_read=is_gold_read, budget_s=budget_s)

@@ -10,8 +10,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from reasonrl.types import Status
-from reasonrl.verify.math.answer import judge_fast, read_golds
+from reasonrl.verify.math.answer import judge_fast
 from reasonrl.verify.math.bound import size_fault
+from reasonrl.verify.math.golds import read_golds
 from reasonrl.verify.math.notation import clean
 
 Tree = tuple["str | int | Tree", ...]  # ("add", a, b), ("num", 3), ("x",), ...

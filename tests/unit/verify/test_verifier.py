@@ -33,6 +33,11 @@ def slow(base: int = 2) -> str:
     return r"\boxed{" + "(" * 11 + rf"{base}^{{1/2}} + {next(_NEW)}\hbar \cdot 0" + ")" * 11 + "}"
 
 
+def slow_key() -> Task:
+    """Return a task whose key, and not the answer, takes a worker most of a second."""
+    return math(slow(3).removeprefix(r"\boxed{").removesuffix("}"))
+
+
 def math(gold: str) -> Task:
     return Task(kind=Kind.MATH, answer=gold)
 
@@ -109,10 +114,18 @@ def test_an_asyncio_caller_is_not_blocked(verifier: Verifier) -> None:
 
 
 def test_a_deadline_that_passes_gives_no_reward(verifier: Verifier) -> None:
-    verdict = verifier.verify(ROOT, slow(3), deadline_s=0.01)
+    verdict = verifier.verify(slow_key(), r"\boxed{5}", deadline_s=0.01)
 
     assert (verdict.status, verdict.reward) == (Status.TIMEOUT, None)
     assert verifier.verify(ROOT, algebra()).status is Status.CORRECT
+
+
+def test_an_answer_that_uses_its_processor_time_up_is_refused_and_not_masked(
+    verifier: Verifier,
+) -> None:
+    verdict = verifier.verify(math("5"), r"\boxed{\frac{1}{0}(x+y+z+w)^{99}}", deadline_s=5.0)
+
+    assert (verdict.status, verdict.reward) == (Status.TOO_LARGE, 0.0)
 
 
 def test_a_worker_killed_from_outside_never_becomes_a_reward(verifier: Verifier) -> None:
@@ -141,10 +154,11 @@ def test_an_idle_worker_killed_from_outside_is_replaced(verifier: Verifier) -> N
 
 
 def test_what_a_worker_found_is_remembered_but_no_failure(verifier: Verifier) -> None:
-    question, hopeless = algebra(), slow(7)
+    question, hopeless = algebra(), slow_key()
+    five = r"\boxed{5}"
 
-    first = [verifier.verify(ROOT, question), verifier.verify(ROOT, hopeless, deadline_s=0.01)]
-    again = [verifier.verify(ROOT, question), verifier.verify(ROOT, hopeless)]
+    first = [verifier.verify(ROOT, question), verifier.verify(hopeless, five, deadline_s=0.01)]
+    again = [verifier.verify(ROOT, question), verifier.verify(hopeless, five)]
 
     assert [verdict.status for verdict in first] == [Status.CORRECT, Status.TIMEOUT]
     assert [verdict.status for verdict in again] == [Status.CORRECT, Status.WRONG]
@@ -212,7 +226,7 @@ def test_a_failure_never_becomes_a_reward(verifier: Verifier) -> None:
     failed = [
         verifier.verify(math(""), r"\boxed{5}"),
         verifier.verify(math(r"\frac{1}{"), r"\boxed{\frac{2}{3}}"),
-        verifier.verify(ROOT, slow(5), deadline_s=0.01),
+        verifier.verify(slow_key(), r"\boxed{5}", deadline_s=0.01),
     ]
 
     assert {verdict.status for verdict in failed} <= FAILED_STATUSES

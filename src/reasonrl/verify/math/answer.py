@@ -7,23 +7,26 @@ is in docs/verifiers.md.
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from reasonrl.types import Status
-from reasonrl.verify.extract import last_box
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
+from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.compare import compare
-from reasonrl.verify.math.notation import clean
+from reasonrl.verify.math.golds import CHOICE_LABEL, Gold, read_gold
 from reasonrl.verify.math.number import PlainNumber, date_of, is_date, is_same, read_number
 from reasonrl.verify.math.parse import parse
-from reasonrl.verify.math.phrases import value_of
+from reasonrl.verify.math.phrases import number_in_words, value_of
 from reasonrl.verify.math.spelling import is_named, is_same_spelling, sides_of, value_named
-from reasonrl.verify.math.tree import UNEVALUATED_COMMANDS, Operation
-from reasonrl.verify.math.words import Words, is_no_solution, judge_words, read_words, unwrapped
+from reasonrl.verify.math.tree import UNEVALUATED_COMMANDS, Numeral, Operation
+from reasonrl.verify.math.words import (
+    Words,
+    behind_letter,
+    is_no_solution,
+    judge_words,
+    unwrapped,
+)
 
 _COMMANDS = [command.removeprefix("\\") for command in UNEVALUATED_COMMANDS]
 _WITHOUT_BACKSLASH = [name for name in _COMMANDS if name not in ("int", "sum", "prod")]
@@ -42,7 +45,6 @@ _NOT_PROSE = re.compile(
 _PROSE = re.compile(r"\\(?:text|[mh]box)|[A-Za-z]{4,}")
 # The time of sympy grows fast with the length of an answer.
 _MAX_UNREAD_CHARS = 500
-_SHOWN_CHARS = 200
 _LARGE_POWER = re.compile(r"\^\s?\{?\s?[+-]?\s?\d{3}")
 _SCIENTIFIC = re.compile(r"(\d)e(?=[+-]?\d)")
 # The name of a point before its coordinates: `A(1, 2)`.
@@ -50,91 +52,6 @@ _POINT_NAME = re.compile(
     r"(?<![A-Za-z\\])[A-Z](?:_\{?\w{1,2}\}?|')?\s?=?\s?(?=\([^()]{1,80},[^()]{1,80}\))"
 )
 _GOES_ON = re.compile(r"\.\.\.|\\[lcd]?dots")
-# `(B) 12`: the letter of a choice before its value.
-_CHOICE_LABEL = re.compile(
-    r"(?:\\(?:text|textbf|mathrm|mathbf|bf|rm|boldsymbol)\s?\{)?\s?\((?P<letter>[A-Ha-h])\)\s?\}?[.:]?\s?"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gold:
-    """One accepted answer: its clean text, and its value if it is a plain number.
-
-    `words` is set for a text answer or a choice; `fault` says why a gold cannot be evaluated;
-    `is_read` says that `parse` knows it, so that it is never blamed for an answer.
-    """
-
-    text: str
-    number: PlainNumber | None
-    words: Words | None = None
-    fault: str = ""
-    is_read: bool = True
-
-
-@lru_cache(maxsize=8_192)
-def read_golds(answer: str) -> tuple[Gold, ...]:
-    """Return the golds of an answer key; empty if it holds none.
-
-    A key is one gold, or a JSON list of golds. `[1, 2]` is an interval and no list of golds: a JSON
-    list counts only if it holds strings or a single number. A choice with its value, `(B) 12`,
-    accepts both.
-    """
-    texts = [last_box(text) or text for text in accepted_answers(answer)]
-    return tuple(gold for text in texts for gold in _read_key(text))
-
-
-def _read_key(written: str) -> list[Gold]:
-    if len(written) > MAX_ANSWER_CHARS:
-        return [Gold(text=written[:_SHOWN_CHARS], number=None, fault=size_fault(written))]
-    if not (text := clean(written)):
-        return []
-    gold = _read_gold(text)
-    is_several = gold.words is not None and len(gold.words.choices) > 1
-    label = None if is_several or (gold.words and gold.words.phrase) else _CHOICE_LABEL.match(text)
-    if label is None or not (value := text[label.end() :].strip()):
-        return [gold]
-    if value.count("}") > value.count("{"):
-        value = value.removesuffix("}").rstrip()
-    choice = Words(choices=frozenset(label["letter"].upper()), value=value)
-    return [Gold(text=text, number=None, words=choice), _read_gold(value)]
-
-
-def accepted_answers(answer: str) -> tuple[str, ...]:
-    """Return the answers that a key accepts, as written: the items of a JSON list, or the key."""
-    return _json_list(answer) or (answer,)
-
-
-def _json_list(answer: str) -> tuple[str, ...]:
-    if not answer.lstrip().startswith("["):
-        return ()
-    if "'" in answer and '"' not in answer:
-        # A list as Python prints it: `['1/2', '0.5']`.
-        answer = answer.replace("'", '"')
-    try:
-        values = json.loads(answer)
-    except (ValueError, RecursionError):
-        return ()
-    if len(values) == 1 and isinstance(values[0], (int, float)):
-        return (json.dumps(values[0]),)
-    return tuple(values) if all(isinstance(value, str) for value in values) else ()
-
-
-def _read_gold(text: str) -> Gold:
-    number, fault = read_number(text), size_fault(text)
-    is_math = number is not None or (not fault and parse(text) is not None)
-    words = read_words(text, is_math=is_math) if number is None else None
-    stated = text if number is not None else value_of(text)
-    if stated != text and (words is None or words.phrase) and _is_mathematics(stated):
-        return _read_gold(stated)
-    is_read = is_math or words is not None
-    return Gold(text=text, number=number, words=words, fault=fault, is_read=is_read)
-
-
-def _is_mathematics(text: str) -> bool:
-    """Return whether a text without its words is more than a letter."""
-    if read_number(text) is not None:
-        return True
-    return len(text) > 1 and not size_fault(text) and parse(text) is not None
 
 
 @lru_cache(maxsize=8_192)
@@ -143,7 +60,7 @@ def judge_fast(gold: Gold, answer: str) -> Finding | None:
     if gold.text == answer or _is_same_text(gold.text, answer):
         return _same(gold, answer)
     if gold.words is not None:
-        return judge_words(gold.words, answer)
+        return _judge_words(gold.words, answer)
     if gold.number is not None and (number := read_number(answer, bare_units=True)) is not None:
         return _compared(gold.number, number)
     if is_date(gold.text) or is_date(answer):
@@ -156,6 +73,22 @@ def judge_fast(gold: Gold, answer: str) -> Finding | None:
     return _judge_mathematics(gold, answer)
 
 
+def _judge_words(words: Words, answer: str) -> Finding:
+    """Judge words; behind the right letter may only stand the value that the key has there."""
+    finding = judge_words(words, answer)
+    if finding.status is not Status.CORRECT or not words.value:
+        return finding
+    rest = behind_letter(answer)
+    if rest and not re.fullmatch(r"[A-Za-z ]*", rest):
+        value = judge_fast(read_gold(words.value), rest)
+        if value is not None and value.status is Status.CORRECT:
+            return finding
+        return Finding(status=Status.WRONG, reason="the letter and the value differ")
+    if number_in_words(rest) is not None:
+        return judge_fast(read_gold(words.value), rest) or finding
+    return finding
+
+
 def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
     """Judge by structure and value; where that is not possible, without the words beside."""
     finding = compare(gold.text, answer)
@@ -163,7 +96,7 @@ def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
         return finding
     if (other := _read_otherwise(gold, answer)) is not None:
         return other
-    label = _CHOICE_LABEL.match(answer)
+    label = CHOICE_LABEL.match(answer)
     if label is not None and gold.text == label["letter"]:
         return _same(gold, answer)
     plain = value_of(_without_choice(gold, answer))
@@ -177,6 +110,8 @@ def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
         return finding
     if is_same_spelling(gold.text, answer):
         return _same(gold, answer)
+    if finding is None and isinstance(parse(gold.text), Numeral):
+        return Finding(status=Status.WRONG, reason="no numeral in the base of the key")
     return finding or _judge_sides(gold, plain) or _unread(gold, plain)
 
 
@@ -201,7 +136,9 @@ def _read_otherwise(gold: Gold, answer: str) -> Finding | None:
 
 def _without_choice(gold: Gold, answer: str) -> str:
     """Drop the letter of a choice before a value: the key `18` accepts `(C) 18`."""
-    label = _CHOICE_LABEL.match(answer)
+    label = CHOICE_LABEL.match(answer)
+    if label is not None and gold.letter and label["letter"].upper() != gold.letter:
+        return answer
     if (
         label is None
         or gold.text[:1] == "("
@@ -231,7 +168,7 @@ def _judge_sides(gold: Gold, answer: str) -> Finding | None:
         if not (is_known or (is_undone and is_named(given[0]))):
             return Finding(status=Status.WRONG, reason="another equation")
         given = given[1:]
-    findings = [judge_fast(_read_gold(sides[-1]), side) for side in given]
+    findings = [judge_fast(read_gold(sides[-1]), side) for side in given]
     decided = [finding for finding in findings if finding is not None]
     wrong = [finding for finding in decided if finding.status is not Status.CORRECT]
     if wrong or None not in findings:

@@ -62,6 +62,16 @@ def _assignments(answer: Answer) -> Items | None:
     return None
 
 
+def in_order_of_names(answer: Answer) -> Answer:
+    """Sort the values of `y = 2, x = 1` by their names, where these are coordinates."""
+    items = _assignments(answer) or answer
+    if not isinstance(items, Items) or items.bracket != "bare" or not binds(items.items):
+        return answer
+    if not {label_of(item) for item in items.items} <= {"x", "y", "z"}:
+        return answer
+    return Items("bare", tuple(sorted(items.items, key=label_of)))
+
+
 def label_of(item: Answer) -> str:
     """Return the name or the unit that says whose value an item is; empty if none."""
     match item:

@@ -22,6 +22,7 @@ from reasonrl.verify.math.solution_families import without_parameters
 from reasonrl.verify.math.tree import (
     Answer,
     Choice,
+    Congruence,
     Expression,
     Items,
     Number,
@@ -69,7 +70,7 @@ def compare(gold_text: str, answer_text: str) -> Finding | None:
 def _judge(gold: Answer, answer: Answer) -> tuple[Status, str]:
     """Return a status and its reason."""
     answer = _without_undone_sides(answer)
-    if _is_left_undone(answer):
+    if _is_left_undone(answer) and not isinstance(gold, Congruence):
         return Status.UNEVALUATED, "an operation was left to be done"
     if _is_value(gold) and (hedge := _hedge(answer)):
         if _says_it_twice(gold, answer):

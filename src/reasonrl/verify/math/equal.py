@@ -24,6 +24,7 @@ _POINTS, _ENOUGH = 6, 3
 """Number of points, the first half positive; and how many must lie in both domains."""
 _FURTHER_POINTS, _FURTHER_RANGE = 40, Fraction(10)
 """Points in a wider range, for expressions whose domain holds too few of the first."""
+_LONG = 10**30
 _MIDDLE = Fraction(17, 10)
 _WHOLE_POINTS = 12
 _OF_WHOLE_NUMBERS = frozenset(
@@ -39,6 +40,8 @@ _OF_WHOLE_NUMBERS = frozenset(
         "product up to",
     }
 )
+_COUNTED = frozenset({"n", "m", "k", "j", "l", "p", "q", "N", "M", "K"})
+"""Names that stand for whole numbers if only the answer treats them so."""
 _CONTINUOUS = frozenset({"x", "y", "z", "t", "\\theta", "\\phi", "\\alpha", "\\beta"})
 """Names that stand for reals even within a floor."""
 
@@ -67,7 +70,9 @@ def _agree_at_points(gold: Expression, answer: Expression) -> bool:
     names = sorted(symbols(gold) | symbols(answer))
     if not names:
         return _agree(gold, answer, {})
-    whole = _whole_names(gold) | _whole_names(answer)
+    whole = _whole_names(gold) | (_whole_names(answer) & _COUNTED)
+    # An answer may not hide where it differs: a floor or a factorial without a value counts.
+    is_strict = bool(whole) or _has_whole(answer)
     agreed = 0
     for number, point in enumerate(_points(names, whole)):
         if number >= _POINTS and agreed >= _ENOUGH and not whole:
@@ -76,15 +81,35 @@ def _agree_at_points(gold: Expression, answer: Expression) -> bool:
             if not _agree(gold, answer, point):
                 return False
         except TooLargeError:
-            if whole and agreed >= _ENOUGH:
+            if whole and agreed > _ENOUGH and _is_too_large(gold, point):
                 break
             raise
         except NoValueError:
+            if is_strict and _has_value(gold, point):
+                return False
             continue
         agreed += 1
     if agreed < _ENOUGH:
         raise NoValueError
     return True
+
+
+def _is_too_large(expression: Expression, point: Mapping[str, Fraction]) -> bool:
+    try:
+        numeric(expression, point, _DIGITS)
+    except TooLargeError:
+        return True
+    except NoValueError:
+        return False
+    return False
+
+
+def _has_value(expression: Expression, point: Mapping[str, Fraction]) -> bool:
+    """Return whether an expression has a real value at a point."""
+    try:
+        return _is_real(numeric(expression, point, _DIGITS))
+    except NoValueError:
+        return False
 
 
 def _points(names: list[str], whole: frozenset[str]) -> Iterator[Mapping[str, Fraction]]:
@@ -123,6 +148,19 @@ def _whole_names(expression: Expression) -> frozenset[str]:
     return names - _CONTINUOUS
 
 
+def _has_whole(expression: Expression) -> bool:
+    """Return whether a function of whole numbers stands anywhere in an expression."""
+    return isinstance(expression, Operation) and (
+        expression.name in _OF_WHOLE_NUMBERS or any(map(_has_whole, expression.operands))
+    )
+
+
+def _has_long_number(expression: Expression) -> bool:
+    if isinstance(expression, Number):
+        return max(abs(expression.value.numerator), expression.value.denominator) > _LONG
+    return isinstance(expression, Operation) and any(map(_has_long_number, expression.operands))
+
+
 def _is_negative(base: Expression) -> bool:
     """Return whether a base has no real power with an exponent that is no whole number."""
     if symbols(base):
@@ -148,10 +186,18 @@ def _agree(gold: Expression, answer: Expression, point: Mapping[str, Fraction]) 
         raise NoValueError
     difference, size = abs(x - y), max(abs(x), abs(y))
     if difference <= _as_value(_AGREE, x) * size:
-        return True
+        # A long decimal may agree with an irrational number to all digits that were computed.
+        is_short = difference == 0 and not (_has_long_number(gold) or _has_long_number(answer))
+        return bool(point) or is_short or _agree_further(gold, answer)
     if min(abs(x), abs(y)) > _as_value(_AGREE, x) * 10**5:
         return False
     return _vanishes(Operation("add", (gold, Operation("neg", (answer,)))), point)
+
+
+def _agree_further(gold: Expression, answer: Expression) -> bool:
+    """Return whether two constants also agree to twice the digits."""
+    x, y = (numeric(expression, {}, 2 * _DIGITS) for expression in (gold, answer))
+    return bool(abs(x - y) <= _as_value(_AGREE**2, x) * max(abs(x), abs(y)))
 
 
 def _vanishes(difference: Expression, point: Mapping[str, Fraction]) -> bool:

@@ -16,24 +16,8 @@ from reasonrl.verify.math.tree import (
     Symbol,
 )
 
-_NAME_OPERATIONS = frozenset(
-    {
-        "add",
-        "mul",
-        "div",
-        "abs",
-        "pow",
-        "sin",
-        "cos",
-        "tan",
-        "log",
-        "ln",
-        "gcd",
-        "lcm",
-        "min",
-        "max",
-    }
-)
+_NAME_WORDS = "add mul div abs pow sin cos tan log ln gcd lcm min max floor ceil"
+_NAME_OPERATIONS = frozenset(_NAME_WORDS.split())
 
 
 def is_name(side: Answer) -> bool:
@@ -112,12 +96,19 @@ def is_function_of_x(side: Answer) -> bool:
     match side:
         case Operation(name="mul", operands=(Symbol(name=name), Symbol(name="x"))):
             return name in ("f", "g", "h")
+        case Operation(name="mul", operands=(Operation(name="pow"), Symbol(name="x"))):
+            return _is_call(side)
     return False
 
 
 def _is_call(side: Expression) -> bool:
     """Return whether a side is a call such as `f(x)`, which is read as a product."""
     match side:
+        case Operation(
+            name="mul", operands=(Operation(name="pow", operands=(Symbol(), _)), Symbol())
+        ):
+            # The inverse of a function, `f^{-1}(x)`.
+            return True
         case Operation(name="mul", operands=(Symbol(name=name), _)):
             return name[0] in "fghFGHPQRTSpqNVEDC" or name[0].isupper()
     return False

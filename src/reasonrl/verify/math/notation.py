@@ -68,6 +68,10 @@ def _transposed(match: re.Match[str]) -> str:
     return match[1].replace("&", "\\\\") if match[1].startswith("\\begin") else match[1]
 
 
+def _half_day(match: re.Match[str]) -> str:
+    return f" \\text{{ {match[1].lower()}m}}"
+
+
 def _ends(row: str) -> Callable[[re.Match[str]], str]:
     return lambda _: row
 
@@ -78,7 +82,7 @@ def _primes(match: re.Match[str]) -> str:
 
 def _turned(match: re.Match[str]) -> str:
     """Write `]0, 1[` as `(0, 1)`: a bracket that is turned away leaves its endpoint out."""
-    if match[2] is None:
+    if match[2] is None or not all(part.strip() for part in re.split("[,;]", match[2])):
         return match[0]
     opener = "(" if match[1] == "]" else "["
     return opener + match[2] + (")" if match[3] == "[" else "]")
@@ -108,6 +112,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
         ("\\black \\square \\Box \\dagger \\star", r"\\(?:blacksquare|square|Box|dagger|ddagger|star)(?![a-zA-Z])\s?$", ""),
         ("pounds \\yen euro", r"\\(?:(?:text)?pounds|yen|(?:text)?euro)(?![a-zA-Z])\s?", _currency),
         ("/-", r"(?<=\d)/-$", ""),
+        (".m p a P A", r"(?<=\d)\s?([apAP])\.?\s?[mM]\.?$", _half_day),
         ("base", r"([0-9A-Fa-f]{1,64})\s?(?:_\s?\{\s?)?\\text\s?\{\s?\(?\s?(?:in )?base\s?(\d{1,2})?\s?\)?\s?\}\s?(\d{1,2})?\}?$", r"\1_{\2\3}"),
         ("T \\\\top", r"^(\\begin\{\w+\}[^\\]*\\end\{\w+\}|\([^()]*\)|\[[^\[\]]*\])\s?\^\s?\{?\s?(?:T|\\top|\\(?:mathrm|mathsf|text)\{T\})\s?\}?$", _transposed),
         ("\\surd", r"\\surd\s?", r"\\sqrt "),
@@ -179,7 +184,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
             r"\(\s?(?:\\bmod|\\mod|\\pmod|(?:\\(?:text|mathrm)\s?\{\s?)?mod)\s?\}?\s?\{?\s?([^(){}]{1,40}?)\s?\}?\s?\)",
             r"\\pmod{\1}",
         ),
-        ("]", r"\[[^\[\]]*\]|([\[\]])([^\[\],;]*[,;][^\[\]]*)([\[\]])", _turned),
+        ("[ ]", r"\[[^\[\]]*\]|([\[\]])([^\[\],;]*[,;][^\[\]]*)([\[\]])", _turned),
         ("const", r"\+\s?(?:\\(?:text|mathrm)\s?\{\s?)?const(?:ant|\.)?\s?\}?(?![a-z])", "+C"),
         ("10", r"(?<=\d)\s?[xX]\s?(?=10\s?\^)", r"\\times "),
         ("!=", r"(?<=\d)!=(?=\s?\d)", "! ="),

@@ -43,10 +43,17 @@ third thirds quarter quarters fifth fifths sixth sixths eighth eighths tenth ten
 hundredths thousandth thousandths tens hundreds thousands millions billions modulo base incorrect
 wrong not no false plus minus times and less least most approximately about if then wrongly double
 twice never only roughly so 半 百 千 万 萬 億 亿 成 分
+lakh lakhs crore crores score gross bn mil permille ppm ppb basis over divided doubled tripled point
+ remainder out choose negated maybe perhaps possibly alternatively but vs otherwise also
+rejected excluded fails ish guess hex octal binary decimal hexadecimal power inverse reciprocal for
+one two three four five six seven eight nine ten eleven twelve twenty off loss debt deficit short
 """
 _NOT_UNITS = frozenset(_NOT_UNIT_WORDS.split())
 _FILLER_WORDS = "of the a an in to do it them total each old more"
 _FILLERS = frozenset(_FILLER_WORDS.split())
+_MEGA = re.compile(r"(?<![A-Za-z])M(?=(?:W|Pa|Hz|V|J|eV|N|m|g|A|B)(?![a-z]))")
+_MONEY_WORDS = "per each a an every total in for altogether dollars usd"
+_AFTER_MONEY = frozenset(_MONEY_WORDS.split())
 _MULTIPLIERS = {
     "hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
     "dozen": 12,
@@ -69,7 +76,7 @@ _DATE = re.compile(
 _SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "fps": "ft/s"}
 # Letters that stand for a unit behind a plain number, where the gold has no symbol: `5 m`.
 _BARE_UNIT = re.compile(
-    r"\s?(?:[mgsVAWJNLKTh]|[kcmMGnµ]?(?:m|g|W|V|A|J|N|L|l|s|Hz|Pa|eV|mol|cal))"
+    r"(?:\s?[mgsVAWJNLTh]|\sK|\s?[kcmMGnµ]?(?:m|g|W|V|A|J|N|L|l|s|Hz|Pa|eV|mol|cal))"
     r"(?:/(?:[mgshkL]|[kc]m|kg|min|hr)|(?:\s?\^?\s?\{?[23]\}?))?"
     r"|\s?(?:[kM]|\\(?:text|mathrm)\{\s?[kM]\s?\})?\s?\\Omega|\s?\\mu\s?(?:[mgsAVFL]|\\(?:text|mathrm)\{[mgsAVFL]\})"
 )
@@ -101,7 +108,7 @@ def read_number(text: str, *, bare_units: bool = False) -> PlainNumber | None:
     unit = read_unit(tail)
     if unit is None and bare_units and _BARE_UNIT.fullmatch(tail):
         unit = tail.strip().lower()
-    if unit is None:
+    if unit is None or (match["currency"] and not _is_about_money(tail)):
         return None
     if match["currency"]:
         # `\\$9,500 per year`: the words behind an amount say what it is for.
@@ -125,6 +132,12 @@ def read_number(text: str, *, bare_units: bool = False) -> PlainNumber | None:
     return PlainNumber(value=value, decimals=decimals, unit=unit)
 
 
+def _is_about_money(tail: str) -> bool:
+    """Return whether words behind an amount with a currency only say what it is for."""
+    words = re.findall(r"[a-z]+", _TEXT_COMMAND.sub(" ", tail).lower())
+    return not words or words[0] in _AFTER_MONEY
+
+
 def _multiplied(tail: str) -> tuple[int, str]:
     """Return the factor of a word such as `million`, and the text behind the word."""
     if not any(word in tail for word in _MULTIPLIERS):
@@ -144,7 +157,7 @@ def is_same(gold: PlainNumber, answer: PlainNumber) -> bool:
     """
     units = {gold.unit, answer.unit} - {""}
     # A pound is an amount or a weight.
-    if len(units) > 1 and units != {"£", "lb"}:
+    if len(units) > 1 and (gold.unit, answer.unit) != ("£", "lb"):
         return False
     return is_close(gold, answer.value)
 
@@ -237,7 +250,7 @@ def _canonical_unit(plain: str) -> str:
 
 def _spelled_out(plain: str) -> str:
     """Return the words of a unit in lower case, without fillers, with `mph` as `mi/h`."""
-    lower = plain.lower().removesuffix(".")
+    lower = _MEGA.sub("mega", plain).lower().removesuffix(".")
     words = (word for word in lower.split() if word not in _FILLERS) if " " in lower else (lower,)
     return " ".join(_SPEEDS.get(word, word) for word in words)
 

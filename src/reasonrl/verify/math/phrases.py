@@ -21,11 +21,24 @@ base mod modulo factorial hundred thousand million billion trillion dozen choose
 isn't isnt cannot can't multiple multiples divided power inverse opposite complement double twice
 triple log ln exp sin cos tan hundredth hundredths tenth tenths thousandth thousandths fifth fifths
 fourth fourths sixth sixths eighth eighths question unknown neg about maybe perhaps possibly
-probably roughly around guess
+probably roughly around guess but anything everything nothing apart excludes exclude unequal up
+beyond larger smaller bigger one two three four five six seven eight nine ten twenty thirty forty
+fifty sixty seventy eighty ninety hundreds thousands millions tens could might may would close near
+infinitely many debt loss deficit reciprocal successor predecessor cosine sine tangent logarithm
+ceiling floor even odd prime otherwise else different other others rejected excluded fails
+alternatively vs also any number unlike outside rather instead before after upper lower bound
 """
 CHANGING = frozenset(_CHANGING_WORDS.split())
 """Words that change the value beside them, so that they are never dropped."""
 
+_SAFE_WORDS = """
+only just exactly remainder point points answer answers total value area volume perimeter length sum
+product probability result minimum maximum vertex center centre radius slope so thus therefore hence
+the is of final approximately distance speed price cost age time height width angle matrix vector
+set interval function line equation tuple pair solution solutions roots
+"""
+_SAFE = frozenset(_SAFE_WORDS.split())
+"""Words that may stand before a value without a colon or "is"."""
 _FUNCTION_WORDS = """
 sqrt arcsin arccos arctan sinh cosh tanh floor ceil infinity alpha beta gamma lambda theta frac
 """
@@ -44,10 +57,14 @@ _ENDED_LABEL = re.compile(
     re.DOTALL,
 )
 _CONDITION = re.compile(
-    rf",?\s?\(?(?:{_WRAP}\{{[,;(\s]{{0,3}}(?:for|where|when|if|with|provided|given|such that"
-    r"|whenever|assuming|as)(?![a-zA-Z])"
-    r"|(?:,\s?|\s)(?:for all|for any|for every|for each|where|whenever|provided)(?![a-zA-Z])"
+    rf",?\s?\(?(?:{_WRAP}\{{[,;(\s]{{0,3}}(?:for|where|with)(?![a-zA-Z])"
+    r"|(?:,\s?|\s)(?:for all|for any|for every|for each|where)(?![a-zA-Z])"
     r"|\\forall(?![a-zA-Z]))",
+)
+# A condition that leaves a formula little to hold for, or takes it back.
+_TAKES_BACK = re.compile(
+    r"(?<![a-z])(?:otherwise|else|no|not|never|none|or|but|even|odd|prime|if|when|unless|only"
+    r"|except|empty)(?![a-z])|\\(?:emptyset|varnothing|text\s?\{\s?or)|(?<![<>!])=\s?-?\d(?!,)"
 )
 # What a text without words beside its mathematics does not hold.
 _WORDY = re.compile(
@@ -117,6 +134,9 @@ fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
 """
 _PLACES = {word: number for number, word in enumerate(_PLACE_WORDS.split(), start=1)}
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
+_HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
+_NEGATIVE = re.compile(rf"(?:{_WRAP}\{{\s?)?(?:negative|minus)\s?\}}?\s?(?P<rest>\d[\d.,/]*)\}}?")
+_RESIDUE = re.compile(r"\\pmod\s?\{?\s?(\d{1,12})")
 _MOST_WORDS = 12
 
 
@@ -135,7 +155,9 @@ def value_of(text: str) -> str:
     if (match := _PERMUTATIONS.fullmatch(text)) is not None:
         return _permuted(match["item"] or match["other"])
     text = _without_label(text)
-    if "\\equiv" not in text:
+    if (negative := _NEGATIVE.fullmatch(text)) is not None:
+        return "-" + negative["rest"]
+    if "\\equiv" not in text and _is_residue(text):
         text = _REMARK.sub("", text).strip()
     if _has_words(text):
         text = _without_condition(text)
@@ -146,9 +168,18 @@ def _has_words(text: str) -> bool:
     return _WORDY.search(text) is not None
 
 
+def _is_residue(text: str) -> bool:
+    """Return whether a number before a modulus is its least residue; true without a modulus."""
+    match = _RESIDUE.search(text)
+    if match is None:
+        return True
+    number = re.match(r"\s?(\d{1,12})(?!\d)", text)
+    return number is not None and int(number[1]) < int(match[1])
+
+
 def number_in_words(text: str) -> int | None:
     """Return the whole number of English words such as `twenty-one`, or None."""
-    words = text.casefold().replace("-", " ").split()
+    words = _HYPHEN.sub(" ", text.casefold()).split()
     if not 0 < len(words) <= _MOST_WORDS:
         return None
     total = group = 0
@@ -174,7 +205,7 @@ def number_in_words(text: str) -> int | None:
 
 def fraction_in_words(text: str) -> str | None:
     """Return `two-thirds` as a fraction in LaTeX, and `fifth` as its place; else None."""
-    words = text.casefold().replace("-", " ").split()
+    words = _HYPHEN.sub(" ", text.casefold()).split()
     if len(words) == 1:
         place = _PLACES.get(words[0])
         return None if place is None else str(place)
@@ -207,6 +238,10 @@ def _without_label(text: str) -> str:
         words = re.sub(r"\b(?:is|are|equals)\s?:?\s?$", "", words.strip()).strip(" :,.")
         if not words or not _may_go(words):
             break
+        written = match["marked"] or match["bare"] + (match["end"] or "")
+        is_ended = re.search(r"(?:[:=]|\b(?:is|are|equals):?)\s?$", written) is not None
+        if not is_ended and not _may_go_alone(words, match["rest"]):
+            break
         if match["bare"] and not match["end"]:
             is_apart = text[len(match["bare"])].isspace()
             if not is_apart or not _starts_value(match["rest"]):
@@ -217,6 +252,14 @@ def _without_label(text: str) -> str:
 
 def _starts_value(rest: str) -> bool:
     return rest[0] in "-+.(\\$" or rest[0].isdecimal()
+
+
+def _may_go_alone(words: str, rest: str) -> bool:
+    """Return whether words may go that no colon ends: known labels, or "all" before a relation."""
+    each = re.findall(r"[^\W\d_]+", words)
+    if each[0] in ("all", "every", "any"):
+        return re.search(r"[<>]|\\(?:ge|le|ne|in|geq|leq|neq)(?![a-zA-Z])", rest) is not None
+    return all(word in _SAFE for word in each)
 
 
 def _may_go(words: str) -> bool:
@@ -231,6 +274,12 @@ def _may_go(words: str) -> bool:
 def _without_condition(text: str) -> str:
     """Drop a condition behind a formula: `2^n - 1` in `2^n - 1 \\text{ for all } n \\ge 1`."""
     matches = list(_CONDITION.finditer(text))
+    if matches and _TAKES_BACK.search(text, matches[0].start()):
+        return text
+    if matches and re.search(
+        r"[<>]|\\(?:ge|le|geq|leq|in)(?![a-zA-Z])", text[: matches[0].start()]
+    ):
+        return text
     if len(matches) != 1 or not (kept := text[: matches[0].start()].strip(" ,;")):
         return text
     return kept if "\\begin" not in text and kept.count("(") == kept.count(")") else text

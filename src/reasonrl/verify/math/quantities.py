@@ -61,7 +61,8 @@ class QuantityReader(ExpressionReader):
             if self.token.kind is TokenKind.NUMBER and parts[-1].text not in ("^", "{"):
                 break
             parts.append(self.take())
-        spelled = "".join(" " + t.text if t.kind is TokenKind.TEXT else t.text for t in parts)
+        apart = (TokenKind.TEXT, TokenKind.LETTER)
+        spelled = "".join(" " + t.text if t.kind in apart else t.text for t in parts)
         unit = read_unit(f"\\text{{{spelled.removesuffix(' and')}}}")
         if unit is None:
             raise UnreadableError

@@ -8,14 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from reasonrl.verify.math.binding import assigned_alike, binds, label_of, unnumbered
+from reasonrl.verify.math.binding import (
+    assigned_alike,
+    binds,
+    in_order_of_names,
+    label_of,
+    unnumbered,
+)
 from reasonrl.verify.math.curves import (
     as_congruence,
     is_same_chain,
     is_same_congruence,
     is_same_curve,
 )
-from reasonrl.verify.math.equal import is_same_value
+from reasonrl.verify.math.equal import is_same_value, symbols
+from reasonrl.verify.math.faults import NoValueError, TooLargeError
 from reasonrl.verify.math.forms import Single, has, stated
 from reasonrl.verify.math.naming import is_function_of_x, may_be_left_out, split_statement
 from reasonrl.verify.math.sets import is_same_set, is_set, read_set
@@ -43,7 +50,11 @@ from reasonrl.verify.math.vectors import ORDERED, components, entries, rows_of
 _INTERVAL_SIZE = 2
 _ONE, _TEN = Fraction(1), Fraction(10)
 _ZERO = Number(Fraction(0))
+# A set may be written with so many spellings of one item, and compared with so many comparisons.
+_MOST_SPELLINGS, _MOST_DISTINCT, _MOST_COMPARISONS = 4, 30, 400
 _CLOCK = "time"
+_OTHERWISE = ("otherwise", "else", "")
+_PI = frozenset({"pi"})
 
 
 # equality
@@ -53,13 +64,27 @@ def is_same(gold: Answer, answer: Answer) -> bool:
     """Compare two answers of any kind; the gold decides how exact the answer must be."""
     gold, answer = stated(gold), stated(answer)
     gold, answer = assigned_alike(gold, answer)
+    if isinstance(gold, Items) and gold.bracket == "()":
+        answer = in_order_of_names(answer)
     if isinstance(gold, Congruence) or isinstance(answer, Congruence):
         return _is_same_residue(gold, answer)
     if is_set(gold) or is_set(answer):
         return _is_same_set(gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _is_same_statement(gold, answer)
+    if isinstance(gold, Single) and isinstance(answer, Single):
+        return _is_same_quantity(gold, answer)
+    return _is_same_structure(gold, answer)
+
+
+def _is_same_structure(gold: Answer, answer: Answer) -> bool:
+    """Compare lists, vectors, pieces, numerals and ratios, of which one may also be a value."""
     match gold, answer:
+        case (Items(bracket="()" | "[]" | "<>"), Choice(word="or")):
+            # Alternatives have no order.
+            return False
+        case (Items(items=items), Choice(word="or")) if binds(items):
+            return False
         case (Items() | Choice(), Items() | Choice()):
             return _is_same_items(_as_items(gold), _as_items(answer))
         case Piecewise(), Piecewise():
@@ -92,8 +117,6 @@ def is_same(gold: Answer, answer: Answer) -> bool:
             return _is_same_ratio(gold, answer)
         case _, Ratio(parts=(_, _)):
             return _is_same_ratio(_as_ratio(gold), answer)
-    if isinstance(gold, Single) and isinstance(answer, Single):
-        return _is_same_quantity(gold, answer)
     return False
 
 
@@ -131,6 +154,9 @@ def _is_same_quantity(gold: Single, answer: Single) -> bool:
     if unit and not other:
         given = _without_unit(given, unit)
     if unit and other and unit != other:
+        return False
+    if (unit == "°") != (other == "°") and has(value, _PI) and has(given, _PI):
+        # A multiple of pi is an angle in radians: its degree sign changes it.
         return False
     if value == given:
         return True
@@ -190,12 +216,11 @@ def _signed(expression: Expression) -> tuple[int, Expression]:
 
 def _is_same_statement(gold: Answer, answer: Answer) -> bool:
     both = isinstance(gold, Relation) and isinstance(answer, Relation)
-    if isinstance(gold, Relation) and isinstance(answer, Relation):
-        if is_same_chain(gold, answer):
-            return True
-    elif isinstance(gold, Relation) and not may_be_left_out(gold):
-        # The right side alone does not say what the equation says.
-        return False
+    if isinstance(gold, Relation) and isinstance(answer, Relation) and is_same_chain(gold, answer):
+        return True
+    if isinstance(gold, Relation) and not may_be_left_out(gold):
+        # The right side alone, or another equation of it, does not say what the equation says.
+        return both and is_same_curve(gold, answer)
     names, values = split_statement(gold)
     given_names, given = split_statement(answer)
     if names and given_names and not _has_common_name(names, given_names):
@@ -237,24 +262,31 @@ def _is_same_pieces(gold: Piecewise, answer: Piecewise) -> bool:
 
     The last piece may say "otherwise" on one side and its condition on the other.
     """
-    left = list(answer.pieces)
+    wanted, given = list(gold.pieces), list(answer.pieces)
+    if len(wanted) != len(given):
+        return False
     for piece in gold.pieces:
-        index = next((n for n, other in enumerate(left) if _is_same_piece(piece, other)), None)
-        if index is None:
-            return False
-        del left[index]
-    return not left
+        index = next((n for n, other in enumerate(given) if _is_same_condition(piece, other)), None)
+        if index is not None:
+            if not is_same(piece[0], given[index][0]):
+                return False
+            wanted.remove(piece)
+            del given[index]
+    if not wanted:
+        return True
+    # What is left must be one piece on each side, and one of them the piece for all other values.
+    ((value, condition),), ((other, other_condition),) = (
+        (wanted, given) if len(wanted) == 1 else ([(_ZERO, "none")], [(_ZERO, "none")])
+    )
+    is_rest = condition in _OTHERWISE or other_condition in _OTHERWISE
+    return is_rest and is_same(value, other)
 
 
-def _is_same_piece(gold: Piece, answer: Piece) -> bool:
-    return _is_same_condition(gold[1], answer[1]) and is_same(gold[0], answer[0])
-
-
-def _is_same_condition(gold: Answer | str, answer: Answer | str) -> bool:
-    if isinstance(gold, str) or isinstance(answer, str):
-        others = {"otherwise", "else", ""}
-        return gold == answer or bool({str(gold), str(answer)} & others)
-    return gold == answer or is_same(gold, answer)
+def _is_same_condition(gold: Piece, answer: Piece) -> bool:
+    """Return whether two pieces state the same condition; "otherwise" states none."""
+    if isinstance(gold[1], str) or isinstance(answer[1], str):
+        return gold[1] == answer[1] and gold[1] not in _OTHERWISE
+    return gold[1] == answer[1] or is_same(gold[1], answer[1])
 
 
 # several answers
@@ -279,16 +311,22 @@ def _is_same_items(gold: Items, answer: Items) -> bool:
         return _is_same_in_order(gold.items, answer.items)
     gold, answer = unnumbered(gold, answer)
     if binds(gold.items):
-        return _is_same_binding(gold.items, answer.items)
-    is_set_of = "set" in (gold.bracket, answer.bracket)
-    wanted, given = (_distinct(x.items) if is_set_of else list(x.items) for x in (gold, answer))
+        return answer.bracket == "bare" and _is_same_binding(gold.items, answer.items)
+    if "set" not in (gold.bracket, answer.bracket):
+        return len(gold.items) == len(answer.items) and _matches(gold.items, answer.items)
+    wanted, given = list(dict.fromkeys(gold.items)), list(dict.fromkeys(answer.items))
+    if set(wanted) == set(given):
+        return True
+    if len(given) > _MOST_SPELLINGS * len(wanted):
+        return False
+    wanted, given = _distinct(wanted), _distinct(given)
     return len(wanted) == len(given) and _matches(wanted, given)
 
 
 def _is_same_binding(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
     """Compare values by their names; values without names must stand in the key's order."""
     labels = [label_of(item) for item in answer]
-    if not any(labels):
+    if not all(labels):
         return _is_same_in_order(gold, answer)
     return len(gold) == len(answer) and _matches(gold, answer)
 
@@ -300,6 +338,8 @@ def _is_same_in_order(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
 
 
 def _distinct(items: Sequence[Answer]) -> list[Answer]:
+    if len(items) > _MOST_DISTINCT:
+        raise TooLargeError
     distinct: list[Answer] = []
     for item in items:
         if not any(is_same(other, item) for other in distinct):
@@ -309,8 +349,15 @@ def _distinct(items: Sequence[Answer]) -> list[Answer]:
 
 def _matches(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
     """Pair equal items in any order. Equality is transitive, so the first match is enough."""
-    left = list(answer)
+    left, open_ = list(answer), []
     for wanted in gold:
+        if wanted in left:
+            left.remove(wanted)
+        else:
+            open_.append(wanted)
+    if len(open_) * len(left) > _MOST_COMPARISONS:
+        raise TooLargeError
+    for wanted in open_:
         index = next((n for n, item in enumerate(left) if is_same(wanted, item)), None)
         if index is None:
             return False
@@ -338,6 +385,14 @@ def _as_ratio(answer: Answer) -> Answer:
     return Ratio((answer, Number(_ONE)))
 
 
+def _is_nothing(part: Expression) -> bool:
+    """Return whether a part of a ratio is zero, or has no value that could tell."""
+    try:
+        return not symbols(part) and is_same_value(_ZERO, part)
+    except NoValueError:
+        return True
+
+
 def _is_same_ratio(gold: Answer, answer: Answer) -> bool:
     """Compare ratios up to a factor, and times part by part; a key of two digits is a time."""
     if not isinstance(answer, Ratio):
@@ -349,6 +404,9 @@ def _is_same_ratio(gold: Answer, answer: Answer) -> bool:
         unit = unit.removeprefix(_CLOCK)
         units_agree = unit == given_unit or not (unit and given_unit)
         return units_agree and _is_same_in_order(gold.parts, answer.parts)
+    if any(map(_is_nothing, (*gold.parts, *answer.parts))):
+        # A factor relates ratios without a zero only: 0 : 0 would equal every ratio.
+        return _is_same_in_order(gold.parts, answer.parts)
     (first, *others), (given, *given_others) = gold.parts, answer.parts
     return len(others) == len(given_others) and all(
         is_same_value(Operation("mul", (first, y)), Operation("mul", (x, given)))

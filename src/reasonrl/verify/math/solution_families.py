@@ -27,9 +27,15 @@ from reasonrl.verify.math.tree import (
 
 _CONDITION_SIGNS = frozenset({"!=", "<", ">", "<=", ">=", "in"})
 _CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "C_0", "c_0", "const", "constant"})
-_PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j", "a", "c", "p", "q", "r", "s", "u", "v"})
+_PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j"})
+_WHOLE_NAMES = frozenset({"n", "m", "k", "x", "N"})
+"""Names whose values a family with a whole parameter gives."""
 _WHOLE = frozenset({"k", "m", "n", "t", "l", "j"})
-_COEFFICIENTS = frozenset({"a", "b", "c", "k", "m", "C", "A", "B", "K", "\\lambda", "\\alpha"})
+_COEFFICIENTS = frozenset({"a", "c", "k", "C", "A", "K", "\\lambda"})
+_FREE = frozenset({"c", "k", "C", "K", "\\lambda"})
+"""Coefficients of a key that nobody gives a value to."""
+_VARIABLES = frozenset({"x", "t", "y", "u", "v", "s", "r", "\\theta"})
+_FARTHEST = 10
 _ARBITRARY = frozenset(
     {"A", "B", "C", "c", "K", "k"} | {f"{letter}_{n}" for letter in "CckK" for n in "0123456"}
 )
@@ -56,7 +62,13 @@ def without_parameters(gold: Answer, answer: Answer) -> tuple[Answer, Answer] | 
 
 def _is_same_conditions(gold: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool:
     """Compare conditions in any order; that a name is real or whole may be left out."""
+    domains = [{_domain(c): c for c in each if _domain(c) is not None} for each in (gold, answer)]
+    if any(domains[1].get(name, c) != c for name, c in domains[0].items()):
+        return False
     gold, answer = (tuple(c for c in each if _domain(c) is None) for each in (gold, answer))
+    if any(_names(c) & set(domains[0]) for c in answer):
+        # The key's parameter takes every value of its domain.
+        return False
     if not gold or not answer:
         return True
     return is_same(_together(gold), _together(answer))
@@ -85,11 +97,18 @@ def _unconditioned(answer: Answer) -> tuple[Answer, tuple[Answer, ...]]:
 
 def _is_condition(item: Answer) -> bool:
     match item:
-        case Relation(sides=(Symbol() | Operation(), _), signs=(sign,)):
-            return sign in _CONDITION_SIGNS
+        case Relation(sides=(Symbol() | Operation(), bound), signs=(sign,)):
+            is_far = isinstance(bound, Number) and abs(bound.value) > _FARTHEST
+            return sign in _CONDITION_SIGNS and not is_far and not _is_small(bound)
         case Relation(sides=(_, Symbol(), _), signs=signs):
             return set(signs) <= _CONDITION_SIGNS
     return False
+
+
+def _is_small(values: Answer) -> bool:
+    """Return whether a set leaves a formula next to nothing to hold for."""
+    is_finite = isinstance(values, Items) and values.bracket == "set"
+    return is_finite or values == Operation("empty")
 
 
 def _may_have_condition(item: Answer) -> bool:
@@ -136,9 +155,9 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
     if mine == theirs:
         return answer
     missing, other = mine - theirs, theirs - mine
-    if _BOUND in mine | theirs and {"x"} <= mine | theirs:
-        answer = _renamed(answer, "x", _BOUND) if _BOUND in mine else answer
-        answer = _renamed(answer, _BOUND, "x") if _BOUND in theirs and "x" in mine else answer
+    if _BOUND in mine ^ theirs and "x" in mine ^ theirs:
+        old, new = ("x", _BOUND) if _BOUND in mine else (_BOUND, "x")
+        answer = _renamed(answer, old, new)
         mine, theirs = _names(gold), _names(answer)
         missing, other = mine - theirs, theirs - mine
     parameters = sorted(other & _WHOLE)
@@ -149,11 +168,13 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
     if len(missing) != 1 or len(other) != 1:
         return answer
     (new,), (old,) = missing, other
-    if {old, new} <= _CONSTANTS and _ends_in(gold, new) and _ends_in(answer, old):
+    is_integral = new.startswith(("C", "K")) or bool(mine & _VARIABLES)
+    if {old, new} <= _CONSTANTS and is_integral and _ends_in(gold, new) and _ends_in(answer, old):
         return _renamed(answer, old, new)
     for allowed, is_kind in ((_PARAMETERS, _is_family), (_COEFFICIENTS, _is_call)):
         is_same_kind = is_kind(gold) and is_kind(answer) and _first(gold) == _first(answer)
-        if {old, new} <= allowed and is_same_kind:
+        is_free = allowed is not _COEFFICIENTS or new in _FREE
+        if {old, new} <= allowed and is_same_kind and is_free:
             return _renamed(answer, old, new)
     return answer
 
@@ -226,7 +247,7 @@ def _is_family(answer: Answer) -> bool:
             return len(_names(values)) == 1
         case Relation(sides=(Symbol(name=name), value), signs=("=",)):
             names = _names(value)
-            return len(names) == 1 and name not in names
+            return len(names) == 1 and name in _WHOLE_NAMES - names and names <= _WHOLE
     return False
 
 

@@ -35,6 +35,8 @@ Value: TypeAlias = Any
 
 _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
 _HYPERBOLIC = ("sinh", "cosh", "tanh")
+# The bits of the largest argument of a circular function, whose reduction takes long.
+_MAX_ANGLE_BITS = 1_000
 _LOCAL = threading.local()
 
 
@@ -219,7 +221,12 @@ def _real(c: Any, function: Callable[..., Value], *values: Value) -> Value:
 
 
 def _named(name: str) -> Callable[..., Value]:
-    return lambda c, value: getattr(c, name)(value)
+    def evaluate(c: Any, value: Value) -> Value:
+        if value != 0 and c.mag(value) > _MAX_ANGLE_BITS:
+            raise TooLargeError
+        return getattr(c, name)(value)
+
+    return evaluate
 
 
 _NUMERIC: Mapping[str, Callable[..., Value]] = {

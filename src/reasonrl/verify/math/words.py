@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
-from reasonrl.verify.math.number import is_same, read_number
 
 _TEXT = re.compile(
     r"\\(?:text|textbf|textrm|textit|textnormal|textsf|mathrm|mathbf|mathit|mathsf|mbox|hbox|bf|rm"
@@ -42,14 +41,16 @@ _ARTICLE = re.compile(r"(?:an?|the) (?=\w\w)")
 # Words before and behind a phrase that say no more than the phrase.
 _OPENING = re.compile(
     r"^(?:(?:so )?it is|it's|this is|there are|they are|the answer is|player|all|every|any"
-    r"|(?:the )?(?:series|sequence|limit|integral|function|statement)(?: is)?) (?=\w)"
+    r"|(?:the )?(?:series|sequence|limit|integral|function|statement|graph|curve|locus)(?: is)?)"
+    r" (?=\w)"
 )
 _CLOSING = re.compile(
     r" (?:wins|will win|always wins|can win|has a winning strategy|has the winning strategy|only"
     r"|function)$"
 )
 _AGREEING = ("yes", "true", "no", "false")
-_DENIAL = re.compile(r"(?<![a-z])(?:not|no|never|or|yes|true|false|but)(?![a-z])|n't|\?")
+_DENIAL = re.compile(r"(?<![a-z])(?:not|no|never|none|cannot|impossible|nope|without)(?![a-z])|n't")
+_TAKEN_BACK = re.compile(r"(?<![a-z])(?:or|but|yes|maybe|perhaps|true|false)(?![a-z])|\?")
 _JOINED = re.compile(r"\s*(?:,|;|&|(?<![a-z])and(?![a-z]))+\s*")
 _BAG_WORDS = 4
 _CALLED = re.compile(
@@ -62,7 +63,14 @@ _LETTER_SET = re.compile(r"(?=[A-H]{2,8}$)A?B?C?D?E?F?G?H?")
 _STATEMENTS = re.compile(r"(?:\((?:\d|[ivx]{1,4})\)\s?){2,9}")
 _STATEMENT = re.compile(r"\(?(\d|[ivx]{1,4})\)?")
 _ROMANS = re.compile(r"\([ivx]{1,4}\)(?:(?:, ?| ?& ?| and |, and )\([ivx]{1,4}\)){1,8}")
-_ANOTHER = re.compile(r"(?<![A-Za-z])[A-E](?![A-Za-z])")
+_ANOTHER = re.compile(
+    r"(?<![A-Za-z])[A-E](?![A-Za-z])|(?<![A-Za-z])[a-e]\)"
+    r"|(?:,|or|and|through|to)\s\(?[a-e]\)?(?![A-Za-z])"
+)
+_DENIED = re.compile(
+    r"(?<![a-z])(?:not|wrong|false|incorrect|none|never|isn't|neither|nor|no)(?![a-z])",
+    re.IGNORECASE,
+)
 _ANY_CASE = frozenset("ABCDE")
 _SHOWN_CHARS = 200
 
@@ -81,8 +89,10 @@ class Words:
 
 def unwrapped(text: str) -> str:
     r"""Return the text without `\text{...}` and similar commands, and without closing marks."""
-    plain = re.sub(r"\s+", " ", _TEXT.sub(lambda match: match[1] or "", text))
-    return plain.strip().rstrip(" .,;")
+    plain = re.sub(r"\s+", " ", _TEXT.sub(lambda match: match[1] or "", text)).strip()
+    if plain.startswith("{") and plain.endswith("}") and plain.count("{") == 1:
+        plain = plain[1:-1].strip()
+    return plain.rstrip(" .,;")
 
 
 def read_words(text: str, *, is_math: bool) -> Words | None:
@@ -124,10 +134,10 @@ def judge_words(gold: Words, answer: str) -> Finding:
         return _finding(Status.WRONG, wanted, plain)
     if _ANOTHER.search(plain, choice.end()):
         return Finding(status=Status.AMBIGUOUS, reason="several choices")
+    if _DENIED.search(plain, choice.end()):
+        return _finding(Status.WRONG, wanted, plain)
     letter = choice["letter"]
     is_right = (letter.upper() if letter.upper() in _ANY_CASE else letter) in gold.choices
-    if is_right and _contradicts(gold.value, plain[choice.end() :].strip()):
-        return Finding(status=Status.WRONG, reason="the letter and the value differ")
     return _finding(Status.CORRECT if is_right else Status.WRONG, wanted, plain)
 
 
@@ -142,10 +152,11 @@ def _several_choices(plain: str) -> frozenset[str]:
     return frozenset(found) if len(found) == len(parts) > 1 else frozenset()
 
 
-def _contradicts(value: str, given: str) -> bool:
-    """Return whether a number behind the letter is not the number that the key has there."""
-    wanted, number = read_number(value), read_number(given)
-    return wanted is not None and number is not None and not is_same(wanted, number)
+def behind_letter(answer: str) -> str:
+    """Return what stands behind the letter of a choice: `12` in `(B) 12`."""
+    plain = unwrapped(answer)
+    choice = _CHOICE.match(plain)
+    return "" if choice is None else plain[choice.end() :].strip()
 
 
 def is_no_solution(text: str) -> bool:
@@ -159,16 +170,26 @@ def _is_same_phrase(gold: str, plain: str) -> bool:
     if phrase == gold:
         return True
     if gold in _AGREEING and phrase.startswith(f"{gold},"):
-        # `Yes, it is possible.` agrees; `Yes, but not always` may not.
-        return not _DENIAL.search(
-            phrase[len(gold) :].replace("not", "") if gold == "no" else phrase[len(gold) :]
-        )
+        return _agrees(gold, phrase[len(gold) :])
     wanted, given = ([p for p in _JOINED.split(x) if p] for x in (gold, phrase))
     if len(wanted) > 1:
         return sorted(map(_phrase, wanted)) == sorted(map(_phrase, given))
     words, others = gold.split(), phrase.split()
-    has_letter = any(len(word) == 1 for word in words)
+    has_letter = sum(len(word) == 1 for word in words) == 1
     return has_letter and len(words) <= _BAG_WORDS and sorted(words) == sorted(others)
+
+
+def _agrees(gold: str, rest: str) -> bool:
+    """Return whether the words behind `yes` or `no` say the same.
+
+    `Yes, it is possible.` agrees; `Yes, but not always` and `No, it is always possible` do not.
+    """
+    if _TAKEN_BACK.search(rest):
+        return False
+    if gold in ("no", "false") and "always" in rest:
+        return False
+    denials = len(_DENIAL.findall(rest))
+    return denials == (1 if gold in ("no", "false") else 0)
 
 
 def _phrase(plain: str) -> str:

@@ -1,10 +1,10 @@
 r"""Judge one mathematical answer with sympy and math-verify, inside a worker process.
 
-No other module imports the two libraries, and a caller's process never imports this one. It sets no
-timeouts: the timeouts of math-verify use SIGALRM and fail outside the main thread, so they are off,
-and the pool kills a slow worker. Three habits of math-verify are corrected: only boxes are parsed
-(no number from the prose), decimals are exact, and closed forms are compared relative to their size
-(1/2004! is not 1/2006!).
+No other module imports the two libraries, and a caller's process never imports this one. The
+timeouts of math-verify use SIGALRM and fail outside the main thread, so they are off: `budget`
+limits an answer's processor time, and the pool kills a slow worker. Three habits of math-verify are
+corrected: only boxes are parsed (no number from the prose), decimals are exact, and closed forms
+are compared relative to their size (1/2004! is not 1/2006!).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from contextlib import nullcontext
 from fractions import Fraction
 from functools import lru_cache
 from typing import TypeAlias
@@ -23,6 +24,7 @@ from math_verify import verify as is_equivalent
 
 from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
+from reasonrl.verify.math.budget import OverBudgetError, processor_budget
 from reasonrl.verify.math.number import is_close, read_number
 
 SympyExpression: TypeAlias = sympy.Basic | sympy.MatrixBase
@@ -42,20 +44,29 @@ _NOT_VARIABLE = re.compile(r"\\(?:frac|sqrt|pi|binom)|^\s?[(|{]")
 logging.getLogger("math_verify").setLevel(logging.ERROR)
 
 
-def judge(golds: tuple[str, ...], answer: str, *, is_gold_read: bool = False) -> Finding:
+def judge(
+    golds: tuple[str, ...], answer: str, *, is_gold_read: bool = False, budget_s: float = 0.6
+) -> Finding:
     """Compare a clean answer with clean golds, any of which may match.
 
     An exception of the libraries is blamed on the answer if the first gold alone causes none, else
     on the checker: then it is raised, and the pool reports it as such. `is_gold_read` says that a
-    gold is known to be mathematics, even if math-verify cannot read it.
+    gold is known to be mathematics, even if math-verify cannot read it. An answer that needs more
+    than `budget_s` of processor time is TOO_LARGE, unless it is a plain number: then it is the gold
+    that needs it, and the pool's deadline decides.
     """
     wall, cpu = time.perf_counter(), time.process_time()
+    is_plain = read_number(answer) is not None
     try:
-        finding = _judge_any(golds, answer, is_gold_read=is_gold_read)
+        with nullcontext() if is_plain else processor_budget(budget_s):
+            finding = _judge_any(golds, answer, is_gold_read=is_gold_read)
     except MemoryError:
         raise
+    except OverBudgetError:
+        finding = Finding(status=Status.TOO_LARGE, reason="too large for algebra")
     except Exception as error:  # noqa: BLE001 - recorded as data, never as a reward
-        _judge_any(golds, golds[0], is_gold_read=is_gold_read)
+        if not is_gold_read:
+            _judge_any(golds, golds[0], is_gold_read=is_gold_read)
         reason = f"math-verify raised {type(error).__name__}"
         finding = Finding(status=Status.UNPARSABLE, reason=reason)
     return Finding(
