@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from reasonrl.verify.extract import last_box
+from reasonrl.verify.extract import final_answer
 from reasonrl.verify.math.bound import MAX_ANSWER_CHARS, size_fault
 from reasonrl.verify.math.notation import clean
 from reasonrl.verify.math.number import PlainNumber, read_number
@@ -51,7 +51,7 @@ def read_golds(answer: str) -> tuple[Gold, ...]:
     list counts only if it holds strings or a single number. A choice with its value, `(B) 12`,
     accepts both.
     """
-    texts = [last_box(text) or text for text in accepted_answers(answer)]
+    texts = [final_answer(text) or text for text in accepted_answers(answer)]
     return tuple(gold for text in texts for gold in _read_key(text))
 
 

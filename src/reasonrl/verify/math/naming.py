@@ -80,11 +80,11 @@ def may_be_left_out(answer: Relation) -> bool:
     The left side must be one name, a call, or a product of segments, or hold no symbol at all.
     """
     first, last = answer.sides[0], answer.sides[-1]
-    if not isinstance(first, Symbol | Operation):
+    if not isinstance(first, Expression):
         return True
     if isinstance(first, Symbol) or _is_call(first):
         return True
-    if not symbols(first):
+    if isinstance(first, Number) or not symbols(first):
         return isinstance(last, Expression) and not symbols(last)
     if first.name in ("abs", "div", "min", "max", "gcd", "lcm", "sin", "cos", "tan", "ln", "log"):
         return True
