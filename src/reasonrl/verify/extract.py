@@ -46,7 +46,9 @@ def final_answer(text: str) -> str | None:
     """
     last = last_box(text)
     start = text.rfind(_BOX)
-    if last is None or _CONTINUES.search(text, max(0, start - _JOINT_CHARS), start) is None:
+    if last is None or text.find(_BOX) == start:
+        return last
+    if _CONTINUES.search(text, max(0, start - _JOINT_CHARS), start) is None:
         return last
     boxes = _top_boxes(text)
     if not boxes or boxes[-1][2] != last:

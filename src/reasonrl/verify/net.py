@@ -12,7 +12,6 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeVar
 
 from reasonrl.types import Status
@@ -34,8 +33,10 @@ def caught(
     `key_alone` judges the key without the response; if it raises, too, the status is INFRA_ERROR,
     which masks the response; else it is `blame`.
     """
-    with suppress(Exception):  # the net that this module is
+    try:
         return judge()
+    except Exception:  # noqa: BLE001, S110 - judged again below; this is the net
+        pass
     result, error = _in_fresh_thread(judge)
     if error is None:
         return result  # type: ignore[return-value]

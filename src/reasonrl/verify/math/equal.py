@@ -24,7 +24,7 @@ _POINTS, _ENOUGH = 6, 3
 """Number of points, the first half positive; and how many must lie in both domains."""
 _FURTHER_POINTS, _FURTHER_RANGE = 40, Fraction(10)
 """Points in a wider range, for expressions whose domain holds too few of the first."""
-_LONG = 10**30
+_LONG, _LARGE_EXPONENT = 10**6, 5
 _MIDDLE = Fraction(17, 10)
 _WHOLE_POINTS = 12
 _OF_WHOLE_NUMBERS = frozenset(
@@ -155,10 +155,22 @@ def _has_whole(expression: Expression) -> bool:
     )
 
 
-def _has_long_number(expression: Expression) -> bool:
+def _may_hide_a_difference(expression: Expression) -> bool:
+    """Return whether a constant holds a long or tiny number, or a power that can make one."""
     if isinstance(expression, Number):
         return max(abs(expression.value.numerator), expression.value.denominator) > _LONG
-    return isinstance(expression, Operation) and any(map(_has_long_number, expression.operands))
+    if not isinstance(expression, Operation):
+        return False
+    if expression.name in ("pow", "factorial") and _is_large(expression.operands[-1]):
+        return True
+    return any(map(_may_hide_a_difference, expression.operands))
+
+
+def _is_large(exponent: Expression) -> bool:
+    number = (
+        exponent.operands[0] if isinstance(exponent, Operation) and exponent.operands else exponent
+    )
+    return not isinstance(number, Number) or abs(number.value) > _LARGE_EXPONENT
 
 
 def _is_negative(base: Expression) -> bool:
@@ -187,8 +199,9 @@ def _agree(gold: Expression, answer: Expression, point: Mapping[str, Fraction]) 
     difference, size = abs(x - y), max(abs(x), abs(y))
     if difference <= _as_value(_AGREE, x) * size:
         # A long decimal may agree with an irrational number to all digits that were computed.
-        is_short = difference == 0 and not (_has_long_number(gold) or _has_long_number(answer))
-        return bool(point) or is_short or _agree_further(gold, answer)
+        if point or not (_may_hide_a_difference(gold) or _may_hide_a_difference(answer)):
+            return True
+        return _agree_further(gold, answer)
     if min(abs(x), abs(y)) > _as_value(_AGREE, x) * 10**5:
         return False
     return _vanishes(Operation("add", (gold, Operation("neg", (answer,)))), point)

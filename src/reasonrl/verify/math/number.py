@@ -105,7 +105,7 @@ def read_number(text: str, *, bare_units: bool = False) -> PlainNumber | None:
     if len(text) > _MAX_CHARS or (match := _NUMBER.fullmatch(text)) is None:
         return None
     factor, tail = _multiplied(match["tail"])
-    unit = read_unit(tail)
+    unit = read_unit(tail) if tail else ""
     if unit is None and bare_units and _BARE_UNIT.fullmatch(tail):
         unit = tail.strip().lower()
     if unit is None or (match["currency"] and not _is_about_money(tail)):
@@ -128,8 +128,11 @@ def read_number(text: str, *, bare_units: bool = False) -> PlainNumber | None:
     if factor != 1 and decimals is not None:
         # `2.5 million` states two digits of 2500000.
         decimals -= len(str(factor)) - 1
-    value *= -factor if match["sign"] == "-" else factor
-    return PlainNumber(value=value, decimals=decimals, unit=unit)
+    if factor != 1:
+        value *= factor
+    return PlainNumber(
+        value=-value if match["sign"] == "-" else value, decimals=decimals, unit=unit
+    )
 
 
 def _is_about_money(tail: str) -> bool:
@@ -140,7 +143,7 @@ def _is_about_money(tail: str) -> bool:
 
 def _multiplied(tail: str) -> tuple[int, str]:
     """Return the factor of a word such as `million`, and the text behind the word."""
-    if not any(word in tail for word in _MULTIPLIERS):
+    if not tail or not any(word in tail for word in _MULTIPLIERS):
         return 1, tail
     plain = _TEXT_COMMAND.sub(" ", tail).replace("{", "").replace("}", "").strip()
     match = _MULTIPLIED.match(plain)
