@@ -16,6 +16,7 @@ from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.compare import compare
 from reasonrl.verify.math.golds import CHOICE_LABEL, Gold, read_gold
 from reasonrl.verify.math.number import PlainNumber, date_of, is_date, is_same, read_number
+from reasonrl.verify.math.operators import read_operation
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.phrases import number_in_words, value_of
 from reasonrl.verify.math.spelling import is_named, is_same_spelling, sides_of, value_named
@@ -110,9 +111,29 @@ def _judge_mathematics(gold: Gold, answer: str) -> Finding | None:
         return finding
     if is_same_spelling(gold.text, answer):
         return _same(gold, answer)
+    if (undone := _judge_operations(gold.text, answer)) is not None:
+        return undone
     if finding is None and isinstance(parse(gold.text), Numeral):
         return Finding(status=Status.WRONG, reason="no numeral in the base of the key")
     return finding or _judge_sides(gold, plain) or _unread(gold, plain)
+
+
+def _judge_operations(gold: str, answer: str) -> Finding | None:
+    """Compare two sums, products or integrals by their parts; None where that cannot decide.
+
+    If two parts differ, a shifted index may make up for it.
+    """
+    wanted, given = read_operation(gold), read_operation(answer)
+    if wanted is None or given is None or wanted.name != given.name:
+        return None
+    pairs = [(wanted.low, given.low), (wanted.high, given.high)]
+    pairs.append((wanted.body, given.body_with(wanted.index)))
+    findings = [compare(one, other) for one, other in pairs]
+    decided = [finding for finding in findings if finding is not None]
+    wrong = [finding for finding in decided if finding.status is not Status.CORRECT]
+    if len(decided) < len(pairs) or len(wrong) > 1:
+        return None
+    return wrong[0] if wrong else decided[0]
 
 
 def _read_otherwise(gold: Gold, answer: str) -> Finding | None:
