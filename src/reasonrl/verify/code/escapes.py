@@ -160,6 +160,7 @@ def _try(name: str, text: str, targets: Mapping[str, str | int], supervisor: Sup
         "entry_point": "",
         "prefix": "",
         "setup": "",
+        "tolerance": None,
         "stop_early": True,
         "limits": {
             "time_s": 3.0,

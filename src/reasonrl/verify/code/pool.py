@@ -44,6 +44,7 @@ _TRIAL: ProgramJob = {
     "entry_point": "",
     "prefix": "",
     "setup": "",
+    "tolerance": None,
     "stop_early": True,
     "limits": {"time_s": 5.0, "memory_mb": 256, "output_bytes": 1 << 10, "total_s": 5.0},
 }
