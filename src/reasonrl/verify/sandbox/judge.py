@@ -173,6 +173,7 @@ def _judge_calls(remote: Remote, job: ProgramJob, names: Sequence[str], notes: _
             # An exception of the program.
             notes.failed(error)
             continue
+        notes.seen()
         if compare.same_result(expected, result, job["tolerance"], is_apps=call["is_apps"]):
             notes.passed()
         else:

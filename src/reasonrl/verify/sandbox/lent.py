@@ -13,8 +13,10 @@ import collections
 import contextlib
 import inspect
 import io
+import json
 import queue
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -33,7 +35,11 @@ _TEST_MODULE = "judge"
 _STATEFUL = (io.StringIO, io.BytesIO, random.Random, collections.UserDict, collections.UserList,
              collections.ChainMap, SimpleNamespace, queue.Queue,
              contextlib._GeneratorContextManager)  # fmt: skip
+_CHANGEABLE = (list, dict, set, bytearray, collections.deque)
 _FIXED = (tuple, str, int, float, bytes, frozenset)
+_HIDDEN = re.compile(r"__|\b(gi|cr|ag|tb|f)_(frame|code|back|globals|locals|builtins)\b")
+"""Names that lead from an object to its code and its variables: a function of the test might look
+up what a text says."""
 _USUAL = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
 
 
@@ -60,7 +66,7 @@ class Lent:
         if isinstance(value, type) and issubclass(value, BaseException):
             bases = [base.__name__ for base in value.__mro__ if base.__module__ == "builtins"]
             return "lent", [number, "error", named.__name__, bases[:1], []], []
-        plain = plain_base(value) if kind == "object" else value
+        plain = plain_base(value) if isinstance(value, _FIXED) else value
         parts = [number, kind, named.__name__, _abilities(value, kind), _parameters(value)]
         return "lent", parts, [] if plain is value else [plain]
 
@@ -82,6 +88,8 @@ class Lent:
         try:
             if self.depth > _MOST_DEPTH:
                 raise RecursionError("maximum recursion depth exceeded")
+            if _HIDDEN.search(json.dumps(request.get("with"))):
+                raise TypeError("a text names what a program may not see of a test")
             before = self._encode(given)
             result = self._run(subject, kind, request.get("do"), given)
             after = self._encode(given)
@@ -149,8 +157,9 @@ def _kind_of(value: Any) -> str | None:
     if isinstance(value, (MethodType, BuiltinFunctionType)) or hasattr(value, "assert_called_with"):
         return "function"
     if kind.__module__ == _TEST_MODULE:
-        is_changeable = isinstance(value, (list, dict, set, bytearray, collections.deque))
-        return None if is_changeable else "object"
+        # Data that changes travels as a copy, unless the class has methods of its own.
+        is_data = isinstance(value, _CHANGEABLE) and not any(map(callable, vars(kind).values()))
+        return None if is_data else "object"
     if isinstance(value, Iterator) and kind.__module__ in ("builtins", "itertools"):
         return "iterator"
     return "object" if kind in _STATEFUL else None
@@ -204,12 +213,13 @@ def _attribute(subject: Any, operation: str, given: list[Any]) -> object:
     if operation != "get":
         return OPERATIONS[operation](subject, *given)
     value = getattr(subject, name)
-    is_library = type(subject) not in _STATEFUL and isinstance(
+    is_open = type(subject) in _STATEFUL or isinstance(subject, _CHANGEABLE)
+    is_library = not is_open and isinstance(
         inspect.getattr_static(subject, name), (BuiltinFunctionType, type(str.format))
     )
     holders = subject.__mro__ if isinstance(subject, type) else type(subject).__mro__
     holder = next((kind for kind in holders if name in vars(kind)), None)
-    is_own = holder is None or holder.__module__ == _TEST_MODULE or type(subject) in _STATEFUL
+    is_own = holder is None or holder.__module__ == _TEST_MODULE or is_open
     is_member = isinstance(subject, Enum) and name in ("name", "value")
     if is_library or not (is_own or is_member) or hasattr(value, "__spec__"):
         raise AttributeError(name)

@@ -55,6 +55,8 @@ class TestCode:
         """Put stand-ins for the program's names into the namespace, and mark the code."""
         entry = self._job["entry_point"] or self._subject(names)
         own = {*self.namespace, *self.own}
+        # No program may bring the function that compares its result.
+        names = [name for name in names if not name.startswith("assert")]
         free = {name for name in names if name not in own and not hasattr(builtins, name)}
         words = {name for names in self._used for name in names}
         remote.expects_stop = "StopIteration" in words

@@ -44,6 +44,8 @@ class Remote:
         self.modules: set[str] = set()
         self.wants: Mapping[str, bool] = {}
         self.expects_stop = False
+        # Results that are arguments, where the test may not see how these have changed.
+        self._originals: dict[int, tuple[object, object]] = {}
         self.n_asked = 0
 
     def load(self, prefix: str, code: str) -> list[str]:
@@ -103,6 +105,8 @@ class Remote:
         same = reply.get("same")
         if isinstance(same, int) and 0 <= same < len(objects):
             is_whole = not is_changed or (is_seen and any(objects[same] is own for own in given))
+            if not is_whole:
+                self._originals[id(result)] = (result, objects[same])
             result = objects[same] if is_whole else result
         elif isinstance(result, (str, int, float)) and not isinstance(result, Linked):
             # An immutable value is the argument itself, if it equals one.
@@ -173,7 +177,8 @@ class Remote:
         """Return whether two values are one object, of the test or of the program."""
         if isinstance(left, Stand) and isinstance(right, Stand):
             return left._subject == right._subject
-        return left is right
+        first, second = (self._originals.get(id(value), (0, value))[1] for value in (left, right))
+        return first is second
 
     def is_of(self, value: Any, kinds: Any) -> bool:
         """Answer `isinstance`: an object of the program may extend a class of plain data.

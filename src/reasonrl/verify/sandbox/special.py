@@ -77,6 +77,9 @@ def _view(name: str, items: list[Any]) -> object:
 
 def write_library(value: Any) -> Written | None:
     """Write a class or a function of the library, or a class of numpy, as its name."""
+    if isinstance(value, ModuleType):
+        is_known = sys.modules.get(value.__name__) is value and value.__name__ != "__main__"
+        return ("library", [value.__name__, ""], []) if is_known else None
     module = getattr(value, "__module__", None)
     is_named = isinstance(value, (type, BuiltinFunctionType, FunctionType))
     if not is_named or not isinstance(module, str):
@@ -89,7 +92,8 @@ def write_library(value: Any) -> Written | None:
 
 def find_in_library(module: str, name: str) -> object:
     """Return what `write_library` wrote. Only a program's process does so."""
-    return getattr(importlib.import_module(module), name)
+    found = importlib.import_module(module)
+    return getattr(found, name) if name else found
 
 
 def write_made(value: Any) -> Written | None:
@@ -102,7 +106,11 @@ def write_made(value: Any) -> Written | None:
         parts = value.__reduce_ex__(2)
     except Exception:
         return None
-    if not isinstance(parts, tuple) or len(parts) < 2:
+    if isinstance(parts, str):
+        holder = str(value.__module__)
+        is_known = holder.partition(".")[0] in sys.stdlib_module_names
+        return ("library", [holder, parts], []) if is_known else None
+    if len(parts) < 2:
         return None
     function, arguments, state = (*parts, None)[:3]
     return "made", [], [function, list(arguments), state]
