@@ -152,3 +152,23 @@ def test_calls_between_test_and_program_end_at_some_depth(verifier: Verifier) ->
     program = "def f(g):\n  def s(n): return g(s)(n)\n  return g(s)(1)"
 
     assert judged(verifier, program, "assert f(lambda s: lambda n: s(n)) == 5").reward == 0.0
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        (
+            "def f(p): p.ok = lambda: True",
+            "class P:\n  def ok(self): return False\np = P()\n"
+            "try:\n  f(p)\nexcept AttributeError:\n  pass\nassert p.ok()",
+        ),
+        (
+            "class S(str):\n  __eq__ = lambda *a: True\ndef f(b): b.getvalue = lambda: S('hi')",
+            "import io\nb = io.StringIO()\nf(b)\nassert b.getvalue() == 'hi'",
+        ),
+    ],
+)
+def test_no_program_replaces_a_method_of_the_test(
+    verifier: Verifier, program: str, text: str
+) -> None:
+    assert judged(verifier, program, text).reward == 0.0

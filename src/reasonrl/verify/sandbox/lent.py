@@ -211,6 +211,10 @@ def _attribute(subject: Any, operation: str, given: list[Any]) -> object:
     if name.startswith("_") or len(given) > 2:
         raise AttributeError(name)
     if operation != "get":
+        own_class = subject if isinstance(subject, type) else type(subject)
+        if callable(getattr(own_class, name, None)):
+            # The test would call the program's method in place of its own.
+            raise AttributeError(f"{name} is a method of the test")
         return OPERATIONS[operation](subject, *given)
     value = getattr(subject, name)
     is_open = type(subject) in _STATEFUL or isinstance(subject, _CHANGEABLE)

@@ -246,6 +246,8 @@ class _Reader:
                 shell[self._value(key)] = self._value(item)
         else:
             for name, item in content:
+                if callable(getattr(type(shell), str(name), None)):
+                    raise Malformed(f"{name} is a method of the class")
                 object.__setattr__(shell, str(name), self._value(item))
 
     def _value(self, written: Any) -> Any:
