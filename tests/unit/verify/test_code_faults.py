@@ -44,7 +44,6 @@ def asserts(*texts: str, **more: str) -> dict[str, Any]:
         asserts("from solution import f\nassert f(1) == 1"),
         asserts("assert f(1) == 1", test_setup_code="x = 1 / 0"),
         asserts("x = {}['a']\nassert f(1) == 1"),
-        check("y = undefined_thing", "assert candidate(1) == 1"),
         check("x = 1 / 0", "assert candidate(1) == 1"),
         {"test_code": "def check(candidate, x):\n    assert candidate(1) == 1", "entry_point": "f"},
         # Code that asserts nothing.
@@ -59,8 +58,8 @@ def asserts(*texts: str, **more: str) -> dict[str, Any]:
         check('assert (candidate(1) == 1, "message")'),
         # What no judge in another process can do.
         asserts("class B(A): pass\nassert B().x == 1"),
-        asserts("@f\ndef h(x): return x\nassert h(1) == 1"),
-        asserts("assert f(lambda x: x + 1) == 1"),
+        asserts("async def h(x): return x\nassert f(h) == 1"),
+        asserts("import sys\nassert f(sys._getframe()) == 1"),
         asserts("from unittest import mock\nwith mock.patch('builtins.print'):\n    assert f(1)"),
         asserts("import builtins\nbuiltins.print = None\nassert f(1) == 1"),
         asserts("import inspect\nassert inspect.signature(f).parameters"),
@@ -108,6 +107,7 @@ def test_a_fault_of_the_tests_gives_no_reward(verifier: Verifier, tests: object)
     "tests",
     [
         asserts("assert f(1) == 2"),
+        asserts("assert f(lambda x: x) == 2"),
         asserts("assert all(a == b for a, b in zip(map(f, [1]), [2]))"),
         asserts("x = f(1)\nassert f(x) == 2 and x == 2"),
         check("assert candidate(1) == 2"),

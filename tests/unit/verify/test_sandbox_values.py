@@ -8,6 +8,7 @@ import decimal
 import fractions
 import math
 import os
+import re
 import time
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonrl.verify.sandbox import frames, values
+from reasonrl.verify.sandbox import frames, special, values
 from reasonrl.verify.sandbox.compare import same_output, same_result, same_value
+from reasonrl.verify.sandbox.kinds import name_of
 
 PLAIN = st.recursive(
     st.none()
@@ -321,3 +323,40 @@ def test_comparing_cyclic_values_ends() -> None:
     cyclic.append(cyclic)
     assert not same_value([[[]]], cyclic)
     assert not same_value(cyclic, cyclic)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [1]}.items(),
+        {"a": 1}.keys(),
+        ...,
+        NotImplemented,
+        memoryview(b"ab"),
+        re.compile("a+", re.IGNORECASE),
+    ],
+)
+def test_views_constants_and_patterns_arrive_as_they_were(value: object) -> None:
+    written = special.write_data(value)
+
+    assert written is not None
+    arrived = special.make_data(*written)
+    assert arrived == value
+    assert type(arrived) is type(value)
+
+
+@pytest.mark.parametrize(
+    "parts", [("view", ["keys"], [3]), ("constant", ["exit"], []), ("pattern", ["("], [])]
+)
+def test_a_forged_view_is_malformed(parts: tuple[str, list[Any], list[Any]]) -> None:
+    with pytest.raises(frames.Malformed):
+        special.make_data(*parts)
+
+
+@pytest.mark.parametrize("kind", [type(None), type({}.keys()), collections.deque, re.Pattern])
+def test_classes_are_known_by_name(kind: type) -> None:
+    assert carried(kind) is kind
+
+
+def test_a_class_that_takes_the_name_of_another_is_none_of_the_library() -> None:
+    assert name_of(type("int", (), {"__module__": "builtins"})) is None

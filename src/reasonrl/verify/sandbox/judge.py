@@ -20,11 +20,12 @@ from typing import Any
 
 from . import compare, frames, testcode, values
 from .changes import TEST_FILE
-from .failures import Tampered
+from .failures import BrokenTask, Tampered
 from .job import ANY_NAME, ProgramJob
+from .lent import allow_nesting
 from .prepared import TestCode, root_of
 from .program import prelude
-from .remote import BrokenTask, ProgramGone, Remote
+from .remote import ProgramGone, Remote
 from .stand import Stand
 from .untestable import Untestable
 
@@ -38,6 +39,7 @@ class _Stop(BaseException):
 def judge(channel: int, reports: int, job: ProgramJob) -> None:
     """Run the tests of a job from number `skip` on, and report each result."""
     notes = _Notes(reports, job)
+    allow_nesting()
     end, reason = "DONE", ""
     try:
         _judge(Remote(channel, notes.assertion_lines), job, notes)
@@ -66,9 +68,26 @@ class _Notes:
         # Assertions that were reached.
         self.n_seen = 0
         self.assertion_lines: set[int] = set()
+        # Tests that have passed before any assertion was reached.
+        self.n_pending = 0
 
     def passed(self) -> None:
-        self._report("PASS", "")
+        if self.n_seen:
+            self._report("PASS", "")
+        else:
+            self.n_pending += 1
+
+    def settle(self) -> None:
+        """Report the tests that have passed without an assertion."""
+        pending, self.n_pending = self.n_pending, 0
+        for _ in range(pending):
+            self._report("PASS", "")
+
+    def unreached(self) -> None:
+        """Report tests without an assertion as failed: the program has avoided them."""
+        pending, self.n_pending = self.n_pending, 0
+        for _ in range(pending):
+            self.failed(AssertionError("no assertion was reached"))
 
     def seen(self) -> None:
         self.n_seen += 1
@@ -85,6 +104,8 @@ class _Notes:
         frames.send(self._reports, {"loaded": True})
 
     def _report(self, status: str, reason: str) -> None:
+        if self.n_pending:
+            self.settle()
         report = {"test": self.number, "status": status, "reason": reason[:_SHOWN]}
         frames.send(self._reports, report)
         self.number += 1
@@ -106,7 +127,13 @@ def _judge(remote: Remote, job: ProgramJob, notes: _Notes) -> None:
         _judge_calls(remote, job, names, notes)
         return
     failed = _Failed(remote, notes, code)
-    code.prepare(remote, names, {"passed": notes.passed, "failed": failed, "seen": notes.seen})
+
+    def passed() -> None:
+        # A program may call a function of the test as often as it likes.
+        if not remote.lent.depth:
+            notes.passed()
+
+    code.prepare(remote, names, {"passed": passed, "failed": failed, "seen": notes.seen})
     if job["kind"] == "check":
         _judge_check(remote, job, code, notes, failed)
     else:
@@ -124,7 +151,7 @@ def _own_namespace(remote: Remote, job: ProgramJob) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {error}"
         raise BrokenTask(f"the task's own code fails: {reason}") from error
     own = {name for name in namespace if namespace[name] is not ready.get(name)}
-    remote.classes = {
+    remote.values.classes = {
         name: namespace[name]
         for name in own
         if isinstance(namespace[name], type) and namespace[name].__module__ == "judge"
@@ -146,6 +173,7 @@ def _judge_calls(remote: Remote, job: ProgramJob, names: Sequence[str], notes: _
             # An exception of the program.
             notes.failed(error)
             continue
+        notes.seen()
         if compare.same_result(expected, result, job["tolerance"], is_apps=call["is_apps"]):
             notes.passed()
         else:
@@ -204,9 +232,13 @@ def _judge_check(
         # A failing test may raise anything.
         failed(error)
     if notes.number == first:
-        if not notes.n_seen or not remote.n_asked:
+        is_avoided = not notes.n_seen and code.has_assertion
+        if not remote.n_asked or not (notes.n_seen or is_avoided):
             raise BrokenTask("the test code asserts nothing about the program")
-        notes.passed()
+        if is_avoided:
+            failed(AssertionError("no assertion was reached"))
+        else:
+            notes.passed()
 
 
 def _judge_asserts(remote: Remote, code: TestCode, notes: _Notes, failed: _Failed) -> None:
@@ -227,7 +259,11 @@ def _judge_asserts(remote: Remote, code: TestCode, notes: _Notes, failed: _Faile
             failed(error)
         else:
             notes.passed()
-    if not (notes.n_seen or notes.n_failed or notes.first):
+    if notes.n_seen or notes.n_failed or notes.first:
+        notes.settle()
+    elif code.has_assertion and remote.n_asked:
+        notes.unreached()
+    else:
         raise BrokenTask("the assertions are never reached, or hold for every program")
 
 

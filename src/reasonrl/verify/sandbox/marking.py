@@ -10,10 +10,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-PASSED, FAILED, SEEN, READ, CAUGHT, HELPED, TYPE, CALLABLE, GET, SAME, INSTANCE, SEED = (
-    f"_judge_{name}"
-    for name in "passed failed seen read caught helped type callable get same instance seed".split()
+PASSED, FAILED, SEEN, READ, CAUGHT, HELPED = (
+    f"_judge_{name}" for name in "passed failed seen read caught helped".split()
 )
+TYPE, CALLABLE, GET, SAME, INSTANCE, SEED, HAS, LIBRARY = (
+    f"_judge_{name}" for name in "type callable get same instance seed has library".split()
+)
+_LIBRARY = ("copy", "deepcopy", "asdict", "astuple", "fields", "is_dataclass", "replace")
 _CATCHING = ("Exception", "BaseException", "AssertionError")
 _DUNDERS = ("__doc__", "__dict__", "__class__", "__module__", "__annotations__")
 
@@ -142,6 +145,11 @@ class _Marks(ast.NodeTransformer):
             return ast.copy_location(_function(GET, node.args[0], ast.Constant("__dict__")), node)
         if is_plain and name == "isinstance" and len(node.args) == 2:
             return ast.copy_location(_function(INSTANCE, *node.args), node)
+        if is_plain and name == "hasattr" and len(node.args) == 2:
+            return ast.copy_location(_function(HAS, *node.args), node)
+        if name in _LIBRARY:
+            called = ast.Call(ast.Name(LIBRARY, ast.Load()), [node.func, *node.args], node.keywords)
+            return ast.copy_location(called, node)
         if not self._is_in_assertion or name in ("super", "locals", "globals"):
             return node
         helped = ast.Call(ast.Name(HELPED, ast.Load()), [node.func, *node.args], node.keywords)

@@ -6,6 +6,8 @@ the same names. Nothing else is shared between the two. Called by `served` and `
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -65,6 +67,15 @@ def _delete(subject: Any, key: object) -> None:
     del subject[key]
 
 
+def _is_of(subject: Any, kind: type) -> bool:
+    """Answer `isinstance` by the object's class alone, whatever the object says of its class."""
+    return issubclass(type(subject), kind)
+
+
+def _has(subject: Any, name: str) -> bool:
+    return hasattr(subject, name)
+
+
 OPERATIONS: Mapping[str, Callable[..., object]] = {
     **UNARY,
     **{name: _function(name) for name in ARITHMETIC},
@@ -95,4 +106,32 @@ OPERATIONS: Mapping[str, Callable[..., object]] = {
     "isinstance": lambda subject, value: isinstance(value, subject),
     "issubclass": lambda subject, kind: issubclass(kind, subject),
     "self": lambda subject: subject,
+    "reference": lambda subject: subject,
+    "is of": _is_of,
+    "has name": _has,
+    "asdict": dataclasses.asdict,
+    "astuple": dataclasses.astuple,
+    "fields": lambda subject: list(dataclasses.fields(subject)),
+    "is_dataclass": dataclasses.is_dataclass,
+    "replace": lambda subject, changes: dataclasses.replace(subject, **changes),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
 }
+
+
+METHODS: Mapping[str, str] = {
+    **{f"__{name}__": name for name in (*UNARY, *ARITHMETIC, *COMPARISONS)},
+    **{f"__r{name}__": f"r{name}" for name in ARITHMETIC},
+    **{f"__i{name}__": f"i{name}" for name in ARITHMETIC if name != "divmod"},
+    **{f"__{name}__": name for name in ("iter", "next", "len", "str", "repr", "format", "hash")},
+    "__round__": "round",
+    "__getitem__": "item",
+    "__setitem__": "setitem",
+    "__delitem__": "delitem",
+    "__contains__": "has",
+    "__bool__": "true",
+    "__enter__": "enter",
+    "__exit__": "leave",
+    "__call__": "call",
+}
+"""The operation behind each special method, for objects of a test that a program uses."""

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import marking, testcode
+from .failures import BrokenTask
 from .job import ProgramJob
 from .program import prelude
-from .remote import BrokenTask, Remote
+from .remote import Remote
 from .stand import Stand
 from .untestable import check_possible
 
@@ -36,6 +37,7 @@ class TestCode:
         self._used = [testcode.used_names(tree) for tree in self.trees]
         self._called = [testcode.called_names(tree) for tree in self.trees]
         self.own = testcode.bound_names(everything)
+        self.has_assertion = testcode.has_assertion(everything)
         check_possible(everything, self.own)
         self.text = "\n".join([job["setup"], *job["tests"]]) if is_code else ""
 
@@ -53,6 +55,8 @@ class TestCode:
         """Put stand-ins for the program's names into the namespace, and mark the code."""
         entry = self._job["entry_point"] or self._subject(names)
         own = {*self.namespace, *self.own}
+        # No program may bring the function that compares its result.
+        names = [name for name in names if not name.startswith("assert")]
         free = {name for name in names if name not in own and not hasattr(builtins, name)}
         words = {name for names in self._used for name in names}
         remote.expects_stop = "StopIteration" in words
@@ -73,7 +77,8 @@ class TestCode:
                  "helped": remote.changes.helped, "type": remote.type_of,
                  "callable": remote.is_callable, "get": remote.attribute,
                  "same": remote.are_same, "instance": remote.is_of,
-                 "seed": remote.seed}  # fmt: skip
+                 "seed": remote.seed, "has": remote.has_name,
+                 "library": remote.library}  # fmt: skip
         self.namespace.update((f"_judge_{name}", mark) for name, mark in marks.items())
         self._lines = [marking.assertion_lines(tree) for tree in self.trees]
         variables = (free & remote.variables) - {root_of(entry or "")}
@@ -133,14 +138,14 @@ class TestCode:
         """Return whether an exception is the fault of the task's own code.
 
         It is if the code lacks a module, or fails before it has asked the program for anything. A
-        name that nobody defines is the program's fault, as it could have defined the name; a check
-        states what it wants of the program, so there it is not, unless the name is called.
+        name that nobody defines is the program's fault, as it could have defined the name: no
+        program may gain by leaving out what a test reads.
         """
         if hasattr(error, "_described") or isinstance(error, AssertionError):
             return False
         if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
-            is_wanted = not self._is_check or any(error.name in names for names in self._called)
-            return not is_wanted and not remote.n_asked
+            is_library = error.name in sys.stdlib_module_names or error.name in self.own
+            return is_library and not remote.n_asked
         return isinstance(error, ImportError) or not remote.n_asked
 
 

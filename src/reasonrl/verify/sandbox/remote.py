@@ -12,10 +12,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import frames, special, values
+from . import frames
 from .changes import Changes
-from .failures import Failures, Tampered
-from .stand import MADE, UNDER_TEST, Linked, Stand, awaited, is_made_here, linked
+from .exchange import Exchange
+from .failures import BrokenTask, Failures, Tampered
+from .kinds import name_of
+from .stand import MADE, UNDER_TEST, Linked, Stand
 from .testcode import is_class_name
 
 
@@ -23,8 +25,8 @@ class ProgramGone(BaseException):
     """The program ended before it answered. No `except Exception` in test code catches this."""
 
 
-class BrokenTask(BaseException):
-    """The test code cannot be run, whatever the program does."""
+_ABSTRACT = ("collections.abc", "typing", "numbers", "types")
+_DATA = (bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 
 
 class Remote:
@@ -34,20 +36,22 @@ class Remote:
         self._channel = channel
         self.changes = Changes(assertion_lines)
         self._names: set[str] = set()
-        self._stands: dict[int, Stand] = {}
-        self._links: dict[int, Any] = {}
         self.failures = Failures()
-        self.classes: Mapping[str, type] = {}
+        self.values = Exchange(self, self.failures)
+        self.lent = self.values.lent
         self.class_names: set[str] = set()
         self.variables: set[str] = set()
         self.modules: set[str] = set()
         self.wants: Mapping[str, bool] = {}
         self.expects_stop = False
+        # Results that are arguments, where the test may not see how these have changed.
+        self._originals: dict[int, tuple[object, object]] = {}
         self.n_asked = 0
 
     def load(self, prefix: str, code: str) -> list[str]:
         """Load the solution and return the names that it defines."""
-        request = {"do": "load", "prefix": prefix, "code": code, "classes": list(self.classes),
+        classes = list(self.values.classes)
+        request = {"do": "load", "prefix": prefix, "code": code, "classes": classes,
                    "wants": self.wants}  # fmt: skip
         reply = self._ask(request)
         lists = [reply.get(key, []) for key in ("names", "variables", "modules")]
@@ -59,7 +63,7 @@ class Remote:
             for name, number in numbers.items():
                 if isinstance(number, int):
                     # The test compares functions and classes by identity.
-                    self._stands.setdefault(number, Stand(self, name))
+                    self.values.stands.setdefault(number, Stand(self, name))
         self.n_asked = 0
         return list(lists[0])
 
@@ -68,15 +72,15 @@ class Remote:
 
     def named(self, name: str) -> Stand:
         """Return the stand-in for a name of the program."""
-        for stand in self._stands.values():
+        for stand in self.values.stands.values():
             if stand._subject == name:
                 return stand
         return Stand(self, name)
 
     def do(self, operation: str, subject: str | int, *arguments: object) -> Any:
-        table = self._encode(list(arguments))
+        table = self.values.encode(list(arguments))
         reply = self._ask({"do": operation, "of": subject, "with": table})
-        return self._decode(reply.get("value"))
+        return self.values.decode(reply.get("value"))
 
     def call(self, subject: str | int, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Call a function. Changes of its arguments are copied back where the test may see them.
@@ -84,9 +88,7 @@ class Remote:
         A StopIteration of the program would end a loop of the test instead of failing it, so it
         arrives as a RuntimeError, unless the test itself speaks of it.
         """
-        table, objects = values.encode_with_objects(
-            [list(given), named], self.classes, self._number, self._special
-        )
+        table, objects = self.values.encode_with_objects([list(given), named])
         try:
             reply = self._ask({"do": "call", "of": subject, "with": table})
         except StopIteration as error:
@@ -95,14 +97,16 @@ class Remote:
             stopped = RuntimeError("the program raised StopIteration")
             stopped._described = error._described  # type: ignore[attr-defined]
             raise stopped from None
-        result = self._decode(reply.get("value"))
+        result = self.values.decode(reply.get("value"))
         is_changed = "given" in reply
         is_seen = is_changed and self.changes.show(
-            self._decode(reply["given"]), result, given, named
+            self.values.decode(reply["given"]), result, given, named
         )
         same = reply.get("same")
         if isinstance(same, int) and 0 <= same < len(objects):
             is_whole = not is_changed or (is_seen and any(objects[same] is own for own in given))
+            if not is_whole:
+                self._originals[id(result)] = (result, objects[same])
             result = objects[same] if is_whole else result
         elif isinstance(result, (str, int, float)) and not isinstance(result, Linked):
             # An immutable value is the argument itself, if it equals one.
@@ -128,6 +132,8 @@ class Remote:
         if isinstance(value, BaseException):
             twin = self.caught(kind)
             return isinstance(twin, type) and isinstance(value, twin)
+        if isinstance(value, Linked):
+            value = self.values.stand(value._subject)
         return bool(self.do("isinstance", kind._subject, value))
 
     def is_subclass(self, kind: Stand, other: object) -> bool:
@@ -149,7 +155,7 @@ class Remote:
         """Seed the random numbers here and in the program, which share them in plain Python."""
         random.seed(*given)
         n_asked = self.n_asked
-        self._ask({"do": "seed", "with": self._encode(list(given))})
+        self._ask({"do": "seed", "with": self.values.encode(list(given))})
         self.n_asked = n_asked
 
     def caught(self, kind: Any) -> Any:
@@ -171,14 +177,40 @@ class Remote:
         """Return whether two values are one object, of the test or of the program."""
         if isinstance(left, Stand) and isinstance(right, Stand):
             return left._subject == right._subject
-        return left is right
+        first, second = (self._originals.get(id(value), (0, value))[1] for value in (left, right))
+        return first is second
 
     def is_of(self, value: Any, kinds: Any) -> bool:
-        """Answer `isinstance`: an object of the program may extend a class of plain data."""
-        if isinstance(value, kinds) or not isinstance(value, Stand):
+        """Answer `isinstance`: an object of the program may extend a class of plain data.
+
+        A stand-in has the special methods of every object, so the program is asked.
+        """
+        if isinstance(kinds, tuple):
+            return any(self.is_of(value, kind) for kind in kinds)
+        if not isinstance(value, Stand) or not isinstance(kinds, type):
             return isinstance(value, kinds)
+        if kinds.__module__ in _ABSTRACT or name_of(kinds) is not None:
+            if kinds in (object, type):
+                return kinds is object or bool(self.do("is of", value._subject, type))
+            is_data = kinds.__module__ not in _ABSTRACT and issubclass(kinds, _DATA)
+            if not is_data and self.do("is of", value._subject, kinds):
+                return True
         plain = self.do("self", value._subject)
         return isinstance(plain, Linked) and isinstance(plain, kinds)
+
+    def has_name(self, value: Any, name: str) -> bool:
+        """Answer `hasattr`."""
+        is_stand = isinstance(value, Stand)
+        return bool(self.do("has name", value._subject, name)) if is_stand else hasattr(value, name)
+
+    def library(self, function: Any, /, *given: Any, **named: Any) -> Any:
+        """Call a function such as `copy` or `asdict`; the program does so for its own object."""
+        name = getattr(function, "__name__", "")
+        is_ours = not given or not isinstance(given[0], Stand)
+        if is_ours or getattr(function, "__module__", "") not in ("copy", "dataclasses"):
+            return self.changes.helped(function, *given, **named)
+        subject, rank = given[0]._subject, given[0]._rank
+        return self.inherit(self.do(name, subject, *([named] if name == "replace" else [])), rank)
 
     def type_of(self, value: Any) -> Any:
         if isinstance(value, (Stand, Linked)):
@@ -186,7 +218,7 @@ class Remote:
         number = (
             self.failures.numbers.get(type(value)) if isinstance(value, BaseException) else None
         )
-        return type(value) if number is None else self._stand(number)
+        return type(value) if number is None else self.values.stand(number)
 
     def is_callable(self, value: Any) -> bool:
         is_stand = isinstance(value, Stand)
@@ -209,17 +241,20 @@ class Remote:
             raise BrokenTask(f"a value of the test cannot be sent: {error}") from error
         try:
             while "ask" in (reply := self._receive()):
-                frames.send(self._channel, self._line(reply))
+                own = self.lent.answer(reply) if reply["ask"] == "test" else self._line(reply)
+                frames.send(self._channel, own)
         except frames.Closed as error:
             raise ProgramGone from error
         except frames.Malformed as error:
             raise Tampered(f"a malformed answer: {error}") from error
         if isinstance(text := reply.get("printed"), str) and sys.stdout is not None:
             sys.stdout.write(text)
+        if self.lent.failure is not None and not self.lent.depth:
+            # No program may hide a failed assertion of a function that the test has given it.
+            failure, self.lent.failure = self.lent.failure, None
+            raise failure
         if "error" in reply:
-            raise self.failures.copy_of(
-                reply["error"], self._decode, lambda number, name: self.do("get", number, name)
-            )
+            raise self.values.copy_of(reply["error"])
         return reply
 
     def _receive(self) -> dict[str, Any]:
@@ -234,56 +269,6 @@ class Remote:
             return {"line": str(builtins.input(str(asked.get("prompt", ""))))}
         except Exception as error:
             return {"none": type(error).__name__}
-
-    def _encode(self, value: object) -> dict[str, Any]:
-        return values.encode(value, self.classes, self._number, self._special)
-
-    def _decode(self, table: object) -> Any:
-        try:
-            return values.decode(table, self.classes, self._stand, self._make)
-        except frames.Malformed as error:
-            raise Tampered(f"a malformed value: {error}") from error
-
-    def _number(self, value: object) -> int:
-        if isinstance(value, Stand) and isinstance(value._subject, int):
-            return value._subject
-        if isinstance(value, Stand):
-            own = (number for number, stand in self._stands.items() if stand is value)
-            if (number := next(own, None)) is not None:
-                return number
-        is_copy = hasattr(value, "_described") or is_made_here(value)
-        kind = type(value).__name__
-        if is_copy:
-            # The program has made the value: it may not blame the task for it.
-            raise TypeError(f"a {kind} of the program cannot be sent back to it")
-        raise BrokenTask(f"test code passes a {kind}, which cannot be sent to the program")
-
-    def _special(self, value: Any) -> tuple[str, list[Any], list[Any]] | None:
-        if type(value).__module__ == "numpy":
-            return special.write_numpy(value)
-        is_plain = isinstance(value, type) and value.__module__ == "builtins"
-        return None if is_plain else special.write_library(value)
-
-    def _make(self, tag: str, parts: list[Any], items: list[Any]) -> object:
-        if tag == "numpy":
-            try:
-                return special.make_numpy(parts, items)
-            except Exception as error:
-                raise frames.Malformed(f"no value of numpy: {error}") from error
-        (number,) = parts
-        if tag == "coroutine" and isinstance(number, int):
-            return awaited(self, number)
-        if tag != "linked" or not isinstance(number, int):
-            raise frames.Malformed(f"a value of kind {tag}")
-        (plain,) = items
-        known = self._links.get(number)
-        if isinstance(plain, (int, float, str)) and known is not None and known == plain:
-            return known
-        return self._links.setdefault(number, linked(self, number, plain))
-
-    def _stand(self, number: int) -> Stand:
-        """Return the only stand-in of a remote object: `is` then compares the remote objects."""
-        return self._stands.setdefault(number, Stand(self, number))
 
 
 def _are_texts(names: object) -> bool:

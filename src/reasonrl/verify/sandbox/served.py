@@ -13,19 +13,17 @@ import random
 import re
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from types import CodeType, CoroutineType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any, cast
 
-from . import frames, values
+from . import frames
+from .holding import Holding
 from .operations import OPERATIONS
 from .program import FILE_NAME, prelude
-from .special import find_in_library, make_numpy, write_numpy
 
 _TARGET = re.compile(r"([A-Za-z_]\w*)(\(\))?(?:\.([A-Za-z_]\w*))?")
-_BIG_ERROR = 2_000
 _DEPTH = 50_000
 """Recursion limit of called solutions; public judges raise it too. A script may set its own."""
-_CAUSES = 3
 
 
 def serve_calls(channel: int) -> None:
@@ -38,14 +36,7 @@ def serve_calls(channel: int) -> None:
             request = frames.receive(channel, frames.MAX_JOB_BYTES)
         except frames.Closed:
             return
-        try:
-            reply = served.answer(request)
-        except BaseException as error:
-            reply = {"error": served.described(error)}
-        try:
-            frames.send(channel, reply)
-        except (frames.Malformed, RecursionError, MemoryError) as error:
-            frames.send(channel, {"error": served.described(error)})
+        served.reply(request)
 
 
 class _Served:
@@ -55,40 +46,53 @@ class _Served:
         self._channel = channel
         self._module = ModuleType("solution")
         self._names = self._module.__dict__
-        self._kept: dict[int, object] = {}
-        self._classes: dict[str, type] = {}
-        self._is_plain = True
         self._printed: io.StringIO | None = None
+        self._values = Holding(channel, self._names, self.reply)
+
+    def reply(self, request: Mapping[str, Any]) -> None:
+        """Answer one request of the judge."""
+        try:
+            reply = self.answer(request)
+        except BaseException as error:
+            reply = {"error": self._values.described(error)}
+        try:
+            frames.send(self._channel, reply)
+        except (frames.Malformed, RecursionError, MemoryError) as error:
+            frames.send(self._channel, {"error": self._values.described(error)})
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         operation = request["do"]
         if operation == "load":
             return self._load(request)
         if operation == "seed":
-            random.seed(*self._decode(request["with"]))
+            random.seed(*self._values.decode(request["with"]))
             return {"value": None}
         subject = self._subject(request["of"])
-        given, made = values.decode_with_objects(
-            request["with"], self._classes, self._kept.__getitem__, _make
-        )
+        given, made = self._values.decode_with_objects(request["with"])
         if operation == "call":
             return self._with_print(self._call(subject, given, made, request["with"]))
         if operation == "tree":
-            return {"value": self._encode(self._tree(subject))}
+            return {"value": self._values.encode(self._values.tree(subject))}
         if operation == "await":
             return self._with_print(
-                {"value": self._encode(_run(_finish(cast(Coroutine[Any, Any, Any], subject))))}
+                {
+                    "value": self._values.encode(
+                        _run(_finish(cast(Coroutine[Any, Any, Any], subject)))
+                    )
+                }
             )
         result = OPERATIONS[operation](subject, *given)
-        is_known = result is subject and operation != "self"
-        return {"value": self._reference(subject) if is_known else self._encode(result)}
+        is_known = operation == "reference" or (result is subject and operation != "self")
+        return {
+            "value": self._values.reference(subject) if is_known else self._values.encode(result)
+        }
 
     # loading
 
     def _load(self, request: Mapping[str, Any]) -> dict[str, Any]:
         sys.modules["solution"] = self._module
         wanted = request.get("wants", {})
-        self._is_plain = not wanted.get("objects")
+        self._values.is_plain = not wanted.get("objects")
         own = {"input": self._input} if wanted.get("input") else {}
         if own:
             sys.stdin = _Lines(self._input)
@@ -101,7 +105,9 @@ class _Served:
         before = dict(self._names)
         exec(code, self._names)
         named = {name: self._names.get(name) for name in request["classes"]}
-        self._classes = {name: kind for name, kind in named.items() if isinstance(kind, type)}
+        self._values.classes |= {
+            name: kind for name, kind in named.items() if isinstance(kind, type)
+        }
         return self._with_print(self._describe_names(before))
 
     def _describe_names(self, before: Mapping[str, object]) -> dict[str, Any]:
@@ -113,7 +119,7 @@ class _Served:
         modules = [name for name, value in changed.items() if isinstance(value, ModuleType)]
         methods = [f"Solution.{name}" for name in dir(self._names.get("Solution"))]
         numbers = {
-            name: self._keep(value)
+            name: self._values.keep(value)
             for name, value in changed.items()
             if getattr(value, "__module__", None) == "solution" and callable(value)
         }
@@ -147,7 +153,7 @@ class _Served:
     def _subject(self, name: object) -> object:
         """Return the object behind a reference's number or a target such as `Solution().f`."""
         if isinstance(name, int):
-            return self._kept[name]
+            return self._values.kept[name]
         if (match := _TARGET.fullmatch(str(name))) is None:
             raise NameError(f"not a name: {name!r}")
         first, is_made, attribute = match.groups()
@@ -161,9 +167,14 @@ class _Served:
         self, subject: Any, given: Any, made: Mapping[int, object], written: object
     ) -> dict[str, Any]:
         arguments, named = given
+        # The judge has other words for objects of the test and of the library.
+        if any(tag[:1] == "=" for tag, _ in cast(Any, written)["nodes"]):
+            written = self._values.encode(given)
         result = subject(*arguments, **named)
-        reply: dict[str, Any] = {"value": self._made(subject, result) or self._encode(result)}
-        after = self._encode(given)
+        reply: dict[str, Any] = {
+            "value": self._made(subject, result) or self._values.encode(result)
+        }
+        after = self._values.encode(given)
         if after != written:
             reply["given"] = after
         same = next((index for index, value in made.items() if value is result), None)
@@ -173,67 +184,9 @@ class _Served:
         """Keep an object whose class the solution defines, even if that class extends a list."""
         is_own = isinstance(subject, type) and subject.__module__ == self._module.__name__
         is_fixed = isinstance(result, (tuple, enum.Enum))
-        if not is_own or is_fixed or type(result).__name__ in self._classes:
+        if not is_own or is_fixed or type(result).__name__ in self._values.classes:
             return None
-        return self._reference(result)
-
-    def _reference(self, value: object) -> dict[str, Any]:
-        return {"nodes": [["kept", self._keep(value)]], "root": [0]}
-
-    def _encode(self, value: object) -> dict[str, Any]:
-        return values.encode(value, self._classes, self._keep, self._special)
-
-    def _decode(self, table: object) -> Any:
-        return values.decode(table, self._classes, self._kept.__getitem__, _make)
-
-    def _keep(self, value: object) -> int:
-        self._kept[id(value)] = value
-        return id(value)
-
-    def _special(self, value: Any) -> tuple[str, list[Any], list[Any]] | None:
-        """Write what is more than plain data: own classes, named tuples, arrays, coroutines."""
-        kind = type(value)
-        if self._is_plain:
-            return None
-        if kind.__module__ == "numpy" and (written := write_numpy(value)) is not None:
-            return written
-        if kind is CoroutineType:
-            return "coroutine", [self._keep(value)], []
-        is_linked = kind.__module__ == "solution" or isinstance(value, enum.Enum)
-        if not (is_linked or hasattr(kind, "_fields")) or isinstance(value, type):
-            return None
-        plain = values.plain_base(value)
-        return None if plain is value else ("linked", [self._keep(value)], [plain])
-
-    # exceptions
-
-    def described(self, error: BaseException, depth: int = 0) -> dict[str, Any]:
-        """Return what the judge needs for a copy of an exception."""
-        kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
-        try:
-            text = str(error)[:_BIG_ERROR]
-        except BaseException:
-            text = ""
-        described: dict[str, Any] = {"name": type(error).__name__, "kinds": kinds, "text": text}
-        try:
-            described["arguments"] = self._encode(list(error.args))
-            described["tree"] = self._tree(type(error))
-            described["number"] = self._keep(error)
-            if error.__cause__ is not None and depth < _CAUSES:
-                described["cause"] = self.described(error.__cause__, depth + 1)
-        except BaseException:
-            # The program's exception cannot be described further.
-            return {"name": described["name"], "kinds": kinds, "text": text}
-        return described
-
-    def _tree(self, kind: Any) -> list[Any]:
-        """Return a class of exceptions: its name for one of the library, else also its bases."""
-        if kind.__module__ == "builtins":
-            return [kind.__name__]
-        if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
-            return [f"{kind.__module__}.{kind.__qualname__}"]
-        bases = [self._tree(base) for base in kind.__bases__]
-        return [kind.__name__, self._keep(kind), bases]
+        return self._values.reference(result)
 
 
 class _Lines(io.TextIOBase):
@@ -269,11 +222,3 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 async def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return await coroutine
-
-
-def _make(tag: str, parts: list[Any], items: list[Any]) -> object:
-    if tag == "numpy":
-        return make_numpy(parts, items)
-    if tag == "library":
-        return find_in_library(*parts)
-    raise frames.Malformed(f"a value of kind {tag}")

@@ -71,12 +71,8 @@ class Stand:  # noqa: D101 - a test may ask for the docstring of the program's o
     def __iter__(self) -> Iterator[Any]:
         items = self._remote.do("iter", self._subject)
         if not isinstance(items, Stand):
-            return
-        while True:
-            batch = self._remote.do("next", items._subject, 1)
-            if not isinstance(batch, list) or not batch:
-                return
-            yield from batch
+            return iter(())
+        return self if items._subject == self._subject else _items(items)
 
     def __next__(self) -> Any:
         batch = self._remote.do("next", self._subject, 1)
@@ -150,6 +146,14 @@ _FORWARDED = frozenset({"__name__", "__qualname__", "__annotations__", "__defaul
                         "__members__", "__bases__", "__mro__", "__wrapped__"})  # fmt: skip
 
 
+def _items(iterator: Stand) -> Iterator[Any]:
+    while True:
+        batch = iterator._remote.do("next", iterator._subject, 1)
+        if not isinstance(batch, list) or not batch:
+            return
+        yield from batch
+
+
 def _one(name: str) -> Callable[[Stand], Any]:
     def operate(self: Stand) -> Any:
         remote = self._remote
@@ -208,7 +212,7 @@ async def awaited(remote: Answering, number: int) -> Any:
 def is_made_here(value: object) -> bool:
     """Return whether a value is a coroutine or an iterator that stands for one of the program."""
     if isinstance(value, GeneratorType):
-        return value.gi_code is Stand.__iter__.__code__
+        return value.gi_code is _items.__code__
     return isinstance(value, CoroutineType) and value.cr_code is awaited.__code__
 
 

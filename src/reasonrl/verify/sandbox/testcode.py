@@ -67,6 +67,38 @@ def modules_in(trees: Iterable[ast.AST]) -> set[str]:
     return bases - others
 
 
+def has_assertion(trees: Iterable[ast.Module]) -> bool:
+    """Return whether the text reaches an assertion that a right program may be expected to meet.
+
+    `assert False`, an assertion in a function that nobody names, and an assertion in a branch that
+    no program takes, or only after an exception, are none.
+    """
+    lines = [line for tree in trees for line in tree.body]
+    waiting = [*lines]
+    named: dict[str, list[ast.stmt]] = {"check": []}
+    used = {"check"}
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            named.setdefault(node.name, []).extend(node.body)
+        elif isinstance(node, ast.Assert):
+            if not (isinstance(node.test, (ast.Constant, ast.Tuple)) and node.test):
+                return True
+        elif isinstance(node, ast.Try):
+            waiting += [*node.body, *node.finalbody]
+        elif not (isinstance(node, (ast.If, ast.While)) and _is_never(node.test)):
+            waiting += [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.stmt)]
+            used |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        for name in used & named.keys():
+            waiting += named.pop(name)
+            named[name] = []
+    return False
+
+
+def _is_never(test: ast.expr) -> bool:
+    return isinstance(test, ast.Constant) and not test.value
+
+
 def subject_name(
     trees: Sequence[ast.AST],
     setup: ast.AST,

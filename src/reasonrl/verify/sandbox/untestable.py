@@ -34,6 +34,10 @@ def check_possible(trees: Iterable[ast.AST], own: Set[str]) -> None:
 _MODULES = frozenset({"inspect", "tempfile", "tracemalloc"})
 _OUT_OF_REACH = {*_MODULES, "iscoroutinefunction"}
 _RUNNERS = ("TextTestRunner", "TestLoader", "TestSuite", "testmod", "run_docstring_examples")
+_RUNNING = ("eval", "exec", "builtins.eval", "builtins.exec", "compile", "__import__",
+            "importlib.import_module", "pickle.loads", "pickle.load", "marshal.loads", "os.system",
+            "os.popen", "subprocess.run", "subprocess.check_output", "subprocess.Popen",
+            "types.FunctionType", "FunctionType")  # fmt: skip
 _PATCHES = ("patch", "patch.object", "patch.dict", "mock.patch", "mock.patch.object",
             "mock.patch.dict", "unittest.mock.patch")  # fmt: skip
 _REPLACED = ("environ", "argv", "path", "modules")
@@ -50,10 +54,16 @@ def _check_call(call: ast.Call, own: Set[str]) -> None:
     name = ast.unparse(call.func)
     if (name == "open" and name not in own) or name.endswith(".write_text"):
         raise Untestable("a file of the test is not there for the program")
+    if name in _RUNNING and name not in own and not _are_constant(call):
+        raise Untestable(f"`{name}` would run what a program returns in the place of the judge")
     if name in _PATCHES:
         text = next((arg.value for arg in call.args if isinstance(arg, ast.Constant)), "")
         if text != "builtins.input":
             raise Untestable(f"{text!r} of a program cannot be replaced")
+
+
+def _are_constant(call: ast.Call) -> bool:
+    return all(isinstance(arg, ast.Constant) for arg in call.args[:1])
 
 
 def _check_replaced(target: ast.expr) -> None:

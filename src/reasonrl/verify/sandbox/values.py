@@ -4,22 +4,19 @@ A table lists the containers of a value: `["list", items]`, `["dict", pairs]`, .
 container a scalar is written as itself, and `[3]` means container 3. So sharing and cycles survive,
 and deep values need no recursion. An object that is no plain data stays in its process: the other
 side gets a reference to it. An instance of a subclass arrives as its plain base, so that no
-`__eq__` of a program is ever called. Called by `served` and `remote`, and by `judge` and
+`__eq__` of a program is ever called. Called by `holding` and `exchange`, and by `judge` and
 `verify.code.tests` for the values of tests.
 """
 
 from __future__ import annotations
 
 import array
-import builtins
 import collections
-import datetime
-import decimal
-import fractions
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .frames import Malformed
+from .kinds import SPELLED, SPELLED_MODULES, TYPES, name_of, spell
 
 Keep = Callable[[object], int]
 """Keep an object that stays in its process, and return its number."""
@@ -36,18 +33,6 @@ Make = Callable[[str, list[Any], list[Any]], object]
 
 _MAX_NODES = 2_000_000
 _SMALL = 1 << 53
-_SPELLED: Mapping[str, Callable[[str], object]] = {
-    "Decimal": decimal.Decimal,
-    "Fraction": fractions.Fraction,
-    "date": datetime.date.fromisoformat,
-    "datetime": datetime.datetime.fromisoformat,
-    "time": datetime.time.fromisoformat,
-    "timedelta": lambda text: datetime.timedelta(*map(int, text.split())),
-    "complex": complex,
-    "bytes": bytes.fromhex,
-    "bytearray": bytearray.fromhex,
-    "int": lambda text: int(text, 16),
-}
 
 
 def encode(
@@ -96,7 +81,7 @@ class _Table:
             index = self._add(value, [f"={tag}", None])
             self.nodes[index][1] = [parts, [self.place(part) for part in content]]
             return [index]
-        if kind not in _LIBRARY and (plain := plain_base(value)) is not value:
+        if kind not in LIBRARY and (plain := plain_base(value)) is not value:
             return self.place(plain)
         index = self._add(value, [])
         self.nodes[index] = self._node(value, index)
@@ -117,11 +102,11 @@ class _Table:
         if kind in (list, tuple, set, frozenset, dict, collections.deque):
             self.waiting.append((index, value))
             return [name, None]
-        if kind in _LIBRARY:
+        if kind in LIBRARY:
             self.waiting.append((index, value))
             factory = getattr(value, "default_factory", None)
-            if isinstance(factory, type) and _TYPES.get(factory.__name__) is factory:
-                name = f"{name} {factory.__name__}"
+            if isinstance(factory, type) and (known := name_of(factory)) is not None:
+                name = f"{name} {known}"
             return [name, None]
         if name in self._classes and not isinstance(value, type):
             self.waiting.append((index, value))
@@ -134,10 +119,10 @@ class _Table:
         if kind is array.array:
             self.waiting.append((index, value.tolist()))
             return [f"array {value.typecode}", None]
-        if kind is type and value.__module__ == "builtins":
-            return ["type", value.__name__]
-        if name in _SPELLED and kind.__module__ in _MODULES:
-            return ["spelled", [name, _spell(value)]]
+        if isinstance(value, type) and (known := name_of(value)) is not None:
+            return ["type", known]
+        if name in SPELLED and kind.__module__ in SPELLED_MODULES:
+            return ["spelled", [name, spell(value)]]
         return ["kept", self._keep(value)]
 
     def fill(self, tag: str, content: Any) -> list[Any]:
@@ -148,23 +133,7 @@ class _Table:
         return [self.place(item) for item in content]
 
 
-_TYPES = {name: kind for name, kind in vars(builtins).items() if isinstance(kind, type)}
-_MODULES = ("builtins", "decimal", "fractions", "datetime")
-
-
-def _spell(value: Any) -> str:
-    if isinstance(value, int):
-        return hex(value)
-    if isinstance(value, (bytes, bytearray)):
-        return value.hex()
-    if isinstance(value, datetime.timedelta):
-        return f"{value.days} {value.seconds} {value.microseconds}"
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    return str(value)
-
-
-_LIBRARY = (collections.Counter, collections.OrderedDict, collections.defaultdict)
+LIBRARY = (collections.Counter, collections.OrderedDict, collections.defaultdict)
 _DICTS = ("dict", "Counter", "OrderedDict", "defaultdict")
 _BASES: tuple[type[Any], ...] = (
     bool,
@@ -191,6 +160,17 @@ def plain_base(value: Any) -> Any:
     if kind.__module__ == "numpy" and hasattr(value, "tolist"):
         return value.tolist()
     return value
+
+
+def has_own_factory(value: Any) -> bool:
+    """Return whether missing items of a `defaultdict` are made by a function of the program."""
+    factory = value.default_factory
+    return factory is not None and not (isinstance(factory, type) and name_of(factory))
+
+
+def with_factory(factory: Callable[[], object], content: Any) -> object:
+    """Return a dictionary that makes missing items by a function."""
+    return collections.defaultdict(factory, content)
 
 
 def _attributes(value: object) -> dict[str, Any]:
@@ -247,7 +227,7 @@ class _Reader:
             if tag in _SHELLS:
                 self.made[index] = _SHELLS[tag]()
             elif tag.startswith("defaultdict "):
-                self.made[index] = collections.defaultdict(_TYPES[tag.partition(" ")[2]])
+                self.made[index] = collections.defaultdict(TYPES[tag.partition(" ")[2]])
             elif tag.startswith("@"):
                 self.made[index] = object.__new__(self._classes[tag[1:]])
         # Children have higher numbers than their parents, and a parent may copy its child.
@@ -266,6 +246,8 @@ class _Reader:
                 shell[self._value(key)] = self._value(item)
         else:
             for name, item in content:
+                if callable(getattr(type(shell), str(name), None)):
+                    raise Malformed(f"{name} is a method of the class")
                 object.__setattr__(shell, str(name), self._value(item))
 
     def _value(self, written: Any) -> Any:
@@ -287,11 +269,11 @@ class _Reader:
             parts, items = content
             return self._make(tag[1:], list(parts), [self._value(item) for item in items])
         if tag == "type":
-            return _TYPES[content]
+            return TYPES[content]
         if tag == "range":
             return range(*[int(part) for part in content])
         if tag == "spelled":
-            return _SPELLED[content[0]](content[1])
+            return SPELLED[content[0]](content[1])
         items = [self._value(item) for item in content]
         if tag.startswith("array "):
             return array.array(tag.removeprefix("array "), items)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reasonrl.verify.sandbox import frames, values
-from reasonrl.verify.sandbox.failures import ProgramError, Tampered
-from reasonrl.verify.sandbox.remote import BrokenTask, ProgramGone, Remote
+from reasonrl.verify.sandbox.failures import BrokenTask, ProgramError, Tampered
+from reasonrl.verify.sandbox.remote import ProgramGone, Remote
 from reasonrl.verify.sandbox.stand import Stand
 
 

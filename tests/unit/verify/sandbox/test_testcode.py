@@ -108,3 +108,30 @@ def test_what_no_stand_in_can_give_is_untestable(text: str) -> None:
 )  # fmt: skip
 def test_methods_of_the_same_names_are_testable(text: str) -> None:
     check_possible([ast.parse(text)], set())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("assert f(1) == 2", True),
+        ("for x in f(3):\n    assert x > 0", True),
+        ("def check(c):\n    if c(1):\n        assert c(1) == 2", True),
+        ("def same(x):\n    assert x == 1\nsame(f(1))", True),
+        ("def test():\n    assert f(1) == 1", False),
+        ("if False:\n    assert f(1) == 1", False),
+        ("if f(1) != 1:\n    assert False", False),
+        ("try:\n    f(1)\nexcept ValueError:\n    pass\nelse:\n    assert f(2)", False),
+        ("assert (f(1) == 1, 'message')", False),
+        ("print(f(1))", False),
+    ],
+)
+def test_a_text_says_whether_it_reaches_an_assertion(text: str, expected: bool) -> None:
+    assert testcode.has_assertion([testcode.parse(text)]) is expected
+
+
+@pytest.mark.parametrize(
+    "text", ["assert eval(f(1)) == 2", "exec(f(1))", "import pickle\nassert pickle.loads(f(1))"]
+)
+def test_a_test_that_would_run_a_result_is_refused(text: str) -> None:
+    with pytest.raises(Untestable, match="would run"):
+        check_possible([testcode.parse(text)], set())
