@@ -12,7 +12,8 @@ from reasonrl.types import Kind, Status, Task
 from reasonrl.verify import Verifier
 
 ROOT = Task(kind=Kind.MATH, answer=r"\sqrt{2}")
-STUCK = r"\boxed{" + "(" * 12 + r"3^{1/2} + 0\hbar" + ")" * 12 + "}"
+# The key, and not the answer, takes its time: an answer would be refused before the deadline.
+STUCK = Task(kind=Kind.MATH, answer="(" * 12 + r"3^{1/2} + 0\hbar" + ")" * 12)
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     with Verifier() as verifier:
         verifier.verify(ROOT, r"\boxed{1 + \hbar}")
         for number in range(2, 5):
-            assert verifier.verify(ROOT, STUCK, deadline_s=0.05).status is Status.TIMEOUT
+            assert verifier.verify(STUCK, r"\boxed{5}", deadline_s=0.05).status is Status.TIMEOUT
             start = time.perf_counter()
             verifier.verify(ROOT, rf"\boxed{{{number} + \hbar}}")
             print(f"{time.perf_counter() - start:.3f}")
