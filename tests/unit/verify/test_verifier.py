@@ -120,14 +120,6 @@ def test_a_deadline_that_passes_gives_no_reward(verifier: Verifier) -> None:
     assert verifier.verify(ROOT, algebra()).status is Status.CORRECT
 
 
-def test_an_answer_that_uses_its_processor_time_up_is_refused_and_not_masked(
-    verifier: Verifier,
-) -> None:
-    verdict = verifier.verify(math("5"), r"\boxed{\frac{1}{0}(x+y+z+w)^{99}}", deadline_s=5.0)
-
-    assert (verdict.status, verdict.reward) == (Status.TOO_LARGE, 0.0)
-
-
 def test_a_worker_killed_from_outside_never_becomes_a_reward(verifier: Verifier) -> None:
     verdicts: list[Verdict] = []
     thread = threading.Thread(target=lambda: verdicts.append(verifier.verify(ROOT, slow())))

@@ -35,3 +35,10 @@ def test_names_and_roundings_are_no_sides_of_a_chain(text: str, sides: tuple[str
 )
 def test_the_worker_judges_by_value(golds: tuple[str, ...], answer: str, status: Status) -> None:
     assert judge(golds, answer).status is status
+
+
+def test_an_answer_that_uses_its_processor_time_up_is_refused() -> None:
+    heavy = r"\frac{1}{0}(x+y+z+w)^{99}"
+
+    assert judge(("5",), heavy, budget_s=0.2).status is Status.TOO_LARGE
+    assert judge(("5",), "2+3", budget_s=5.0).status is Status.CORRECT
