@@ -63,6 +63,8 @@ def test_a_weaker_place_is_told_the_one_setting_to_change(profile):
                 "read-only root", "small /dev/shm"],
 )  # fmt: skip
 def test_namespaces_need_neither_root_nor_groups_nor_a_disk(profile):
+    if profile == "read-only root" and REPOSITORY.is_relative_to("/tmp"):
+        pytest.skip("the profile hides /tmp, which holds this checkout")
     done = run_in(profile, "sandbox", "check", "--json")
 
     found = json.loads(done.stdout)

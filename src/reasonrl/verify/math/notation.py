@@ -49,6 +49,7 @@ _CURRENCY = re.compile(
     r"|(?P<pound>GBP)|(?P<yuan>RMB|CNY))\s?\}?\s?(?=[-+]?[\d.])"
 )
 _CURRENCY_SIGNS = {"rupee": "₹", "dollar": "\\$", "euro": "€", "pound": "£", "yuan": "¥"}
+_BRACKETS = re.compile(r"\[[^\[\]]*\]|([\[\]])([^\[\](),;]*[,;][^\[\]()]*)([\[\]])")
 _ENTITY = re.compile(r"&[a-zA-Z]{2,8};")
 _BREAK = re.compile(r"<br\s?/?>")
 _TAGGED = re.compile(r"<(\w{1,12})>(.{1,3900})</\1>", re.DOTALL)
@@ -184,7 +185,6 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
             r"\(\s?(?:\\bmod|\\mod|\\pmod|(?:\\(?:text|mathrm)\s?\{\s?)?mod)\s?\}?\s?\{?\s?([^(){}]{1,40}?)\s?\}?\s?\)",
             r"\\pmod{\1}",
         ),
-        ("[ ]", r"\[[^\[\]]*\]|([\[\]])([^\[\],;]*[,;][^\[\]]*)([\[\]])", _turned),
         ("const", r"\+\s?(?:\\(?:text|mathrm)\s?\{\s?)?const(?:ant|\.)?\s?\}?(?![a-z])", "+C"),
         ("10", r"(?<=\d)\s?[xX]\s?(?=10\s?\^)", r"\\times "),
         ("!=", r"(?<=\d)!=(?=\s?\d)", "! ="),
@@ -230,6 +230,8 @@ def clean(text: str) -> str:
                 break
     if "\\\\" in text and "\\begin" not in text:
         text = text.replace("\\\\", ", ")
+    if "[" in text or "]" in text:
+        text = _BRACKETS.sub(_turned, text)
     return _without_edges(text)
 
 
