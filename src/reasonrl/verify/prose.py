@@ -41,7 +41,7 @@ _NUMBER = re.compile(
 )
 # A unit that is written without a blank ends the number, as it does for a reader.
 _UNIT = re.compile(
-    r"(?:[ckm]?m|[km]?g|[mk]?[lL]|km/h|m/s|mph|s|h|hrs?|min|sec|ft|in|lbs?|°[CF]?|k?W|k?J|V|A|N)(?![A-Za-z0-9^])"
+    r"(?:[ckm]?m|[km]?g|[mk]?[lL]|km/h|m/s|mph|s|h|hrs?|min|sec|ft|in|lbs?|°[CF]?|k[WJVNA])(?![A-Za-z0-9^])"
 )
 _CALLED = re.compile(r"(?:[A-Za-z]\(|√)\s?$")
 _CALL_CHARS = 24
@@ -52,7 +52,7 @@ _OPERATED = re.compile(
 _OPERATION = re.compile(
     r"\s?(?:squared|cubed|factorial|times|\\pi|π)(?![a-z])|\s[xyzn](?![A-Za-z])"
 )
-_GLUED = re.compile(r"[A-Za-z0-9_^!/\\{]|\.\d")
+_GLUED = re.compile(r"[A-Za-z\u00c0-\u024f0-9_^!/\\{]|\.\d")
 
 
 def last_number(text: str) -> str | None:
