@@ -36,7 +36,11 @@ _SETS = {"cup": "∪", "cap": "∩", "setminus": "\\"}  # noqa: RUF001
 
 def show(answer: Answer) -> str:
     """Return the text of a tree, cut to MAX_CHARS."""
-    text = _show(answer)
+    try:
+        text = _show(answer)
+    except RecursionError:
+        # A tree of operations beside operations may be deeper than it can be printed.
+        return "an expression too deep to print"
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 3] + "..."
 
 
