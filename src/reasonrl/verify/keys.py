@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reasonrl.types import FAILED_STATUSES, Kind, Status, Task, VerifyItem
-from reasonrl.verify.code.verdict import Program
+from reasonrl.types import FAILED_STATUSES, Kind, Status, Task
+from reasonrl.verify.code.verdict import Program, read_program
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.golds import read_golds
 from reasonrl.verify.net import caught
-from reasonrl.verify.questions import read_code
 from reasonrl.verify.verifier import Verifier
-
-_NO_PROGRAM = "```python\npass\n```"
 
 
 def key_faults(tasks: Sequence[Task], verifier: Verifier) -> list[str]:
@@ -41,7 +38,8 @@ def _fault_here(task: Task) -> str | None:
 
 def _read_key(task: Task) -> str | None:
     if task.kind is Kind.CODE:
-        program = read_code(VerifyItem(task=task, response=_NO_PROGRAM))
+        # A response without a program leaves only the tests to be read.
+        program = read_program(task.answer, "")
         if isinstance(program, Program) or program.status not in FAILED_STATUSES:
             return ""
         return program.reason or "the tests cannot be read"

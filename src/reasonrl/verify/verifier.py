@@ -25,7 +25,7 @@ from reasonrl.types import (
     Verdict,
     VerifyItem,
 )
-from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge
+from reasonrl.verify.code.verdict import CodeOptions, Program, ProgramJudge, read_program
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.net import caught
 from reasonrl.verify.pool import Failure, WorkerPool
@@ -45,7 +45,6 @@ DEFAULT_DEADLINE_S = 0.8
 _SHOWN_CHARS = 500
 _BUDGET = 0.75
 """The share of the deadline that an answer may use as processor time before it is refused."""
-_NO_PROGRAM = "```python\n```"
 _REMEMBERED = 8_192  # findings of workers
 
 
@@ -209,7 +208,7 @@ class Verifier:
         if item.task.kind is Kind.CODE:
             program = caught(
                 lambda: read_code(item),
-                key_alone=lambda: read_code(replace(item, response=_NO_PROGRAM)),
+                key_alone=lambda: read_program(item.task.answer, ""),
                 blame=Status.COMPILE_ERROR,
             )
             if isinstance(program, Program):

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from reasonrl.errors import DataError
 from reasonrl.verify.code.json_values import arguments_of, load, value_of
@@ -190,6 +190,10 @@ def _keep(value: object) -> int:
     raise ValueError(type(value).__name__)
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _read_limits(given: object) -> dict[str, Any]:
     if given is None:
         return {}
@@ -204,8 +208,7 @@ def _read_limits(given: object) -> dict[str, Any]:
     ):
         if (value := given.get(key)) is None:
             continue
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not low < value <= high:
+        if not _is_number(value) or not low < value <= high:
             raise DataError(f"limits.{key} = {value!r}", expected=f"a number up to {high:g}")
         limits[key] = float(value) if key == "time_s" else int(value)
     return limits
@@ -215,8 +218,7 @@ def _read_tolerance(given: Mapping[str, Any]) -> dict[str, Any]:
     value = given.get("tolerance")
     if value is None:
         return {}
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 < value < 1:
+    if not _is_number(value) or not 0 < value < 1:
         raise _no_tests(f"tolerance = {str(value)[:40]}")
     if "inputs" not in given:
         raise _no_tests("a tolerance beside tests that compare by themselves")
@@ -250,7 +252,7 @@ def _stream(value: object, key: str) -> str:
     """Return the text of an input or an output; a number stands for its own text."""
     if isinstance(value, list):
         return "\n".join(_stream(line, key) for line in value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if _is_number(value):
         return _text_of_number(value)
     return _text(value, key)
 

@@ -1,4 +1,4 @@
-"""Read golds, and judge an answer in the caller's process where that is possible.
+"""Judge an answer in the caller's process where that is possible.
 
 Judges text, choices and plain numbers itself, and other mathematics with `compare`. `judge_fast`
 returns None if it cannot decide; then `worker` must. Imports no sympy. The policy behind each rule
@@ -15,7 +15,7 @@ from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.bound import size_fault
 from reasonrl.verify.math.compare import compare
 from reasonrl.verify.math.golds import CHOICE_LABEL, Gold, read_gold
-from reasonrl.verify.math.number import PlainNumber, date_of, is_date, is_same, read_number
+from reasonrl.verify.math.number import PlainNumber, date_of, is_same, read_number
 from reasonrl.verify.math.operators import read_operation
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.phrases import number_in_words, value_of
@@ -64,8 +64,9 @@ def judge_fast(gold: Gold, answer: str) -> Finding | None:
         return _judge_words(gold.words, answer)
     if gold.number is not None and (number := read_number(answer, bare_units=True)) is not None:
         return _compared(gold.number, number)
-    if is_date(gold.text) or is_date(answer):
-        is_right = date_of(gold.text) is not None and date_of(gold.text) == date_of(answer)
+    date, given = date_of(gold.text), date_of(answer)
+    if date or given:
+        is_right = date == given
         return Finding(status=Status.CORRECT if is_right else Status.WRONG, reason="a date")
     if gold.fault or size_fault(answer):
         return None
@@ -158,16 +159,12 @@ def _read_otherwise(gold: Gold, answer: str) -> Finding | None:
 def _without_choice(gold: Gold, answer: str) -> str:
     """Drop the letter of a choice before a value: the key `18` accepts `(C) 18`."""
     label = CHOICE_LABEL.match(answer)
-    if label is not None and gold.letter and label["letter"].upper() != gold.letter:
+    if label is None or gold.text[:1] == "(":
         return answer
-    if (
-        label is None
-        or gold.text[:1] == "("
-        or (
-            re.search(r"[a-zA-Z]", gold.text.replace("\\", ""))
-            and (re.search(rf"(?<![a-zA-Z\\]){label['letter']}(?![a-zA-Z])", gold.text))
-        )
-    ):
+    letter = label["letter"]
+    is_other_choice = gold.letter and letter.upper() != gold.letter
+    is_name_in_key = re.search(rf"(?<![a-zA-Z\\]){letter}(?![a-zA-Z])", gold.text)
+    if is_other_choice or is_name_in_key:
         return answer
     return answer[label.end() :].strip() or answer
 

@@ -12,7 +12,7 @@ from reasonrl.types import Status
 from reasonrl.verify.finding import Finding
 from reasonrl.verify.math.equal import symbols
 from reasonrl.verify.math.faults import NoValueError, TooLargeError
-from reasonrl.verify.math.forms import NUMBER_SETS, UNIT_VECTORS, is_undone, stated
+from reasonrl.verify.math.forms import NUMBER_SETS, is_undone, stated
 from reasonrl.verify.math.naming import is_name
 from reasonrl.verify.math.parse import parse
 from reasonrl.verify.math.same import is_same, is_same_angle
@@ -35,6 +35,7 @@ from reasonrl.verify.math.tree import (
     Symbol,
 )
 from reasonrl.verify.math.value import exact
+from reasonrl.verify.math.vectors import UNIT_VECTORS
 
 
 def compare(gold_text: str, answer_text: str) -> Finding | None:
@@ -121,7 +122,7 @@ def _is_value(gold: Answer) -> bool:
     gold = gold.value if isinstance(gold, Quantity) else gold
     if isinstance(gold, Relation):
         return set(gold.signs) == {"="} and _is_value(gold.sides[-1])
-    if isinstance(gold, Expression) and symbols(gold) & (NUMBER_SETS | UNIT_VECTORS):
+    if isinstance(gold, Expression) and symbols(gold) & {*NUMBER_SETS, *UNIT_VECTORS}:
         return False
     is_expression = isinstance(gold, Expression)
     return is_expression and not is_set(gold) and gold != Operation("empty")

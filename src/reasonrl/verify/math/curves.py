@@ -7,6 +7,7 @@ from fractions import Fraction
 from reasonrl.verify.math.equal import is_same_value, symbols
 from reasonrl.verify.math.faults import NoValueError
 from reasonrl.verify.math.tree import (
+    PARAMETERS,
     Answer,
     Congruence,
     Expression,
@@ -19,7 +20,6 @@ from reasonrl.verify.math.tree import (
 from reasonrl.verify.math.value import exact
 
 _WHOLE = (Fraction(0), Fraction(1), Fraction(2))
-_PARAMETERS = frozenset({"k", "m", "n", "l", "j", "t"})
 _GREATER = {">": "<", ">=": "<="}
 
 
@@ -58,7 +58,7 @@ def _gives_variable(solved: Answer, difference: Expression) -> bool:
     def at(given: Expression) -> Expression:
         return rewritten(difference, lambda e: given if e == name else e)
 
-    zero, one, two = (at(Number(n)) for n in _WHOLE[:3])
+    zero, one, two = (at(Number(n)) for n in _WHOLE)
     rise, next_rise = _minus(one, zero), _minus(two, one)
     try:
         is_linear = is_same_value(rise, next_rise) and not is_same_value(rise, Number(_WHOLE[0]))
@@ -121,7 +121,7 @@ def as_congruence(answer: Answer) -> Congruence | None:
             parameters = symbols(value)
         case _:
             return None
-    if len(parameters) != 1 or not parameters <= _PARAMETERS - {name.name}:
+    if len(parameters) != 1 or not parameters <= PARAMETERS - {name.name}:
         return None
     points = [
         exact(rewritten(value, lambda e, n=n: Number(n) if isinstance(e, Symbol) else e))  # type: ignore[misc]

@@ -424,14 +424,14 @@ class ExpressionReader(Cursor):
             negative = Operation("neg", (self._operand(),))
             self._descend(-1)
             return negative
-        product = self._factor()
+        factors, divisors = [self._factor()], []
         while self._starts_factor() and self.token.text.removeprefix("\\") not in _FUNCTION_NAMES:
             if self.token.kind is TokenKind.NUMBER:
                 break
-            product = Operation("mul", (product, self._factor()))
+            factors.append(self._factor())
         while self.skip("/"):
-            product = Operation("div", (product, self._factor()))
-        return product
+            divisors.append(self._factor())
+        return _quotient(factors, divisors)
 
     def _degrees(self, operand: Expression) -> Expression:
         return Operation("degrees", (operand,)) if self.skip("°") else operand

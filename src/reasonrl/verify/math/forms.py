@@ -34,9 +34,6 @@ Single: TypeAlias = Expression | Quantity
 NUMBER_SETS = frozenset({"\\Z", "\\N", "\\Q", "\\C", "\\Zpos"})
 """The names of the sets of numbers that are no intervals."""
 
-UNIT_VECTORS = frozenset({"\\hati", "\\hatj", "\\hatk"})
-"""The names of the unit vectors."""
-
 _PLUS_MINUS = frozenset({"pm", "mp"})
 _OF_SYMBOLS = frozenset({"gcd", "lcm"})
 _LONGEST_LIST = 1_000

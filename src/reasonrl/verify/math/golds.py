@@ -70,8 +70,8 @@ def _read_key(written: str) -> list[Gold]:
         return [gold]
     if value.count("}") > value.count("{"):
         value = value.removesuffix("}").rstrip()
-    choice = Words(choices=frozenset(label["letter"].upper()), value=value)
     letter = label["letter"].upper()
+    choice = Words(choices=frozenset(letter), value=value)
     return [Gold(text=text, number=None, words=choice), replace(read_gold(value), letter=letter)]
 
 

@@ -73,10 +73,6 @@ def _half_day(match: re.Match[str]) -> str:
     return f" \\text{{ {match[1].lower()}m}}"
 
 
-def _ends(row: str) -> Callable[[re.Match[str]], str]:
-    return lambda _: row
-
-
 def _primes(match: re.Match[str]) -> str:
     return "'" * match[1].count("\\prime")
 
@@ -127,8 +123,8 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Matc
         ("\\not", r"\\not\s?=", r"\\ne "),
         ("\\not", r"\\not\s?\\in(?![a-zA-Z])", r"\\notin "),
         ("\\not", r"\\not\s?\\mid(?![a-zA-Z])", r"\\nmid "),
-        ("\\\\", rf"\\\\\s?\*?\s?\[\s?{_LENGTH}\s?\]", _ends("\\\\")),
-        ("\\cr newline", r"\\(?:cr|newline|tabularnewline)(?![a-zA-Z])", _ends("\\\\")),
+        ("\\\\", rf"\\\\\s?\*?\s?\[\s?{_LENGTH}\s?\]", r"\\\\"),
+        ("\\cr newline", r"\\(?:cr|newline|tabularnewline)(?![a-zA-Z])", r"\\\\"),
         ("*}", r"\\(begin|end)\{([a-zA-Z]+)\*\}(?:\s?\[[lcr]\])?", r"\\\1{\2}"),
         ("\\root", r"\\root\s?\{?([^{}\\]{1,20}?)\}?\s?\\of\s?(\{[^{}]*\}|\S)", r"\\sqrt[\1]{\2}"),
         ("color", r"\\(?:text)?color\s?\{\w*\}", ""),

@@ -44,7 +44,7 @@ hundredths thousandth thousandths tens hundreds thousands millions billions modu
 wrong not no false plus minus times and less least most approximately about if then wrongly double
 twice never only roughly so 半 百 千 万 萬 億 亿 成 分
 lakh lakhs crore crores score gross bn mil permille ppm ppb basis over divided doubled tripled point
- remainder out choose negated maybe perhaps possibly alternatively but vs otherwise also
+remainder out choose negated maybe perhaps possibly alternatively but vs otherwise also
 rejected excluded fails ish guess hex octal binary decimal hexadecimal power inverse reciprocal for
 one two three four five six seven eight nine ten eleven twelve twenty off loss debt deficit short
 """
@@ -262,13 +262,11 @@ def _stem(word: str) -> str:
     return word[:-1] if len(word) > 2 and word.endswith("s") else word
 
 
-def is_date(text: str) -> bool:
-    """Return whether clean text is a date in digits, such as `2024-03-15`: it is no difference."""
-    return date_of(text) is not None
-
-
 def date_of(text: str) -> tuple[int, int, int] | None:
-    """Return the three numbers of a date in digits, with the year first; None for other text."""
+    """Return the three numbers of a date in digits, with the year first; None for other text.
+
+    `2024-03-15` is no difference.
+    """
     if len(text) > 10 or (match := _DATE.fullmatch(text)) is None:
         return None
     first, second, third = (int(part) for part in match.groups() if part)

@@ -33,6 +33,7 @@ from reasonrl.verify.math.tree import (
     Relation,
     SetOperation,
     Symbol,
+    is_deeper,
 )
 
 _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
@@ -53,9 +54,10 @@ def parse(text: str) -> Answer | None:
     if (numeral := read_numeral(text)) is not None:
         return numeral
     try:
-        return _AnswerReader(tokens(text)).answer()
+        answer = _AnswerReader(tokens(text)).answer()
     except UnreadableError:
         return None
+    return None if is_deeper(answer) else answer
 
 
 class _AnswerReader(QuantityReader):

@@ -28,7 +28,7 @@ infinitely many debt loss deficit reciprocal successor predecessor cosine sine t
 ceiling floor even odd prime otherwise else different other others rejected excluded fails
 alternatively vs also any number unlike outside rather instead before after upper lower bound
 """
-CHANGING = frozenset(_CHANGING_WORDS.split())
+_CHANGING = frozenset(_CHANGING_WORDS.split())
 """Words that change the value beside them, so that they are never dropped."""
 
 _SAFE_WORDS = """
@@ -266,7 +266,7 @@ def _may_go(words: str) -> bool:
     """Return whether words before or behind a value may be dropped."""
     each = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", words)
     return (
-        bool(each) and not any(word in CHANGING for word in each)
+        bool(each) and not any(word in _CHANGING for word in each)
         and not (len(each) == 1 and (each[0] in _FUNCTIONS or len(each[0]) < 2))
     )  # fmt: skip
 

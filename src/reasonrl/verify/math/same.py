@@ -168,7 +168,7 @@ def _is_same_quantity(gold: Single, answer: Single) -> bool:
 def is_same_angle(degrees: Answer, radians: Answer) -> bool:
     """Compare an angle in degrees with a multiple of pi. Alone, neither answers the other."""
     match degrees, radians:
-        case Quantity(value=value, unit="°"), Operation() if has(radians, frozenset({"pi"})):
+        case Quantity(value=value, unit="°"), Operation() if has(radians, _PI):
             return is_same_value(Operation("degrees", (value,)), radians)
     return False
 
@@ -274,10 +274,10 @@ def _is_same_pieces(gold: Piecewise, answer: Piecewise) -> bool:
             del given[index]
     if not wanted:
         return True
-    # What is left must be one piece on each side, and one of them the piece for all other values.
-    ((value, condition),), ((other, other_condition),) = (
-        (wanted, given) if len(wanted) == 1 else ([(_ZERO, "none")], [(_ZERO, "none")])
-    )
+    if len(wanted) > 1:
+        return False
+    # One of the two pieces that are left must be the piece for all other values.
+    ((value, condition),), ((other, other_condition),) = wanted, given
     is_rest = condition in _OTHERWISE or other_condition in _OTHERWISE
     return is_rest and is_same(value, other)
 

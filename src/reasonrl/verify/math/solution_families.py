@@ -13,6 +13,7 @@ from reasonrl.verify.math.equal import symbols
 from reasonrl.verify.math.forms import NUMBER_SETS
 from reasonrl.verify.math.same import is_same
 from reasonrl.verify.math.tree import (
+    PARAMETERS,
     Answer,
     Choice,
     Expression,
@@ -27,10 +28,8 @@ from reasonrl.verify.math.tree import (
 
 _CONDITION_SIGNS = frozenset({"!=", "<", ">", "<=", ">=", "in"})
 _CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "C_0", "c_0", "const", "constant"})
-_PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j"})
 _WHOLE_NAMES = frozenset({"n", "m", "k", "x", "N"})
 """Names whose values a family with a whole parameter gives."""
-_WHOLE = frozenset({"k", "m", "n", "t", "l", "j"})
 _COEFFICIENTS = frozenset({"a", "c", "k", "C", "A", "K", "\\lambda"})
 _FREE = frozenset({"c", "k", "C", "K", "\\lambda"})
 """Coefficients of a key that nobody gives a value to."""
@@ -152,15 +151,14 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
     `declared` is the name that the gold calls whole.
     """
     mine, theirs = _names(gold), _names(answer)
-    if mine == theirs:
-        return answer
-    missing, other = mine - theirs, theirs - mine
-    if _BOUND in mine ^ theirs and "x" in mine ^ theirs:
+    if {_BOUND, "x"} <= mine ^ theirs:
         old, new = ("x", _BOUND) if _BOUND in mine else (_BOUND, "x")
         answer = _renamed(answer, old, new)
-        mine, theirs = _names(gold), _names(answer)
-        missing, other = mine - theirs, theirs - mine
-    parameters = sorted(other & _WHOLE)
+        theirs = _names(answer)
+    missing, other = mine - theirs, theirs - mine
+    if not missing and not other:
+        return answer
+    parameters = sorted(other & PARAMETERS)
     if declared in missing and len(parameters) == 1:
         return _renamed(answer, parameters[0], declared)
     if _are_arbitrary(missing) and len(missing) == len(other) and other <= _ARBITRARY:
@@ -171,7 +169,7 @@ def _with_names_of(gold: Answer, answer: Answer, *, declared: str) -> Answer:
     is_integral = new.startswith(("C", "K")) or bool(mine & _VARIABLES)
     if {old, new} <= _CONSTANTS and is_integral and _ends_in(gold, new) and _ends_in(answer, old):
         return _renamed(answer, old, new)
-    for allowed, is_kind in ((_PARAMETERS, _is_family), (_COEFFICIENTS, _is_call)):
+    for allowed, is_kind in ((PARAMETERS, _is_family), (_COEFFICIENTS, _is_call)):
         is_same_kind = is_kind(gold) and is_kind(answer) and _first(gold) == _first(answer)
         is_free = allowed is not _COEFFICIENTS or new in _FREE
         if {old, new} <= allowed and is_same_kind and is_free:
@@ -247,7 +245,7 @@ def _is_family(answer: Answer) -> bool:
             return len(_names(values)) == 1
         case Relation(sides=(Symbol(name=name), value), signs=("=",)):
             names = _names(value)
-            return len(names) == 1 and name in _WHOLE_NAMES - names and names <= _WHOLE
+            return len(names) == 1 and name in _WHOLE_NAMES - names and names <= PARAMETERS
     return False
 
 

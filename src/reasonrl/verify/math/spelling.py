@@ -17,7 +17,7 @@ _SYNONYMS = {
     "\\emptyset": "\\varnothing", "\\ast": "*", "\\lbrace": "\\{", "\\rbrace": "\\}",
     "\\gets": "\\leftarrow", "\\iff": "\\Leftrightarrow", "\\textrm": "\\text",
     "\\mathrm": "\\text", "\\operatorname": "\\text", "\\bmod": "\\mod", "\\pmod": "\\mod",
-    "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\land": "\\land", "\\colon": ":",
+    "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\colon": ":",
 }  # fmt: skip
 _BIG = frozenset({"\\sum", "\\prod", "\\bigcup", "\\bigcap"})
 _BOUND = "\\bound"

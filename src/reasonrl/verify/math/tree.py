@@ -1,14 +1,15 @@
 """The tree of an answer: expressions, and the kinds of answer that are built from them.
 
-Plain records and the function `rewritten`. `parse` builds trees, `value` evaluates them, `compare`
-judges them.
+Plain records, and two functions that walk them. `parse` builds trees, `value` evaluates them,
+`compare` judges them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Literal, TypeAlias
 
 
@@ -39,6 +40,9 @@ class Operation:
 
 Expression: TypeAlias = Number | Symbol | Operation
 
+PARAMETERS = frozenset({"k", "m", "n", "t", "l", "j"})
+"""Names that stand for any whole number in a family of solutions."""
+
 DOTS = Operation("dots")
 """The dots of a list that goes on: `1, 2, ..., n`."""
 
@@ -49,6 +53,45 @@ def rewritten(expression: Expression, change: Callable[[Expression], Expression]
         operands = tuple(rewritten(operand, change) for operand in expression.operands)
         expression = Operation(expression.name, operands)
     return change(expression)
+
+
+MOST_LEVELS = 150
+"""Each link of a chain such as `A \\cup B \\cup C` adds a level to a tree. A comparison of trees
+needs up to three calls for each level."""
+
+
+def is_deeper(answer: Answer, most: int = MOST_LEVELS) -> bool:
+    """Return whether a tree has more than `most` levels. Uses no recursion."""
+    level: list[Answer] = [answer]
+    for _ in range(most):
+        level = [part for node in level for part in _parts(node)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(node: Answer) -> Iterable[Answer]:
+    """Return the trees right below a node."""
+    match node:
+        case (
+            Operation(operands=parts)
+            | Items(items=parts)
+            | Choice(items=parts)
+            | Relation(sides=parts)
+            | Ratio(parts=parts)
+        ):
+            return parts
+        case Quantity(value=value):
+            return (value,)
+        case SetOperation(left=left, right=right):
+            return left, right
+        case Congruence(left=name, right=right, modulus=modulus):
+            return (right, modulus) if name is None else (name, right, modulus)
+        case Matrix(rows=rows):
+            return chain.from_iterable(rows)
+        case Piecewise(pieces=pieces):
+            return (part for piece in pieces for part in piece if not isinstance(part, str))
+    return ()
 
 
 UNEVALUATED_COMMANDS = {

@@ -20,7 +20,8 @@ from reasonrl.verify.math.tree import (
 ORDERED: frozenset[Bracket] = frozenset({"()", "[]", "<>"})
 """The brackets of lists whose order counts."""
 
-_UNIT_VECTORS = ("\\hati", "\\hatj", "\\hatk")
+UNIT_VECTORS = ("\\hati", "\\hatj", "\\hatk")
+"""The names of the unit vectors."""
 
 
 def rows_of(answer: Matrix | Items) -> tuple[tuple[Answer, ...], ...] | None:
@@ -35,11 +36,11 @@ def rows_of(answer: Matrix | Items) -> tuple[tuple[Answer, ...], ...] | None:
 def components(vector: Expression) -> tuple[Expression, ...] | None:
     """Return the components of `3 i - 2 j + k` with unit vectors, which carry a hat; else None."""
     vector = _with_hats(vector)
-    found = symbols(vector) & set(_UNIT_VECTORS)
+    found = symbols(vector) & set(UNIT_VECTORS)
     if not found or not is_same_value(_at_units(vector, ()), Number(Fraction(0))):
         return None
-    size = 3 if _UNIT_VECTORS[2] in found else 2
-    return tuple(_at_units(vector, (name,)) for name in _UNIT_VECTORS[:size])
+    size = 3 if UNIT_VECTORS[2] in found else 2
+    return tuple(_at_units(vector, (name,)) for name in UNIT_VECTORS[:size])
 
 
 def _with_hats(vector: Expression) -> Expression:
@@ -48,15 +49,15 @@ def _with_hats(vector: Expression) -> Expression:
     if not names or not names <= {"j", "k"}:
         return vector
     hats = {
-        Operation("i"): _UNIT_VECTORS[0],
-        Symbol("j"): _UNIT_VECTORS[1],
-        Symbol("k"): _UNIT_VECTORS[2],
+        Operation("i"): UNIT_VECTORS[0],
+        Symbol("j"): UNIT_VECTORS[1],
+        Symbol("k"): UNIT_VECTORS[2],
     }
     return rewritten(vector, lambda e: Symbol(hats[e]) if e in hats else e)
 
 
 def _at_units(vector: Expression, ones: tuple[str, ...]) -> Expression:
-    values = {name: Number(Fraction(int(name in ones))) for name in _UNIT_VECTORS}
+    values = {name: Number(Fraction(int(name in ones))) for name in UNIT_VECTORS}
     return rewritten(vector, lambda e: values.get(e.name, e) if isinstance(e, Symbol) else e)
 
 

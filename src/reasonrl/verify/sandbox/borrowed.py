@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .operations import METHODS
+from .values import refill
 
 Ask = Callable[..., Any]
 """Ask the judge: number of the object, operation, arguments."""
@@ -105,8 +106,4 @@ def raised(
 def take_back(given: list[Any], after: list[Any]) -> None:
     """Let the program see how the test has changed the arguments of its call."""
     for old, new in zip(given, after, strict=False):
-        if isinstance(old, list) and isinstance(new, list):
-            old[:] = new
-        elif isinstance(old, (dict, set)) and type(old) is type(new):
-            old.clear()
-            old.update(new)
+        refill(old, new)

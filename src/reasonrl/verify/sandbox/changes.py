@@ -12,6 +12,7 @@ from typing import Any
 
 from .failures import Tampered
 from .stand import Linked, Stand
+from .values import refill
 
 TEST_FILE = "tests.py"
 """The file name under which test code is compiled."""
@@ -103,12 +104,7 @@ def _content(value: Any) -> Any:
 
 
 def _set_content(old: Any, new: Any) -> None:
-    if isinstance(old, (Stand, Linked)):
+    if isinstance(old, (Stand, Linked)) or refill(old, new):
         return
-    if isinstance(old, list) and isinstance(new, list):
-        old[:] = new
-    elif isinstance(old, (dict, set)) and type(old) is type(new):
-        old.clear()
-        old.update(new)
-    elif hasattr(old, "__dict__"):
+    if hasattr(old, "__dict__"):
         old.__dict__.update(new if isinstance(new, dict) else getattr(new, "__dict__", {}))

@@ -6,6 +6,7 @@ the same names. Nothing else is shared between the two. Called by `served` and `
 
 from __future__ import annotations
 
+import builtins
 import copy
 import dataclasses
 import math
@@ -58,7 +59,7 @@ def _next(iterator: Any, at_most: int) -> list[object]:
 
 def _leave(manager: Any, name: str, text: str) -> bool:
     """Leave a `with` block: call `__exit__` with the exception of a builtin class, or with None."""
-    kind = getattr(__import__("builtins"), name, RuntimeError) if name else None
+    kind = getattr(builtins, name, RuntimeError) if name else None
     error = None if kind is None else kind(text)
     return bool(type(manager).__exit__(manager, kind, error, None))
 

@@ -82,7 +82,7 @@ def has_assertion(trees: Iterable[ast.Module]) -> bool:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             named.setdefault(node.name, []).extend(node.body)
         elif isinstance(node, ast.Assert):
-            if not (isinstance(node.test, (ast.Constant, ast.Tuple)) and node.test):
+            if not isinstance(node.test, (ast.Constant, ast.Tuple)):
                 return True
         elif isinstance(node, ast.Try):
             waiting += [*node.body, *node.finalbody]

@@ -162,6 +162,18 @@ def plain_base(value: Any) -> Any:
     return value
 
 
+def refill(old: object, new: object) -> bool:
+    """Give a container the content of another of its kind; return whether both are containers."""
+    if isinstance(old, list) and isinstance(new, list):
+        old[:] = new
+    elif isinstance(old, (dict, set)) and type(old) is type(new):
+        old.clear()
+        old.update(new)
+    else:
+        return False
+    return True
+
+
 def has_own_factory(value: Any) -> bool:
     """Return whether missing items of a `defaultdict` are made by a function of the program."""
     factory = value.default_factory

@@ -27,6 +27,7 @@ def read(text: str) -> Expression:
         (r"\frac12", Fraction(1, 2)),
         (r"\frac34\frac{4}{3}", 1), (r"\sqrt{9}", 3), ("|2-5|", 3), ("|-1|+|1|", 2), ("C(5,2)", 10),
         ("P(5,2)", 20), (r"{5 \choose 2}", 10), (r"\binom52", 10), (r"\max(1, 7, 3)", 7),
+        (r"\max(7)", 7), (r"\min(7)", 7),
         (r"\lfloor 7/2 \rfloor", 3), (r"\lceil 7/2 \rceil", 4), ("abs(-2)", 2), ("2(3)(4)", 24),
     ],
 )  # fmt: skip
@@ -41,7 +42,7 @@ def test_an_expression_has_the_value_of_its_usual_reading(text: str, value: Frac
         (r"\sin^{-1} x", "arcsin(x)"), (r"\sin 30°", "sin(degrees(30))"),
         (r"\log_2 x", "log(x, 2)"), (r"\ln(x) y", "ln(x)*y"), (r"\sin x + 1", "sin(x) + 1"),
         (r"\sqrt[3]{x}", "root(x, 3)"), ("2x^2y", "2*(x^2)*y"), (r"a \pm b", "a ± b"),
-        ("1/2x", "(1*x)/2"),
+        ("1/2x", "(1*x)/2"), (r"\sin xyz", "sin(x*y*z)"), (r"\ln x/y/z", "ln(x/(y*z))"),
     ],
 )  # fmt: skip
 def test_an_operand_ends_where_the_next_factor_begins(text: str, shown: str) -> None:
