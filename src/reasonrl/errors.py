@@ -8,7 +8,8 @@
     ├── StorageError     (OSError)        a disk that is full or not writable
     ├── VerifierError    (RuntimeError)   the verifier cannot do its work (not: an answer is wrong)
     ├── EngineError      (RuntimeError)   an engine broke its contract
-    │   └── EngineLost                    its process died or is stuck; a new one can take over
+    │   ├── EngineLost                    its process died or is stuck; a new one can take over
+    │   └── NotFiniteError                the policy gives no finite numbers any more
     └── RefusedError     (RuntimeError)   a check said no: the work was not done
 
 The command line prints these without a traceback and exits with 2, with 1 for a RefusedError.
@@ -62,6 +63,10 @@ class EngineError(ReasonRLError, RuntimeError):
 
 class EngineLost(EngineError):
     """Report an engine whose process died or does not answer; a new engine can take its place."""
+
+
+class NotFiniteError(EngineError):
+    """Report weights, log-probabilities or a gradient that are infinite or not numbers."""
 
 
 class RefusedError(ReasonRLError, RuntimeError):

@@ -26,7 +26,7 @@ RECIPE = """
     FunctionsSource GymSource HighEntropy KlCov LearnerRanks LiveCodeBench LocalEngineConfig
     MathBenchmark ModelConfig OptimizerConfig OwnModule PipelineConfig Plateau RayEngineConfig
     Recipe RolloutConfig RolloutReplicas Settings Source Stage Strict Suite UpdateConfig
-    VerifyConfig eval_recipe_of
+    VerifyConfig check_test_halves eval_recipe_of test_halves
 """
 
 

@@ -85,6 +85,74 @@ def spoiled(model_directory, tmp_path, change):
     return f'model.name="{copy}"'
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('{type="gsm8k"}', "gsm8k is a benchmark, and training on its test half spoils every"),
+        ('{type="gsm8k"}', 'set split = "train" or split = "test"'),
+        ('{type="aime24"}', 'set split = "test"'),
+        ('{type="aime24", split="train"}', "aime24 has no training half"),
+        ('{type="gsm8k", split="dev"}', "'train' or 'test'"),
+    ],
+)
+def test_training_on_a_benchmark_is_a_choice(source, said, tmp_path):
+    run = ("--run-dir", tmp_path / "run")
+    assert said in refused("train", TINY, *SHORT, *run, "--set", f"data.sources=[{source}]")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_suite_takes_the_test_half(tmp_path):
+    suite = 'suite.1.sources=[{type="gsm8k", split="train"}]'
+    said = refused("train", TINY, *SHORT, "--run-dir", tmp_path / "run", "--set", suite)
+    assert 'an evaluation takes the test half; remove split = "train"' in said
+
+
+def test_training_on_a_test_half_is_said_and_recorded(tmp_path):
+    copy = tmp_path / "gsm8k-test.jsonl"
+    rows = [{"question": f"What is {n} + 1?", "answer": f"#### {n + 1}"} for n in range(16)]
+    copy.write_text("\n".join(map(json.dumps, rows)))
+    source = f'data.sources=[{{type="gsm8k", split="test", path="{copy}"}}]'
+    run = tmp_path / "run"
+    done = reasonrl("train", TINY, *SHORT, "--run-dir", run, "--set", source)
+    assert done.returncode == 0, done.stderr
+    assert "training on the TEST half of gsm8k, as asked" in done.stdout
+    stage, *_ = json.loads((run / "data.json").read_text())
+    assert stage["sources"][0]["split"] == "test"
+
+
+def test_weights_that_are_not_finite_stop_the_run_with_its_last_good_checkpoint(tmp_path):
+    branch = tmp_path / "branch"
+    short = (*SHORT, "--set", "checkpoint.every=1", "--set", "checkpoint.keep=9")
+    hot = ("--set", "stage.1.update.learning_rate=1e9", "--set", "stage.1.steps=4")
+    said = refused("train", TINY, *short, *hot, "--run-dir", tmp_path / "hot")
+    assert "step 2: the policy's logits are not finite" in said
+    assert "no checkpoint is older than the fault" in said
+    late = ("--set", "stage.2.update.learning_rate=1e9", "--set", "stage.2.steps=4")
+    said = refused("train", TINY, *short, *late, "--run-dir", tmp_path / "late")
+    # The absurd weights of step 3 are still finite; step 4 had no signal.
+    assert f"`reasonrl train RECIPE --from {tmp_path / 'late'}@3`" in said
+    assert "continue with" not in said
+    done = reasonrl("train", TINY, *SHORT, "--from", f"{tmp_path / 'late'}@2", "--run-dir", branch)
+    assert done.returncode == 0, done.stderr
+    assert (branch / "start" / "model.safetensors").is_file()
+
+
+def test_a_branch_begins_with_the_weights_that_it_names(tmp_path):
+    from safetensors.torch import load_file
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert reasonrl("train", TINY, *SHORT, "--run-dir", first).returncode == 0
+    done = reasonrl("train", TINY, *SHORT, "--from", first, "--run-dir", second)
+    assert done.returncode == 0, done.stderr
+    ours = load_file(first / "model" / "model.safetensors")
+    theirs = load_file(second / "start" / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all(bool((ours[name] == theirs[name]).all()) for name in ours)
+    shutil.rmtree(first)  # the branch needs nothing of the run that it began from
+    assert reasonrl("resume", second).returncode == 0
+    assert "no run here" in refused("train", TINY, "--from", tmp_path, "--run-dir", tmp_path / "x")
+
+
 def test_a_model_without_a_chat_template_is_refused(model_directory, tmp_path):
     model = spoiled(model_directory, tmp_path, lambda copy: (copy / "chat_template.jinja").unlink())
     text = refused("train", TINY, "--run-dir", tmp_path / "run", "--set", model)

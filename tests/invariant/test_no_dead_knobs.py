@@ -58,6 +58,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "data.sources.since": (),
     "data.sources.until": (),
     "data.sources.release": (),
+    "data.unreadable": (),  # tests/unit/launch/test_readable.py
     "data.difficulty": (),  # its three fields: tests/unit/data/test_sampler.py, pools below
     "data.difficulty.model": (),
     "data.difficulty.minimum": (),

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from reasonrl.errors import NotFiniteError
+
 # 128 divides the vocabulary sizes of the supported model families, so no tensor is padded (copied).
 _BLOCK = 128
 
@@ -40,8 +42,10 @@ def sample_tokens(
     the vocabulary are the largest tensor of sampling, and one copy must be enough. One uniform
     number in [0, 1) decides one token, so a rollout depends on its own numbers and not on its
     neighbours in the batch. Temperature 0 takes the most likely token, with its log-probability at
-    temperature 1.
+    temperature 1. Raises NotFiniteError for logits that are infinite or not numbers.
     """
+    if not torch.isfinite(logits_RV.sum()):
+        raise NotFiniteError("the policy's logits are not finite numbers")
     if temperature == 0:
         tokens_R = logits_RV.argmax(-1)
         return tokens_R, token_logprobs(logits_RV, tokens_R, 1.0)

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import typer
 
-from reasonrl.errors import EngineError, StorageError, VerifierError
+from reasonrl.errors import EngineError, NotFiniteError, StorageError, VerifierError
 
 
 class ExitCode(IntEnum):
@@ -35,6 +35,8 @@ def continuable(
     except KeyboardInterrupt:
         typer.echo(f"stopped; {how() or 'nothing was started yet'}")
         raise typer.Exit(ExitCode.STOPPED) from None
+    except NotFiniteError:
+        raise  # a resume would go through the same numbers again
     except (StorageError, EngineError, VerifierError, OSError):
         if instruction := how():
             typer.echo(f"fix the error below, then {instruction}", err=True)

@@ -27,6 +27,10 @@ def train(
         Path | None, typer.Option(help="Where the run is kept; runs/NAME-DATE if left out.")
     ] = None,
     address: Address = None,
+    branch_of: Annotated[
+        str,
+        typer.Option("--from", help="Begin with the weights of RUN or RUN@STEP.", metavar="RUN"),
+    ] = "",
 ) -> None:
     """Train a model as a recipe says."""
     import time
@@ -44,7 +48,7 @@ def train(
     console = Console()
     show_recipe(console, parsed)
     with continuable(partial(_how_to_continue, directory)):
-        _end(launch(parsed, directory, console, address=address), console)
+        _end(launch(parsed, directory, console, address=address, branch_of=branch_of), console)
 
 
 def resume(

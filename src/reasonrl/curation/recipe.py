@@ -21,6 +21,7 @@ from reasonrl.recipe import (
     MathBenchmark,
     Strict,
     VerifyConfig,
+    check_test_halves,
 )
 
 RawType = Literal[
@@ -34,14 +35,16 @@ class RawSource(Strict):
 
     Without `path` the files come from the hub. `name` is the data_source in the training set, with
     a default for every type except `file`. `subsets` names the parts of the source to keep (all if
-    empty). `before` keeps AIME problems of earlier years (2024 if left out). `columns` names the
-    fields of a file that hold problem, answer, solution and id. `limit` keeps the first rows.
+    empty). `split` is the half of gsm8k, a benchmark, or the split of a folder. `before` keeps AIME
+    problems of earlier years (2024 if left out). `columns` names the fields of a file that hold
+    problem, answer, solution and id. `limit` keeps the first rows.
     """
 
     type: RawType
     path: Path | None = None
     name: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
     subsets: tuple[str, ...] = ()
+    split: Literal["train", "test"] | None = None
     before: int | None = None
     columns: dict[Literal["problem", "answer", "solution", "id"], str] = Field(default={})
     limit: int | None = Field(default=None, ge=1)
@@ -54,6 +57,13 @@ class RawSource(Strict):
             raise ValueError(f"columns are for type file; remove them from type {self.type}")
         if self.before is not None and self.type != "aime":
             raise ValueError(f"before is for type aime; remove it from type {self.type}")
+        if self.type == "gsm8k" and self.split is None:
+            raise ValueError(
+                "gsm8k is a benchmark, and a training set with its test half spoils every score "
+                'on it; set split = "train" or split = "test"'
+            )
+        if self.split and self.path is None and self.type != "gsm8k":
+            raise ValueError(f"split is for gsm8k and for a folder; remove it from {self.type}")
         return self
 
 
@@ -214,6 +224,7 @@ class DataRecipe(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> DataRecipe:
+        check_test_halves(self.protected)
         names = [source_name(source) for source in self.source]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two sources are named {min(twice)}; give one of them another `name`")

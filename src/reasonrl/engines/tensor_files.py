@@ -20,13 +20,14 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load as load_state
 
 from reasonrl.engines.weights import WEIGHT
-from reasonrl.errors import CheckpointError
+from reasonrl.errors import CheckpointError, NotFiniteError
 
 WHOLE = "engine.safetensors"
 
 
 def write_whole(directory: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as one file."""
+    """Write tensors as one file; NotFiniteError before anything is written for bad weights."""
+    _check_finite(tensors)
     save_file({name: value.contiguous() for name, value in tensors.items()}, directory / WHOLE)
 
 
@@ -73,6 +74,13 @@ def check_names(names: Iterable[str], parameters: Iterable[str], *, where: Path 
             where=str(where or ""),
             remedy="the checkpoint belongs to another model; resume with the model of its run",
         )
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise NotFiniteError for tensors that are infinite or not numbers: no run could resume."""
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise NotFiniteError(f"{name.removeprefix(WEIGHT)} holds numbers that are not finite")
 
 
 def unreadable(directory: Path, error: Exception) -> CheckpointError:

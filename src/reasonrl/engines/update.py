@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor
 from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
 from reasonrl.engines.protocols import SUMS, TokenValue, TrainBatch
-from reasonrl.errors import EngineError
+from reasonrl.errors import EngineError, NotFiniteError
 from reasonrl.types import Logprobs
 
 T = TypeVar("T")
@@ -55,17 +55,13 @@ def take_step(
 ) -> float:
     """Clip the gradient, take one optimizer step, and return the norm before clipping.
 
-    Raises EngineError when the norm is not finite; the weights then stay as they were.
+    Raises NotFiniteError when the norm is not finite; the weights then stay as they were.
     """
     norm: Tensor = nn.utils.clip_grad_norm_(parameters, settings.max_gradient_norm)
     if isinstance(norm, DTensor):
         norm = norm.full_tensor()
     if not torch.isfinite(norm):
-        raise EngineError(
-            f"the gradient norm is {float(norm)}",
-            expected="a finite number",
-            remedy="lower the learning rate and resume from the last checkpoint",
-        )
+        raise NotFiniteError(f"the gradient norm is {float(norm)}")
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.step()

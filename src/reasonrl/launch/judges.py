@@ -33,14 +33,13 @@ def make_verifier(config: VerifyConfig) -> Verifier:
     )
 
 
-def require_sandbox(config: VerifyConfig, lists: Iterable[Iterable[Problem]]) -> None:
+def require_sandbox(verifier: Verifier, lists: Iterable[Iterable[Problem]]) -> None:
     """Raise VerifierError if there are programs to judge and this machine may not run them.
 
     Asked before a model is loaded, because loading can take minutes.
     """
     if any(problem.kind is Kind.CODE for problems in lists for problem in problems):
-        with make_verifier(config) as verifier:
-            verifier.describe_sandbox()
+        verifier.describe_sandbox()
 
 
 def judge_with(verifier: Verifier) -> Judge:

@@ -6,10 +6,11 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from reasonrl.launch.engines import model_for, ranks_of
-from reasonrl.launch.judges import require_sandbox
+from reasonrl.launch.judges import make_verifier, require_sandbox
+from reasonrl.launch.readable import unreadable_keys
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel
-from reasonrl.recipe import Recipe
+from reasonrl.recipe import Recipe, test_halves
 from reasonrl.rollout.pools import Pools, encode_pools, load_problem_lists, sources_of
 from reasonrl.run.trackers import Tracker, open_tracker, require_package
 from reasonrl.terminal import Console
@@ -20,11 +21,15 @@ def prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
     for name in recipe.trackers:
         require_package(name)
     lists = load_problem_lists(sources_of(recipe))
-    require_sandbox(recipe.verify, lists.values())
+    if names := test_halves(source for stage in recipe.stage for source in stage.data.sources):
+        console.note(f"training on the TEST half of {', '.join(dict.fromkeys(names))}, as asked")
+    with make_verifier(recipe.verify) as verifier:
+        require_sandbox(verifier, lists.values())
+        dropped = unreadable_keys(recipe, lists, verifier, console)
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
     model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)
-    pools = encode_pools(recipe, lists, model.tokenizer, model.context)
+    pools = encode_pools(recipe, lists, model.tokenizer, model.context, dropped=dropped)
     console.note(_describe_memory(model, recipe))
     return model, pools
 

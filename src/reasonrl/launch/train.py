@@ -16,6 +16,7 @@ from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import ConfigError, EngineLost
 from reasonrl.launch.actors import Workload
+from reasonrl.launch.branch import naming_last_good, start_from
 from reasonrl.launch.engines import (
     Engines,
     judge_seats,
@@ -37,7 +38,16 @@ from reasonrl.rollout.pools import Pools, longest_context
 from reasonrl.run import checkpoint
 from reasonrl.run.config import read_config, write_config
 from reasonrl.run.heartbeat import Heartbeat
-from reasonrl.run.layout import CHECKPOINTS, CONFIG, DATA, LOGS, MODEL, PAGE, RUN_FILES, SUMMARY
+from reasonrl.run.layout import (
+    CHECKPOINTS,
+    CONFIG,
+    DATA,
+    LOGS,
+    MODEL,
+    PAGE,
+    RUN_FILES,
+    SUMMARY,
+)
 from reasonrl.run.problem_sets import keep_manifest, problem_sets
 from reasonrl.run.process import note_event, only_process, stop_on_signal
 from reasonrl.run.record import RunRecorder
@@ -72,15 +82,26 @@ class RunParts:
 
 
 def train(
-    recipe: Recipe, directory: Path, console: Console, *, address: str | None = None
+    recipe: Recipe,
+    directory: Path,
+    console: Console,
+    *,
+    address: str | None = None,
+    branch_of: str = "",
 ) -> TrainOutcome:
-    """Start a run in a directory that holds none yet; `address` is a Ray cluster's."""
+    """Start a run in a directory that holds none yet; `address` is a Ray cluster's.
+
+    `branch_of` is RUN or RUN@STEP, whose weights the run begins with in place of the recipe's
+    model.
+    """
     if any((directory / name).exists() for name in (CONFIG, DATA, CHECKPOINTS, *RUN_FILES)):
         raise ConfigError(
             "this directory already holds a run, or files named like a run's",
             where=str(directory),
             remedy=f"continue it with `reasonrl resume {directory}`, or pass another --run-dir",
         )
+    if branch_of:
+        recipe = start_from(branch_of, recipe, directory, console)
     return _run(_with_directory(recipe), directory, console, address, is_new=True)
 
 
@@ -208,9 +229,12 @@ def _train(run: RunParts) -> TrainOutcome:
             state=state,
             audit=engines.audit,
         )
-        is_finished = (
-            PipelinedTrainer(trainer, recipe.pipeline).run() if recipe.pipeline else trainer.run()
-        )
+        with naming_last_good(directory, state):
+            is_finished = (
+                PipelinedTrainer(trainer, recipe.pipeline).run()
+                if recipe.pipeline
+                else trainer.run()
+            )
         _write_results(run, engines, files, state, is_finished=is_finished)
     return TrainOutcome(directory=directory, is_finished=is_finished, step=state.step)
 

@@ -15,6 +15,7 @@ from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch, UpdateStats
+from reasonrl.errors import NotFiniteError
 from reasonrl.loop.batch import build_batch, sampled_entropy, split_minibatches
 from reasonrl.loop.variants import (
     choose_tokens,
@@ -71,6 +72,8 @@ def prepare(
         ref_N = learner.at_tokens(batch, TokenValue.REFERENCE_LOGPROBS, temperature=temperature)
     if _asks_for_old_logprobs(stage) or not _is_on_policy(stage, pipeline):
         old_N = learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=temperature)
+        if not np.isfinite(old_N).all():
+            raise NotFiniteError("the policy's log-probabilities are not finite numbers")
     if pipeline is not None and old_N is not None:
         weights_N = importance_weights(
             pipeline.correction,

@@ -39,6 +39,8 @@ from reasonrl.recipe.sources import (
     MathBenchmark,
     Source,
     Strict,
+    check_test_halves,
+    test_halves,
 )
 from reasonrl.recipe.stages import (
     ClipCov,
@@ -94,5 +96,7 @@ __all__ = [
     "Suite",
     "UpdateConfig",
     "VerifyConfig",
+    "check_test_halves",
     "eval_recipe_of",
+    "test_halves",
 ]

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from reasonrl.recipe.engine import EngineConfig, LocalEngineConfig, RayEngineConfig
-from reasonrl.recipe.sources import Source, Strict
+from reasonrl.recipe.sources import Source, Strict, check_test_halves
 from reasonrl.recipe.stages import Settings, Stage
 from reasonrl.types import Correction, Sampling
 from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S
@@ -76,6 +76,11 @@ class Suite(Strict):
     """Evaluate on this many problems, always the same ones; a larger limit adds to them."""
     every: int = Field(default=0, ge=0)
     """Steps between evaluations during training; 0 is never."""
+
+    @model_validator(mode="after")
+    def _check_halves(self) -> Suite:
+        check_test_halves(self.sources)
+        return self
 
     @property
     def sampling(self) -> Sampling:

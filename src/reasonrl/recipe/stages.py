@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from reasonrl.algo.entropy import EntropyControl
-from reasonrl.recipe.sources import DifficultyFilter, Source, Strict
+from reasonrl.recipe.sources import DifficultyFilter, Source, Strict, check_halves_named
 from reasonrl.types import EntropyMode, Sampling, Surrogate, TruncationRule
 
 
@@ -20,6 +20,13 @@ class DataConfig(Strict):
     """Where the problems come from."""
     difficulty: DifficultyFilter | None = None
     """Keep only problems of some difficulty for a model."""
+    unreadable: Literal["fail", "drop"] = "fail"
+    """What an answer that no verifier reads does: stop the start, or leave out its problem."""
+
+    @model_validator(mode="after")
+    def _check_halves(self) -> DataConfig:
+        check_halves_named(self.sources)
+        return self
 
 
 class RolloutConfig(Strict):

@@ -238,13 +238,17 @@ def _limits(facts: CardFacts) -> Iterator[str]:
         "The intervals cover the choice of problems. They do not cover the spread between training "
         "runs with other seeds."
     )
-    trained = {data.problems for data in facts.data if data.use.startswith("stage ")}
+    stages = [data for data in facts.data if data.use.startswith("stage ")]
+    trained = {data.problems for data in stages}
     for data in facts.data:
         if data.use.startswith("suite ") and data.problems in trained:
             yield (
                 f"{data.use.capitalize()} has the problems of the training: it says nothing about "
                 "unseen problems."
             )
+    sources = [source for data in stages for source in data.sources]
+    for name in dict.fromkeys(str(one["type"]) for one in sources if one.get("split") == "test"):
+        yield f"It was trained on the test half of {name}: its scores on {name} say nothing."
     names = {result.suite for result in (*facts.own, *facts.others)}
     if not names & facts.benchmarks:
         yield "The model was not evaluated on a public benchmark."

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from reasonrl.engines.protocols import Progress, RolloutEngine
-from reasonrl.errors import EngineError, VerifierError
+from reasonrl.errors import EngineError, NotFiniteError, VerifierError
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
@@ -97,6 +99,8 @@ def _sample(
             "an engine returned incomplete groups",
             expected=f"{sampling.group_size} rollouts of each prompt",
         )
+    if not all(np.isfinite(one.logprobs).all() for group in completions for one in group):
+        raise NotFiniteError("a sampler's log-probabilities are not finite numbers")
     return completions
 
 

@@ -48,10 +48,14 @@ SuitePools: TypeAlias = dict[str, list[EncodedProblem]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pools:
-    """The problems of every stage, in the stages' order, and of every suite, by name."""
+    """The problems of every stage, in the stages' order, and of every suite, by name.
+
+    `dropped` are the ids that stages leave out because no verifier reads their answers.
+    """
 
     stages: tuple[list[EncodedProblem], ...]
     suites: SuitePools
+    dropped: frozenset[str] = frozenset()
 
 
 def has_programs(lists: Iterable[Sequence[EncodedProblem]]) -> bool:
@@ -73,13 +77,14 @@ def load_problem_lists(wanted: Iterable[Sequence[Source]]) -> ProblemLists:
     """Load each distinct list of sources; raise DataError for tasks that cannot be judged."""
     lists: ProblemLists = {}
     for sources in wanted:
-        if (key := _key(sources)) not in lists:
+        if (key := list_key(sources)) not in lists:
             lists[key] = [problem for source in sources for problem in load_source(source)]
             _check_problems(lists[key])
     return lists
 
 
-def _key(sources: Sequence[Source]) -> str:
+def list_key(sources: Sequence[Source]) -> str:
+    """Return the key of a list of sources in `ProblemLists`."""
     return "\n".join(source.model_dump_json() for source in sources)
 
 
@@ -88,17 +93,20 @@ def encode_pools(
     lists: ProblemLists,
     tokenizer: Tokenizer,
     context: int,
+    *,
+    dropped: frozenset[str] = frozenset(),
 ) -> Pools:
     """Apply the chat template to each list once, then each stage's filters and limits.
 
-    Raises DataError when a stage cannot fill a step, ConfigError when a prompt does not fit the
-    model's context.
+    `dropped` are the ids of problems that stages leave out. Raises DataError when a stage cannot
+    fill a step, ConfigError when a prompt does not fit the model's context.
     """
     encoded = _encode(lists, tokenizer, recipe.model.system_prompt)
     stages = []
     for stage in recipe.stage:
+        listed = encoded[list_key(stage.data.sources)]
         pool = within_prompt_limit(
-            _filtered(stage.data, encoded[_key(stage.data.sources)]),
+            _filtered(stage.data, [item for item in listed if item.problem.id not in dropped]),
             max_prompt_tokens=stage.rollout.max_prompt_tokens,
             max_new_tokens=stage.rollout.max_new_tokens,
             context=context,
@@ -107,7 +115,7 @@ def encode_pools(
         _check_fills_a_step(stage, len(pool))
         stages.append(pool)
     suites = _suite_pools(recipe.suite, encoded, context)
-    return Pools(stages=tuple(stages), suites=suites)
+    return Pools(stages=tuple(stages), suites=suites, dropped=dropped)
 
 
 def longest_context(recipe: Recipe, pools: Pools) -> int:
@@ -148,7 +156,8 @@ def _suite_pools(
     suites: Sequence[Suite], encoded: Mapping[str, list[EncodedProblem]], context: int
 ) -> SuitePools:
     return {
-        suite.name: _suite_pool(suite, encoded[_key(suite.sources)], context) for suite in suites
+        suite.name: _suite_pool(suite, encoded[list_key(suite.sources)], context)
+        for suite in suites
     }
 
 
@@ -186,9 +195,11 @@ def load_source(source: Source) -> list[Problem]:
                 source.task, size=source.size, seed=source.seed, config=source.config
             )
         case MathBenchmark():
-            return load_benchmark(source.type, path=source.path, style=source.style)
+            return load_benchmark(
+                source.type, path=source.path, style=source.style, split=source.split or "test"
+            )
         case CodeBenchmark():
-            return load_benchmark(source.type, path=source.path)
+            return load_benchmark(source.type, path=source.path, split=source.split or "test")
         case LiveCodeBench():
             return load_livecodebench(
                 path=source.path, since=source.since, until=source.until, release=source.release

@@ -15,6 +15,9 @@ RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS)
 """What the recorder appends to, and rewinds on resume."""
 
 CHECKPOINTS = "checkpoints"
+START = "start"
+"""The weights that a branch began with, a Hugging Face directory."""
+
 MODEL = "model"
 """The final model, a Hugging Face directory."""
 

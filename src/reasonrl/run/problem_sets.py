@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from reasonrl.run.layout import DATA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemSet:
-    """The problems of a stage or suite: their sources, their number `n` and two hashes.
+    """The problems of a stage or suite: their sources, their number `n` and four hashes.
 
     `problems` is the hash of ids, prompts as text, and answers; `prompts` is the hash of the token
-    ids that the chat template made of the prompts.
+    ids that the chat template made of the prompts. `ids` and `answers` tell what has changed where
+    `problems` differs. `dropped` are the ids that a stage left out because no verifier reads their
+    answers.
     """
 
     use: str
@@ -36,6 +38,9 @@ class ProblemSet:
     n: int
     problems: str
     prompts: str
+    ids: str = ""
+    answers: str = ""
+    dropped: tuple[str, ...] = ()
 
 
 _SETS = TypeAdapter(tuple[ProblemSet, ...])
@@ -44,7 +49,7 @@ _SETS = TypeAdapter(tuple[ProblemSet, ...])
 def problem_sets(recipe: Recipe, pools: Pools) -> tuple[ProblemSet, ...]:
     """Describe the problems of every stage and suite."""
     stages = (
-        _describe(f"stage {stage.name}", stage.data.sources, pool)
+        _describe(f"stage {stage.name}", stage.data.sources, pool, tuple(sorted(pools.dropped)))
         for stage, pool in zip(recipe.stage, pools.stages, strict=True)
     )
     suites = (
@@ -67,13 +72,26 @@ def keep_manifest(directory: Path, sets: Sequence[ProblemSet]) -> None:
     for item in sets:
         known = before.get(item.use)
         if known is not None and (known.problems, known.prompts) != (item.problems, item.prompts):
-            what = "problems" if known.problems != item.problems else "prompts' token ids"
             raise CheckpointError(
-                f"the {what} of {item.use} have changed since the run began",
+                f"{item.use}: {_difference(known, item)} since the run began",
                 where=str(path),
                 expected=f"the same {known.n} problems and chat template as at the run's start",
-                remedy="restore the files, or start another run with `reasonrl train`",
+                remedy="restore the files, or begin another run from this one's weights: "
+                f"`reasonrl train RECIPE --from {directory}`",
             )
+
+
+def _difference(before: ProblemSet, now: ProblemSet) -> str:
+    """Return what has changed between two sets of problems, in words."""
+    if before.n != now.n:
+        return f"there are {now.n} problems and no longer {before.n}"
+    if before.problems == now.problems:
+        return "the chat template makes other token ids of the prompts"
+    if not before.ids:
+        return "the problems have changed"
+    parts = [("ids", before.ids != now.ids), ("answers", before.answers != now.answers)]
+    changed = [name for name, is_changed in parts if is_changed]
+    return f"the {' and '.join(changed) or 'texts of the prompts'} have changed"
 
 
 def read_manifest(directory: Path) -> tuple[ProblemSet, ...]:
@@ -98,6 +116,13 @@ def problems_digest(encoded: Sequence[EncodedProblem]) -> str:
     return digest.hexdigest()
 
 
+def _texts_digest(texts: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        digest.update(json.dumps(text).encode())
+    return digest.hexdigest()
+
+
 def prompts_digest(encoded: Sequence[EncodedProblem]) -> str:
     """Return a hash of the prompts' token ids, in order."""
     digest = hashlib.blake2b(digest_size=16)
@@ -106,11 +131,19 @@ def prompts_digest(encoded: Sequence[EncodedProblem]) -> str:
     return digest.hexdigest()
 
 
-def _describe(use: str, sources: Sequence[Source], encoded: Sequence[EncodedProblem]) -> ProblemSet:
+def _describe(
+    use: str,
+    sources: Sequence[Source],
+    encoded: Sequence[EncodedProblem],
+    dropped: tuple[str, ...] = (),
+) -> ProblemSet:
     return ProblemSet(
         use=use,
         sources=tuple(item.model_dump(mode="json", exclude_none=True) for item in sources),
         n=len(encoded),
         problems=problems_digest(encoded),
         prompts=prompts_digest(encoded),
+        ids=_texts_digest(item.problem.id for item in encoded),
+        answers=_texts_digest(item.problem.answer for item in encoded),
+        dropped=dropped,
     )

@@ -52,6 +52,18 @@ def second_question(asked: Finding | Asked, *, of_key: bool = False) -> Question
     return None if size_fault(asked.answer) else Question(golds=usable, answer=asked.answer)
 
 
+def key_question(answer: str) -> Question | None:
+    """Return the question whether a key is known to algebra; None for a key that is read here.
+
+    Asked where a response has no answer: an unreadable key is never a reason for reward 0.
+    """
+    golds = read_golds(answer)
+    if any(gold.is_read and not gold.fault for gold in golds):
+        return None
+    usable = tuple(gold.text for gold in golds if not gold.fault)
+    return Question(golds=usable, answer=usable[0]) if usable else None
+
+
 def read_item(item: VerifyItem, *, unboxed: bool) -> Finding | Asked:
     """Return the golds and the answer, or a finding that says why there is no answer."""
     part = _graded_part(item)

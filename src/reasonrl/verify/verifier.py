@@ -17,7 +17,6 @@ from weakref import WeakKeyDictionary
 
 from reasonrl.errors import VerifierError
 from reasonrl.types import (
-    FAILED_STATUSES,
     Kind,
     Status,
     StopReason,
@@ -34,18 +33,20 @@ from reasonrl.verify.questions import (
     Question,
     compare,
     judge_key,
+    key_question,
     read_code,
     read_item,
     second_question,
 )
+from reasonrl.verify.verdicts import Unanswered, verdict_of
 
 DEFAULT_DEADLINE_S = 0.8
 """Deadline of one question in a worker, so that the whole verification takes at most a second."""
 
-_SHOWN_CHARS = 500
 _BUDGET = 0.75
 """The share of the deadline that an answer may use as processor time before it is refused."""
 _REMEMBERED = 8_192  # findings of workers
+_WITHOUT_ANSWER = (Status.NO_ANSWER, Status.TRUNCATED, Status.EMPTY_BOX, Status.TOO_LARGE)
 
 
 class Verifier:
@@ -149,10 +150,11 @@ class Verifier:
         return self._finish([self._judge_here(item) for item in items], deadline_s)
 
     def _finish(
-        self, first: Sequence[Verdict | Question | Program], deadline_s: float | None
+        self, first: Sequence[Verdict | Question | Unanswered | Program], deadline_s: float | None
     ) -> list[Verdict]:
         """Let the workers and supervisors judge the open items, each distinct item once."""
         questions = [part for part in first if isinstance(part, Question)]
+        questions += [part.key for part in first if isinstance(part, Unanswered)]
         answers = self._ask(questions, deadline_s)
         programs = list(dict.fromkeys(part for part in first if isinstance(part, Program)))
         judged = dict(zip(programs, self._programs.judge(programs, deadline_s), strict=True))
@@ -164,7 +166,9 @@ class Verifier:
                 case Program():
                     verdicts.append(judged[part])
                 case Question():
-                    verdicts.append(_verdict(answers[part], part.answer))
+                    verdicts.append(verdict_of(answers[part], part.answer))
+                case Unanswered():
+                    verdicts.append(part.verdict_with(answers[part.key]))
         return verdicts
 
     def second_opinions(
@@ -181,7 +185,7 @@ class Verifier:
             for item in items
         ]
         answers = self._ask([part for part in asked if part is not None], deadline_s)
-        return [None if part is None else _verdict(answers[part], part.answer) for part in asked]
+        return [None if part is None else verdict_of(answers[part], part.answer) for part in asked]
 
     def keys_known_to_algebra(self, keys: Sequence[str]) -> list[bool]:
         """Return whether math-verify reads each key, that is, knows it equal to itself."""
@@ -202,7 +206,7 @@ class Verifier:
         """Return the golds and the answer, or a finding that says why there is no answer."""
         return read_item(item, unboxed=self._unboxed)
 
-    def _judge_here(self, item: VerifyItem) -> Verdict | Question | Program:
+    def _judge_here(self, item: VerifyItem) -> Verdict | Question | Unanswered | Program:
         """Judge an item in this process, or return the question or program that is still open."""
         start = time.perf_counter()
         if item.task.kind is Kind.CODE:
@@ -213,7 +217,7 @@ class Verifier:
             )
             if isinstance(program, Program):
                 return program
-            return _verdict(program, "", wall_s=time.perf_counter() - start)
+            return verdict_of(program, "", wall_s=time.perf_counter() - start)
         extracted = ""
 
         def judge() -> Finding | Question:
@@ -229,7 +233,10 @@ class Verifier:
         )
         if isinstance(result, Question):
             return result
-        return _verdict(result, extracted, wall_s=time.perf_counter() - start)
+        verdict = verdict_of(result, extracted, wall_s=time.perf_counter() - start)
+        if result.status in _WITHOUT_ANSWER and (key := key_question(item.task.answer)):
+            return Unanswered(verdict=verdict, key=key)
+        return verdict
 
     def _ask(
         self, questions: Sequence[Question], deadline_s: float | None
@@ -265,29 +272,6 @@ class _Memory:
         n_surplus = max(0, len(self._findings) - _REMEMBERED)
         for question in list(self._findings)[:n_surplus]:
             self._findings.pop(question, None)
-
-
-def _verdict(outcome: Finding | Failure, extracted: str, *, wall_s: float = 0.0) -> Verdict:
-    shown = extracted[:_SHOWN_CHARS]
-    if isinstance(outcome, Failure):
-        return Verdict(
-            reward=None,
-            status=outcome.status,
-            reason=outcome.reason,
-            extracted=shown,
-            wall_s=outcome.wall_s,
-        )
-    failed = outcome.status in FAILED_STATUSES
-    return Verdict(
-        reward=None if failed else float(outcome.status is Status.CORRECT),
-        status=outcome.status,
-        reason=outcome.reason,
-        extracted=shown,
-        canonical_gold=outcome.canonical_gold,
-        canonical_answer=outcome.canonical_answer,
-        wall_s=wall_s + outcome.wall_s,
-        cpu_s=outcome.cpu_s,
-    )
 
 
 def _judge_in_worker(

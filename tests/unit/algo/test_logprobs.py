@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from reasonrl.algo.logprobs import sample_tokens, token_entropies, token_logprobs
+from reasonrl.errors import NotFiniteError
 
 TOKENS = torch.tensor([3, 0, 16, 7, 7, 1, 2, 12, 9, 5, 4])
 
@@ -93,3 +94,11 @@ def test_a_uniform_number_next_to_one_never_picks_a_token_without_probability():
     tokens, logprobs = sample_tokens(logits, torch.tensor([1 - 2**-53], dtype=torch.float64), 1.0)
     assert tokens.tolist() == [1]
     assert torch.isfinite(logprobs).all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_logits_that_are_not_finite_are_an_error_and_no_token(logits, bad, temperature):
+    logits[4, 2] = bad
+    with pytest.raises(NotFiniteError, match="logits are not finite"):
+        sample_tokens(logits, torch.rand(11, dtype=torch.float64), temperature)

@@ -10,7 +10,7 @@ from reasonrl.recipe.toml import parse
 
 def manifest(directory, root="/home/me", **tables):
     directory.mkdir()
-    source = {"type": "gsm8k", "path": f"{root}/gsm8k/train.jsonl"}
+    source = {"type": "gsm8k", "split": "train", "path": f"{root}/gsm8k/train.jsonl"}
     recipe = parse(DataRecipe, {"name": "mine", "source": [source], **tables}, where="recipe")
     return write_manifest(directory, recipe, [])
 

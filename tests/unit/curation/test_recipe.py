@@ -60,7 +60,13 @@ def test_the_guide_names_every_key():
         ("publish.mix.train-math-gsm8k=nan", "publish.mix.train-math-gsm8k"),
         ('source=[{type="gsm8k", before=1990}]', "before is for type aime"),
         ('source=[{type="gsm8k", columns={problem="x"}}]', "columns are for type file"),
-        ('source=[{type="gsm8k"}, {type="gsm8k"}]', "two sources are named train-math-gsm8k"),
+        (
+            'source=[{type="gsm8k", split="train"}, {type="gsm8k", split="test"}]',
+            "two sources are named train-math-gsm8k",
+        ),
+        ('source=[{type="gsm8k"}]', 'set split = "train" or split = "test"'),
+        ('source=[{type="aime", split="train"}]', "split is for gsm8k and for a folder"),
+        ('protected=[{type="gsm8k", split="train"}]', "an evaluation takes the test half"),
         ('source=[{type="file", path="x.jsonl"}]', "needs path and name"),
     ],
 )

@@ -33,6 +33,8 @@ def read(directory, rows, kind, **settings):
 
 
 def read_file(directory, path, kind, **settings):
+    if kind == "gsm8k":
+        settings.setdefault("split", "train")
     source = RawSource(type=kind, path=path, **settings)
     folder = StepFolder(directory / "step")
     folder.begin("x")

@@ -20,6 +20,11 @@ def problem_set(use: str, digest: str) -> ProblemSet:
     return ProblemSet(use=use, sources=(source,), n=5, problems=digest, prompts="")
 
 
+TEST_HALF = ProblemSet(
+    use="stage s", sources=({"type": "gsm8k", "split": "test"},), n=5, problems="x", prompts=""
+)
+
+
 def scored(score: float, *, step: int, right: Iterable[int]) -> SuiteResult:
     problems = [problem(f"p{number}", n) for number, n in enumerate(right)]
     return suite_result(score, step=step, problems=problems)
@@ -74,6 +79,7 @@ def test_an_evaluation_outside_the_run_counts_only_where_the_run_has_none() -> N
     ("changes", "limit"),
     [
         ({"data": (problem_set("stage s", "x"), problem_set("suite t", "x"))}, "unseen problems"),
+        ({"data": (TEST_HALF,)}, "trained on the test half of gsm8k: its scores on gsm8k say"),
         ({"evaluations": (suite_result(0.5, step=4, truncated=0.1),)}, "On heldout 10% of the"),
     ],
 )

@@ -290,3 +290,18 @@ verify(Task(kind=Kind.MATH, answer=r"\\sqrt{2}"), r"\\boxed{2^{1/2} + 0\\hbar}")
 
     assert result.returncode != 0
     assert "guard the main script" in result.stderr
+
+
+@pytest.mark.parametrize("unboxed", [False, True])
+@pytest.mark.parametrize("stop", [None, StopReason.LENGTH])
+@pytest.mark.parametrize("response", ["The answer is 72.", "", r"\boxed{}", r"\boxed{72"])
+def test_an_unreadable_key_is_never_a_reason_for_reward_0(
+    unboxed: bool, stop: StopReason | None, response: str
+) -> None:
+    solution = math("She sold 48 / 2 = <<48/2=24>>24 clips in May.\n#### 72")
+    readable = math(r"\int_0^x e^{t^2} dt")
+    with Verifier(unboxed=unboxed) as verifier:
+        masked = verifier.verify(solution, response, stop_reason=stop)
+        judged = verifier.verify(readable, response, stop_reason=stop)
+    assert (masked.status, masked.reward) == (Status.GOLD_UNPARSABLE, None)
+    assert judged.reward == 0.0

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from reasonrl.curation.recipe import RawSource
 from reasonrl.curation.sources.adapters import ADAPTERS
+from reasonrl.data.benchmarks import benchmark_files
 from reasonrl.data.benchmarks.hub import HubFiles, download
+from reasonrl.data.splits import of_one_split
 from reasonrl.errors import DataError
 
 _CONVERTED = "refs/convert/parquet"  # the hub's conversion of a data set to Parquet
@@ -23,9 +25,12 @@ _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 def source_files(source: RawSource) -> list[Path]:
     """Return the files of a source in the order of their names.
 
-    Raises DataError if there are no files, or if the hub cannot be reached.
+    Raises DataError if there are no files, if a folder holds several splits and the source names
+    none, or if the hub cannot be reached.
     """
     path = source.path
+    if source.type == "gsm8k" and source.split is not None:
+        return benchmark_files("gsm8k", path, source.split)
     if path is None:
         return _from_hub(source)
     if path.is_file():
@@ -38,7 +43,7 @@ def source_files(source: RawSource) -> list[Path]:
             expected=f"a file that ends in one of {', '.join(_SUFFIXES)}, or a directory of them",
             remedy="correct the path, or leave it out to fetch the source from the hub",
         )
-    return files
+    return of_one_split(files, path, source.split)
 
 
 def _from_hub(source: RawSource) -> list[Path]:

@@ -17,6 +17,8 @@ from reasonrl.errors import DataError
 from reasonrl.types import Kind, Message, Problem
 
 Style: TypeAlias = Literal["report", "instruction", "bare"]
+Half: TypeAlias = Literal["train", "test"]
+"""The half of a benchmark: its problems to train on, or those that it is scored by."""
 Row: TypeAlias = Mapping[str, Any]
 
 BOXED = "Let's think step by step and output the final answer within \\boxed{}."
@@ -25,11 +27,11 @@ BOXED = "Let's think step by step and output the final answer within \\boxed{}."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkAdapter:
-    """A benchmark's files, and the function that reads one row.
+    """The files of one half of a benchmark, and the function that reads one row.
 
     `hub` names the published files, `local` lists patterns for a copy below a directory. `read`
     takes a row and its index, for the id, and returns a problem, or None if the row belongs to
-    another split. The benchmark has `size` problems. `is_instructed` means that the report's prompt
+    the other half. The half has `size` problems. `is_instructed` means that the report's prompt
     has an instruction.
     """
 

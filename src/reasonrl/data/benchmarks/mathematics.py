@@ -26,7 +26,7 @@ def _math500(row: Row, index: str) -> Problem:
     return _problem("math500", index, field(row, "problem"), field(row, "answer"))
 
 
-def _gsm8k(row: Row, index: str) -> Problem:
+def _gsm8k(name: str, row: Row, index: str) -> Problem:
     """Return a problem whose answer is the number after `####`, without thousands separators."""
     _, mark, answer = field(row, "answer").rpartition("####")
     if not mark:
@@ -35,7 +35,7 @@ def _gsm8k(row: Row, index: str) -> Problem:
             expected="a solution of GSM8K",
             remedy="check that this is the right file",
         )
-    return _problem("gsm8k", index, field(row, "question"), answer.strip().replace(",", ""))
+    return _problem(name, index, field(row, "question"), answer.strip().replace(",", ""))
 
 
 def _problem(name: str, index: str, text: str, answer: str) -> Problem:
@@ -75,7 +75,16 @@ MATHEMATICS = (
         kind=Kind.MATH,
         hub=HubFiles("openai/gsm8k", ("main/test-00000-of-00001.parquet",)),
         local=("gsm8k.*", "gsm8k/test.*", "gsm8k/main/test-*.parquet"),
-        read=_gsm8k,
+        read=lambda row, index: _gsm8k("gsm8k", row, index),
         size=1319,
     ),
+)
+
+GSM8K_TRAINING = BenchmarkAdapter(
+    name="gsm8k",
+    kind=Kind.MATH,
+    hub=HubFiles("openai/gsm8k", ("main/train-00000-of-00001.parquet",)),
+    local=("gsm8k-train.*", "train.*", "gsm8k/train.*", "gsm8k/main/train-*.parquet"),
+    read=lambda row, index: _gsm8k("gsm8k-train", row, index),
+    size=7473,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from reasonrl.data.benchmarks.adapter import BenchmarkAdapter, Row, field, user_turn
@@ -10,8 +11,8 @@ from reasonrl.data.benchmarks.hub import HubFiles
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
-# The ids of the test split; the other problems are meant for prompts and tuning.
-_MBPP_TEST = range(11, 511)
+# The ids of the two halves; the other problems are meant for prompts and validation.
+_MBPP_TEST, _MBPP_TRAINING = range(11, 511), range(601, 975)
 
 
 def _humaneval(row: Row, index: str) -> Problem:
@@ -33,15 +34,15 @@ def _humaneval(row: Row, index: str) -> Problem:
     return _problem("humaneval", index, text, tests)
 
 
-def _mbpp(row: Row, index: str) -> Problem | None:
-    """Return a problem that shows the assertions, as the benchmark does.
+def _mbpp(name: str, ids: range, row: Row, index: str) -> Problem | None:
+    """Return a problem that shows the assertions, as the benchmark does; None outside `ids`.
 
     The assertions determine the function's name and arguments.
     """
     number = field(row, "task_id")
     if not number.isdecimal():
         raise DataError(f"task_id {number[:30]!r}", expected="a whole number")
-    if int(number) not in _MBPP_TEST:
+    if int(number) not in ids:
         return None
     cases = row.get("test_list")
     if not isinstance(cases, list) or not all(isinstance(case, str) for case in cases):
@@ -53,7 +54,7 @@ def _mbpp(row: Row, index: str) -> Problem | None:
         f"{field(row, 'text', 'prompt')}\n\nGive the function in one ```python block. "
         f"It must pass these assertions:\n\n```python\n{assertions}\n```"
     )
-    return _problem("mbpp", index, text, tests)
+    return _problem(name, index, text, tests)
 
 
 def _problem(name: str, index: str, text: str, tests: dict[str, Any]) -> Problem:
@@ -80,7 +81,16 @@ PROGRAMS = (
         kind=Kind.CODE,
         hub=HubFiles("google-research-datasets/mbpp", ("full/test-00000-of-00001.parquet",)),
         local=("mbpp.jsonl", "*/mbpp.jsonl", "mbpp/full/test-*.parquet"),
-        read=_mbpp,
+        read=partial(_mbpp, "mbpp", _MBPP_TEST),
         size=len(_MBPP_TEST),
     ),
+)
+
+MBPP_TRAINING = BenchmarkAdapter(
+    name="mbpp",
+    kind=Kind.CODE,
+    hub=HubFiles("google-research-datasets/mbpp", ("full/train-00000-of-00001.parquet",)),
+    local=("mbpp.jsonl", "*/mbpp.jsonl", "mbpp/full/train-*.parquet"),
+    read=partial(_mbpp, "mbpp-train", _MBPP_TRAINING),
+    size=len(_MBPP_TRAINING),
 )
