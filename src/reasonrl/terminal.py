@@ -23,6 +23,9 @@ _SHOWN = (
     ("s", "time/step_s", "{:.1f}"),
 )
 
+_REWARD = (("reward", "reward/mean", "{:.3f}"),)
+"""Shown too where the verdict is not the whole reward."""
+
 _FILE_WIDTH = 160  # columns of a table that goes to a file or a pipe
 _QUIET_S = 30.0  # seconds between two lines of a phase without a terminal
 
@@ -43,7 +46,8 @@ class Console:
     def step(self, metrics: Mapping[str, float | int | str | bool | None], *, total: int) -> None:
         """Print one greppable line: `step=12/30 stage=short acc=0.412 ...`."""
         parts = [f"step={metrics['step']}/{total}", f"stage={metrics['stage']}"]
-        for label, key, form in _SHOWN:
+        has_components = any(key.startswith("reward/") and key != "reward/mean" for key in metrics)
+        for label, key, form in (*(_REWARD if has_components else ()), *_SHOWN):
             value = metrics.get(key)
             parts.append(f"{label}={'-' if value is None else form.format(value)}")
         self.note(" ".join(parts))

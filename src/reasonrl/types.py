@@ -48,60 +48,6 @@ class StopReason(StrEnum):
     LENGTH = "length"
 
 
-class TruncationRule(StrEnum):
-    """The treatment of a truncated rollout (reward 0) in its group; report section 3.2.3.
-
-    NONE: it counts like any other rollout, the report's choice. MASK_BEFORE: it is left out of the
-    statistics and has advantage 0. MASK_AFTER: it is part of the statistics and has advantage 0.
-    """
-
-    NONE = "none"
-    MASK_BEFORE = "mask-before"
-    MASK_AFTER = "mask-after"
-
-
-class Correction(StrEnum):
-    """The weight of tokens that another policy sampled; `algo.correction` has the formulas.
-
-    NONE: 1. TRUNCATED: the ratio, at most the cap. MASKED: the ratio where it lies in
-    [1 / cap, cap], else 0. MASKED_ROLLOUT: the ratio, at most the cap, or 0 for a whole rollout,
-    decided by the geometric mean of its ratios.
-    """
-
-    NONE = "none"
-    TRUNCATED = "truncated"
-    MASKED = "masked"
-    MASKED_ROLLOUT = "masked-rollout"
-
-
-class Surrogate(StrEnum):
-    """The policy term; `algo.loss` has the formulas.
-
-    PPO: the smaller of the free and the clipped product, as in the report. CISPO: the clipped ratio
-    as a constant weight of the log-probability. GSPO: PPO with one ratio per rollout, the geometric
-    mean of its tokens' ratios.
-    """
-
-    PPO = "ppo"
-    CISPO = "cispo"
-    GSPO = "gspo"
-
-
-class EntropyMode(StrEnum):
-    """The rule that sets the weight of the entropy term; `algo.entropy` has the formulas.
-
-    NONE: weight 0. FIXED: a constant. REPORT: eq. 3.2, gated by this step's entropy. RELEASE: the
-    released code, gated by the last step's entropy. RELATIVE: ours, without a gate; the target is a
-    share of the first step's entropy.
-    """
-
-    NONE = "none"
-    FIXED = "fixed"
-    REPORT = "report"
-    RELEASE = "release"
-    RELATIVE = "relative"
-
-
 class Status(StrEnum):
     """The result of a verification; docs/verifiers.md explains each."""
 
@@ -176,7 +122,10 @@ class VerifyItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A prompt with its answer key. `difficulty` counts failures of 16 attempts, by model name."""
+    """A prompt with its answer key. `difficulty` counts failures of 16 attempts, by model name.
+
+    `extra` holds the columns of the problem's row that nobody named, for reward functions.
+    """
 
     id: str
     prompt: tuple[Message, ...]
@@ -184,6 +133,7 @@ class Problem:
     kind: Kind = Kind.MATH
     source: str = ""
     difficulty: Mapping[str, int] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -267,15 +217,46 @@ class Verdict:
         return self.reward is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The value that one reward component gave a rollout; None where it could not judge.
+
+    `note` is the component's own remark, or the reason why there is no value.
+    """
+
+    value: float | None
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rollout:
-    """A completion with its text and its verdict. `index` counts the rollouts of a group from 0."""
+    """A completion with its text and its judgement. `index` counts a group's rollouts from 0.
+
+    `verdict` is None where no verifier was asked. `scores` are those of the recipe's `[[reward]]`
+    components by name, and `total` is what they come to; None where the recipe has none.
+    """
 
     id: str
     index: int
     completion: Completion
     text: str
-    verdict: Verdict
+    verdict: Verdict | None
+    scores: Mapping[str, Score] | None = None
+    total: float | None = None
+
+    @property
+    def reward(self) -> float | None:
+        """Return the reward that a group compares; None for a rollout that could not be judged."""
+        if self.scores is not None:
+            return self.total
+        return None if self.verdict is None else self.verdict.reward
+
+    @property
+    def is_right(self) -> bool | None:
+        """Return whether the verifier calls the answer right; None where it did not judge."""
+        if self.verdict is None or self.verdict.reward is None:
+            return None
+        return self.verdict.reward == 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -289,5 +270,11 @@ class Group:
     @property
     def rewards(self) -> list[float]:
         """Return the rewards of the rollouts that could be judged, in order."""
-        verdicts = (rollout.verdict for rollout in self.rollouts)
-        return [verdict.reward for verdict in verdicts if verdict.reward is not None]
+        rewards = (rollout.reward for rollout in self.rollouts)
+        return [reward for reward in rewards if reward is not None]
+
+    @property
+    def share_right(self) -> float | None:
+        """Return the share of right answers among those that the verifier judged, None of none."""
+        judged = [rollout.is_right for rollout in self.rollouts if rollout.is_right is not None]
+        return sum(judged) / len(judged) if judged else None

@@ -27,6 +27,8 @@ RECIPE = """
     MathBenchmark ModelConfig OptimizerConfig OwnModule PipelineConfig Plateau RayEngineConfig
     Recipe RolloutConfig RolloutReplicas Settings Source Stage Strict Suite UpdateConfig
     VerifyConfig check_test_halves eval_recipe_of test_halves
+    ChoiceReward Component FormatReward FunctionReward LanguageReward LengthReward OverlongReward
+    RepetitionReward Reward VerifierReward
 """
 
 

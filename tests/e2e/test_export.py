@@ -212,6 +212,6 @@ def test_a_resume_on_other_problems_is_refused(run, tmp_path):
     finally:
         path.write_text(text)
     assert done.returncode == 2
-    assert "problems of stage short have changed since the run began" in " ".join(
+    assert "stage short: the answers have changed since the run began" in " ".join(
         done.stderr.split()
     )

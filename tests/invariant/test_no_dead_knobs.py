@@ -33,6 +33,13 @@ TRAIN, SUITE = f"data.sources=[{{{SUM}}}]", f"suite.1.sources=[{{{SUM}}}]"
 LONG = "rollout.max_prompt_tokens=500"
 GYM = 'type="gym", task="chain_sum", size=20'
 
+
+def rewards(tables: str) -> str:
+    return f"reward=[{tables}]"
+
+
+OVERLONG = rewards('{type="overlong", buffer=9}')
+
 # field: the change, then what both runs need for it to matter
 KNOBS: dict[str, tuple[str, ...]] = {
     "name": ('name="other"',),
@@ -147,6 +154,34 @@ KNOBS: dict[str, tuple[str, ...]] = {
         "stage.1.plateau={window=2, min_gain=9.0}", "stage.1.plateau={window=1, min_gain=9.0}",
         "stage.1.steps=4",
     ),
+    "reward": (rewards('{type="verifier"}, {type="repetition"}'),),
+    "reward.type": (rewards('{type="language"}'), rewards('{type="overlong", buffer=9}')),
+    "reward.name": (rewards('{type="overlong", buffer=9, name="long"}'), OVERLONG),
+    "reward.weight": (rewards('{type="overlong", buffer=9, weight=0.5}'), OVERLONG),
+    "reward.combine": (
+        rewards('{type="verifier"}, {type="language", combine="gate"}'),
+        rewards('{type="verifier"}, {type="language"}'),
+    ),
+    "reward.bounds": (rewards('{type="overlong", buffer=9, bounds=[-0.1, 0]}'), OVERLONG),
+    "reward.buffer": (rewards('{type="overlong", buffer=3}'), OVERLONG),
+    "reward.limit": (rewards('{type="overlong", buffer=9, limit=20}'), OVERLONG),
+    "reward.thought": (
+        rewards('{type="format", box=false, thought="optional"}'),
+        rewards('{type="format", box=false}'),
+    ),
+    "reward.box": (
+        rewards('{type="format", thought="optional", box=false}'),
+        rewards('{type="format", thought="optional"}'),
+    ),
+    "reward.words": (rewards('{type="repetition", words=1}'), rewards('{type="repetition"}')),
+    "reward.script": (
+        rewards('{type="language", script="han"}'), rewards('{type="language"}'),
+    ),
+    "reward.function": (),  # the next four: tests/unit/reward/test_pool.py, e2e/test_own_reward.py
+    "reward.batch": (),
+    "reward.workers": (),
+    "reward.deadline_s": (),
+    "reward.letters": (),  # tests/unit/reward/test_shipped.py
     "stage.plateau.min_gain": (
         "stage.1.plateau={window=1, min_gain=9.0}", "stage.1.plateau={window=1, min_gain=-9.0}",
         "stage.1.steps=4",
@@ -163,6 +198,7 @@ NAMED = {
     "data.difficulty",
     "update.focus",
     "suite",
+    "reward",
     "suite.sources",
     "stage.plateau",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import fsum, sqrt
 
-from reasonrl.types import TruncationRule
+from reasonrl.algo.choices import TruncationRule
 
 EPSILON = 1e-6
 """Added to the standard deviation; the released code's value, the report gives none."""

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reasonrl.types import Correction, Logprobs
+from reasonrl.algo.choices import Correction
+from reasonrl.types import Logprobs
 
 
 def importance_weights(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import exp
 
-from reasonrl.types import EntropyMode
+from reasonrl.algo.choices import EntropyMode
 
 _PROMPTNESS = 4.0
 """How strongly RELATIVE reacts to the distance between this step's entropy and the target."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reasonrl.types import Surrogate
+from reasonrl.algo.choices import Surrogate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

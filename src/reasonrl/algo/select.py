@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reasonrl.algo.advantage import group_advantages
-from reasonrl.types import Group, Rollout, TruncationRule
+from reasonrl.algo.choices import TruncationRule
+from reasonrl.types import Group, Rollout
 
 
 class Signal(StrEnum):
     """Whether a group has a training signal, and the reason if it has none.
 
-    SOLVED: every judged rollout has reward 1. UNSOLVED: every one has reward 0. FAILED: fewer than
-    two rollouts could be judged. FLAT: all advantages are 0 for another reason, partial credit or
-    masks.
+    SOLVED: the verifier's reward of every judged rollout is 1. UNSOLVED: it is 0 for every one.
+    FAILED: fewer than two rollouts could be judged. FLAT: all advantages are 0 for another reason,
+    such as partial credit, masks, or no verifier.
     """
 
     KEPT = "kept"
@@ -45,8 +46,8 @@ class SelectedGroup:
 
 def select_group(group: Group, rule: TruncationRule, *, is_scaled: bool = True) -> SelectedGroup:
     """Return a group's advantages and signal, without the rollouts whose verification failed."""
-    judged = tuple(rollout for rollout in group.rollouts if rollout.verdict.reward is not None)
-    rewards = [rollout.verdict.reward or 0.0 for rollout in judged]
+    judged = tuple(rollout for rollout in group.rollouts if rollout.reward is not None)
+    rewards = [rollout.reward or 0.0 for rollout in judged]
     truncated = [rollout.completion.is_truncated for rollout in judged]
     advantages = tuple(group_advantages(rewards, truncated, rule, is_scaled=is_scaled))
     return SelectedGroup(
@@ -54,17 +55,16 @@ def select_group(group: Group, rule: TruncationRule, *, is_scaled: bool = True) 
         rollouts=judged,
         advantages=advantages,
         masked=tuple(is_cut and rule is not TruncationRule.NONE for is_cut in truncated),
-        signal=_signal(rewards, advantages),
+        signal=_signal(judged, advantages),
     )
 
 
-def _signal(rewards: Sequence[float], advantages: Sequence[float]) -> Signal:
-    if len(rewards) < 2:
+def _signal(judged: Sequence[Rollout], advantages: Sequence[float]) -> Signal:
+    if len(judged) < 2:
         return Signal.FAILED
     if any(advantages):
         return Signal.KEPT
-    if min(rewards) == max(rewards) == 1.0:
+    verified = {None if one.verdict is None else one.verdict.reward for one in judged}
+    if verified == {1.0}:
         return Signal.SOLVED
-    if min(rewards) == max(rewards) == 0.0:
-        return Signal.UNSOLVED
-    return Signal.FLAT
+    return Signal.UNSOLVED if verified == {0.0} else Signal.FLAT

@@ -23,7 +23,7 @@ _T95 = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A value and its 95 % interval, both shares in [0, 1]."""
+    """A value and its 95 % interval: shares in [0, 1], unless a function says otherwise."""
 
     value: float
     ci95: tuple[float, float]
@@ -53,6 +53,22 @@ def mean_over_problems(scores_P: Sequence[float]) -> Estimate:
     center = (mean + weight / 2) / (1 + weight)
     half = sqrt(weight * mean * (1 - mean) + weight**2 / 4) / (1 + weight)
     return Estimate(value=mean, ci95=(max(0.0, center - half), min(1.0, center + half)))
+
+
+def mean_of_rewards(rewards_P: Sequence[float]) -> Estimate | None:
+    """Return the mean of one reward per problem, of any size, with Student's interval.
+
+    m +- t s / sqrt(n), clustered by problem. It is too short where nearly all problems have the
+    same reward, as `mean_over_problems` says; rewards without bounds allow nothing better. None
+    with fewer than two problems.
+    """
+    n = len(rewards_P)
+    if n < 2:
+        return None
+    mean = fsum(rewards_P) / n
+    variance = fsum((reward - mean) ** 2 for reward in rewards_P) / (n - 1)
+    half = t95(n - 1) * sqrt(variance / n)
+    return Estimate(value=mean, ci95=(mean - half, mean + half))
 
 
 def share_of(n: int, of: int) -> Estimate:

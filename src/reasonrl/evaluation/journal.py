@@ -7,36 +7,20 @@ when it is judged. A killed process loses only the line that it was writing. Dec
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from reasonrl.atomic import append_line, read_record, read_records, write_atomic
 from reasonrl.errors import CheckpointError
-from reasonrl.evaluation.score import JudgedSample
 from reasonrl.evaluation.suite import Draft, Key
-from reasonrl.rollout.problems import EncodedProblem, Tokenizer
-from reasonrl.types import Problem, Status, StopReason, Verdict
-
-_SAMPLES = pa.schema(
-    [
-        ("model", pa.string()), ("suite", pa.string()),
-        ("problem_id", pa.string()), ("index", pa.int32()),
-        ("prompt", pa.string()), ("text", pa.string()), ("answer", pa.string()),
-        ("n_tokens", pa.int32()), ("tokens", pa.list_(pa.int32())), ("logprob", pa.float64()),
-        ("stop", pa.string()),
-        ("reward", pa.float64()), ("status", pa.string()), ("reason", pa.string()),
-        ("extracted", pa.string()), ("tests", pa.list_(pa.string())),
-        ("verify_wall_s", pa.float64()),
-    ]
-)  # fmt: skip
+from reasonrl.reward.scoring import Rewarded
+from reasonrl.types import StopReason, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +66,6 @@ class _VerdictLine:
     verdict: Verdict
 
 
-_SCORED = ["problem_id", "n_tokens", "stop", "reward", "status", "extracted"]
-_SHOWN_KEY = 4_000  # characters; the answer key of a program, its tests, can have 100 MB
-
 Line = TypeVar("Line", _DraftLine, _VerdictLine)
 
 
@@ -119,6 +100,7 @@ class FileJournal:
         verdicts = _read(directory / "verdicts.jsonl", TypeAdapter(_VerdictLine))
         # Of two verdicts on a sample the later holds: the first was a failure, judged again.
         self._verdicts = {(line.problem_id, line.index): line.verdict for line in verdicts}
+        self._rewards: dict[Key, Rewarded] = {}
         self._draft_file = (directory / "drafts.jsonl").open("ab")
         self._verdict_file = (directory / "verdicts.jsonl").open("ab")
 
@@ -139,6 +121,9 @@ class FileJournal:
 
     def verdicts(self) -> Mapping[Key, Verdict]:
         return self._verdicts
+
+    def rewards(self) -> dict[Key, Rewarded]:
+        return self._rewards
 
     def add_draft(self, key: Key, draft: Draft) -> None:
         self._drafts[key] = draft
@@ -161,89 +146,6 @@ class FileJournal:
         for file in (self._draft_file, self._verdict_file):
             with suppress(OSError):  # `append_line` has already reported a full disk
                 file.close()
-
-
-def write_samples(
-    path: Path,
-    *,
-    model: str,
-    suite: str,
-    encoded: Sequence[EncodedProblem],
-    k: int,
-    journal: FileJournal,
-    tokenizer: Tokenizer,
-) -> None:
-    """Write every sample with its verdict as Parquet, in the order of problems and indices."""
-    rows = [
-        {"model": model, "suite": suite, **_row(item.problem, index, journal, tokenizer)}
-        for item in encoded
-        for index in range(k)
-    ]
-    schema = _SAMPLES.with_metadata(asdict(journal.identity))
-    scratch = path.with_name(f".{path.name}.writing")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema), scratch, compression="zstd")
-    scratch.replace(path)
-
-
-def read_samples(
-    path: Path, encoded: Sequence[EncodedProblem], identity: Identity
-) -> dict[str, list[JudgedSample]]:
-    """Return the samples of a finished suite, for scoring.
-
-    Raises CheckpointError when the file has another identity or no evaluation wrote it.
-    """
-    kinds = {item.problem.id: item.problem.kind for item in encoded}
-    samples: dict[str, list[JudgedSample]] = {problem_id: [] for problem_id in kinds}
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        plain = {key.decode(): value.decode() for key, value in metadata.items()}
-        before = Identity(**{name: plain[name] for name in ("weights", "problems", "prompts")})
-        identity.check(before, path)
-        for row in pq.read_table(path, columns=_SCORED).to_pylist():
-            verdict = Verdict(
-                reward=row["reward"], status=Status(row["status"]), extracted=row["extracted"]
-            )
-            samples[row["problem_id"]].append(
-                JudgedSample(
-                    kind=kinds[row["problem_id"]],
-                    n_tokens=row["n_tokens"],
-                    is_truncated=row["stop"] == StopReason.LENGTH,
-                    verdict=verdict,
-                )
-            )
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"not the samples of an evaluation: {error}",
-            where=str(path),
-            remedy="delete it to sample this suite again",
-        ) from error
-    return samples
-
-
-def _row(
-    problem: Problem, index: int, journal: FileJournal, tokenizer: Tokenizer
-) -> dict[str, object]:
-    draft, verdict = journal.drafts()[problem.id, index], journal.verdicts()[problem.id, index]
-    return {
-        "problem_id": problem.id,
-        "index": index,
-        "prompt": "\n".join(turn.content for turn in problem.prompt),
-        "text": tokenizer.decode(draft.tokens),
-        "answer": problem.answer[:_SHOWN_KEY],
-        "n_tokens": len(draft.tokens),
-        "tokens": draft.tokens,
-        "logprob": draft.logprob,
-        "stop": str(draft.stop),
-        "reward": verdict.reward,
-        "status": str(verdict.status),
-        "reason": verdict.reason,
-        "extracted": verdict.extracted,
-        "tests": [str(status) for status in verdict.tests],
-        "verify_wall_s": verdict.wall_s,
-    }
 
 
 def _read(path: Path, adapter: TypeAdapter[Line]) -> list[Line]:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from reasonrl.algo.paired import Gain
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import CheckpointError
-from reasonrl.evaluation.score import SuiteResult
+from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.recipe import NAME
 
 RESULTS = "results.json"
@@ -83,4 +83,7 @@ def read_results(directory: Path) -> EvalResults | None:
 
 def write_results(directory: Path, results: EvalResults) -> None:
     """Write results.json, whole or not at all."""
-    write_atomic(directory / RESULTS, json.dumps(asdict(results), indent=1) + "\n")
+    values = asdict(results)
+    for model, plain in zip(results.models, values["models"], strict=True):
+        plain["suites"] = [as_line(suite) for suite in model.suites]
+    write_atomic(directory / RESULTS, json.dumps(values, indent=1) + "\n")

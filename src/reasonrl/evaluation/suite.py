@@ -13,7 +13,16 @@ from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.evaluation.score import JudgedSample, SuiteResult, score_suite
-from reasonrl.rollout.collect import Judge, check_failures
+from reasonrl.recipe import Component
+from reasonrl.reward.scoring import Rewarded
+from reasonrl.rollout.judge import (
+    Judge,
+    RewardFunction,
+    check_failures,
+    drafts_of,
+    failures_of,
+    reward_drafts,
+)
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
@@ -49,6 +58,9 @@ class Journal(Protocol):
     def verdicts(self) -> Mapping[Key, Verdict]: ...
     def add_draft(self, key: Key, draft: Draft) -> None: ...
     def add_verdicts(self, verdicts: Mapping[Key, Verdict]) -> None: ...
+    def rewards(self) -> dict[Key, Rewarded]:
+        """Return what the reward components gave, which is kept in memory only."""
+        ...
 
 
 class MemoryJournal:
@@ -57,6 +69,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._drafts: dict[Key, Draft] = {}
         self._verdicts: dict[Key, Verdict] = {}
+        self._rewards: dict[Key, Rewarded] = {}
 
     def drafts(self) -> Mapping[Key, Draft]:
         return self._drafts
@@ -70,12 +83,15 @@ class MemoryJournal:
     def add_verdicts(self, verdicts: Mapping[Key, Verdict]) -> None:
         self._verdicts.update(verdicts)
 
+    def rewards(self) -> dict[Key, Rewarded]:
+        return self._rewards
+
 
 def evaluate_suite(
     name: str,
     engine: RolloutEngine,
     tokenizer: Tokenizer,
-    judge: Judge,
+    judge: Judge | None,
     encoded: Sequence[EncodedProblem],
     sampling: Sampling,
     *,
@@ -83,9 +99,14 @@ def evaluate_suite(
     step: int,
     max_failed_share: float,
     phase: Phase,
+    rewards: RewardFunction | None = None,
+    components: Sequence[Component] = (),
     journal: Journal | None = None,
 ) -> SuiteResult:
     """Return the result of k = `sampling.group_size` samples of each problem.
+
+    `rewards` are the recipe's `components`, started; `judge` is None where none of them asks the
+    verifier.
 
     The seeds do not depend on the step or the model: two checkpoints draw the same random numbers,
     so their difference is less noisy than that of two independent evaluations. Raises VerifierError
@@ -95,9 +116,15 @@ def evaluate_suite(
     sample_and_judge(
         name, engine, tokenizer, judge, encoded, sampling, journal, run_seed=run_seed, phase=phase
     )
+    if rewards is not None:
+        with phase(f"reward {name}", len(encoded)) as progress:
+            _reward(encoded, tokenizer, rewards, journal, sampling)
+            progress(len(encoded))
     samples = collect_samples(encoded, sampling.group_size, journal)
+    flat = [sample for group in samples.values() for sample in group]
     check_failures(
-        [sample.verdict for group in samples.values() for sample in group],
+        failures_of(flat, components),
+        n=len(flat),
         max_share=max_failed_share,
         what="samples could not be judged",
         where=f"suite {name}",
@@ -110,7 +137,7 @@ def sample_and_judge(
     name: str,
     engine: RolloutEngine,
     tokenizer: Tokenizer,
-    judge: Judge,
+    judge: Judge | None,
     encoded: Sequence[EncodedProblem],
     sampling: Sampling,
     journal: Journal,
@@ -120,26 +147,51 @@ def sample_and_judge(
 ) -> None:
     """Bring a journal to k = `sampling.group_size` judged samples of each problem."""
     _sample_missing(name, engine, encoded, sampling, journal, run_seed=run_seed, phase=phase)
-    _judge_missing(name, tokenizer, judge, encoded, journal, phase=phase)
+    if judge is not None:
+        _judge_missing(name, tokenizer, judge, encoded, journal, phase=phase)
 
 
 def collect_samples(
     encoded: Sequence[EncodedProblem], k: int, journal: Journal
 ) -> dict[str, list[JudgedSample]]:
     """Return the judged samples of each problem, in order."""
-    drafts, verdicts = journal.drafts(), journal.verdicts()
     return {
-        item.problem.id: [
-            JudgedSample(
-                kind=item.problem.kind,
-                n_tokens=len(drafts[item.problem.id, index].tokens),
-                is_truncated=drafts[item.problem.id, index].stop is StopReason.LENGTH,
-                verdict=verdicts[item.problem.id, index],
-            )
-            for index in range(k)
-        ]
+        item.problem.id: [_judged_sample(item, index, journal) for index in range(k)]
         for item in encoded
     }
+
+
+def _judged_sample(item: EncodedProblem, index: int, journal: Journal) -> JudgedSample:
+    key = item.problem.id, index
+    draft, rewarded = journal.drafts()[key], journal.rewards().get(key)
+    return JudgedSample(
+        kind=item.problem.kind,
+        n_tokens=len(draft.tokens),
+        is_truncated=draft.stop is StopReason.LENGTH,
+        verdict=journal.verdicts().get(key),
+        scores=None if rewarded is None else rewarded.scores,
+        total=None if rewarded is None else rewarded.total,
+    )
+
+
+def _reward(
+    encoded: Sequence[EncodedProblem],
+    tokenizer: Tokenizer,
+    rewards: RewardFunction,
+    journal: Journal,
+    sampling: Sampling,
+) -> None:
+    """Give every sample its scores; a component may compare the samples of a problem."""
+    drafts, verdicts = journal.drafts(), journal.verdicts()
+    keys = [[(item.problem.id, n) for n in range(sampling.group_size)] for item in encoded]
+    groups = [
+        drafts_of(item, [(drafts[key].tokens, drafts[key].stop) for key in own], tokenizer)
+        for item, own in zip(encoded, keys, strict=True)
+    ]
+    known = [[verdicts.get(key) for key in own] for own in keys]
+    found = reward_drafts(groups, known, rewards, max_new_tokens=sampling.max_new_tokens)
+    for own, group in zip(keys, found, strict=True):
+        journal.rewards().update(zip(own, group, strict=True))
 
 
 def _sample_missing(

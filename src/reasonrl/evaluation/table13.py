@@ -53,7 +53,7 @@ def rows_of(results: EvalResults) -> Iterator[tuple[str, list[Estimate | None]]]
     for model in results.models:
         rows: dict[str, dict[str, Estimate]] = {}
         for result in model.suites:
-            if result.suite in kinds:
+            if result.suite in kinds and result.accuracy is not None:
                 source = kinds[result.suite]
                 rows.setdefault(_how(result, source), {})[source["type"]] = result.accuracy
         for how, values in rows.items():

@@ -15,7 +15,7 @@ from reasonrl import __version__
 from reasonrl.atomic import write_atomic
 from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError, StorageError
-from reasonrl.evaluation.journal import FileJournal, Identity, read_samples, write_samples
+from reasonrl.evaluation.journal import FileJournal, Identity
 from reasonrl.evaluation.results import (
     Comparison,
     EvalResults,
@@ -23,6 +23,7 @@ from reasonrl.evaluation.results import (
     read_results,
     write_results,
 )
+from reasonrl.evaluation.samples import read_samples, write_samples
 from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.launch.engines import open_cluster
@@ -119,6 +120,7 @@ def _evaluate_model(
         console,
         seed=recipe.seed,
         context_tokens=longest_in_suites(recipe.suite, pools),
+        components=recipe.reward,
     ) as subject:
         for suite in recipe.suite:
             _evaluate_on(suite, subject, pools[suite.name], recipe, directory, console)
@@ -184,13 +186,15 @@ def _sample(
         suite.name,
         subject.engine,
         subject.model.tokenizer,
-        subject.judge,
+        subject.judge if recipe.has_verifier else None,
         encoded,
         suite.sampling,
         run_seed=recipe.seed,
         step=0,
         max_failed_share=recipe.verify.max_failed_share,
         phase=console.phase,
+        rewards=subject.rewards,
+        components=recipe.reward,
         journal=journal,
     )
 

@@ -8,10 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reasonrl.recipe import CodeConfig, VerifyConfig
-from reasonrl.rollout.collect import Judge
-from reasonrl.rollout.pools import has_programs
+from reasonrl.launch.engines import judge_seats
+from reasonrl.recipe import CodeConfig, Recipe, VerifyConfig
+from reasonrl.rollout.judge import Judge
+from reasonrl.rollout.pools import Pools, has_programs
 from reasonrl.rollout.problems import EncodedProblem
+from reasonrl.run.layout import LOGS
+from reasonrl.run.process import note_event
 from reasonrl.terminal import Console
 from reasonrl.types import Kind, Problem
 from reasonrl.verify import CodeOptions, Isolation, Verifier
@@ -78,6 +81,25 @@ def open_judge(
             on_event=on_event,
         ) as crew:
             yield crew
+
+
+@contextmanager
+def open_run_judge(
+    recipe: Recipe, pools: Pools, directory: Path, console: Console
+) -> Iterator[Judge | None]:
+    """Start the verifier of a run; None where no component of the reward asks it."""
+    if not recipe.has_verifier:
+        yield None
+        return
+    with open_judge(
+        recipe.verify,
+        (*pools.stages, *pools.suites.values()),
+        seats=judge_seats(recipe.engine),
+        logs=directory / LOGS,
+        on_event=partial(note_event, directory, console),
+        console=console,
+    ) as judge:
+        yield judge
 
 
 def _build_judge(config: VerifyConfig) -> Judge:

@@ -13,9 +13,11 @@ from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import is_on_cluster, judge_seats, local_engine, open_sampler
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import NamedModel, open_model, take_over
+from reasonrl.launch.rewards import open_rewards
 from reasonrl.models.hf import LanguageModel
-from reasonrl.recipe import EngineConfig, OptimizerConfig, VerifyConfig
-from reasonrl.rollout.collect import Judge
+from reasonrl.recipe import Component, EngineConfig, OptimizerConfig, VerifyConfig
+from reasonrl.reward.scoring import Rewards
+from reasonrl.rollout.judge import Judge
 from reasonrl.rollout.problems import EncodedProblem
 from reasonrl.run.layout import LOGS
 from reasonrl.run.process import note_event
@@ -31,6 +33,7 @@ class Subject:
     engine: RolloutEngine
     judge: Judge
     weights: str
+    rewards: Rewards | None = None
 
 
 @contextmanager
@@ -44,10 +47,12 @@ def open_subject(
     *,
     seed: int,
     context_tokens: int,
+    components: Sequence[Component] = (),
 ) -> Iterator[Subject]:
     """Load a model in this process, or start replicas of it on the cluster that is open.
 
-    `context_tokens` are those of the longest prompt and completion together.
+    `context_tokens` are those of the longest prompt and completion together; `components` are those
+    of the reward, for which a run's own copies of their files are used.
     """
     console.note(f"loading {named.name}")
     note, logs = partial(note_event, directory, console), directory / LOGS
@@ -56,19 +61,25 @@ def open_subject(
         model=named.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
     )
     with ExitStack() as stack:
+        rewards = stack.enter_context(
+            open_rewards(
+                components, verify, run=named.run or directory, logs=logs, note=console.note
+            )
+        )
         holder = stack.enter_context(local_engine(model, engine, workload.optimizer))
         take_over(named, holder)
         sampler = stack.enter_context(
             open_sampler(engine, workload, holder, logs=logs, on_event=note)
         )
+        seats = judge_seats(engine)
         judge = stack.enter_context(
-            open_judge(
-                verify,
-                problems,
-                seats=judge_seats(engine),
-                logs=logs,
-                on_event=note,
-                console=console,
-            )
+            open_judge(verify, problems, seats=seats, logs=logs, on_event=note, console=console)
         )
-        yield Subject(named=named, model=model, engine=sampler, judge=judge, weights=model.digest())
+        yield Subject(
+            named=named,
+            model=model,
+            engine=sampler,
+            judge=judge,
+            weights=model.digest(),
+            rewards=rewards.function,
+        )

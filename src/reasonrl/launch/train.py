@@ -19,27 +19,29 @@ from reasonrl.launch.actors import Workload
 from reasonrl.launch.branch import naming_last_good, start_from
 from reasonrl.launch.engines import (
     Engines,
-    judge_seats,
     open_cluster,
     open_engines,
     restarts_of,
 )
-from reasonrl.launch.judges import open_judge
+from reasonrl.launch.judges import open_run_judge
 from reasonrl.launch.models import starting_model
 from reasonrl.launch.prepare import keeps_reference, open_trackers, prepare
+from reasonrl.launch.rewards import open_rewards
 from reasonrl.loop.pipelined import PipelinedTrainer
 from reasonrl.loop.state import TrainState, initial_state, read_state, write_state
 from reasonrl.loop.trainer import Trainer
 from reasonrl.models.hf import LanguageModel
 from reasonrl.recipe import Recipe
 from reasonrl.report.run.write import write_page, write_profile
-from reasonrl.rollout.collect import Judge
+from reasonrl.reward.scoring import Rewards
+from reasonrl.rollout.judge import Judge
 from reasonrl.rollout.pools import Pools, longest_context
 from reasonrl.run import checkpoint
 from reasonrl.run.config import read_config, write_config
 from reasonrl.run.heartbeat import Heartbeat
 from reasonrl.run.layout import (
     CHECKPOINTS,
+    CODE,
     CONFIG,
     DATA,
     LOGS,
@@ -74,7 +76,8 @@ class RunParts:
     console: Console
     model: LanguageModel
     pools: Pools
-    judge: Judge
+    judge: Judge | None
+    rewards: Rewards | None
     threads: int
     should_stop: Callable[[], bool]
     heartbeat: Heartbeat
@@ -143,26 +146,26 @@ def resume(
 def _run(
     recipe: Recipe, directory: Path, console: Console, address: str | None, *, is_new: bool
 ) -> TrainOutcome:
-    threads = use_threads(recipe.engine.threads)
     keep_freed_memory()
+    threads = use_threads(recipe.engine.threads)
     model, pools = prepare(recipe, console)
     with ExitStack() as stack:
+        rewards = stack.enter_context(
+            open_rewards(
+                recipe.reward,
+                recipe.verify,
+                run=directory,
+                logs=directory / LOGS,
+                note=console.note,
+            )
+        )
         stack.enter_context(open_cluster(recipe.engine, address))
         directory.mkdir(parents=True, exist_ok=True)
         stack.enter_context(only_process(directory))
         heartbeat = stack.enter_context(Heartbeat(directory))
-        on_event = partial(note_event, directory, console)
-        judge = stack.enter_context(
-            open_judge(
-                recipe.verify,
-                (*pools.stages, *pools.suites.values()),
-                seats=judge_seats(recipe.engine),
-                logs=directory / LOGS,
-                on_event=on_event,
-                console=console,
-            )
-        )
+        judge = stack.enter_context(open_run_judge(recipe, pools, directory, console))
         if is_new:
+            rewards.keep_code(directory / CODE)
             write_config(directory, recipe)
         keep_manifest(directory, problem_sets(recipe, pools))
         stopper = stack.enter_context(stop_on_signal(console))
@@ -174,10 +177,11 @@ def _run(
                 model=model,
                 pools=pools,
                 judge=judge,
+                rewards=rewards.function,
                 threads=threads,
                 should_stop=stopper.is_set,
                 heartbeat=heartbeat,
-                on_event=on_event,
+                on_event=partial(note_event, directory, console),
             )
         )
 
@@ -220,6 +224,7 @@ def _train(run: RunParts) -> TrainOutcome:
             learner=engines.learner,
             tokenizer=run.model.tokenizer,
             judge=run.judge,
+            rewards=run.rewards,
             pools=run.pools.stages,
             suites=run.pools.suites,
             recorder=TrackedRecorder(files, trackers),

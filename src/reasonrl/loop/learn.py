@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reasonrl.algo.choices import EntropyMode, Surrogate
 from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup
@@ -25,7 +26,7 @@ from reasonrl.loop.variants import (
     with_rollout_ratios,
 )
 from reasonrl.recipe import PipelineConfig, Stage
-from reasonrl.types import EntropyMode, Logprobs, Phase, Surrogate
+from reasonrl.types import Logprobs, Phase
 
 _GATED_NOW = (EntropyMode.REPORT, EntropyMode.RELATIVE)
 """Modes whose weight depends on this step's entropy, before the update."""

@@ -9,31 +9,47 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import fsum
+from statistics import pstdev
 
 import numpy as np
 
 from reasonrl.algo.entropy import EntropyState
 from reasonrl.algo.select import SelectedGroup, Signal
 from reasonrl.loop.learn import Learned
-from reasonrl.types import Group, Row
+from reasonrl.types import Group, Rollout, Row
 
 
 def rollout_metrics(groups: Sequence[Group]) -> Row:
     """Return the metrics of all sampled rollouts of a step."""
     rollouts = [rollout for group in groups for rollout in group.rollouts]
-    judged = [r for r in rollouts if r.verdict.reward is not None]
-    finished = [r for r in judged if not r.completion.is_truncated]
+    rewards = [r.reward for r in rollouts if r.reward is not None]
+    verified = [(r, float(r.is_right)) for r in rollouts if r.is_right is not None]
     lengths = [len(r.completion.tokens) for r in rollouts]
     return {
-        "reward/mean": _mean([r.verdict.reward or 0.0 for r in judged]),
-        "accuracy/all": _mean([float(r.verdict.reward == 1.0) for r in judged]),
-        "accuracy/finished": _mean([float(r.verdict.reward == 1.0) for r in finished]),
+        "reward/mean": _mean(rewards),
+        **component_metrics(rollouts),
+        "accuracy/all": _mean([right for _, right in verified]),
+        "accuracy/finished": _mean(
+            [right for r, right in verified if not r.completion.is_truncated]
+        ),
         "rollout/sampled": len(rollouts),
         "rollout/truncated_share": _mean([float(r.completion.is_truncated) for r in rollouts]),
         "rollout/mean_tokens": _mean(lengths),
         "rollout/max_tokens": max(lengths),
-        "rollout/failed": len(rollouts) - len(judged),
+        "rollout/failed": len(rollouts) - len(rewards),
     }
+
+
+def component_metrics(rollouts: Sequence[Rollout]) -> Row:
+    """Return mean, standard deviation and number of missing values of each reward component."""
+    row: Row = {}
+    for name in rollouts[0].scores or () if rollouts else ():
+        scores = [rollout.scores[name].value for rollout in rollouts if rollout.scores]
+        values = [value for value in scores if value is not None]
+        row[f"reward/{name}/mean"] = _mean(values)
+        row[f"reward/{name}/std"] = pstdev(values) if values else None
+        row[f"reward/{name}/masked"] = len(scores) - len(values)
+    return row
 
 
 def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:

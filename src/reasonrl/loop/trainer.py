@@ -31,7 +31,8 @@ from reasonrl.loop.seams import Display, Recorder
 from reasonrl.loop.stages import OpenStage, next_stage, open_stage, reason_to_end
 from reasonrl.loop.state import TrainState
 from reasonrl.recipe import PipelineConfig, Recipe, Suite
-from reasonrl.rollout.collect import Judge, check_failures, collect
+from reasonrl.rollout.collect import collect
+from reasonrl.rollout.judge import Judge, RewardFunction, check_failures, failures_of
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Group, Phase, Row
@@ -56,16 +57,17 @@ class Trainer:
     """The collaborators of a run, and its state.
 
     `pools` holds each stage's encoded problems, `suites` each suite's. `save` writes a checkpoint.
-    `should_stop` returns whether a person asked to end after this step. `audit` bounds the distance
-    between samplers and learner after a sync; it is None where both are one module. `open` is the
-    current stage, None when the run is finished.
+    `should_stop` returns whether a person asked to end after this step. `judge` is None where no
+    component of the reward asks the verifier, `rewards` where the verdict is the reward. `audit`
+    bounds the distance between samplers and learner after a sync; it is None where both are one
+    module. `open` is the current stage, None when the run is finished.
     """
 
     recipe: Recipe
     engine: RolloutEngine
     learner: LearnerEngine
     tokenizer: Tokenizer
-    judge: Judge
+    judge: Judge | None
     pools: Sequence[Sequence[EncodedProblem]]
     suites: Mapping[str, Sequence[EncodedProblem]]
     recorder: Recorder
@@ -73,6 +75,7 @@ class Trainer:
     save: Callable[[TrainState], None]
     should_stop: Callable[[], bool]
     state: TrainState
+    rewards: RewardFunction | None = None
     audit: Audit | None = None
     open: OpenStage | None = field(init=False, default=None)
 
@@ -128,6 +131,7 @@ class Trainer:
                     stage.take(missing),
                     rollout.sampling,
                     seed_parts=(self.recipe.seed, "train", step, attempt),
+                    rewards=self.rewards,
                     progress=progress,
                 )
             groups += fresh
@@ -206,10 +210,12 @@ class Trainer:
         )
 
     def _check_judged(self, groups: Sequence[Group]) -> None:
+        rollouts = [rollout for group in groups for rollout in group.rollouts]
         check_failures(
-            [rollout.verdict for group in groups for rollout in group.rollouts],
+            failures_of(rollouts, self.recipe.reward),
+            n=len(rollouts),
             max_share=self.recipe.verify.max_failed_share,
-            what="verifications failed in one step",
+            what="rollouts of one step could not be judged",
             where="verify.max_failed_share",
             remedy="read the newest file in the run's rollouts/, mend the cause, then rerun "
             "`reasonrl resume`",
@@ -218,12 +224,12 @@ class Trainer:
     def _remember(self, sampled: Sampled, metrics: Row) -> None:
         """Keep what the plateau rule, the between-stage filter and a resume will ask for."""
         stage = self.state.stage
-        accuracy = metrics["accuracy/all"]
+        # Without a verifier the mean reward is all that can rise.
+        accuracy = metrics["accuracy/all" if self.recipe.has_verifier else "reward/mean"]
         if isinstance(accuracy, float):
             stage.accuracies.append(accuracy)
         for group in sampled.groups:
-            if rewards := group.rewards:
-                share = sum(reward == 1.0 for reward in rewards) / len(rewards)
+            if (share := group.share_right) is not None:
                 stage.last_scores[group.problem.id] = share
         stage.sampler = sampled.sampler
 
@@ -285,4 +291,6 @@ class Trainer:
             step=self.state.step,
             max_failed_share=self.recipe.verify.max_failed_share,
             phase=self.display.phase,
+            rewards=self.rewards,
+            components=self.recipe.reward,
         )

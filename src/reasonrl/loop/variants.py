@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reasonrl.algo import focus, sequence
+from reasonrl.algo.choices import Surrogate
 from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch
 from reasonrl.recipe import ClipCov, Focus, HighEntropy, KlCov, RolloutConfig, UpdateConfig
-from reasonrl.types import Logprobs, Surrogate
+from reasonrl.types import Logprobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,10 +10,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from reasonrl.algo.choices import Correction
 from reasonrl.recipe.engine import EngineConfig, LocalEngineConfig, RayEngineConfig
+from reasonrl.recipe.rewards import Reward, check_components, has_verifier
 from reasonrl.recipe.sources import Source, Strict, check_test_halves
 from reasonrl.recipe.stages import Settings, Stage
-from reasonrl.types import Correction, Sampling
+from reasonrl.types import Sampling
 from reasonrl.verify.code.tests import MAX_MEMORY_MB, MAX_TIME_S
 from reasonrl.verify.code.verdict import CodeOptions
 from reasonrl.verify.verifier import DEFAULT_DEADLINE_S
@@ -148,6 +150,8 @@ class Recipe(Settings):
     """Sample ahead of the updates, on a cluster."""
     verify: VerifyConfig = VerifyConfig()
     """How answers are judged."""
+    reward: tuple[Reward, ...] = ()
+    """The components of a rollout's reward; the verifier alone if there are none."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """The points that the run can be resumed from."""
     trackers: tuple[Literal["wandb", "tensorboard", "trackio"], ...] = ()
@@ -165,9 +169,19 @@ class Recipe(Settings):
                 '[pipeline] needs engine.type = "ray" and engine.placement = "separate": '
                 "sampling and learning happen at the same time"
             )
+        check_components(self.reward)
+        if not self.has_verifier and any(stage.drop_solved for stage in self.stage):
+            raise ValueError(
+                "drop_solved asks the verifier, which no reward table names; remove it"
+            )
         _check_differ("stage", [stage.name for stage in self.stage])
         _check_differ("suite", [suite.name for suite in self.suite])
         return self
+
+    @property
+    def has_verifier(self) -> bool:
+        """Return whether a verifier judges answers."""
+        return has_verifier(self.reward)
 
 
 class EvalRecipe(Strict):
@@ -183,13 +197,21 @@ class EvalRecipe(Strict):
     """Where the evaluation computes."""
     verify: VerifyConfig = VerifyConfig()
     """How answers are judged."""
+    reward: tuple[Reward, ...] = ()
+    """The components of a sample's reward; the verifier alone if there are none."""
     suite: tuple[Suite, ...] = Field(min_length=1)
     """The problems to evaluate on."""
 
     @model_validator(mode="after")
     def _check_names(self) -> EvalRecipe:
+        check_components(self.reward)
         _check_differ("suite", [suite.name for suite in self.suite])
         return self
+
+    @property
+    def has_verifier(self) -> bool:
+        """Return whether a verifier judges answers."""
+        return has_verifier(self.reward)
 
 
 def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
@@ -203,6 +225,7 @@ def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
         system_prompt=recipe.model.system_prompt,
         engine=recipe.engine,
         verify=recipe.verify,
+        reward=recipe.reward,
         suite=recipe.suite,
     )
 

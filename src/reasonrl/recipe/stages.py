@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from reasonrl.algo.choices import EntropyMode, Surrogate, TruncationRule
 from reasonrl.algo.entropy import EntropyControl
 from reasonrl.recipe.sources import DifficultyFilter, Source, Strict, check_halves_named
-from reasonrl.types import EntropyMode, Sampling, Surrogate, TruncationRule
+from reasonrl.types import Sampling
 
 
 class DataConfig(Strict):

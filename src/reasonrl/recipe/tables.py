@@ -95,7 +95,7 @@ def _drop_cluster_tables(engine: object) -> None:
 
 
 def anchor_paths(node: Any, directory: Path) -> None:
-    """Make the relative paths of sources and model directories absolute, in place."""
+    """Make the relative paths of sources, models and functions absolute, in place."""
     if isinstance(node, list):
         for item in node:
             anchor_paths(item, directory)
@@ -103,6 +103,11 @@ def anchor_paths(node: Any, directory: Path) -> None:
         return
     if "type" in node and isinstance(node.get("path"), str):
         node["path"] = str((directory / node["path"]).resolve())
+    function = node.get("function")
+    if node.get("type") == "function" and isinstance(function, str):
+        file, colon, name = function.rpartition(":")
+        if colon and file.endswith(".py"):
+            node["function"] = f"{(directory / file).resolve()}:{name}"
     model = node.get("model")
     name = str(model.get("name", "")) if isinstance(model, dict) else ""
     if name.startswith(("./", "../")) or ("/" in name and (directory / name).is_dir()):

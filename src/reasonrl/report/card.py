@@ -89,9 +89,16 @@ def _front_matter(facts: CardFacts) -> str:
         lines += [
             "  - task: {type: text-generation}",
             f"    dataset: {{name: {json.dumps(result.suite)}, type: {json.dumps(result.suite)}}}",
-            f"    metrics: [{{type: avg@{result.k}, value: {result.accuracy.value:.4f}}}]",
+            f"    metrics: [{{type: {_headline(result)}}}]",
         ]
     return "\n".join([*lines, "---"])
+
+
+def _headline(result: SuiteResult) -> str:
+    """Return the name and the value of a suite's first number, for the front matter."""
+    if result.accuracy is not None:
+        return f"avg@{result.k}, value: {result.accuracy.value:.4f}"
+    return f"mean_reward, value: {result.reward.value:.4f}" if result.reward else "none, value: 0"
 
 
 def _head(facts: CardFacts) -> str:

@@ -6,13 +6,20 @@ Knows engine, tokenizer and judge only by their protocols. Filters nothing and r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
 from reasonrl.engines.protocols import Progress, RolloutEngine
-from reasonrl.errors import EngineError, NotFiniteError, VerifierError
-from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
+from reasonrl.errors import EngineError, NotFiniteError
+from reasonrl.rollout.judge import (
+    Drafts,
+    Judge,
+    Judgement,
+    RewardFunction,
+    drafts_of,
+    judge_drafts,
+)
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
     Completion,
@@ -20,28 +27,24 @@ from reasonrl.types import (
     Prompt,
     Rollout,
     Sampling,
-    Verdict,
-    VerifyItem,
 )
-
-
-class Judge(Protocol):
-    """Return a verdict for each answer, in order; a bad answer never affects another answer."""
-
-    def __call__(self, items: Sequence[VerifyItem], /) -> list[Verdict]: ...
 
 
 def collect(
     engine: RolloutEngine,
     tokenizer: Tokenizer,
-    judge: Judge,
+    judge: Judge | None,
     encoded: Sequence[EncodedProblem],
     sampling: Sampling,
     *,
     seed_parts: tuple[int | str, ...],
+    rewards: RewardFunction | None = None,
     progress: Progress | None = None,
 ) -> list[Group]:
     """Sample and judge one group for each problem, in order.
+
+    `judge` is None where no component of the reward asks the verifier; `rewards` is None where the
+    verdict is the whole reward.
 
     A rollout's randomness comes from `seed_parts` and its problem's id, so it does not depend on
     which other problems share the batch.
@@ -52,33 +55,40 @@ def collect(
     ]
 
     completions = _sample(engine, prompts, sampling, progress)
-    texts = [[tokenizer.decode(item.tokens) for item in group] for group in completions]
-    verdicts = judge(
-        [
-            item_of(item, text, completion.stop, tokenizer)
-            for item, group, decoded in zip(encoded, completions, texts, strict=True)
-            for completion, text in zip(group, decoded, strict=True)
-        ]
-    )
-    label = "-".join(str(part) for part in seed_parts[1:])
-    size = sampling.group_size
-    return [
-        Group(
-            problem=item.problem,
-            prompt=item.tokens,
-            rollouts=tuple(
-                Rollout(
-                    id=f"{label}/{item.problem.id}/{index}",
-                    index=index,
-                    completion=completions[number][index],
-                    text=texts[number][index],
-                    verdict=verdicts[number * size + index],
-                )
-                for index in range(size)
-            ),
-        )
-        for number, item in enumerate(encoded)
+    drafts = [
+        drafts_of(item, [(one.tokens, one.stop) for one in group], tokenizer)
+        for item, group in zip(encoded, completions, strict=True)
     ]
+    judged = judge_drafts(drafts, judge, rewards, max_new_tokens=sampling.max_new_tokens)
+    label = "-".join(str(part) for part in seed_parts[1:])
+    return [_group(label, *parts) for parts in zip(drafts, completions, judged, strict=True)]
+
+
+def _group(
+    label: str,
+    drafts: Drafts,
+    completions: Sequence[Completion],
+    judgements: Sequence[Judgement],
+) -> Group:
+    """Return the rollouts of one problem; their ids begin with the label."""
+    problem = drafts.encoded.problem
+    parts = zip(drafts.items, completions, judgements, strict=True)
+    return Group(
+        problem=problem,
+        prompt=drafts.encoded.tokens,
+        rollouts=tuple(
+            Rollout(
+                id=f"{label}/{problem.id}/{index}",
+                index=index,
+                completion=completion,
+                text=item.response,
+                verdict=judgement.verdict,
+                scores=judgement.scores,
+                total=judgement.total,
+            )
+            for index, (item, completion, judgement) in enumerate(parts)
+        ),
+    )
 
 
 def _sample(
@@ -102,21 +112,3 @@ def _sample(
     if not all(np.isfinite(one.logprobs).all() for group in completions for one in group):
         raise NotFiniteError("a sampler's log-probabilities are not finite numbers")
     return completions
-
-
-def check_failures(
-    verdicts: Sequence[Verdict], *, max_share: float, what: str, where: str, remedy: str
-) -> None:
-    """Raise VerifierError when more than a share of the verdicts are failures of the verifier.
-
-    Failures are masked, so a broken verifier would otherwise train on ever fewer rollouts.
-    """
-    failed = [verdict for verdict in verdicts if verdict.is_failed]
-    if len(failed) > max_share * len(verdicts):
-        raise VerifierError(
-            f"{len(failed)} of {len(verdicts)} {what}; "
-            f"the first: {failed[0].status} {failed[0].reason}",
-            where=where,
-            expected=f"at most {max_share:.0%} (verify.max_failed_share)",
-            remedy=remedy,
-        )

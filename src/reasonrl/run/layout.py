@@ -15,6 +15,9 @@ RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS)
 """What the recorder appends to, and rewinds on resume."""
 
 CHECKPOINTS = "checkpoints"
+CODE = "code"
+"""Copies of the files of the run's own reward functions."""
+
 START = "start"
 """The weights that a branch began with, a Hugging Face directory."""
 

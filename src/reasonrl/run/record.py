@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -18,9 +17,9 @@ from pydantic import TypeAdapter
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.atomic import write_atomic
-from reasonrl.evaluation.score import SuiteResult
+from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.run.layout import RUN_FILES, rollouts_path, rollouts_paths
-from reasonrl.types import Row
+from reasonrl.types import Rollout, Row
 
 _ROLLOUTS = pa.schema(
     [
@@ -36,6 +35,9 @@ _ROLLOUTS = pa.schema(
     ]
 )  # fmt: skip
 
+
+COMPONENT, NOTES = "reward/", "reward_notes"
+"""Columns of a run with `[[reward]]` tables: a prefix for each component's, and their notes."""
 
 _RESULT = TypeAdapter(SuiteResult)
 
@@ -55,13 +57,14 @@ class RunRecorder:
         self._rollouts.mkdir(exist_ok=True)
         rows = [row for item in selected for row in _rollout_rows(item, step, stage)]
         path = rollouts_path(self.directory, step)
-        pq.write_table(pa.Table.from_pylist(rows, schema=_ROLLOUTS), path, compression="zstd")
+        schema = _with_components(_ROLLOUTS, rows[0])
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
 
     def step(self, metrics: Row) -> None:
         _append(self._metrics, metrics)
 
     def evaluation(self, result: SuiteResult) -> None:
-        _append(self._evaluations, asdict(result))
+        _append(self._evaluations, as_line(result))
 
     def evaluations(self) -> list[SuiteResult]:
         """Return the evaluations so far, in order."""
@@ -87,6 +90,25 @@ class RunRecorder:
 def _renamed(row: Row) -> Row:
     """Return a row under today's names of metrics."""
     return {_OLD_NAMES.get(name, name): value for name, value in row.items()}
+
+
+def _with_components(schema: pa.Schema, row: Mapping[str, object]) -> pa.Schema:
+    """Return the schema with a column for each reward component, and their notes."""
+    for name in row:
+        if name.startswith(COMPONENT):
+            schema = schema.append(pa.field(name, pa.float64()))
+    return schema.append(pa.field(NOTES, pa.string())) if NOTES in row else schema
+
+
+def _component_columns(rollout: Rollout) -> dict[str, object]:
+    """Return a column for each reward component, and one with their notes as JSON."""
+    if rollout.scores is None:
+        return {}
+    notes = {name: score.note for name, score in rollout.scores.items() if score.note}
+    return {
+        **{f"{COMPONENT}{name}": score.value for name, score in rollout.scores.items()},
+        NOTES: json.dumps(notes) if notes else None,
+    }
 
 
 def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:
@@ -115,14 +137,15 @@ def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, 
                 "stop": str(completion.stop),
                 "version": completion.version,
                 "updates": [number for change in completion.updates for number in change],
-                "reward": verdict.reward,
-                "status": str(verdict.status),
-                "reason": verdict.reason,
-                "extracted": verdict.extracted,
-                "verify_wall_s": verdict.wall_s,
+                "reward": rollout.reward,
+                "status": None if verdict is None else str(verdict.status),
+                "reason": None if verdict is None else verdict.reason,
+                "extracted": None if verdict is None else verdict.extracted,
+                "verify_wall_s": None if verdict is None else verdict.wall_s,
                 "advantage": advantage,
                 "signal": str(item.signal),
                 "masked": masked,
+                **_component_columns(rollout),
             }
         )
     return rows

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
-from reasonrl.evaluation.score import SuiteResult, by_suite
+from reasonrl.evaluation.score import SuiteResult, as_line, by_suite
 from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
 from reasonrl.run.layout import MODEL, SUMMARY
@@ -50,7 +49,7 @@ def write_summary(
 
 
 def _suite_row(result: SuiteResult) -> dict[str, object]:
-    full = asdict(result)
+    full = as_line(result)
     full.pop("problems")
-    accuracy = full.pop("accuracy")
+    accuracy = full.pop("accuracy") or {"value": None, "ci95": None}
     return {"value": accuracy["value"], "ci95": accuracy["ci95"], **full}

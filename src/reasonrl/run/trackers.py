@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from reasonrl.algo.select import SelectedGroup
+from reasonrl.algo.stats import Estimate
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.run.layout import TRACKER_ID
@@ -82,11 +83,10 @@ def step_numbers(metrics: Row) -> dict[str, float]:
 
 def evaluation_numbers(result: SuiteResult) -> dict[str, float]:
     """Return the numbers of an evaluation for a tracker, named `eval/SUITE/...`."""
-    low, high = result.accuracy.ci95
     numbers = {
-        "accuracy": result.accuracy.value,
-        "accuracy_low": low,
-        "accuracy_high": high,
+        **_estimate("accuracy", result.accuracy),
+        **_estimate("reward", result.reward),
+        **{f"reward/{name}": mean.value for name, mean in result.components.items() if mean},
         "accuracy_finished": result.accuracy_finished,
         "pass_at_k": result.pass_at[result.k].value if result.k in result.pass_at else None,
         "consensus": result.consensus.value if result.consensus else None,
@@ -99,6 +99,13 @@ def evaluation_numbers(result: SuiteResult) -> dict[str, float]:
         for key, value in numbers.items()
         if value is not None
     }
+
+
+def _estimate(name: str, estimate: Estimate | None) -> dict[str, float]:
+    if estimate is None:
+        return {}
+    low, high = estimate.ci95
+    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
 
 
 class TrackedRecorder:

@@ -54,4 +54,4 @@ class RunRecord:
     def scores(self, suite: str) -> list[tuple[int, float]]:
         """Return step and avg@k of each evaluation of a suite."""
         results = [result for result in self.evaluations if result.suite == suite]
-        return [(result.step, result.accuracy.value) for result in results]
+        return [(one.step, one.accuracy.value) for one in results if one.accuracy is not None]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonrl.algo.advantage import group_advantages
-from reasonrl.types import TruncationRule
+from reasonrl.algo.choices import TruncationRule
 
 FINISHED = [False] * 16
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from reasonrl.algo.choices import Correction
 from reasonrl.algo.correction import importance_weights
-from reasonrl.types import Correction
 
 ROLLOUT = np.log(np.array([0.5, 0.2, 0.4, 0.1, 0.5], dtype=np.float32))
 OLD = np.log(np.array([0.5, 0.6, 0.1, 0.1, 0.75], dtype=np.float32))

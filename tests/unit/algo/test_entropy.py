@@ -4,8 +4,8 @@ from math import exp
 
 import pytest
 
+from reasonrl.algo.choices import EntropyMode
 from reasonrl.algo.entropy import EntropyControl, EntropyState, adapt, alpha, initial_state
-from reasonrl.types import EntropyMode
 
 
 def control(mode, **changes):

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from reasonrl.algo.choices import Surrogate
 from reasonrl.algo.loss import Objective, k3, loss_sum
-from reasonrl.types import Surrogate
 
 
 def objective(**changes):

@@ -3,18 +3,9 @@
 import numpy as np
 import pytest
 
+from reasonrl.algo.choices import TruncationRule
 from reasonrl.algo.select import Signal, select_group
-from reasonrl.types import (
-    Completion,
-    Group,
-    Message,
-    Problem,
-    Rollout,
-    Status,
-    StopReason,
-    TruncationRule,
-    Verdict,
-)
+from reasonrl.types import Completion, Group, Message, Problem, Rollout, Status, StopReason, Verdict
 
 PROBLEM = Problem(id="p", prompt=(Message(role="user", content="1 + 1?"),), answer="2")
 

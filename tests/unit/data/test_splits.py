@@ -47,7 +47,7 @@ def test_a_folder_of_several_splits_lists_them(tmp_path: Path) -> None:
 
 
 def test_a_split_that_no_file_is_named_like_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds test: test.jsonl"):
+    with pytest.raises(DataError, match=r"holds test: test\.jsonl"):
         of_one_split(files(tmp_path, "test.jsonl"), tmp_path, "train")
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from reasonrl.algo.choices import TruncationRule
 from reasonrl.algo.select import SelectedGroup, select_group
 from reasonrl.data.sources import arithmetic_problems
 from reasonrl.engines.fake import FakeEngine
 from reasonrl.rollout.collect import collect
 from reasonrl.rollout.problems import EncodedProblem
-from reasonrl.types import Group, Sampling, Status, TruncationRule, Verdict
+from reasonrl.types import Group, Sampling, Status, Verdict
 
 
 class Letters:

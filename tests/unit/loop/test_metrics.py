@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 
+from reasonrl.algo.choices import TruncationRule
 from reasonrl.algo.entropy import EntropyState
 from reasonrl.algo.select import select_group
 from reasonrl.engines.fake import FakeEngine
@@ -16,7 +17,6 @@ from reasonrl.loop.metrics import (
     update_metrics,
 )
 from reasonrl.recipe import Stage
-from reasonrl.types import TruncationRule
 from tests.unit.loop.support import groups_of, kept_of
 
 STAGE = Stage.model_validate(

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from reasonrl.algo.choices import Correction
 from reasonrl.data.sources import arithmetic_problems
 from reasonrl.engines.local import LocalSampler
 from reasonrl.errors import ConfigError, EngineError
@@ -15,7 +16,7 @@ from reasonrl.models.hf import load_model
 from reasonrl.recipe import PipelineConfig
 from reasonrl.recipe.toml import load_recipe
 from reasonrl.rollout.problems import encode_problems
-from reasonrl.types import Completion, Correction, Status, StopReason, Verdict
+from reasonrl.types import Completion, Status, StopReason, Verdict
 from tests.e2e.support import RECIPES
 from tests.unit.loop.test_trainer import Memory, Silence
 

@@ -115,7 +115,7 @@ def test_a_failed_verification_is_left_out_of_its_groups_statistics(make_trainer
 
 def test_too_many_failed_verifications_stop_the_run(make_trainer):
     trainer = make_trainer(lambda _answer, number: None if number % 4 else 1.0)
-    with pytest.raises(VerifierError, match="18 of 24 verifications failed"):
+    with pytest.raises(VerifierError, match="18 of 24 rollouts of one step could not"):
         trainer.run()
 
 

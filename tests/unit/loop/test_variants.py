@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from reasonrl.algo.choices import Surrogate
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.loop.variants import (
     choose_tokens,
@@ -14,7 +15,6 @@ from reasonrl.loop.variants import (
     with_rollout_ratios,
 )
 from reasonrl.recipe import ClipCov, HighEntropy, KlCov, RolloutConfig, UpdateConfig
-from reasonrl.types import Surrogate
 
 ROLLOUT = RolloutConfig(max_new_tokens=10)
 

@@ -4,11 +4,11 @@ from itertools import accumulate
 
 import pytest
 
+from reasonrl.algo.choices import EntropyMode
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.plan import plan
 from reasonrl.planning.shapes import shape_of
 from reasonrl.recipe.toml import engine_names, load_recipe
-from reasonrl.types import EntropyMode
 from tests.e2e.support import RECIPES, reasonrl_here
 
 NAMES = ("or1-math-7b", "or1-7b", "or1-32b", "or1-1.5b")

@@ -4,7 +4,8 @@ import pytest
 
 from reasonrl.engines.fake import FakeEngine
 from reasonrl.errors import EngineError, VerifierError
-from reasonrl.rollout.collect import check_failures, collect
+from reasonrl.rollout.collect import collect
+from reasonrl.rollout.judge import check_failures
 from reasonrl.types import Sampling, Status, Verdict
 from tests.unit.loop.support import Letters, groups_of, problems
 
@@ -47,9 +48,8 @@ def test_incomplete_groups_are_an_error_of_the_engine():
 
 
 def test_failures_above_the_share_are_an_error_with_the_first_reason():
-    good = Verdict(reward=1.0, status=Status.CORRECT)
-    bad = Verdict(reward=None, status=Status.INFRA_ERROR, reason="no sandbox")
+    bad = "INFRA_ERROR no sandbox"
     said = {"what": "failed", "where": "here", "remedy": "mend it"}
-    check_failures([good, bad], max_share=0.5, **said)
-    with pytest.raises(VerifierError, match="2 of 3 failed; the first: INFRA_ERROR no sandbox"):
-        check_failures([good, bad, bad], max_share=0.5, **said)
+    check_failures({"the verifier": [bad]}, n=2, max_share=0.5, **said)
+    with pytest.raises(VerifierError, match="2 of 3 failed by the verifier; the first: INFRA_ERR"):
+        check_failures({"the verifier": [bad, bad]}, n=3, max_share=0.5, **said)

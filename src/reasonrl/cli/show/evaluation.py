@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import SuiteResult, shown
 from reasonrl.evaluation.table13 import COLUMNS, TABLE_13, rows_of
@@ -42,6 +43,8 @@ def show_results(console: Console, results: EvalResults) -> None:
             )
             warnings += [f"{suite}, {name}: {text}" for text in warn(result, unboxed=unboxed)]
     console.print(table)
+    for line in _rewards(results):
+        console.note(line)
     for comparison in results.comparisons:
         suite, pair = comparison.suite, f"{comparison.after} against {comparison.before}"
         console.note(f"{suite}: {pair}: {comparison.verdict}")
@@ -51,9 +54,24 @@ def show_results(console: Console, results: EvalResults) -> None:
         console.note(text)
 
 
+def _rewards(results: EvalResults) -> Iterator[str]:
+    """Yield a line for each model and suite whose recipe has reward components."""
+    for model in results.models:
+        for result in model.suites:
+            means = {"total": result.reward, **result.components}
+            parts = [f"{name} {_amount(mean)}" for name, mean in means.items() if mean]
+            if result.components and parts:
+                yield f"{result.suite}, {model.name}: mean reward {'; '.join(parts)}"
+
+
+def _amount(mean: Estimate) -> str:
+    low, high = mean.ci95
+    return f"{mean.value:.3f} [{low:.3f}, {high:.3f}]"
+
+
 def warn(result: SuiteResult, *, unboxed: bool) -> Iterator[str]:
     """Yield what a reader should know before trusting the result."""
-    n = sum(result.statuses.values())
+    n = sum(result.statuses.values()) or 1
     if result.truncated_share > _MANY:
         yield (
             f"{result.truncated_share:.0%} of the samples were cut off at {result.max_new_tokens} "

@@ -116,6 +116,14 @@ def share(estimate: Estimate | None) -> str:
     return f"<b>{estimate.value:.1%}</b><br><small>[{low:.1f}, {high:.1f}]</small>"
 
 
+def amount(estimate: Estimate | None) -> str:
+    """Return a cell of a table: an estimate of any size above its interval."""
+    if estimate is None:
+        return "-"
+    low, high = estimate.ci95
+    return f"<b>{estimate.value:.3g}</b><br><small>[{low:.3g}, {high:.3g}]</small>"
+
+
 def cut(text: str, most: int = _MAX_SHOWN) -> str:
     """Return a text, escaped, cut after `most` characters."""
     if len(text) <= most:

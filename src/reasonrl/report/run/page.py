@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.score import SuiteResult, by_suite
-from reasonrl.report.drawing.frame import cut, document, facts, figure, share, table
+from reasonrl.report.drawing.frame import amount, cut, document, facts, figure, share, table
 from reasonrl.report.drawing.scale import duration_text
 from reasonrl.report.drawing.svg import escape_text
 from reasonrl.report.run.panels import build_panels, stage_borders, step_of
@@ -31,7 +32,7 @@ def render_page(
     body = [
         f"<h1>{escape_text(title)}</h1>",
         _facts(metrics, summary),
-        _results(evaluations),
+        _results(evaluations) + _rewards(evaluations),
         _charts(metrics, evaluations),
         _entropy(metrics, profile),
         _samples(samples),
@@ -83,14 +84,40 @@ def _result_row(before: SuiteResult, after: SuiteResult) -> list[str]:
     if after.step == before.step:
         cells += ["-", "-", f"{before.truncated_share:.1%}", f"{before.mean_tokens:.1f}"]
     else:
-        change = 100 * (after.accuracy.value - before.accuracy.value)
         cells += [
             share(after.accuracy),
-            f"{change:+.1f} points",
+            _change(before.accuracy, after.accuracy),
             f"{before.truncated_share:.1%} → {after.truncated_share:.1%}",
             f"{before.mean_tokens:.1f} → {after.mean_tokens:.1f}",
         ]
     return cells
+
+
+def _change(before: Estimate | None, after: Estimate | None) -> str:
+    if before is None or after is None:
+        return "-"
+    return f"{100 * (after.value - before.value):+.1f} points"
+
+
+def _rewards(evaluations: Sequence[SuiteResult]) -> str:
+    """Set the mean rewards of each suite's first and last evaluation side by side."""
+    rows = []
+    for suite, results in by_suite(evaluations).items():
+        before, after = results[0], results[-1]
+        pairs = {"total": (before.reward, after.reward)} | {
+            name: (before.components.get(name), mean) for name, mean in after.components.items()
+        }
+        if after.components:
+            rows += [
+                [escape_text(f"{suite}: {name}"), amount(first), amount(last)]
+                for name, (first, last) in pairs.items()
+            ]
+    if not rows:
+        return ""
+    return table(["mean reward", "before", "after"], rows) + (
+        '<p class="quiet"><small>Means over problems with 95 % intervals, of the total and of each '
+        "component of the reward.</small></p>"
+    )
 
 
 # the charts
@@ -100,6 +127,7 @@ def _charts(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> str:
     panels = build_panels(metrics, evaluations)
     cards = [
         figure(panels.accuracy),
+        *([figure(panels.rewards)] if panels.rewards else []),
         figure(panels.entropy, height=128, legend=False)
         + figure(panels.coefficient, height=92, legend=False),
         figure(panels.length),

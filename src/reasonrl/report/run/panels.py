@@ -6,6 +6,7 @@ it, leaves a gap.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, pairwise
@@ -15,6 +16,8 @@ from reasonrl.evaluation.score import SuiteResult, by_suite
 from reasonrl.report.drawing.chart import Border, Chart, Color, Mark, Series
 from reasonrl.types import Row
 
+_COMPONENT_COLORS = (Color.TEAL, Color.ORANGE, Color.PURPLE, Color.RED, Color.GRAY)
+_IS_COMPONENT = re.compile(r"reward/[^/]+/mean$")
 _SUITE_COLORS = (Color.ORANGE, Color.PURPLE, Color.RED, Color.GRAY)
 
 
@@ -31,6 +34,7 @@ class Panels:
     gradient: Chart
     gap: Chart
     time: Chart
+    rewards: Chart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,8 @@ def build_panels(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> 
         )
 
     panels = Panels(**{name: chart(panel) for name, panel in _PANELS.items()})
+    if components := _components(metrics):
+        panels = replace(panels, rewards=chart(_rewards_panel(components)))
     if not evaluations:
         return panels
     accuracy = replace(
@@ -160,14 +166,28 @@ def suite_series(evaluations: Sequence[SuiteResult]) -> list[Series]:
             label=f"{suite} avg@{results[0].k}",
             color=color,
             steps=[result.step for result in results],
-            values=[result.accuracy.value for result in results],
+            values=[one.accuracy.value for one in results if one.accuracy],
             mark=Mark.POINTS,
-            intervals=[result.accuracy.ci95 for result in results],
+            intervals=[one.accuracy.ci95 for one in results if one.accuracy],
         )
         for (suite, results), color in zip(
             by_suite(evaluations).items(), cycle(_SUITE_COLORS), strict=False
         )
+        if all(result.accuracy for result in results)
     ]
+
+
+def _components(metrics: Sequence[Row]) -> list[str]:
+    """Return the names of the reward components that any step has."""
+    names = (key.split("/")[1] for row in metrics for key in row if _IS_COMPONENT.match(key))
+    return list(dict.fromkeys(names))
+
+
+def _rewards_panel(components: Sequence[str]) -> _Panel:
+    lines = [_Line("reward/mean", "total", Color.BLUE)]
+    colors = cycle(_COMPONENT_COLORS)
+    lines += [_Line(f"reward/{name}/mean", name, next(colors), Mark.FAINT) for name in components]
+    return _Panel("Reward", "mean over rollouts", tuple(lines))
 
 
 def stage_borders(metrics: Sequence[Row]) -> tuple[Border, ...]:

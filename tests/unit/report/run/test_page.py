@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from reasonrl.algo.choices import TruncationRule
 from reasonrl.algo.select import select_group
 from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.score import SuiteResult
@@ -27,7 +28,6 @@ from reasonrl.types import (
     Row,
     Status,
     StopReason,
-    TruncationRule,
     Verdict,
 )
 

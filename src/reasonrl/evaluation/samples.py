@@ -1,0 +1,161 @@
+"""The judged samples of a finished suite as one Parquet file: written once, read for scoring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reasonrl.errors import CheckpointError
+from reasonrl.evaluation.journal import FileJournal, Identity
+from reasonrl.evaluation.score import JudgedSample
+from reasonrl.reward.scoring import Rewarded
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer
+from reasonrl.types import Problem, Score, Status, StopReason, Verdict
+
+_SAMPLES = pa.schema(
+    [
+        ("model", pa.string()), ("suite", pa.string()),
+        ("problem_id", pa.string()), ("index", pa.int32()),
+        ("prompt", pa.string()), ("text", pa.string()), ("answer", pa.string()),
+        ("n_tokens", pa.int32()), ("tokens", pa.list_(pa.int32())), ("logprob", pa.float64()),
+        ("stop", pa.string()),
+        ("reward", pa.float64()), ("status", pa.string()), ("reason", pa.string()),
+        ("extracted", pa.string()), ("tests", pa.list_(pa.string())),
+        ("verify_wall_s", pa.float64()),
+    ]
+)  # fmt: skip
+
+
+COMPONENT, NOTES, VERIFIED = "reward/", "reward_notes", "verified_reward"
+"""Columns where the recipe has reward components: one for each, their notes, the verifier's."""
+
+_SCORED = ["problem_id", "n_tokens", "stop", "reward", "status", "extracted"]
+_SHOWN_KEY = 4_000  # characters; the answer key of a program, its tests, can have 100 MB
+
+
+def write_samples(
+    path: Path,
+    *,
+    model: str,
+    suite: str,
+    encoded: Sequence[EncodedProblem],
+    k: int,
+    journal: FileJournal,
+    tokenizer: Tokenizer,
+) -> None:
+    """Write every sample with its verdict as Parquet, in the order of problems and indices."""
+    rows = [
+        {"model": model, "suite": suite, **_row(item.problem, index, journal, tokenizer)}
+        for item in encoded
+        for index in range(k)
+    ]
+    schema = _SAMPLES
+    for name in rows[0].keys() - set(schema.names):
+        schema = schema.append(pa.field(name, pa.string() if name == NOTES else pa.float64()))
+    schema = schema.with_metadata(asdict(journal.identity))
+    scratch = path.with_name(f".{path.name}.writing")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema), scratch, compression="zstd")
+    scratch.replace(path)
+
+
+def read_samples(
+    path: Path, encoded: Sequence[EncodedProblem], identity: Identity
+) -> dict[str, list[JudgedSample]]:
+    """Return the samples of a finished suite, for scoring.
+
+    Raises CheckpointError when the file has another identity or no evaluation wrote it.
+    """
+    kinds = {item.problem.id: item.problem.kind for item in encoded}
+    samples: dict[str, list[JudgedSample]] = {problem_id: [] for problem_id in kinds}
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        plain = {key.decode(): value.decode() for key, value in metadata.items()}
+        before = Identity(**{name: plain[name] for name in ("weights", "problems", "prompts")})
+        identity.check(before, path)
+        for row in pq.read_table(path, columns=_scored(path)).to_pylist():
+            samples[row["problem_id"]].append(
+                JudgedSample(
+                    kind=kinds[row["problem_id"]],
+                    n_tokens=row["n_tokens"],
+                    is_truncated=row["stop"] == StopReason.LENGTH,
+                    verdict=_verdict(row),
+                    scores=(scores := _scores(row)),
+                    total=row["reward"] if scores else None,
+                )
+            )
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"not the samples of an evaluation: {error}",
+            where=str(path),
+            remedy="delete it to sample this suite again",
+        ) from error
+    return samples
+
+
+def _scored(path: Path) -> list[str]:
+    """Return the columns that scoring needs; reward components have their own."""
+    own = [name for name in pq.read_schema(path).names if name.startswith(COMPONENT)]
+    return [*_SCORED, *own, *([VERIFIED] if own else [])]
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict | None:
+    if row["status"] is None:
+        return None
+    reward = row.get(VERIFIED, row["reward"])
+    return Verdict(reward=reward, status=Status(row["status"]), extracted=row["extracted"])
+
+
+def _scores(row: Mapping[str, Any]) -> dict[str, Score] | None:
+    scores = {
+        name.removeprefix(COMPONENT): Score(value=value)
+        for name, value in row.items()
+        if name.startswith(COMPONENT)
+    }
+    return scores or None
+
+
+def _rewarded(rewarded: Rewarded | None, verdict: Verdict | None) -> dict[str, object]:
+    """Return the total in place of the verdict's reward, and a column for each component."""
+    if rewarded is None:
+        return {}
+    notes = {name: score.note for name, score in rewarded.scores.items() if score.note}
+    return {
+        "reward": rewarded.total,
+        VERIFIED: None if verdict is None else verdict.reward,
+        **{f"{COMPONENT}{name}": score.value for name, score in rewarded.scores.items()},
+        NOTES: json.dumps(notes) if notes else None,
+    }
+
+
+def _row(
+    problem: Problem, index: int, journal: FileJournal, tokenizer: Tokenizer
+) -> dict[str, object]:
+    key = problem.id, index
+    draft, verdict = journal.drafts()[key], journal.verdicts().get(key)
+    return {
+        "problem_id": problem.id,
+        "index": index,
+        "prompt": "\n".join(turn.content for turn in problem.prompt),
+        "text": tokenizer.decode(draft.tokens),
+        "answer": problem.answer[:_SHOWN_KEY],
+        "n_tokens": len(draft.tokens),
+        "tokens": draft.tokens,
+        "logprob": draft.logprob,
+        "stop": str(draft.stop),
+        "reward": None if verdict is None else verdict.reward,
+        "status": None if verdict is None else str(verdict.status),
+        "reason": None if verdict is None else verdict.reason,
+        "extracted": None if verdict is None else verdict.extracted,
+        "tests": [] if verdict is None else [str(status) for status in verdict.tests],
+        "verify_wall_s": None if verdict is None else verdict.wall_s,
+        **_rewarded(journal.rewards().get(key), verdict),
+    }

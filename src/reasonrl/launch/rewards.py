@@ -1,0 +1,175 @@
+"""Open the reward components of a recipe: shipped formulas, and workers for functions.
+
+Training and evaluation import the functions; nothing else does. A run keeps a copy of every file
+that decides what a function does, and a resumed run uses its copies.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from reasonrl.errors import ConfigError
+from reasonrl.recipe import (
+    ChoiceReward,
+    Component,
+    FormatReward,
+    FunctionReward,
+    LanguageReward,
+    LengthReward,
+    OverlongReward,
+    RepetitionReward,
+    VerifierReward,
+    VerifyConfig,
+)
+from reasonrl.reward import shipped
+from reasonrl.reward.pool import FunctionPool, FunctionSpec
+from reasonrl.reward.scoring import Groups, Rewards, Scorer, of_each, of_problem, of_verdict
+from reasonrl.reward.total import Term
+from reasonrl.run.layout import CODE
+from reasonrl.types import Score
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRewards:
+    """The started components of a recipe; `function` is None for a recipe without components."""
+
+    function: Rewards | None
+    pools: tuple[FunctionPool, ...] = ()
+
+    def keep_code(self, code: Path) -> None:
+        """Copy the files of the functions into a run, whose workers use the copies from now on.
+
+        Files of installed packages stay out. Raises ConfigError where two different files would
+        have one name.
+        """
+        for pool in self.pools:
+            files = [Path(file) for file in pool.files]
+            for file in files:
+                _copy(file, code / file.relative_to(files[0].parent), pool.spec.name)
+            if files:
+                pool.use_file(code / files[0].name)
+
+
+@contextmanager
+def open_rewards(
+    components: Sequence[Component],
+    verify: VerifyConfig,
+    *,
+    run: Path,
+    logs: Path,
+    note: Note,
+) -> Iterator[OpenRewards]:
+    """Start what the components need.
+
+    `run` is the directory whose own copies of files are used where it has them. Raises ConfigError
+    for a function that cannot be loaded.
+    """
+    if not components:
+        yield OpenRewards(function=None)
+        return
+    scorers: list[Scorer] = []
+    pools = []
+    with ExitStack() as stack:
+        for component in components:
+            if isinstance(component, FunctionReward):
+                pool = stack.enter_context(FunctionPool(_spec(component, run / CODE, logs, note)))
+                pool.start()
+                pools.append(pool)
+                scorers.append(_with_pool(pool, verify.max_failed_share, note))
+            else:
+                scorers.append(_shipped(component))
+        rewards = Rewards(terms=tuple(map(_term, components)), scorers=tuple(scorers))
+        yield OpenRewards(function=rewards, pools=tuple(pools))
+
+
+def _copy(file: Path, copy: Path, name: str) -> None:
+    if copy.exists() and copy.read_bytes() != file.read_bytes():
+        raise ConfigError(
+            f"another file is kept under the name of {file}",
+            where=f"reward {name}",
+            remedy="rename one of the two files: a run keeps all of them in one folder",
+        )
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    if not copy.exists():
+        shutil.copyfile(file, copy)
+
+
+def _spec(component: FunctionReward, code: Path, logs: Path, note: Note) -> FunctionSpec:
+    where, _, attribute = component.function.rpartition(":")
+    if where.endswith(".py"):
+        where = str(_file_of(Path(where), code, note))
+    return FunctionSpec(
+        name=component.label,
+        function=f"{where}:{attribute}",
+        batch=component.batch,
+        workers=component.workers,
+        deadline_s=component.deadline_s,
+        log=str((logs / f"reward-{component.label}.log").resolve()),
+    )
+
+
+def _file_of(file: Path, code: Path, note: Note) -> Path:
+    """Return the run's copy of a file where there is one, and say when the original differs."""
+    copy = code / file.name
+    if not copy.exists():
+        return file.resolve()
+    if file.exists() and file.read_bytes() != copy.read_bytes():
+        note(
+            f"{file} has changed since the run began, which goes on with its own copy {copy}; to "
+            f"train with the new file: `reasonrl train RECIPE --from {copy.parent.parent}`"
+        )
+    return copy.resolve()
+
+
+def _with_pool(pool: FunctionPool, max_failed_share: float, note: Note) -> Scorer:
+    """Return the component of a function; its first traceback is told once."""
+    has_told = False
+
+    def scorer(groups: Groups) -> list[list[Score]]:
+        nonlocal has_told
+        calls = groups if pool.spec.batch else [[record] for group in groups for record in group]
+        scores = iter(pool.run(calls, max_failed_share=max_failed_share))
+        if pool.first_trace and not has_told:
+            has_told = True
+            note(f"reward {pool.spec.name} failed and masks rollouts; the first time:")
+            note(pool.first_trace.rstrip())
+        if pool.spec.batch:
+            return list(scores)
+        return [[next(scores)[0] for _ in group] for group in groups]
+
+    return scorer
+
+
+def _shipped(component: Component) -> Scorer:
+    match component:
+        case VerifierReward():
+            return of_verdict
+        case FormatReward(thought=thought, box=box):
+            return of_each(partial(shipped.has_form, thought=thought, box=box))
+        case OverlongReward(buffer=buffer, limit=limit):
+            return of_each(partial(shipped.overlong, buffer=buffer, limit=limit))
+        case LengthReward():
+            return of_problem(shipped.short_and_right)
+        case RepetitionReward(words=words):
+            return of_each(partial(shipped.repetition, words=words))
+        case LanguageReward(script=script):
+            return of_each(partial(shipped.in_script, script=script))
+        case ChoiceReward(letters=letters):
+            return of_each(partial(shipped.choice, letters=letters))
+    raise ValueError(f"{component.type} is no component that is shipped")
+
+
+def _term(component: Component) -> Term:
+    return Term(
+        name=component.label,
+        weight=component.weight,
+        is_gate=component.combine == "gate",
+        bounds=component.bounds,
+    )

@@ -1,0 +1,184 @@
+"""From finished responses to judgements: the verifier's verdicts, then the reward components.
+
+Training and evaluation judge alike through this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from reasonrl.errors import VerifierError
+from reasonrl.recipe import Component
+from reasonrl.reward.record import ProblemRecord, RolloutRecord, split_thought
+from reasonrl.reward.scoring import Groups, Rewarded
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
+from reasonrl.types import Score, StopReason, Tokens, Verdict, VerifyItem
+
+
+class Judge(Protocol):
+    """Return a verdict for each answer, in order; a bad answer never affects another answer."""
+
+    def __call__(self, items: Sequence[VerifyItem], /) -> list[Verdict]: ...
+
+
+class RewardFunction(Protocol):
+    """Return scores and total of each rollout of each group."""
+
+    def __call__(self, groups: Groups, /) -> list[list[Rewarded]]: ...
+
+
+class Scored(Protocol):
+    """Whatever carries a verdict and scores."""
+
+    @property
+    def verdict(self) -> Verdict | None: ...
+    @property
+    def scores(self) -> Mapping[str, Score] | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafts:
+    """The finished responses to one problem, with their lengths in tokens."""
+
+    encoded: EncodedProblem
+    items: Sequence[VerifyItem]
+    n_tokens: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What is known of a response: its verdict, its scores by component, and their total."""
+
+    verdict: Verdict | None
+    scores: Mapping[str, Score] | None = None
+    total: float | None = None
+
+
+def drafts_of(
+    encoded: EncodedProblem,
+    completions: Sequence[tuple[Tokens, StopReason]],
+    tokenizer: Tokenizer,
+) -> Drafts:
+    """Return the responses to a problem as text, from their tokens and stop reasons."""
+    return Drafts(
+        encoded=encoded,
+        items=[
+            item_of(encoded, tokenizer.decode(tokens), stop, tokenizer)
+            for tokens, stop in completions
+        ],
+        n_tokens=[len(tokens) for tokens, _ in completions],
+    )
+
+
+def judge_drafts(
+    drafts: Sequence[Drafts],
+    judge: Judge | None,
+    rewards: RewardFunction | None,
+    *,
+    max_new_tokens: int,
+) -> list[list[Judgement]]:
+    """Return a judgement of each response to each problem, in order."""
+    flat = [item for draft in drafts for item in draft.items]
+    verdicts = iter(judge(flat) if judge is not None else [None] * len(flat))
+    by_draft = [[next(verdicts) for _ in draft.items] for draft in drafts]
+    if rewards is None:
+        return [[Judgement(verdict=verdict) for verdict in group] for group in by_draft]
+    rewarded = reward_drafts(drafts, by_draft, rewards, max_new_tokens=max_new_tokens)
+    return [
+        [
+            Judgement(verdict=verdict, scores=one.scores, total=one.total)
+            for verdict, one in zip(group, own, strict=True)
+        ]
+        for group, own in zip(by_draft, rewarded, strict=True)
+    ]
+
+
+def reward_drafts(
+    drafts: Sequence[Drafts],
+    verdicts: Sequence[Sequence[Verdict | None]],
+    rewards: RewardFunction,
+    *,
+    max_new_tokens: int,
+) -> list[list[Rewarded]]:
+    """Return scores and total of each response to each problem, in order."""
+    records = [
+        [
+            replace(record, verdict=verdict)
+            for record, verdict in zip(_records(draft, max_new_tokens), group, strict=True)
+        ]
+        for draft, group in zip(drafts, verdicts, strict=True)
+    ]
+    return rewards(records)
+
+
+def _records(draft: Drafts, max_new_tokens: int) -> list[RolloutRecord]:
+    """Return the records of a problem's responses, without their verdicts."""
+    problem = draft.encoded.problem
+    shown = ProblemRecord(
+        id=problem.id,
+        kind=str(problem.kind),
+        answer=problem.answer,
+        source=problem.source,
+        difficulty=problem.difficulty,
+        extra=problem.extra,
+    )
+    records = []
+    for item, n_tokens in zip(draft.items, draft.n_tokens, strict=True):
+        thought, answer = split_thought(item.response, opens_thought=item.opens_thought)
+        records.append(
+            RolloutRecord(
+                problem=shown,
+                prompt=problem.prompt,
+                response=item.response,
+                thought=thought,
+                answer=answer,
+                tokens=n_tokens,
+                max_new_tokens=max_new_tokens,
+                stop=str(item.stop_reason or StopReason.STOP),
+            )
+        )
+    return records
+
+
+def failures_of(
+    rollouts: Sequence[Scored], components: Sequence[Component]
+) -> dict[str, list[str]]:
+    """Return, for the verifier or each component that counts, why rollouts have no value."""
+    if not components:
+        verdicts = [rollout.verdict for rollout in rollouts]
+        reasons = [f"{one.status} {one.reason}" for one in verdicts if one and one.is_failed]
+        return {"the verifier": reasons}
+    counted = [component.label for component in components if not component.is_recorded_only]
+    return {
+        f"reward {name}": [
+            scores[name].note
+            for scores in (rollout.scores or {} for rollout in rollouts)
+            if name in scores and scores[name].value is None
+        ]
+        for name in counted
+    }
+
+
+def check_failures(
+    failures: Mapping[str, Sequence[str]],
+    *,
+    n: int,
+    max_share: float,
+    what: str,
+    where: str,
+    remedy: str,
+) -> None:
+    """Raise VerifierError when the verifier or a component failed on more than a share of n.
+
+    Failures are masked, so a broken judge would otherwise train on ever fewer rollouts.
+    """
+    for name, reasons in failures.items():
+        if len(reasons) > max_share * n:
+            raise VerifierError(
+                f"{len(reasons)} of {n} {what} by {name}; the first: {reasons[0]}",
+                where=where,
+                expected=f"at most {max_share:.0%} (verify.max_failed_share)",
+                remedy=remedy,
+            )
