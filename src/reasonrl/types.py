@@ -124,7 +124,8 @@ class VerifyItem:
 class Problem:
     """A prompt with its answer key. `difficulty` counts failures of 16 attempts, by model name.
 
-    `extra` holds the columns of the problem's row that nobody named, for reward functions.
+    `extra` holds the columns of the problem's row that nobody named, for reward functions. `part`
+    is the number of the source that the problem comes from, in its list of sources.
     """
 
     id: str
@@ -134,6 +135,7 @@ class Problem:
     source: str = ""
     difficulty: Mapping[str, int] = field(default_factory=dict)
     extra: Mapping[str, object] = field(default_factory=dict)
+    part: int = 0
 
     @property
     def task(self) -> Task:

@@ -26,9 +26,9 @@ RECIPE = """
     FunctionsSource GymSource HighEntropy KlCov LearnerRanks LiveCodeBench LocalEngineConfig
     MathBenchmark ModelConfig OptimizerConfig OwnModule PipelineConfig Plateau RayEngineConfig
     Recipe RolloutConfig RolloutReplicas Settings Source Stage Strict Suite UpdateConfig
-    VerifyConfig check_test_halves eval_recipe_of test_halves
-    ChoiceReward Component FormatReward FunctionReward LanguageReward LengthReward OverlongReward
-    RepetitionReward Reward VerifierReward
+    VerifyConfig check_test_halves eval_recipe_of source_labels test_halves
+    ChoiceReward Component FormatReward FunctionReward HubSource LanguageReward LengthReward
+    OverlongReward RepetitionReward Reward VerifierReward
 """
 
 

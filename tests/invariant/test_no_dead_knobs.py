@@ -61,6 +61,13 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "data.sources.seed": (f"data.sources=[{{{GYM}, seed=3}}]", f"data.sources=[{{{GYM}}}]", LONG),
     "data.sources.config": (
         f"data.sources=[{{{GYM}, config={{max_digits=1}}}}]", f"data.sources=[{{{GYM}}}]", LONG),
+    "data.sources.weight": (),  # tests/unit/data/test_mixture.py
+    "data.sources.fields": (),  # tests/unit/rollout/test_rows.py, as the next five
+    "data.sources.answer_after": (),
+    "data.sources.prompt_template": (),
+    "data.sources.where": (),
+    "data.sources.repository": (),
+    "data.sources.revision": (),
     "data.sources.style": (),  # tests/unit/data/benchmarks/test_catalog.py, as the next three
     "data.sources.since": (),
     "data.sources.until": (),

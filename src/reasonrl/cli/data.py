@@ -93,27 +93,44 @@ def show(
 @data_app.command("check")
 def check(
     target: Annotated[
-        str, typer.Argument(help="A problem file or a recipe.", metavar="FILE|RECIPE")
+        str,
+        typer.Argument(help="A file or a folder of problems, or a recipe.", metavar="FILE|RECIPE"),
     ],
     fields: Annotated[
-        str, typer.Option(help="Names in the rows, e.g. prompt=question,answer=answer.")
+        str, typer.Option(help="Columns of the rows, e.g. prompt=question,answer=answer.")
     ] = "",
     answer_after: Annotated[
-        str, typer.Option(help='The answer is the text behind the last one of this, e.g. "####".')
+        str,
+        typer.Option(
+            help='The answer is the text behind the last one of this, e.g. "####"; '
+            "\\boxed takes the last box."
+        ),
     ] = "",
-    model: Annotated[
-        str | None, typer.Option(help="Also say how many tokens the longest prompt has for it.")
+    prompt_template: Annotated[
+        Path | None, typer.Option(help="A text file with the prompt, and columns in braces.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one object for each row.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Show prompts as this model's chat template makes them, with tokens."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one object for each refused row.")
+    ] = False,
 ) -> None:
-    """List the rows whose answer key no verifier can read; exit 1 if there are any."""
+    """Show what would train: some prompts and answers, and the rows that are refused.
+
+    Exits with 1 if any row is refused.
+    """
     from reasonrl.cli.show.data import show_keys
-    from reasonrl.launch.check_keys import check_keys
+    from reasonrl.launch.check_keys import Reading, check_keys
     from reasonrl.terminal import Console
 
-    report = check_keys(
-        target, fields=_named_fields(fields), answer_after=answer_after, model=model
+    reading = Reading(
+        fields=_named_fields(fields),
+        answer_after=answer_after,
+        prompt_template=prompt_template,
     )
+    report = check_keys(target, reading, model=model)
     show_keys(Console(), report, as_json=as_json)
     if report.refused:
         raise typer.Exit(ExitCode.NO)
@@ -121,11 +138,12 @@ def check(
 
 def _named_fields(text: str) -> dict[str, str]:
     """Return `{"prompt": "question"}` for `prompt=question`."""
+    from reasonrl.data.forms import FIELDS
+
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    known = ("id", "prompt", "answer", "kind")
-    if any(not equals or key.strip() not in known for key, equals, _ in pairs):
+    if any(not equals or key.strip() not in FIELDS for key, equals, _ in pairs):
         raise typer.BadParameter(
-            f"write KEY=NAME pairs with KEY one of {', '.join(known)}", param_hint="--fields"
+            f"write KEY=NAME pairs with KEY one of {', '.join(FIELDS)}", param_hint="--fields"
         )
     return {key.strip(): name.strip() for key, _, name in pairs}
 

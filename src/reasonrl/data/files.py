@@ -1,4 +1,4 @@
-"""The rows of a file: JSON lines (also gzipped), one JSON list, or Parquet.
+"""The rows of a file: JSON lines (also gzipped), one JSON list, Parquet, or CSV with a header.
 
 Does not know the form of a problem. A row that cannot be read is yielded as a `DataError`, so that
 the caller can continue and count the bad rows.
@@ -6,11 +6,12 @@ the caller can continue and count the bad rows.
 
 from __future__ import annotations
 
+import csv
 import difflib
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from reasonrl.errors import DataError
 
 # Batches bound the memory: the released code split is 1.5 GB.
 _PARQUET_BATCH_ROWS = 1024
+_CSV_FIELD_CHARS = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,31 @@ def _refuse(constant: str) -> object:
     )
 
 
+def _read_csv(path: Path) -> Iterator[tuple[int, object]]:
+    """Yield the rows of a CSV file with a header; every value is text, and an empty one is null."""
+    csv.field_size_limit(_CSV_FIELD_CHARS)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            for row, value in enumerate(reader, start=1):
+                if None in value or None in value.values():
+                    yield row, _torn_row(reader.fieldnames or ())
+                    continue
+                yield row, {key: text or None for key, text in value.items()}
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(error, where=str(path)) from error
+    except csv.Error as error:
+        raise _unreadable(path, error) from error
+
+
+def _torn_row(columns: Sequence[str]) -> DataError:
+    return DataError(
+        "the row has more or fewer fields than the header",
+        expected=f"{len(columns)} fields: {', '.join(columns)}",
+        remedy='put a field with a comma in quotes: "a, b"',
+    )
+
+
 def _read_parquet(path: Path) -> Iterator[tuple[int, object]]:
     # pyarrow is slow to import and only Parquet files need it.
     import pyarrow
@@ -183,4 +210,8 @@ _READERS: dict[str, Callable[[Path], Iterator[tuple[int, object]]]] = {
     ".jsonl.gz": _read_json_lines,
     ".json": _read_json_list,
     ".parquet": _read_parquet,
+    ".csv": _read_csv,
 }
+
+SUFFIXES = tuple(_READERS)
+"""The endings of the files that can be read."""

@@ -7,26 +7,34 @@ Does not check whether an answer is right or can be parsed; the verifier does.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from reasonrl.data.files import WrittenNumber
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Message, Problem
 
 _PLAIN_KEYS = ("id", "prompt", "answer", "kind", "source", "difficulty")
-_OTHER_WORDS = {"question": "prompt", "problem": "prompt", "solution": "answer", "gold": "answer"}
+_OTHER_WORDS = {
+    "question": "prompt", "problem": "prompt", "instruction": "prompt", "query": "prompt",
+    "solution": "answer", "gold": "answer", "target": "answer", "ground_truth": "answer",
+}  # fmt: skip
+_RELEASED_KEYS = ("data_source", "prompt", "ability", "reward_model")
 _ROLES = ("system", "user", "assistant")
 _EMPTY_ANSWERS = ("", "[]", '[""]')
 _ATTEMPTS = 16  # difficulty counts the failures of so many attempts
 
 
-def parse_row(value: object) -> Problem:
+def parse_row(value: object, *, needs_answer: bool = True) -> Problem:
     """Return the problem of one row; a key whose value is null counts as absent.
 
-    A row with `reward_model` or `data_source` has the released schema, in which other keys are
-    ignored. Any other row is plain, and an unknown key in a plain row is an error.
+    A row with `reward_model` or `data_source` has the released schema. Any other row is plain; a
+    key that looks like a misspelt key of a plain row is an error, and other keys are kept in
+    `Problem.extra`. Without an id a plain row gets the hash of its prompt and answer.
     """
     if not isinstance(value, Mapping):
         raise DataError(
@@ -36,30 +44,64 @@ def parse_row(value: object) -> Problem:
         )
     row = _without_nulls(value)
     if "reward_model" in row or "data_source" in row:
-        return _parse_released(row)
-    return _parse_plain(row)
+        return _parse_released(row, needs_answer)
+    return _parse_plain(row, needs_answer)
 
 
-def _parse_plain(row: Mapping[str, object]) -> Problem:
-    for key in row:
-        if key not in _PLAIN_KEYS:
-            meant = _OTHER_WORDS.get(key.lower()) or _nearest(key, _PLAIN_KEYS)
-            raise DataError(
-                f"unknown key {_show(key)}",
-                expected=f"only {', '.join(_PLAIN_KEYS)}",
-                remedy=f'did you mean "{meant}"?' if meant else "remove it",
-            )
+def _parse_plain(row: Mapping[str, object], needs_answer: bool) -> Problem:
+    extra = row.get("extra")
+    if not isinstance(extra, Mapping):
+        extra = {key: plain_value(value) for key, value in row.items() if key not in _PLAIN_KEYS}
+        _check_not_misspelt(extra, row)
+    prompt = _parse_prompt(row.get("prompt"))
+    answer = _parse_answer(row.get("answer"), "answer", is_needed=needs_answer)
     return Problem(
-        id=_text(row.get("id"), "id"),
-        prompt=_parse_prompt(row.get("prompt")),
-        answer=_parse_answer(row.get("answer"), "answer"),
+        id=_text(row["id"], "id") if "id" in row else row_id(prompt, answer),
+        prompt=prompt,
+        answer=answer,
+        extra=extra,
         kind=_parse_kind(row.get("kind", Kind.MATH), "kind"),
         source=_text(row["source"], "source") if "source" in row else "",
         difficulty=_parse_difficulty(row.get("difficulty"), "difficulty"),
     )
 
 
-def _parse_released(row: Mapping[str, object]) -> Problem:
+def _check_not_misspelt(extra: Iterable[str], row: Mapping[str, object]) -> None:
+    """Raise DataError for a key that looks like a plain key which the row lacks."""
+    for key in extra:
+        meant = _OTHER_WORDS.get(key.lower()) or _nearest(key, _PLAIN_KEYS)
+        if meant and meant not in row:
+            raise DataError(
+                f"unknown key {_show(key)}",
+                expected=f"{', '.join(_PLAIN_KEYS)}, and columns that are not named alike",
+                remedy=f'did you mean "{meant}"? Or name the column in the recipe: '
+                f'fields = {{ {meant} = "{key}" }}',
+            )
+
+
+def row_id(prompt: Sequence[Message], answer: str) -> str:
+    """Return the id of a row without one: the hash of its prompt and answer."""
+    turns = [[turn.role, turn.content] for turn in prompt]
+    return hashlib.blake2b(json.dumps([turns, answer]).encode(), digest_size=8).hexdigest()
+
+
+def plain_value(value: object) -> Any:
+    """Return a value of a row as plain JSON values; numbers as int or float, others as text."""
+    if isinstance(value, WrittenNumber):
+        if re.fullmatch(r"-?\d{1,18}", value.text):
+            return int(value.text)
+        number = float(value.text)
+        return number if math.isfinite(number) else value.text
+    if isinstance(value, Mapping):
+        return {str(key): plain_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_value(item) for item in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return str(value)
+
+
+def _parse_released(row: Mapping[str, object], needs_answer: bool) -> Problem:
     source = _text(row.get("data_source"), "data_source")
     reward_model = _section(row, "reward_model")
     extra = _section(row, "extra_info")
@@ -68,7 +110,10 @@ def _parse_released(row: Mapping[str, object]) -> Problem:
     return Problem(
         id=f"{source}-{_text(extra.get(key), f'extra_info.{key}')}",
         prompt=_parse_prompt(row.get("prompt")),
-        answer=_parse_answer(reward_model.get("ground_truth"), "reward_model.ground_truth"),
+        answer=_parse_answer(
+            reward_model.get("ground_truth"), "reward_model.ground_truth", is_needed=needs_answer
+        ),
+        extra={key: plain_value(value) for key, value in row.items() if key not in _RELEASED_KEYS},
         kind=_parse_kind(row.get("ability"), "ability"),
         source=source,
         difficulty=_parse_difficulty(extra.get("model_difficulty"), "extra_info.model_difficulty"),
@@ -98,8 +143,10 @@ def _parse_message(value: object) -> Message:
     return Message(role=role, content=_prose(turn["content"], "content"))
 
 
-def _parse_answer(value: object, key: str) -> str:
+def _parse_answer(value: object, key: str, *, is_needed: bool = True) -> str:
     """Return text unchanged, a number as written, a list as a JSON list of strings."""
+    if value is None and not is_needed:
+        return ""
     if isinstance(value, list):
         answers = [_text(item, key) for item in value]
         value = json.dumps(answers, ensure_ascii=False)
@@ -113,9 +160,9 @@ def _parse_kind(value: object, key: str) -> Kind:
     kinds = [str(kind) for kind in Kind]
     if value is None:
         raise _missing(key, f"one of {', '.join(kinds)}")
-    if not isinstance(value, str) or value not in kinds:
+    if not isinstance(value, str) or value.lower() not in kinds:
         raise _unknown(key, value, kinds)
-    return Kind(value)
+    return Kind(value.lower())  # DAPO's rows have "MATH"
 
 
 def _parse_difficulty(value: object, key: str) -> dict[str, int]:

@@ -1,22 +1,23 @@
-"""Check the answer keys of a problem file or of all sources of a recipe, before any run."""
+"""Show what a problem file or a recipe would train on: prompts, answers, and rows that cannot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from reasonrl.data.files import WrittenNumber, read_rows
-from reasonrl.data.rows import parse_row
+from reasonrl.data.problems import ReadRow
 from reasonrl.errors import DataError
+from reasonrl.recipe import FileSource, HubSource, Recipe, Source
 from reasonrl.recipe.named import recipe_path
 from reasonrl.recipe.toml import load_recipe
 from reasonrl.rollout.pools import load_source
+from reasonrl.rollout.rows import read_source_rows
 from reasonrl.types import Problem
 from reasonrl.verify import Verifier
 from reasonrl.verify.keys import key_faults
 
-_ID = "id"
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,106 +31,130 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyReport:
-    """All rows that were checked and those that were refused.
+class Example:
+    """One row as it would train: the prompt as the model sees it, and the answer as it is read."""
 
-    `longest_prompt` is the number of tokens of the longest prompt, if a model was named.
+    where: str
+    id: str
+    prompt: str
+    answer: str
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReport:
+    """All rows that were checked, those that were refused, and some examples.
+
+    `lengths` are the tokens of all prompts in order of length, if a model was named.
     """
 
     n_rows: int
     refused: tuple[Refused, ...]
-    longest_prompt: int | None = None
+    examples: tuple[Example, ...] = ()
+    lengths: tuple[int, ...] = ()
 
 
-def check_keys(
-    target: str, *, fields: Mapping[str, str], answer_after: str, model: str | None
-) -> KeyReport:
-    """Read all rows of a file or a recipe, and judge whether each key can be used.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the rows of a file are read: the keys of a `file` source."""
 
-    `fields` names the keys of a row that hold `prompt`, `answer` and `id`; `answer_after` is the
-    text behind which the answer stands. Raises DataError if nothing can be read at all.
+    fields: Mapping[str, str] = field(default_factory=dict)
+    answer_after: str = ""
+    prompt_template: Path | None = None
+
+
+def check_keys(target: str, reading: Reading, *, model: str | None) -> KeyReport:
+    """Read all rows of a file, a folder or a recipe, and judge whether each key can be used.
+
+    With `model` the prompts are shown as its chat template makes them, and counted in tokens.
+    Raises DataError if nothing can be read at all.
     """
-    rows = list(_rows(target, fields, answer_after))
-    problems = [row for _, row in rows if isinstance(row, Problem)]
+    rows = list(_rows(target, reading))
+    problems = [row.result for row in rows if isinstance(row.result, Problem)]
     with Verifier(workers=1) as verifier:
-        faults = iter(key_faults([problem.task for problem in problems], verifier))
-    refused = []
-    for where, row in rows:
-        if isinstance(row, DataError):
-            refused.append(Refused(where=where, id="", answer="", reason=str(row)))
-        elif fault := next(faults):
-            refused.append(Refused(where=where, id=row.id, answer=row.answer, reason=fault))
-    longest = _longest_prompt(problems, model) if model else None
-    return KeyReport(n_rows=len(rows), refused=tuple(refused), longest_prompt=longest)
+        faults = key_faults([problem.task for problem in problems], verifier)
+    fault_of = dict(zip(map(id, problems), faults, strict=True))
+    refused, kept = [], []
+    for row in rows:
+        if isinstance(row.result, DataError):
+            refused.append(Refused(where=row.where, id="", answer="", reason=str(row.result)))
+        elif fault := fault_of[id(row.result)]:
+            refused.append(_refused(row.where, row.result, fault))
+        else:
+            kept.append((row.where, row.result))
+    shown, lengths = _prompts([problem for _, problem in kept], model)
+    chosen = range(0, len(kept), max(1, len(kept) // _SHOWN))[:_SHOWN]
+    examples = [
+        Example(
+            where=kept[at][0],
+            id=kept[at][1].id,
+            prompt=shown[at],
+            answer=kept[at][1].answer,
+            tokens=lengths[at] if lengths else None,
+        )
+        for at in chosen
+    ]
+    return KeyReport(
+        n_rows=len(rows),
+        refused=tuple(refused),
+        examples=tuple(examples),
+        lengths=tuple(sorted(lengths)),
+    )
 
 
-def _longest_prompt(problems: list[Problem], model: str) -> int:
+def _refused(where: str, problem: Problem, reason: str) -> Refused:
+    return Refused(where=where, id=problem.id, answer=problem.answer, reason=reason)
+
+
+def _prompts(problems: Sequence[Problem], model: str | None) -> tuple[list[str], list[int]]:
+    """Return the prompts as text, and their lengths in tokens; no lengths without a model."""
+    if model is None:
+        return ["\n".join(turn.content for turn in problem.prompt) for problem in problems], []
     # Only this option needs the model libraries.
     from reasonrl.models.hf import load_tokenizer
     from reasonrl.rollout.problems import encode_problems
 
     tokenizer, _ = load_tokenizer(model)
     encoded = encode_problems(problems, tokenizer, system_prompt=None)
-    return max((len(item.tokens) for item in encoded), default=0)
+    return [tokenizer.decode(item.tokens) for item in encoded], [len(i.tokens) for i in encoded]
 
 
-def _rows(
-    target: str, fields: Mapping[str, str], answer_after: str
-) -> Iterator[tuple[str, Problem | DataError]]:
+def _rows(target: str, reading: Reading) -> Iterator[ReadRow]:
     """Yield each row's place with its problem, or with the error that says what is wrong."""
     path = Path(target)
-    if path.suffix == ".toml" or not path.suffix:
-        yield from _rows_of_recipe(recipe_path(target))
+    if path.suffix == ".toml" or not (path.suffix or path.exists()):
+        recipe = load_recipe(recipe_path(target))
+        for source in _sources(recipe):
+            yield from _rows_of(source)
         return
-    for number, value in read_rows(path):
-        where = f"{path.name}:{number}"
-        try:
-            if isinstance(value, DataError):
-                raise value
-            row = _with_fields(value, fields, number) if fields else value
-            yield where, _cut(parse_row(row), answer_after)
-        except DataError as error:
-            yield where, error
+    source = _file_source(path, reading)
+    for row in read_source_rows(source):
+        yield ReadRow(where=Path(row.where).name, result=row.result)
 
 
-def _rows_of_recipe(path: Path) -> Iterator[tuple[str, Problem]]:
-    recipe = load_recipe(path)
+def _file_source(path: Path, reading: Reading) -> FileSource:
+    return FileSource.model_validate(
+        {
+            "type": "file",
+            "path": path,
+            "fields": dict(reading.fields),
+            "answer_after": reading.answer_after,
+            "prompt_template": reading.prompt_template,
+        }
+    )
+
+
+def _sources(recipe: Recipe) -> list[Source]:
+    """Return each distinct source of a recipe."""
     sources = [source for stage in recipe.stage for source in stage.data.sources]
     sources += [source for suite in recipe.suite for source in suite.sources]
-    for source in {source.model_dump_json(): source for source in sources}.values():
-        for number, problem in enumerate(load_source(source), start=1):
-            yield f"{source.type} {number}", problem
+    return list({source.model_dump_json(): source for source in sources}.values())
 
 
-def _with_fields(value: object, fields: Mapping[str, str], number: int) -> object:
-    """Return a plain row made of the named fields of another row."""
-    if not isinstance(value, Mapping):
-        return value
-    missing = [name for name in fields.values() if name not in value]
-    if missing:
-        raise DataError(
-            f"no field {missing[0]}",
-            expected=f"one of {', '.join(map(str, value))}",
-            remedy="correct --fields",
-        )
-    row = {key: value[name] for key, name in fields.items()}
-    if isinstance(row.get("answer"), WrittenNumber):
-        row["answer"] = row["answer"].text
-    return {_ID: str(number), **row}
-
-
-def _cut(problem: Problem, answer_after: str) -> Problem:
-    """Return the problem with the part of its answer behind the last `answer_after`."""
-    if not answer_after:
-        return problem
-    _, found, answer = problem.answer.rpartition(answer_after)
-    if not found:
-        raise DataError(
-            f'no "{answer_after}" in the answer',
-            expected="the text behind which the answer stands",
-            remedy="correct --answer-after",
-        )
-    return Problem(
-        id=problem.id, prompt=problem.prompt, answer=answer.strip(), kind=problem.kind,
-        source=problem.source, difficulty=problem.difficulty,
-    )  # fmt: skip
+def _rows_of(source: Source) -> Iterator[ReadRow]:
+    if isinstance(source, FileSource | HubSource):
+        for row in read_source_rows(source):
+            yield ReadRow(where=Path(row.where).name, result=row.result)
+        return
+    for number, problem in enumerate(load_source(source), start=1):
+        yield ReadRow(where=f"{source.type} {number}", result=problem)

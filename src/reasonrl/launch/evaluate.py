@@ -64,7 +64,9 @@ def evaluate(
             where=f"--compare {names[0]}",
             remedy="name another model",
         )
-    lists = load_problem_lists(suite.sources for suite in request.recipe.suite)
+    lists = load_problem_lists(
+        (suite.sources for suite in request.recipe.suite), is_keyed=request.recipe.has_verifier
+    )
     use_threads(request.recipe.engine.threads)
     keep_freed_memory()
     try:

@@ -20,12 +20,17 @@ def prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
     """Return the model and the encoded problems of a run; raise for anything that cannot work."""
     for name in recipe.trackers:
         require_package(name)
-    lists = load_problem_lists(sources_of(recipe))
+    # A row without an answer is left out like a row whose answer cannot be read.
+    drops = any(stage.data.unreadable == "drop" for stage in recipe.stage)
+    is_keyed = recipe.has_verifier and not drops
+    lists = load_problem_lists(sources_of(recipe), is_keyed=is_keyed)
     if names := test_halves(source for stage in recipe.stage for source in stage.data.sources):
         console.note(f"training on the TEST half of {', '.join(dict.fromkeys(names))}, as asked")
     with make_verifier(recipe.verify) as verifier:
         require_sandbox(verifier, lists.values())
-        dropped = unreadable_keys(recipe, lists, verifier, console)
+        dropped = frozenset[str]()
+        if recipe.has_verifier:
+            dropped = unreadable_keys(recipe, lists, verifier, console)
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
     model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)

@@ -52,6 +52,19 @@ def component_metrics(rollouts: Sequence[Rollout]) -> Row:
     return row
 
 
+def source_metrics(groups: Sequence[Group], labels: Sequence[str]) -> Row:
+    """Return accuracy, mean reward and rollouts of each source, where there are several."""
+    row: Row = {}
+    for part, label in enumerate(labels if len(labels) > 1 else ()):
+        own = [one for group in groups if group.problem.part == part for one in group.rollouts]
+        row[f"source/{label}/rollouts"] = len(own)
+        row[f"source/{label}/accuracy"] = _mean(
+            [float(one.is_right) for one in own if one.is_right is not None]
+        )
+        row[f"source/{label}/reward"] = _mean([one.reward for one in own if one.reward is not None])
+    return row
+
+
 def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
     """Count groups by signal, and rollouts: sampled = trained + masked + zero-signal + failed."""
     groups = Counter(item.signal for item in selected)

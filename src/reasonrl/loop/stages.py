@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reasonrl.algo import entropy
+from reasonrl.data.mixture import MixtureSampler
 from reasonrl.data.sampler import ProblemSampler
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.loop.state import StageState, TrainState
 from reasonrl.recipe import Recipe, Stage
 from reasonrl.rollout.problems import EncodedProblem
 from reasonrl.seeds import derive_seed
+from reasonrl.types import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,7 +25,7 @@ class OpenStage:
 
     settings: Stage
     encoded: Mapping[str, EncodedProblem]
-    sampler: ProblemSampler
+    sampler: ProblemSampler | MixtureSampler
 
     def take(self, n: int) -> list[EncodedProblem]:
         """Return the next n problems."""
@@ -38,13 +40,29 @@ def open_stage(
     encoded = {
         item.problem.id: item for item in pools[state.number] if item.problem.id not in dropped
     }
-    sampler = ProblemSampler(
-        [item.problem for item in encoded.values()],
-        seed=derive_seed(recipe.seed, "order", state.number),
-    )
+    stage = recipe.stage[state.number]
+    seed = derive_seed(recipe.seed, "order", state.number)
+    sampler = make_sampler([item.problem for item in encoded.values()], stage, seed)
     if state.sampler is not None:
-        sampler.restore(state.sampler)
-    return OpenStage(settings=recipe.stage[state.number], encoded=encoded, sampler=sampler)
+        sampler.restore(state.sampler)  # type: ignore[arg-type]  # of the same recipe
+    return OpenStage(settings=stage, encoded=encoded, sampler=sampler)
+
+
+def make_sampler(
+    problems: Sequence[Problem], stage: Stage, seed: int
+) -> ProblemSampler | MixtureSampler:
+    """Return the order of a stage's problems: all alike, or each source by its weight.
+
+    Raises DataError when a source with a weight has no problem left.
+    """
+    weights = [source.weight for source in stage.data.sources if source.weight is not None]
+    if not weights:
+        return ProblemSampler(problems, seed=seed)
+    parts: list[list[Problem]] = [[] for _ in weights]
+    for problem in problems:
+        parts[problem.part].append(problem)
+    seeds = [derive_seed(seed, "source", number) for number in range(len(parts))]
+    return MixtureSampler(parts, weights, seeds=seeds)
 
 
 def reason_to_end(stage: Stage, state: StageState) -> str:

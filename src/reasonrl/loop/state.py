@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.algo import entropy
 from reasonrl.algo.entropy import EntropyState
+from reasonrl.data.mixture import MixtureState
 from reasonrl.data.sampler import SamplerState
 from reasonrl.errors import CheckpointError, DataError
 from reasonrl.recipe import Recipe
@@ -28,7 +29,7 @@ class StageState:
 
     number: int = 0
     step: int = 0
-    sampler: SamplerState | None = None
+    sampler: SamplerState | MixtureState | None = None
     accuracies: list[float] = field(default_factory=list)
     last_scores: dict[str, float] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from reasonrl.algo import entropy
 from reasonrl.algo.select import SelectedGroup, Signal, select_group
+from reasonrl.data.mixture import MixtureState
 from reasonrl.data.sampler import SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.sync import Audit, push_weights
@@ -24,13 +25,14 @@ from reasonrl.loop.metrics import (
     control_metrics,
     rollout_metrics,
     selection_metrics,
+    source_metrics,
     staleness_metrics,
     update_metrics,
 )
 from reasonrl.loop.seams import Display, Recorder
 from reasonrl.loop.stages import OpenStage, next_stage, open_stage, reason_to_end
 from reasonrl.loop.state import TrainState
-from reasonrl.recipe import PipelineConfig, Recipe, Suite
+from reasonrl.recipe import PipelineConfig, Recipe, Suite, source_labels
 from reasonrl.rollout.collect import collect
 from reasonrl.rollout.judge import Judge, RewardFunction, check_failures, failures_of
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
@@ -44,7 +46,7 @@ class Sampled:
 
     groups: list[Group]
     selected: list[SelectedGroup]
-    sampler: SamplerState
+    sampler: SamplerState | MixtureState
 
     @property
     def kept(self) -> list[SelectedGroup]:
@@ -166,6 +168,7 @@ class Trainer:
             "stage": stage.settings.name,
             "version": state.version,
             **rollout_metrics(sampled.groups),
+            **source_metrics(sampled.groups, source_labels(stage.settings.data.sources)),
             **selection_metrics(sampled.selected),
             **update_metrics(learned),
             **stale,

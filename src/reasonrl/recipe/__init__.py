@@ -47,11 +47,13 @@ from reasonrl.recipe.sources import (
     FileSource,
     FunctionsSource,
     GymSource,
+    HubSource,
     LiveCodeBench,
     MathBenchmark,
     Source,
     Strict,
     check_test_halves,
+    source_labels,
     test_halves,
 )
 from reasonrl.recipe.stages import (
@@ -91,6 +93,7 @@ __all__ = [
     "FunctionsSource",
     "GymSource",
     "HighEntropy",
+    "HubSource",
     "KlCov",
     "LanguageReward",
     "LearnerRanks",
@@ -120,5 +123,6 @@ __all__ = [
     "VerifyConfig",
     "check_test_halves",
     "eval_recipe_of",
+    "source_labels",
     "test_halves",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -18,16 +19,61 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class FileSource(Strict):
-    """Problems from a file."""
+class Weighted(Strict):
+    """What every source has."""
+
+    type: str
+    """The kind of source."""
+    weight: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The expected share of a step's problems, beside the weights of the other sources; without
+    any, all problems are drawn alike."""
+
+
+class RowSource(Weighted):
+    """Rows in the form that their owner gave them; docs/data.md explains the keys."""
+
+    fields: dict[
+        Literal["prompt", "answer", "id", "kind", "source", "difficulty", "tests"], str
+    ] = {}
+    """The column, or the dotted path into a column, of each part of a problem."""
+    answer_after: str = ""
+    """The text behind which the answer stands; `\\boxed` takes the content of the last box."""
+    prompt_template: Path | None = None
+    """A text file with the prompt, and columns in braces; it starts at the recipe's directory."""
+    where: dict[
+        str, str | int | float | bool | Annotated[tuple[str | int | float | bool, ...], Field()]
+    ] = {}
+    """Keep only rows whose column has this value, or one of these."""
+
+
+class FileSource(RowSource):
+    """Problems from a file, or from a folder of files."""
 
     type: Literal["file"]
     """The kind of source."""
     path: Path
-    """A JSONL or Parquet file; a relative path starts at the recipe's directory."""
+    """A JSONL, JSON, Parquet or CSV file, or a folder of them; it starts at the recipe's
+    directory."""
+    split: str | None = None
+    """Which files of a folder that holds several splits."""
 
 
-class ArithmeticSource(Strict):
+class HubSource(RowSource):
+    """Problems of a data set on the Hugging Face hub (extra `hub`)."""
+
+    type: Literal["hub"]
+    """The kind of source."""
+    repository: str
+    """The data set's name on the hub, or a local folder of it."""
+    config: str | None = None
+    """Which configuration of a data set that has several."""
+    split: str
+    """Which split."""
+    revision: str | None = None
+    """A commit or tag of the data set; the newest one if left out."""
+
+
+class ArithmeticSource(Weighted):
     """Generated one-operator arithmetic, split so that commuted operands stay together."""
 
     type: Literal["arithmetic"]
@@ -42,7 +88,7 @@ class ArithmeticSource(Strict):
     """Problems that are held out of training."""
 
 
-class FunctionsSource(Strict):
+class FunctionsSource(Weighted):
     """Generated one-line functions to write, judged as programs."""
 
     type: Literal["functions"]
@@ -53,7 +99,7 @@ class FunctionsSource(Strict):
     """Problems that are held out of training."""
 
 
-class GymSource(Strict):
+class GymSource(Weighted):
     """A generator of the reasoning-gym package (extra `gym`)."""
 
     type: Literal["gym"]
@@ -68,7 +114,7 @@ class GymSource(Strict):
     """The generator's own settings."""
 
 
-class _Benchmark(Strict):
+class _Benchmark(Weighted):
     """Problems that models are compared on. Whoever trains on the test half says so by `split`."""
 
     training_halves: ClassVar[tuple[str, ...]] = ()
@@ -155,9 +201,26 @@ def check_test_halves(sources: Iterable[object]) -> None:
 
 
 Source = Annotated[
-    FileSource | ArithmeticSource | FunctionsSource | GymSource | Benchmark,
+    FileSource | HubSource | ArithmeticSource | FunctionsSource | GymSource | Benchmark,
     Field(discriminator="type"),
 ]
+
+
+def source_labels(sources: Iterable[Weighted]) -> list[str]:
+    """Return the name of each source in metrics: its file, data set or type, and a number."""
+    labels: list[str] = []
+    for source in sources:
+        match source:
+            case FileSource():
+                label = source.path.name.partition(".")[0]
+            case HubSource():
+                label = source.repository.rpartition("/")[2]
+            case _:
+                label = source.type
+        label = re.sub(r"[^A-Za-z0-9_-]+", "-", label).strip("-") or "file"
+        n = sum(other == label or other.startswith(f"{label}.") for other in labels)
+        labels.append(f"{label}.{n + 1}" if n else label)
+    return labels
 
 
 class DifficultyFilter(Strict):

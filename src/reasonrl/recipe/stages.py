@@ -27,6 +27,9 @@ class DataConfig(Strict):
     @model_validator(mode="after")
     def _check_halves(self) -> DataConfig:
         check_halves_named(self.sources)
+        weights = [source.weight for source in self.sources]
+        if None in weights and any(weight is not None for weight in weights):
+            raise ValueError("some sources have a weight and others none; give each one or none")
         return self
 
 

@@ -7,12 +7,12 @@ source has its fields in `recipe.sources` and its line in `load_source`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from reasonrl.data.benchmarks import load_benchmark, load_livecodebench
 from reasonrl.data.functions import function_problems
-from reasonrl.data.problems import load_problems
+from reasonrl.data.problems import collect_problems
 from reasonrl.data.sampler import filter_difficulty
 from reasonrl.data.sources import arithmetic_problems, gym_problems
 from reasonrl.errors import DataError
@@ -24,6 +24,7 @@ from reasonrl.recipe import (
     FileSource,
     FunctionsSource,
     GymSource,
+    HubSource,
     LiveCodeBench,
     MathBenchmark,
     Recipe,
@@ -38,6 +39,7 @@ from reasonrl.rollout.problems import (
     encode_problems,
     within_prompt_limit,
 )
+from reasonrl.rollout.rows import read_source_rows
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Kind, Problem
 from reasonrl.verify.code.tests import read_tests
@@ -73,13 +75,22 @@ def sources_of(recipe: Recipe) -> list[tuple[Source, ...]]:
     return [*stages, *(suite.sources for suite in recipe.suite)]
 
 
-def load_problem_lists(wanted: Iterable[Sequence[Source]]) -> ProblemLists:
-    """Load each distinct list of sources; raise DataError for tasks that cannot be judged."""
+def load_problem_lists(
+    wanted: Iterable[Sequence[Source]], *, is_keyed: bool = True
+) -> ProblemLists:
+    """Load each distinct list of sources; raise DataError for tasks that cannot be judged.
+
+    Without `is_keyed`, where no verifier is asked, a row needs no answer.
+    """
     lists: ProblemLists = {}
     for sources in wanted:
         if (key := list_key(sources)) not in lists:
-            lists[key] = [problem for source in sources for problem in load_source(source)]
-            _check_problems(lists[key])
+            lists[key] = [
+                replace(problem, part=part) if part else problem
+                for part, source in enumerate(sources)
+                for problem in load_source(source, is_keyed=is_keyed)
+            ]
+            _check_problems(lists[key], is_keyed=is_keyed)
     return lists
 
 
@@ -176,11 +187,15 @@ def _suite_pool(suite: Suite, encoded: list[EncodedProblem], context: int) -> li
     return encoded
 
 
-def load_source(source: Source) -> list[Problem]:
-    """Return the problems of one `sources` entry."""
+def load_source(source: Source, *, is_keyed: bool = True) -> list[Problem]:
+    """Return the problems of one `sources` entry; without `is_keyed` a row needs no answer."""
     match source:
         case FileSource():
-            return load_problems(source.path)
+            rows = read_source_rows(source, is_keyed=is_keyed)
+            return collect_problems(rows, where=str(source.path))
+        case HubSource():
+            rows = read_source_rows(source, is_keyed=is_keyed)
+            return collect_problems(rows, where=source.repository)
         case ArithmeticSource():
             return arithmetic_problems(
                 operators=source.operators,
@@ -206,10 +221,10 @@ def load_source(source: Source) -> list[Problem]:
             )
 
 
-def _check_problems(problems: Sequence[Problem]) -> None:
+def _check_problems(problems: Sequence[Problem], *, is_keyed: bool) -> None:
     seen: set[str] = set()
     for problem in problems:
-        if problem.kind is Kind.CODE:
+        if problem.kind is Kind.CODE and is_keyed:
             _check_tests(problem)
         if problem.id in seen:
             raise DataError(

@@ -30,7 +30,7 @@ def test_an_unreadable_line_is_yielded_as_its_error_and_reading_continues(tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("rows.csv", "a", 'unknown file type ".csv"'),
+        ("rows.tsv", "a", 'unknown file type ".tsv"'),
         ("rows.json", "{}", "one JSON value that is not a list"),
         ("rows.jsonl.gz", "no gzip", "cannot be read"),
         ("rows.parquet", "no parquet", "cannot be read"),

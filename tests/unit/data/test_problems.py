@@ -90,7 +90,9 @@ def test_a_row_of_the_released_schema_keeps_its_ground_truth_and_difficulty(tmp_
         kind=Kind.MATH,
         source="train-math-deepscaler",
         difficulty={"R1-1.5B": 3, "R1-7B": 16},
+        extra=problem.extra,
     )
+    assert problem.extra["extra_info"]["index"] == 7
 
 
 def test_a_released_row_without_index_is_named_by_its_id_as_in_aime25(tmp_path: Path) -> None:
@@ -157,7 +159,6 @@ BAD_ROWS = [
     ({**GOOD, "answer": ["2", " "]}, "answer"),
     ({**GOOD, "answer": True}, "answer is true or false"),
     ({**GOOD, "answer": {"x": 1}}, "answer is an object"),
-    ({"prompt": "q", "answer": "2"}, "id"),
     ({**GOOD, "kind": "maths"}, "kind"),
     ({**GOOD, "difficulty": {"tiny": 17}}, "difficulty"),
     ({**GOOD, "difficulty": {"tiny": 1.5}}, "difficulty"),
@@ -192,9 +193,26 @@ def test_bad_rows_are_counted_and_the_first_is_shown(tmp_path: Path) -> None:
 def test_an_unknown_key_is_named_with_the_nearest_known_one(
     tmp_path: Path, key: str, meant: str
 ) -> None:
-    error = failure(write(tmp_path, {**GOOD, key: "x"}))
+    row = {name: value for name, value in GOOD.items() if name != meant}
+    error = failure(write(tmp_path, {**row, key: "x"}))
     assert f'"{key}"' in error.what
-    assert error.remedy == f'did you mean "{meant}"?'
+    assert error.remedy.startswith(f'did you mean "{meant}"?')
+    assert f'fields = {{ {meant} = "{key}" }}' in error.remedy
+
+
+def test_other_columns_are_kept_for_rewards(tmp_path: Path) -> None:
+    row = {**GOOD, "level": 3, "tags": ["a", 0.5], "question": "the same again"}
+    (problem,) = load_problems(write(tmp_path, row))
+    assert problem.extra == {"level": 3, "tags": ["a", 0.5], "question": "the same again"}
+
+
+def test_a_row_without_an_id_gets_the_hash_of_prompt_and_answer(tmp_path: Path) -> None:
+    rows = [{"prompt": "q", "answer": "2"}, {"prompt": "q", "answer": "3"}]
+    first, second, third = load_problems(write(tmp_path, *rows, rows[0]))
+    assert len(first.id) == len(second.id) == 16
+    assert first.id != second.id
+    assert third.id == f"{first.id}-2"
+    assert load_problems(write(tmp_path, *rows[::-1]))[1].id == first.id
 
 
 def test_a_repeated_id_names_the_row_it_repeats(tmp_path: Path) -> None:
@@ -222,7 +240,7 @@ def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
     assert "train.jsonl" in failure(tmp_path / "trian.jsonl").remedy
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows", "rows.json.gz"])
+@pytest.mark.parametrize("name", ["rows.tsv", "rows", "rows.json.gz"])
 def test_an_unknown_extension_lists_the_known_ones(tmp_path: Path, name: str) -> None:
     assert ".parquet" in failure(write(tmp_path, GOOD, name=name)).expected
 
@@ -235,7 +253,27 @@ def test_a_file_without_rows_is_an_error(tmp_path: Path, name: str) -> None:
 
 
 def test_a_directory_is_not_a_file_of_problems(tmp_path: Path) -> None:
-    assert failure(tmp_path).what == "is a directory"
+    assert failure(tmp_path).what == "the folder holds no file of rows"
+
+
+def test_a_folder_of_one_split_is_read_as_one_file(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, name="train-0.jsonl")
+    write(tmp_path, {**GOOD, "id": "p2"}, name="train-1.jsonl")
+    assert [problem.id for problem in load_problems(tmp_path)] == ["p1", "p2"]
+    write(tmp_path, {**GOOD, "id": "p3"}, name="test.jsonl")
+    assert "several splits" in failure(tmp_path).what
+    assert [problem.id for problem in load_problems(tmp_path, split="test")] == ["p3"]
+
+
+def test_a_csv_file_has_a_header_and_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('id,prompt,answer,level\np1,"1, 2?",3,\np2,"a ""b""",0.10,5\n')
+    first, second = load_problems(path)
+    assert (first.prompt[0].content, first.answer, first.extra) == ("1, 2?", "3", {})
+    assert (second.prompt[0].content, second.answer) == ('a "b"', "0.10")
+    assert second.extra == {"level": "5"}
+    path.write_text("id,prompt,answer\np1,q,1,2\n")
+    assert "more or fewer fields" in failure(path).what
 
 
 def test_a_json_file_must_hold_a_list(tmp_path: Path) -> None:
@@ -263,7 +301,7 @@ def test_long_prompts_and_long_numbers_load(tmp_path: Path) -> None:
 
 
 def test_an_error_stays_short_whatever_the_row_holds(tmp_path: Path) -> None:
-    assert len(str(failure(write(tmp_path, {**GOOD, "k" * 100_000: 1})))) < 1_000
+    assert len(str(failure(write(tmp_path, {"id": 1, "answr" + "k" * 100_000: 1})))) < 1_000
 
 
 def test_importing_problems_loads_neither_pyarrow_nor_torch() -> None:

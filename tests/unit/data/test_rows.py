@@ -32,19 +32,19 @@ def test_a_number_as_answer_keeps_the_digits_of_the_file() -> None:
     assert parse_row({**PLAIN, "answer": WrittenNumber("0.10")}).answer == "0.10"
 
 
-def test_a_released_row_ignores_other_keys_and_a_plain_row_refuses_them() -> None:
+def test_other_keys_of_a_row_are_kept() -> None:
     assert parse_row({**RELEASED, "split": "train"}).id == "s-7"
-    with pytest.raises(DataError, match='unknown key "split"'):
-        parse_row({**PLAIN, "split": "train"})
+    assert parse_row({**PLAIN, "split": "train"}).extra == {"split": "train"}
 
 
 @pytest.mark.parametrize(
     ("key", "meant"), [("question", "prompt"), ("Gold", "answer"), ("answr", "answer")]
 )
 def test_a_known_synonym_or_a_misspelt_key_is_corrected(key: str, meant: str) -> None:
+    row = {name: value for name, value in PLAIN.items() if name != meant}
     with pytest.raises(DataError) as caught:
-        parse_row({**PLAIN, key: "x"})
-    assert caught.value.remedy == f'did you mean "{meant}"?'
+        parse_row({**row, key: "x"})
+    assert caught.value.remedy.startswith(f'did you mean "{meant}"?')
 
 
 @pytest.mark.parametrize(

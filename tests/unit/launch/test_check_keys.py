@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reasonrl.errors import DataError
-from reasonrl.launch.check_keys import check_keys
+from reasonrl.launch.check_keys import Reading, check_keys
 
 
 def write(path: Path, *rows: object) -> str:
@@ -29,7 +29,7 @@ def plain(answer: str, **more: object) -> dict[str, object]:
 def test_a_key_that_a_reader_knows_is_not_refused(tmp_path: Path, answer: str) -> None:
     target = write(tmp_path / "rows.jsonl", plain(answer))
 
-    assert check_keys(target, fields={}, answer_after="", model=None).refused == ()
+    assert check_keys(target, Reading(), model=None).refused == ()
 
 
 def test_refused_rows_keep_their_order_and_say_why(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_refused_rows_keep_their_order_and_say_why(tmp_path: Path) -> None:
         plain('{"inputs": []}', kind="code"),
     )
 
-    report = check_keys(target, fields={}, answer_after="", model=None)
+    report = check_keys(target, Reading(), model=None)
 
     assert report.n_rows == 5
     assert [row.where for row in report.refused] == [f"rows.jsonl:{n}" for n in (1, 2, 4, 5)]
@@ -56,14 +56,14 @@ def test_the_fields_of_other_schemas_are_named(tmp_path: Path) -> None:
     target = write(tmp_path / "rows.jsonl", {"q": "?", "a": "2 + 2 = #### 4"}, {"q": "?", "a": "4"})
 
     report = check_keys(
-        target, fields={"prompt": "q", "answer": "a"}, answer_after="####", model=None
+        target, Reading(fields={"prompt": "q", "answer": "a"}, answer_after="####"), model=None
     )
 
     assert [row.where for row in report.refused] == ["rows.jsonl:2"]
 
 
 def test_all_sources_of_a_recipe_are_checked() -> None:
-    report = check_keys("tiny", fields={}, answer_after="", model=None)
+    report = check_keys("tiny", Reading(), model=None)
 
     assert report.n_rows > 0
     assert report.refused == ()
@@ -71,4 +71,4 @@ def test_all_sources_of_a_recipe_are_checked() -> None:
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        check_keys(str(tmp_path / "rows.jsonl"), fields={}, answer_after="", model=None)
+        check_keys(str(tmp_path / "rows.jsonl"), Reading(), model=None)

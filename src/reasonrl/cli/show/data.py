@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reasonrl.launch.check_keys import KeyReport
 
 _LONGEST = 200  # characters of a problem in a list
+_SHOWN_PROMPT = 400  # characters
 _SHOWN_KEY = 80  # characters of a key in a list
 
 
@@ -51,18 +52,29 @@ def show_dropped(console: Console, rows: Sequence[Seen]) -> None:
 
 
 def show_keys(console: Console, report: KeyReport, *, as_json: bool) -> None:
-    """List the rows whose key cannot be used, then count; as JSON, print one object a row."""
-    for row in report.refused:
-        if as_json:
-            print(json.dumps(asdict(row), ensure_ascii=False))
-        else:
-            answer = f" {_line(row.answer, _SHOWN_KEY)!r}" if row.answer else ""
-            console.note(f"{row.where}{f' ({row.id})' if row.id else ''}:{answer} {row.reason}")
+    """Show some rows as they would train, list the refused ones, then count.
+
+    As JSON, print one object for each refused row.
+    """
     if as_json:
+        for row in report.refused:
+            print(json.dumps(asdict(row), ensure_ascii=False))
         return
+    for example in report.examples:
+        tokens = "" if example.tokens is None else f", {example.tokens:,} tokens"
+        console.note(f"{example.where} ({example.id}{tokens}):")
+        console.note(f"  {_line(example.prompt, _SHOWN_PROMPT)}")
+        console.note(f"  answer: {_line(example.answer, _SHOWN_KEY)}")
+    for row in report.refused:
+        answer = f" {_line(row.answer, _SHOWN_KEY)!r}" if row.answer else ""
+        console.note(f"{row.where}{f' ({row.id})' if row.id else ''}:{answer} {row.reason}")
     console.note(f"{report.n_rows:,} rows, {len(report.refused):,} refused")
-    if report.longest_prompt is not None:
-        console.note(f"the longest prompt has {report.longest_prompt:,} tokens")
+    if lengths := report.lengths:
+        middle, high = lengths[len(lengths) // 2], lengths[int(len(lengths) * 0.99)]
+        console.note(
+            f"prompts have {lengths[0]:,} to {lengths[-1]:,} tokens; half have at most {middle:,}, "
+            f"99 % at most {high:,}; the longest prompt has {lengths[-1]:,} tokens"
+        )
 
 
 def show_fate(console: Console, fate: Fate) -> None:

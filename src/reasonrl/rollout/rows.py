@@ -1,0 +1,89 @@
+r"""Rows of files and of the hub as a recipe names their columns; answers in boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from reasonrl.data.forms import RowForm, read_template
+from reasonrl.data.problems import ReadRow, rows_below, rows_of
+from reasonrl.errors import DataError
+from reasonrl.recipe import FileSource, HubSource
+from reasonrl.recipe.sources import RowSource
+from reasonrl.types import Kind
+from reasonrl.verify.extract import last_box
+
+_BOXED = "\\boxed"
+
+
+def read_source_rows(source: FileSource | HubSource, *, is_keyed: bool = True) -> Iterator[ReadRow]:
+    """Yield the rows of a source with their problems, or with what is wrong with them.
+
+    Without `is_keyed` a row needs no answer.
+    """
+    form = row_form(source, is_keyed=is_keyed)
+    if isinstance(source, FileSource):
+        rows = rows_below(source.path, form, split=source.split)
+    else:
+        rows = rows_of(hub_rows(source), form)
+    return _unboxed(rows) if source.answer_after == _BOXED else rows
+
+
+def row_form(source: RowSource, *, is_keyed: bool) -> RowForm:
+    """Return the form of rows that a source asks for."""
+    return RowForm(
+        fields={str(part): name for part, name in source.fields.items()},
+        answer_after="" if source.answer_after == _BOXED else source.answer_after,
+        template=None if source.prompt_template is None else read_template(source.prompt_template),
+        where={
+            name: values if isinstance(values, tuple) else (values,)
+            for name, values in source.where.items()
+        },
+        needs_answer=is_keyed,
+    )
+
+
+def _unboxed(rows: Iterable[ReadRow]) -> Iterator[ReadRow]:
+    """Yield rows whose answer is the content of the last box of what stood there."""
+    for row in rows:
+        problem = row.result
+        if isinstance(problem, DataError) or problem.kind is Kind.CODE or not problem.answer:
+            yield row
+        elif (answer := last_box(problem.answer)) is not None and answer.strip():
+            yield replace(row, result=replace(problem, answer=answer.strip()))
+        else:
+            fault = DataError(
+                "no complete box in the answer",
+                expected=r"a solution with \boxed{...}",
+                remedy="correct answer_after, or leave out the row with `where`",
+            )
+            yield replace(row, result=fault)
+
+
+def hub_rows(source: HubSource) -> Iterator[tuple[str, object]]:
+    """Yield the rows of a data set on the hub, or of a local folder; no script of it is run.
+
+    Raises DataError when the package is missing or the data set cannot be loaded.
+    """
+    try:
+        import datasets
+    except ModuleNotFoundError as error:
+        raise DataError(
+            "the package `datasets` is not installed",
+            where=source.repository,
+            remedy='run pip install "reasonrl[hub]", or download the files and use type = "file"',
+        ) from error
+    datasets.disable_progress_bars()
+    try:
+        loaded = datasets.load_dataset(
+            source.repository, source.config, split=source.split, revision=source.revision
+        )
+    except Exception as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise DataError(
+            f"cannot be loaded: {type(error).__name__}: {first_line}",
+            where=f"{source.repository}, split {source.split}",
+            remedy="check repository, config, split and revision, the network, and HF_TOKEN",
+        ) from error
+    for number, row in enumerate(loaded, start=1):
+        yield f"{source.repository}:{number}", row
