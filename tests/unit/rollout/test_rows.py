@@ -121,7 +121,9 @@ def test_where_that_leaves_nothing_and_a_wrong_column_are_errors(tmp_path: Path)
     path = write(tmp_path, DEEPSCALER)
     with pytest.raises(DataError, match="widen `where`"):
         load(path, fields={"prompt": "problem"}, where={"answer": "3"})
-    with pytest.raises(DataError, match='no column "levl".*; expected one of problem, answer, sol'):
+    with pytest.raises(
+        DataError, match=r'no column "levl".*; expected one of problem, answer, sol'
+    ):
         load(path, fields={"prompt": "problem"}, where={"levl": 3})
     with pytest.raises(DataError, match='no column "question"'):
         load(path, fields={"prompt": "question"})
