@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from reasonrl import __version__
 from reasonrl.cli import data, evaluate, plan, study, train, verify
 from reasonrl.cli.endings import ExitCode
 from reasonrl.errors import ReasonRLError, RefusedError
@@ -23,9 +24,27 @@ app = typer.Typer(
     name="reasonrl",
     help="Reinforcement learning that makes language models reason.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"reasonrl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
 
 app.command("train")(train.train)
 app.command("resume")(train.resume)

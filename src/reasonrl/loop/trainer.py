@@ -17,6 +17,7 @@ from reasonrl.data.mixture import MixtureState
 from reasonrl.data.sampler import SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.sync import Audit, push_weights
+from reasonrl.errors import VerifierError
 from reasonrl.evaluation.score import SuiteResult, describe
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.loop.clock import StepClock
@@ -34,7 +35,7 @@ from reasonrl.loop.stages import OpenStage, next_stage, open_stage, reason_to_en
 from reasonrl.loop.state import TrainState
 from reasonrl.recipe import PipelineConfig, Recipe, Suite, source_labels
 from reasonrl.rollout.collect import collect
-from reasonrl.rollout.judge import Judge, RewardFunction, check_failures, failures_of
+from reasonrl.rollout.judge import Judge, RewardFunction, check_step
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.seeds import derive_seed
 from reasonrl.types import Group, Phase, Row
@@ -96,8 +97,14 @@ class Trainer:
                 if self.state.step != saved:
                     self.save(self.state)
                 return self._is_finished and is_evaluated
-            with self._timed():
-                take_step(self.open)
+            try:
+                with self._timed():
+                    take_step(self.open)
+            except VerifierError:
+                # Nothing was learned from this step: the state is that of the step before.
+                if self.state.step != saved:
+                    self.save(self.state)
+                raise
             if self._is_finished or self.state.step % self.recipe.checkpoint.every == 0:
                 with self._timed():
                     self.save(self.state)
@@ -154,7 +161,8 @@ class Trainer:
         """Take the rest of a step: record its groups, learn from them, record what that did."""
         state = self.state
         self.recorder.rollouts(state.step + 1, stage.settings.name, sampled.selected)
-        self._check_judged(sampled.groups)
+        rollouts = [rollout for group in sampled.groups for rollout in group.rollouts]
+        check_step(rollouts, self.recipe.reward, max_share=self.recipe.verify.max_failed_share)
         stale = staleness_metrics(sampled.kept, state.version)
         learned = alpha = gap_nats = None
         if sampled.kept:
@@ -210,18 +218,6 @@ class Trainer:
             version=state.version,
             batch=learned.batch,
             audit=self.audit,
-        )
-
-    def _check_judged(self, groups: Sequence[Group]) -> None:
-        rollouts = [rollout for group in groups for rollout in group.rollouts]
-        check_failures(
-            failures_of(rollouts, self.recipe.reward),
-            n=len(rollouts),
-            max_share=self.recipe.verify.max_failed_share,
-            what="rollouts of one step could not be judged",
-            where="verify.max_failed_share",
-            remedy="read the newest file in the run's rollouts/, mend the cause, then rerun "
-            "`reasonrl resume`",
         )
 
     def _remember(self, sampled: Sampled, metrics: Row) -> None:

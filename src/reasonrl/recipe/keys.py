@@ -11,6 +11,53 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+OTHER_NAMES = {
+    "num_generations": "rollout.group_size",
+    "rollout_n": "rollout.group_size",
+    "rollouts_per_example": "rollout.group_size",
+    "max_completion_length": "rollout.max_new_tokens",
+    "max_response_length": "rollout.max_new_tokens",
+    "max_tokens": "rollout.max_new_tokens",
+    "seq_len": "rollout.max_new_tokens",
+    "max_prompt_length": "rollout.max_prompt_tokens",
+    "train_batch_size": "rollout.prompts_per_step",
+    "per_device_train_batch_size": "engine.token_budget (tokens of a microbatch)",
+    "gradient_accumulation_steps": "engine.token_budget (tokens of a microbatch)",
+    "ppo_mini_batch_size": "update.minibatches (their number)",
+    "ppo_epochs": "update.reuse",
+    "num_iterations": "update.reuse",
+    "epochs": "steps of a [[stage]] (a step takes rollout.prompts_per_step problems)",
+    "num_train_epochs": "steps of a [[stage]] (a step takes rollout.prompts_per_step problems)",
+    "total_epochs": "steps of a [[stage]] (a step takes rollout.prompts_per_step problems)",
+    "max_steps": "steps of a [[stage]]",
+    "lr": "update.learning_rate",
+    "beta": "update.kl_coefficient",
+    "kl_coef": "update.kl_coefficient",
+    "kl_loss_coef": "update.kl_coefficient",
+    "epsilon_high": "update.clip_high",
+    "clip_ratio": "update.clip_low and update.clip_high",
+    "clip_ratio_low": "update.clip_low",
+    "clip_ratio_high": "update.clip_high",
+    "entropy_coeff": 'entropy.initial with entropy.mode = "fixed"',
+    "scale_rewards": "update.scale_advantages",
+    "reward_funcs": "[[reward]] tables, see docs/own-reward.md",
+    "reward_function": "[[reward]] tables, see docs/own-reward.md",
+    "custom_reward_function": "[[reward]] tables, see docs/own-reward.md",
+    "reward_weights": "weight in each [[reward]] table",
+    "save_steps": "checkpoint.every",
+    "save_freq": "checkpoint.every",
+    "save_total_limit": "checkpoint.keep",
+    "eval_steps": "every in a [[suite]] table",
+    "test_freq": "every in a [[suite]] table",
+    "report_to": "trackers",
+    "logger": "trackers",
+    "max_grad_norm": "optimizer.max_gradient_norm",
+    "columns": "fields in a source",
+    "dataset": "data.sources",
+    "train_files": "data.sources",
+}
+"""Names of TRL, verl and prime-rl, in lower case, and what a recipe calls them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownKey:
@@ -27,6 +74,9 @@ def unknown_keys(model: type[BaseModel], data: Any, at: str = "") -> Iterator[Un
     for key, value in data.items():
         here = f"{at}{key}"
         if key not in model.model_fields:
+            if ours := OTHER_NAMES.get(key.lower()):
+                yield UnknownKey(key=here, expected=f"our name for it, {ours}")
+                continue
             near = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
             nearest = f"; the nearest is {f'{at}{near[0]}'!r}" if near else ""
             yield UnknownKey(key=here, expected=f"a known key{nearest}")

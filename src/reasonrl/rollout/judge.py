@@ -182,3 +182,18 @@ def check_failures(
                 expected=f"at most {max_share:.0%} (verify.max_failed_share)",
                 remedy=remedy,
             )
+
+
+def check_step(
+    rollouts: Sequence[Scored], components: Sequence[Component], *, max_share: float
+) -> None:
+    """Raise VerifierError when more than a share of a training step's rollouts has no value."""
+    check_failures(
+        failures_of(rollouts, components),
+        n=len(rollouts),
+        max_share=max_share,
+        what="rollouts of one step could not be judged",
+        where="verify.max_failed_share",
+        remedy="read the newest file in the run's rollouts/, mend the cause (of a reward function: "
+        "its copy in the run's code/), then rerun `reasonrl resume`",
+    )

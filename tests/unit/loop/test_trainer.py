@@ -119,6 +119,17 @@ def test_too_many_failed_verifications_stop_the_run(make_trainer):
         trainer.run()
 
 
+def test_a_step_that_cannot_be_judged_leaves_a_checkpoint_of_the_step_before(make_trainer):
+    trainer = make_trainer(
+        lambda _answer, number: None if len(trainer.recorder.rows) == 1 else float(number % 2)
+    )
+    saved = []
+    trainer.save = lambda state: saved.append((state.step, state.stage.step))
+    with pytest.raises(VerifierError):
+        trainer.run()
+    assert saved == [(1, 1)]
+
+
 def test_a_group_without_two_judged_rollouts_is_failed(make_trainer):
     trainer = make_trainer(
         lambda _answer, number: None if number % 4 else 1.0, "verify.max_failed_share=1.0"
