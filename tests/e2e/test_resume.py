@@ -73,6 +73,7 @@ def test_resumed_equals_uninterrupted_after_sigkill(instant, uninterrupted, tmp_
     assert trace_of(run) == uninterrupted
 
 
+@pytest.mark.long
 def test_a_run_killed_again_and_again_still_ends_the_same(uninterrupted, tmp_path):
     run = tmp_path / "run"
     kill_when(run, INSTANTS["before the first checkpoint"])

@@ -136,6 +136,7 @@ def test_a_killed_study_goes_on_and_ends_as_if_nothing_had_happened(finished, tm
     end_like_the_undisturbed(finished[1], tmp_path / "out")
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_every_run_with_a_checkpoint_and_begins_none(finished, tmp_path):
     said = interrupted(tmp_path, signal.SIGINT)
     assert "is_stopped=True" in said

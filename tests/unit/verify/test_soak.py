@@ -28,6 +28,7 @@ def test_no_bomb_is_right(verifier: Verifier, gold: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ten_thousand_mixed_verifications_leave_no_trace() -> None:
     me, statuses, sizes = psutil.Process(), Counter[Status](), []
     others = _grandchildren(me)
