@@ -97,7 +97,7 @@ def train(
     `branch_of` is RUN or RUN@STEP, whose weights the run begins with in place of the recipe's
     model.
     """
-    if any((directory / name).exists() for name in (CONFIG, DATA, CHECKPOINTS, *RUN_FILES)):
+    if any((directory / name).exists() for name in (CONFIG, DATA, CHECKPOINTS, CODE, *RUN_FILES)):
         raise ConfigError(
             "this directory already holds a run, or files named like a run's",
             where=str(directory),
