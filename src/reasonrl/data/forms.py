@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from reasonrl.data.files import WrittenNumber
-from reasonrl.data.rows import parse_row, plain_value
+from reasonrl.data.rows import parse_row, plain_value, row_id
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
@@ -47,23 +47,27 @@ class RowForm:
 
         Raises DataError for a row that cannot be read.
         """
+        extra = None
         if isinstance(value, Mapping):
             if not all(self._is_wanted(value, name) for name in self.where):
                 return None
-            value = self._named(value)
-        problem = parse_row(value, needs_answer=self.needs_answer)
+            value, extra = self._named(value)
+        problem = parse_row(value, needs_answer=self.needs_answer, extra=extra)
         return self._cut(problem) if self.answer_after and problem.answer else problem
 
     def _is_wanted(self, row: Mapping[str, Any], name: str) -> bool:
         found = plain_value(column(row, name))
         return any(_is_same(found, wanted) for wanted in self.where[name])
 
-    def _named(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a plain row made of the named columns and the template; others become extra."""
+    def _named(self, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+        """Return a plain row made of the named columns and the template, and the other columns.
+
+        The other columns are None where the row already has a form that `parse_row` knows.
+        """
         if not self.fields and self.template is None:
-            return row
+            return row, None
         if "reward_model" in row and not self.fields:
-            return {**row, "prompt": fill(self.template or "", row)}
+            return {**row, "prompt": fill(self.template or "", row)}, None
         plain = {part: column(row, name) for part, name in self.fields.items()}
         if "tests" in plain:
             tests = plain.pop("tests")
@@ -79,7 +83,7 @@ class RowForm:
             plain["prompt"] = fill(self.template, {**row, **_texts(plain)})
         named = {name.partition(".")[0] for name in self.fields.values()} | as_it_is.keys()
         extra = {name: plain_value(value) for name, value in row.items() if name not in named}
-        return {**plain, "extra": extra}
+        return plain, extra
 
     def _cut(self, problem: Problem) -> Problem:
         _, found, answer = problem.answer.rpartition(self.answer_after)
@@ -89,7 +93,10 @@ class RowForm:
                 expected="the text behind which the answer stands",
                 remedy="correct answer_after",
             )
-        return replace(problem, answer=answer.strip())
+        answer = answer.strip()
+        has_own_id = problem.id != row_id(problem.prompt, problem.answer)
+        name = problem.id if has_own_id else row_id(problem.prompt, answer)
+        return replace(problem, id=name, answer=answer)
 
 
 def column(row: Mapping[str, Any], name: str) -> Any:
@@ -165,6 +172,12 @@ def _texts(plain: Mapping[str, Any]) -> dict[str, Any]:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if value is None:
+        raise DataError(
+            "a column of the prompt template is null",
+            expected="text or a number",
+            remedy="fill the column, or leave out the row with `where`",
+        )
     return value.text if isinstance(value, WrittenNumber) else json.dumps(plain_value(value))
 
 

@@ -29,12 +29,15 @@ _EMPTY_ANSWERS = ("", "[]", '[""]')
 _ATTEMPTS = 16  # difficulty counts the failures of so many attempts
 
 
-def parse_row(value: object, *, needs_answer: bool = True) -> Problem:
+def parse_row(
+    value: object, *, needs_answer: bool = True, extra: Mapping[str, Any] | None = None
+) -> Problem:
     """Return the problem of one row; a key whose value is null counts as absent.
 
     A row with `reward_model` or `data_source` has the released schema. Any other row is plain; a
     key that looks like a misspelt key of a plain row is an error, and other keys are kept in
-    `Problem.extra`. Without an id a plain row gets the hash of its prompt and answer.
+    `Problem.extra`, or `extra` where the caller has chosen them. Without an id a plain row gets the
+    hash of its prompt and answer.
     """
     if not isinstance(value, Mapping):
         raise DataError(
@@ -45,12 +48,13 @@ def parse_row(value: object, *, needs_answer: bool = True) -> Problem:
     row = _without_nulls(value)
     if "reward_model" in row or "data_source" in row:
         return _parse_released(row, needs_answer)
-    return _parse_plain(row, needs_answer)
+    return _parse_plain(row, needs_answer, extra)
 
 
-def _parse_plain(row: Mapping[str, object], needs_answer: bool) -> Problem:
-    extra = row.get("extra")
-    if not isinstance(extra, Mapping):
+def _parse_plain(
+    row: Mapping[str, object], needs_answer: bool, extra: Mapping[str, Any] | None
+) -> Problem:
+    if extra is None:
         extra = {key: plain_value(value) for key, value in row.items() if key not in _PLAIN_KEYS}
         _check_not_misspelt(extra, row)
     prompt = _parse_prompt(row.get("prompt"))
@@ -145,7 +149,7 @@ def _parse_message(value: object) -> Message:
 
 def _parse_answer(value: object, key: str, *, is_needed: bool = True) -> str:
     """Return text unchanged, a number as written, a list as a JSON list of strings."""
-    if value is None and not is_needed:
+    if not is_needed and (value is None or value == ""):
         return ""
     if isinstance(value, list):
         answers = [_text(item, key) for item in value]

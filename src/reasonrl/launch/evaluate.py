@@ -224,7 +224,11 @@ def _compared(results: EvalResults, before: str, after: str) -> EvalResults:
     pairs = [
         (first, second)
         for first in (old.suites if old else ())
-        if new is not None and (second := new.suite(first.suite)) is not None
+        if new is not None
+        and (second := new.suite(first.suite)) is not None
+        # Without a verifier there is no accuracy to compare.
+        and first.accuracy is not None
+        and second.accuracy is not None
     ]
     comparisons = [
         Comparison(

@@ -49,12 +49,23 @@ class OpenRewards:
         Files of installed packages stay out. Raises ConfigError where two different files would
         have one name.
         """
+        copies: dict[Path, Path] = {}
         for pool in self.pools:
             files = [Path(file) for file in pool.files]
             for file in files:
-                _copy(file, code / file.relative_to(files[0].parent), pool.spec.name)
-            if files:
-                pool.use_file(code / files[0].name)
+                copy = code / file.relative_to(files[0].parent)
+                if copies.setdefault(copy, file) != file:
+                    raise _same_name(file, copies[copy], pool.spec.name)
+        for copy, file in copies.items():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        try:
+            for pool in self.pools:
+                if pool.files:
+                    pool.use_file(code / Path(pool.files[0]).name)
+        except ConfigError:
+            shutil.rmtree(code)
+            raise
 
 
 @contextmanager
@@ -89,16 +100,12 @@ def open_rewards(
         yield OpenRewards(function=rewards, pools=tuple(pools))
 
 
-def _copy(file: Path, copy: Path, name: str) -> None:
-    if copy.exists() and copy.read_bytes() != file.read_bytes():
-        raise ConfigError(
-            f"another file is kept under the name of {file}",
-            where=f"reward {name}",
-            remedy="rename one of the two files: a run keeps all of them in one folder",
-        )
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    if not copy.exists():
-        shutil.copyfile(file, copy)
+def _same_name(file: Path, other: Path, name: str) -> ConfigError:
+    return ConfigError(
+        f"{file} and {other} have one name",
+        where=f"reward {name}",
+        remedy="rename one of the two files: a run keeps all of them in one folder",
+    )
 
 
 def _spec(component: FunctionReward, code: Path, logs: Path, note: Note) -> FunctionSpec:
@@ -120,11 +127,13 @@ def _file_of(file: Path, code: Path, note: Note) -> Path:
     copy = code / file.name
     if not copy.exists():
         return file.resolve()
-    if file.exists() and file.read_bytes() != copy.read_bytes():
-        note(
-            f"{file} has changed since the run began, which goes on with its own copy {copy}; to "
-            f"train with the new file: `reasonrl train RECIPE --from {copy.parent.parent}`"
-        )
+    for kept in sorted(code.rglob("*.py")):
+        original = file.parent / kept.relative_to(code)
+        if original.exists() and original.read_bytes() != kept.read_bytes():
+            note(
+                f"{original} has changed since the run began, which goes on with its own copy "
+                f"{kept}; to train with the new file: `reasonrl train RECIPE --from {code.parent}`"
+            )
     return copy.resolve()
 
 

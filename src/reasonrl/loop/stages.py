@@ -51,10 +51,7 @@ def open_stage(
 def make_sampler(
     problems: Sequence[Problem], stage: Stage, seed: int
 ) -> ProblemSampler | MixtureSampler:
-    """Return the order of a stage's problems: all alike, or each source by its weight.
-
-    Raises DataError when a source with a weight has no problem left.
-    """
+    """Return the order of a stage's problems: all alike, or each source by its weight."""
     weights = [source.weight for source in stage.data.sources if source.weight is not None]
     if not weights:
         return ProblemSampler(problems, seed=seed)

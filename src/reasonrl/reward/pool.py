@@ -66,6 +66,10 @@ class FunctionPool:
         """Load the function from another file, of the same content, in every later worker."""
         name = self.spec.function.rpartition(":")[2]
         self.spec = replace(self.spec, function=f"{file.resolve()}:{name}")
+        # A function that needs more than its copies is found here, not when a worker is replaced.
+        while self._idle:
+            self._idle.pop().kill()
+        self.start()
 
     def close(self) -> None:
         """Stop the workers. Safe to call twice."""
@@ -88,11 +92,19 @@ class FunctionPool:
 
     def take(self) -> Worker:
         """Return an idle worker, or start one."""
-        return self._idle.pop() if self._idle else self._spawn()
+        if self._idle:
+            return self._idle.pop()
+        try:
+            return self._spawn()
+        except ConfigError as error:
+            raise VerifierError(error.what, where=error.where, remedy=error.remedy) from error
 
     def give_back(self, worker: Worker) -> None:
         """Keep a worker that owes nothing for the next calls."""
-        self._idle.append(worker)
+        if self._is_closed:
+            worker.kill()
+        else:
+            self._idle.append(worker)
 
     def _spawn(self) -> Worker:
         spec = self.spec
@@ -150,6 +162,7 @@ class _Run:
         self._todo = deque(range(len(calls)))
         self._results: dict[int, list[Score]] = {}
         self._lost = 0
+        self._alone: set[int] = set()
         self._most_lost = max(pool.spec.workers, int(max_failed_share * len(calls)))
         self._busy: dict[int, Worker] = {}
         self._selector = selectors.DefaultSelector()
@@ -176,6 +189,7 @@ class _Run:
         while self._todo and len(self._busy) < self._pool.spec.workers:
             worker = self._pool.take()
             size = min(self._share, _ASYNC_CHUNK if worker.is_async else _CHUNK, len(self._todo))
+            size = 1 if self._todo[0] in self._alone else size
             worker.chunk = [self._todo.popleft() for _ in range(size)]
             worker.owed = deque(worker.chunk)
             payload = [
@@ -228,9 +242,17 @@ class _Run:
         return worker.since + self._pool.spec.deadline_s + grace_s
 
     def _lose(self, worker: Worker, why: str) -> None:
-        """Give up the call that a worker was on, and the worker; put its other calls back."""
+        """Give up the call that a worker was on, and the worker; put its other calls back.
+
+        Of the calls that an async function answered side by side nobody knows which is at fault:
+        each is called again alone.
+        """
         self._release(worker)
         worker.kill()
+        if len(worker.owed) > 1 and worker.is_async:
+            self._alone.update(worker.owed)
+            self._todo.extendleft(reversed(worker.owed))
+            return
         self._lost += 1
         self._fail(worker.owed.popleft(), why)
         self._todo.extendleft(reversed(worker.owed))

@@ -30,6 +30,7 @@ class RolloutRecord:
 
     `response` is the whole text of the completion. `thought` is the text of its thought, None
     without one; `answer` is the text behind the thought, empty while the thought is still open.
+    `opens_thought` says that the prompt has opened the thought already.
     `tokens` is the completion's length, of at most `max_new_tokens`. `stop` is "stop" or "length".
     `verdict` is the verifier's, None where no verifier was asked.
     """
@@ -42,6 +43,7 @@ class RolloutRecord:
     tokens: int
     max_new_tokens: int
     stop: str
+    opens_thought: bool = False
     verdict: Verdict | None = None
 
     @property

@@ -17,11 +17,13 @@ _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]*\$|\\\(.*?\\\)|\\\[.*?\\\]|\\[A-Za-z]+", re.DOTALL)
 _BOXED = re.compile(r"\\boxed\s*\{")
 _CHOSEN = re.compile(
-    r"\b(?:answer|option|choice)\b[^A-Za-z\n]{0,4}(?:is|:|=)?[\s*:=]{0,4}"
-    r"(?:\\text(?:bf)?\{)?[(\[*]{0,3}([A-Za-z])(?![A-Za-z])",
-    re.IGNORECASE,
+    r"\b(?i:answer|option|choice)\b[^A-Za-z\n]{0,4}(?:is|:|=)?[\s*:=]{0,4}(?:\\text(?:bf)?\{)?\**"
+    r"(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![A-Za-z]))"
 )
-_LETTER = re.compile(r"^(?:\\text(?:bf|rm)?\{)?\s*[(\[]?\s*([A-Za-z])\s*[)\].:]?(?:\s|\}|$)")
+# A letter alone, or a letter in brackets or before a mark with the text of its choice.
+_LETTER = re.compile(
+    r"^(?:\\text(?:bf|rm)?\{)?\s*(?:[(\[]?([A-Za-z])[)\].:]?\s*\}?\s*$|[(\[]([A-Za-z])[)\]]|([A-Za-z])[).:]\s)"
+)
 
 _SCRIPTS: dict[str, tuple[tuple[int, int], ...]] = {
     "latin": ((0x41, 0x24F), (0x1E00, 0x1EFF)),
@@ -44,9 +46,7 @@ def has_form(record: RolloutRecord, *, thought: str, box: bool) -> float:
     count. After DeepSeek-R1's format reward (arXiv 2501.12948, section 2.2.2).
     """
     marks = _THOUGHT.findall(record.response)
-    is_closed_once = marks == ["<think>", "</think>"] or (
-        marks == ["</think>"] and record.thought is not None
-    )
+    is_closed_once = marks == (["</think>"] if record.opens_thought else ["<think>", "</think>"])
     if thought == "forbidden" or (thought == "optional" and not marks):
         is_formed = not marks and record.thought is None
     else:
@@ -124,14 +124,19 @@ def choice(record: RolloutRecord, *, letters: str) -> float | None:
     The last box decides; without a box, the last "answer: X" or "option X"; else an answer that is
     only a letter.
     """
-    key = _LETTER.match(record.problem.answer.strip())
-    if key is None or key[1].upper() not in letters:
+    key = _letter_of(record.problem.answer)
+    if key is None or key not in letters:
         return None
     if record.is_truncated:
         return 0.0
     boxed = final_answer(record.answer)
     if boxed is None:
         found = _CHOSEN.findall(record.answer)
-        boxed = found[-1] if found else record.answer.strip()
-    chosen = _LETTER.match(boxed.strip())
-    return float(chosen is not None and chosen[1].upper() == key[1].upper())
+        boxed = "".join(found[-1]) if found else record.answer
+    return float(_letter_of(boxed) == key)
+
+
+def _letter_of(text: str) -> str | None:
+    """Return the letter that a text is, or that it begins with as the mark of a choice."""
+    found = _LETTER.match(text.strip())
+    return next(letter for letter in found.groups() if letter).upper() if found else None

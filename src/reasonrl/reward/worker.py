@@ -11,6 +11,7 @@ function prints goes to a log of limited size and never between the answers.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib
 import importlib.util
@@ -104,6 +105,8 @@ def load(name: str, path: Sequence[str]) -> Callable[..., Any]:
     """
     where, _, attribute = name.rpartition(":")
     sys.path[:0] = [str(entry) for entry in path]
+    if where.endswith(".py") and not Path(where).is_file():
+        raise Unusable(f"{where}: no such file", "check the path beside the recipe")
     try:
         if where.endswith(".py"):
             file = Path(where)
@@ -123,11 +126,12 @@ def load(name: str, path: Sequence[str]) -> Callable[..., Any]:
             if error.name != where
             else "check the name, or write the path of a file that ends in .py",
         ) from error
-    except FileNotFoundError as error:
-        raise Unusable(f"{where}: no such file", "check the path beside the recipe") from error
     except BaseException as error:
         what = f"{where} cannot be imported: {type(error).__name__}: {error}{line_of(error)}"
-        raise Unusable(what, "mend the file; `python FILE` shows the same error") from error
+        raise Unusable(
+            what,
+            "mend the file; a data file needs an absolute path, for a run keeps only code",
+        ) from error
     if not hasattr(module, attribute):
         names = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise Unusable(
@@ -248,17 +252,42 @@ def kind(value: Any) -> str:
 
 
 def local_files(name: str) -> list[str]:
-    """Return the function's file and the modules beside it that it imports; none of a package."""
+    """Return the function's file and the modules beside it that any of them imports, anywhere.
+
+    Only the source is read, so that an import inside a function counts. None of a package.
+    """
     where = name.rpartition(":")[0]
     if not where.endswith(".py"):
         return []
-    root = Path(where).resolve().parent
-    files = [Path(where).resolve()]
-    for module in list(sys.modules.values()):
-        origin = getattr(module, "__file__", None)
-        if origin and Path(origin).resolve().is_relative_to(root) and origin.endswith(".py"):
-            files.append(Path(origin).resolve())
-    return [str(file) for file in dict.fromkeys(files) if "site-packages" not in file.parts]
+    first = Path(where).resolve()
+    files, todo = {first: None}, [first]
+    while todo:
+        for module in imported_by(todo.pop()):
+            for file in beside(first.parent, module):
+                if file not in files:
+                    files[file] = None
+                    todo.append(file)
+    return [str(file) for file in files]
+
+
+def imported_by(file: Path) -> set[str]:
+    """Return the first names of the modules that a file imports."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def beside(folder: Path, module: str) -> list[Path]:
+    """Return the files of a module or package that lies in a folder; empty where none does."""
+    if (package := folder / module / "__init__.py").is_file():
+        return sorted(package.parent.rglob("*.py"))
+    file = folder / f"{module}.py"
+    return [file] if module and file.is_file() else []
 
 
 if __name__ == "__main__":

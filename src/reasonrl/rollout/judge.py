@@ -137,6 +137,7 @@ def _records(draft: Drafts, max_new_tokens: int) -> list[RolloutRecord]:
                 tokens=n_tokens,
                 max_new_tokens=max_new_tokens,
                 stop=str(item.stop_reason or StopReason.STOP),
+                opens_thought=item.opens_thought,
             )
         )
     return records

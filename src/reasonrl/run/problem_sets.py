@@ -29,8 +29,8 @@ class ProblemSet:
 
     `problems` is the hash of ids, prompts as text, and answers; `prompts` is the hash of the token
     ids that the chat template made of the prompts. `ids` and `answers` tell what has changed where
-    `problems` differs. `dropped` are the ids that a stage left out because no verifier reads their
-    answers.
+    `problems` differs; `columns` is the hash of the rest that rewards may look at. `dropped` are
+    the ids that a stage left out because no verifier reads their answers.
     """
 
     use: str
@@ -40,7 +40,13 @@ class ProblemSet:
     prompts: str
     ids: str = ""
     answers: str = ""
+    columns: str = ""
     dropped: tuple[str, ...] = ()
+
+    def differs_from(self, other: ProblemSet) -> bool:
+        """Return whether other problems are meant; a hash that an older run lacks says nothing."""
+        has_other_columns = bool(self.columns) and self.columns != other.columns
+        return (self.problems, self.prompts) != (other.problems, other.prompts) or has_other_columns
 
 
 _SETS = TypeAdapter(tuple[ProblemSet, ...])
@@ -71,7 +77,7 @@ def keep_manifest(directory: Path, sets: Sequence[ProblemSet]) -> None:
     before = {item.use: item for item in read_manifest(directory)}
     for item in sets:
         known = before.get(item.use)
-        if known is not None and (known.problems, known.prompts) != (item.problems, item.prompts):
+        if known is not None and known.differs_from(item):
             raise CheckpointError(
                 f"{item.use}: {_difference(known, item)} since the run began",
                 where=str(path),
@@ -85,6 +91,8 @@ def _difference(before: ProblemSet, now: ProblemSet) -> str:
     """Return what has changed between two sets of problems, in words."""
     if before.n != now.n:
         return f"there are {now.n} problems and no longer {before.n}"
+    if before.problems == now.problems and before.prompts == now.prompts:
+        return "other columns, which rewards may look at, have changed"
     if before.problems == now.problems:
         return "the chat template makes other token ids of the prompts"
     if not before.ids:
@@ -116,6 +124,13 @@ def problems_digest(encoded: Sequence[EncodedProblem]) -> str:
     return digest.hexdigest()
 
 
+def _columns_of(item: EncodedProblem) -> str:
+    """Return what a reward function sees of a problem besides its prompt and answer."""
+    problem = item.problem
+    parts = [str(problem.kind), problem.source, dict(problem.difficulty), problem.extra]
+    return json.dumps(parts, sort_keys=True, default=str)
+
+
 def _texts_digest(texts: Iterable[str]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for text in texts:
@@ -145,5 +160,6 @@ def _describe(
         prompts=prompts_digest(encoded),
         ids=_texts_digest(item.problem.id for item in encoded),
         answers=_texts_digest(item.problem.answer for item in encoded),
+        columns=_texts_digest(map(_columns_of, encoded)),
         dropped=dropped,
     )

@@ -48,6 +48,17 @@ def test_a_restored_mixture_continues_as_if_it_had_not_stopped() -> None:
         sampler(1.0, 1.0, 1.0).restore(mixture.state())
 
 
-def test_a_source_that_is_too_small_for_its_share_is_refused() -> None:
-    with pytest.raises(DataError, match="source 2 has 3 problems for a share of 5"):
-        sampler(0.5, 0.5, sizes=(40, 3)).take(10)
+def test_a_source_that_is_too_small_gives_all_that_it_has() -> None:
+    mixture = sampler(0.5, 0.5, sizes=(40, 3))
+    for _ in range(20):
+        assert Counter(problem.source for problem in mixture.take(10)) == {"a": 7, "b": 3}
+    with pytest.raises(DataError, match="43 problems cannot fill a step of 44"):
+        mixture.take(44)
+
+
+def test_a_source_that_has_been_emptied_is_left_out() -> None:
+    mixture = sampler(0.5, 0.5, sizes=(40, 0))
+    assert {problem.source for problem in mixture.take(8)} == {"a"}
+    again = sampler(0.5, 0.5, sizes=(40, 0))
+    again.restore(mixture.state())
+    assert again.take(8) == mixture.take(8)

@@ -32,5 +32,6 @@ def record(
         tokens=tokens,
         max_new_tokens=limit,
         stop=stop,
+        opens_thought=opens_thought,
         verdict=verdict,
     )

@@ -212,6 +212,38 @@ def test_modules_beside_the_function_are_named(opened, tmp_path: Path) -> None:
     assert [Path(file).name for file in pool.files] == ["rewards.py", "helper.py"]
 
 
+def test_an_import_inside_a_function_counts_and_strangers_do_not(opened, tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text("import deeper\n")
+    (tmp_path / "deeper.py").write_text("")
+    (tmp_path / "stranger.py").write_text("")
+    pool = opened("import json\ndef f(r):\n    from late import deeper\n    return 1.0\n")
+    assert [Path(file).name for file in pool.files] == ["rewards.py", "late.py", "deeper.py"]
+
+
+def test_of_async_calls_only_the_one_that_ends_its_worker_is_masked(opened) -> None:
+    pool = opened(
+        "import asyncio, os\nasync def f(r):\n    await asyncio.sleep(0.01)\n"
+        "    if r.tokens == 7: os._exit(0)\n    return 1.0\n"
+    )
+    assert values(pool, 12) == [None if n == 7 else 1.0 for n in range(12)]
+
+
+def test_a_function_that_needs_more_than_its_copies_is_refused_at_the_start(
+    opened, tmp_path: Path
+) -> None:
+    (tmp_path / "words.txt").write_text("3")
+    pool = opened(
+        "from pathlib import Path\nN = float((Path(__file__).parent / 'words.txt').read_text())\n"
+        "def f(r):\n    return N\n"
+    )
+    assert values(pool, 1) == [3.0]
+    (tmp_path / "code").mkdir()
+    copy = tmp_path / "code" / "rewards.py"
+    copy.write_text((tmp_path / "rewards.py").read_text())
+    with pytest.raises(ConfigError, match="a data file needs an absolute path"):
+        pool.use_file(copy)
+
+
 def test_a_function_that_always_hangs_is_given_up_early(opened) -> None:
     pool = opened("import time\ndef f(r):\n    time.sleep(60)\n", deadline_s=0.2)
     start = time.monotonic()

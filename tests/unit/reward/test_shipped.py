@@ -15,7 +15,8 @@ BOX = r"\boxed{2}"
     [
         (f"<think>a</think>{BOX}", "required", True, False, 1),
         (f"a</think>{BOX}", "required", True, True, 1),
-        (f"a</think>{BOX}", "required", True, False, 1),
+        (f"a</think>{BOX}", "required", True, False, 0),
+        (f"<think>a</think>{BOX}", "required", True, True, 0),
         (BOX, "required", True, False, 0),
         (f"<think>a{BOX}", "required", True, False, 0),
         (f"<think>a</think><think>b</think>{BOX}", "required", True, False, 0),
@@ -94,6 +95,8 @@ def test_the_share_of_letters_in_a_script(text: str, script: str, value: float) 
         (r"\boxed{\text{(B)}\ 12}", "B", 1.0), ("The answer is B.", "B", 1.0),
         ("The answer is (B) because", "B", 1.0), ("Answer: A. No, answer: B", "B", 1.0),
         ("B", "B", 1.0), ("B) twelve", "B", 1.0), ("Bad luck", "B", 0.0), ("", "B", 0.0),
+        ("A careful analysis.", "A", 0.0), ("The answer is a large number.", "A", 0.0),
+        ("I do not know", "I", None), ("B. twelve", "B", 1.0), ("12", "A man", None),
         ("option C", "B", 0.0), (r"\boxed{B}", "Berlin", None), (r"\boxed{B}", "F", None),
     ],
 )  # fmt: skip

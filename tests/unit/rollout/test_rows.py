@@ -174,3 +174,20 @@ def test_gsm8k_as_published(shared_data: Path) -> None:
         answer_after="####",
     )
     assert len(problems) == len({problem.id for problem in problems}) == 7473
+
+
+def test_repeats_behind_a_mark_are_numbered_and_a_column_named_extra_is_a_column(
+    tmp_path: Path,
+) -> None:
+    rows = [{**GSM8K, "extra": {"n": 1}, "other": 2}] * 2
+    first, second = load(write(tmp_path, *rows), fields={"prompt": "question"}, answer_after="####")
+    assert second.id == f"{first.id}-2"
+    assert first.extra == {"extra": {"n": 1}, "other": 2}
+    (plain,) = load(write(tmp_path, {"prompt": "q", "answer": "4", "extra": {"n": 1}, "other": 2}))
+    assert plain.extra == {"extra": {"n": 1}, "other": 2}
+
+
+def test_a_null_in_a_template_is_no_word(tmp_path: Path) -> None:
+    path = write(tmp_path, {**DEEPSCALER, "hint": None})
+    with pytest.raises(DataError, match="a column of the prompt template is null"):
+        load(path, fields={"prompt": "problem"}, prompt_template="{problem} {hint}")

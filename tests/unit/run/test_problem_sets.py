@@ -14,7 +14,9 @@ from reasonrl.run.problem_sets import (
 )
 from tests.unit.loop.support import problems
 
-SET = ProblemSet(use="stage long", sources=(), n=4, problems="a", prompts="b", ids="i", answers="k")
+SET = ProblemSet(
+    use="stage long", sources=(), n=4, problems="a", prompts="b", ids="i", answers="k", columns="c"
+)
 
 
 def test_the_same_problems_pass_and_others_are_named(tmp_path):
@@ -27,6 +29,7 @@ def test_the_same_problems_pass_and_others_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
+        ({"columns": "z"}, "other columns, which rewards may look at, have changed"),
         ({"problems": "c"}, "the texts of the prompts have changed"),
         ({"problems": "c", "answers": "z"}, "the answers have changed"),
         ({"problems": "c", "answers": "z", "ids": "z"}, "the ids and answers have changed"),
