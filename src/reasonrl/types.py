@@ -218,6 +218,11 @@ class Verdict:
     def is_failed(self) -> bool:
         return self.reward is None
 
+    @property
+    def is_right(self) -> bool | None:
+        """Return whether the answer is right; None where the verifier could not judge."""
+        return None if self.reward is None else self.reward == 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
@@ -256,9 +261,7 @@ class Rollout:
     @property
     def is_right(self) -> bool | None:
         """Return whether the verifier calls the answer right; None where it did not judge."""
-        if self.verdict is None or self.verdict.reward is None:
-            return None
-        return self.verdict.reward == 1.0
+        return None if self.verdict is None else self.verdict.is_right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

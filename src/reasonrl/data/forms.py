@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from reasonrl.data.files import WrittenNumber
-from reasonrl.data.rows import parse_row, plain_value, row_id
+from reasonrl.data.rows import ReadAnswer, parse_row, plain_value
 from reasonrl.errors import DataError
 from reasonrl.types import Kind, Problem
 
@@ -30,14 +30,14 @@ _SLOT = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 class RowForm:
     """How rows become problems.
 
-    `fields` maps a part of a problem to a column, or to a dotted path into one. `answer_after` is
-    the text behind which the answer stands. `template` is the text of a prompt with columns in
-    braces. `where` keeps the rows whose column has one of the values. Without `needs_answer` a row
-    may have no answer.
+    `fields` maps a part of a problem to a column, or to a dotted path into one. `read_answer`
+    takes the answer out of the text that holds it. `template` is the text of a prompt with columns
+    in braces. `where` keeps the rows whose column has one of the values. Without `needs_answer` a
+    row may have no answer.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
-    answer_after: str = ""
+    read_answer: ReadAnswer | None = None
     template: str | None = None
     where: Mapping[str, tuple[Wanted, ...]] = field(default_factory=dict)
     needs_answer: bool = True
@@ -52,8 +52,9 @@ class RowForm:
             if not all(self._is_wanted(value, name) for name in self.where):
                 return None
             value, extra = self._named(value)
-        problem = parse_row(value, needs_answer=self.needs_answer, extra=extra)
-        return self._cut(problem) if self.answer_after and problem.answer else problem
+        return parse_row(
+            value, needs_answer=self.needs_answer, read_answer=self.read_answer, extra=extra
+        )
 
     def _is_wanted(self, row: Mapping[str, Any], name: str) -> bool:
         found = plain_value(column(row, name))
@@ -85,18 +86,21 @@ class RowForm:
         extra = {name: plain_value(value) for name, value in row.items() if name not in named}
         return plain, extra
 
-    def _cut(self, problem: Problem) -> Problem:
-        _, found, answer = problem.answer.rpartition(self.answer_after)
-        if not found or not answer.strip():
+
+def behind(mark: str) -> ReadAnswer:
+    """Return the reader of answers that stand behind the last `mark`."""
+
+    def read(text: str, _kind: Kind) -> str:
+        answer = text.rpartition(mark)[2].strip() if mark in text else ""
+        if not answer:
             raise DataError(
-                f'nothing behind "{self.answer_after}" in the answer',
+                f'nothing behind "{mark}" in the answer',
                 expected="the text behind which the answer stands",
                 remedy="correct answer_after",
             )
-        answer = answer.strip()
-        has_own_id = problem.id != row_id(problem.prompt, problem.answer)
-        name = problem.id if has_own_id else row_id(problem.prompt, answer)
-        return replace(problem, id=name, answer=answer)
+        return answer
+
+    return read
 
 
 def column(row: Mapping[str, Any], name: str) -> Any:

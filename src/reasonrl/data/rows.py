@@ -11,8 +11,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 from reasonrl.data.files import WrittenNumber
 from reasonrl.errors import DataError
@@ -24,20 +25,27 @@ _OTHER_WORDS = {
     "solution": "answer", "gold": "answer", "target": "answer", "ground_truth": "answer",
 }  # fmt: skip
 _RELEASED_KEYS = ("data_source", "prompt", "ability", "reward_model")
+ReadAnswer: TypeAlias = Callable[[str, Kind], str]
+"""Returns the answer in a text, for a problem of this kind; DataError where there is none."""
+
 _ROLES = ("system", "user", "assistant")
 _EMPTY_ANSWERS = ("", "[]", '[""]')
 _ATTEMPTS = 16  # difficulty counts the failures of so many attempts
 
 
 def parse_row(
-    value: object, *, needs_answer: bool = True, extra: Mapping[str, Any] | None = None
+    value: object,
+    *,
+    needs_answer: bool = True,
+    read_answer: ReadAnswer | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Problem:
     """Return the problem of one row; a key whose value is null counts as absent.
 
     A row with `reward_model` or `data_source` has the released schema. Any other row is plain; a
     key that looks like a misspelt key of a plain row is an error, and other keys are kept in
     `Problem.extra`, or `extra` where the caller has chosen them. Without an id a plain row gets the
-    hash of its prompt and answer.
+    hash of its prompt and answer. `read_answer` takes the answer out of the text that holds it.
     """
     if not isinstance(value, Mapping):
         raise DataError(
@@ -47,8 +55,12 @@ def parse_row(
         )
     row = _without_nulls(value)
     if "reward_model" in row or "data_source" in row:
-        return _parse_released(row, needs_answer)
-    return _parse_plain(row, needs_answer, extra)
+        problem = _parse_released(row, needs_answer)
+    else:
+        problem = _parse_plain(row, needs_answer, extra)
+    if read_answer is not None and problem.answer:
+        problem = replace(problem, answer=read_answer(problem.answer, problem.kind))
+    return problem if problem.id else replace(problem, id=row_id(problem.prompt, problem.answer))
 
 
 def _parse_plain(
@@ -57,12 +69,10 @@ def _parse_plain(
     if extra is None:
         extra = {key: plain_value(value) for key, value in row.items() if key not in _PLAIN_KEYS}
         _check_not_misspelt(extra, row)
-    prompt = _parse_prompt(row.get("prompt"))
-    answer = _parse_answer(row.get("answer"), "answer", is_needed=needs_answer)
     return Problem(
-        id=_text(row["id"], "id") if "id" in row else row_id(prompt, answer),
-        prompt=prompt,
-        answer=answer,
+        id=_text(row["id"], "id") if "id" in row else "",
+        prompt=_parse_prompt(row.get("prompt")),
+        answer=_parse_answer(row.get("answer"), "answer", is_needed=needs_answer),
         extra=extra,
         kind=_parse_kind(row.get("kind", Kind.MATH), "kind"),
         source=_text(row["source"], "source") if "source" in row else "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +13,10 @@ import pyarrow.parquet as pq
 from reasonrl.errors import CheckpointError
 from reasonrl.evaluation.journal import FileJournal, Identity
 from reasonrl.evaluation.score import JudgedSample
+from reasonrl.reward.columns import COMPONENT, NOTES, columns_of, scores_of
 from reasonrl.reward.scoring import Rewarded
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
-from reasonrl.types import Problem, Score, Status, StopReason, Verdict
+from reasonrl.types import Problem, Status, StopReason, Verdict
 
 _SAMPLES = pa.schema(
     [
@@ -32,8 +32,8 @@ _SAMPLES = pa.schema(
 )  # fmt: skip
 
 
-COMPONENT, NOTES, VERIFIED = "reward/", "reward_notes", "verified_reward"
-"""Columns where the recipe has reward components: one for each, their notes, the verifier's."""
+VERIFIED = "verified_reward"
+"""The column of the verifier's reward, where `reward` is the total of components."""
 
 _SCORED = ["problem_id", "n_tokens", "stop", "reward", "status", "extracted"]
 _SHOWN_KEY = 4_000  # characters; the answer key of a program, its tests, can have 100 MB
@@ -56,7 +56,7 @@ def write_samples(
         for index in range(k)
     ]
     schema = _SAMPLES
-    for name in rows[0].keys() - set(schema.names):
+    for name in (name for name in rows[0] if name not in _SAMPLES.names):
         schema = schema.append(pa.field(name, pa.string() if name == NOTES else pa.float64()))
     schema = schema.with_metadata(asdict(journal.identity))
     scratch = path.with_name(f".{path.name}.writing")
@@ -86,7 +86,7 @@ def read_samples(
                     n_tokens=row["n_tokens"],
                     is_truncated=row["stop"] == StopReason.LENGTH,
                     verdict=_verdict(row),
-                    scores=(scores := _scores(row)),
+                    scores=(scores := scores_of(row)),
                     total=row["reward"] if scores else None,
                 )
             )
@@ -114,26 +114,12 @@ def _verdict(row: Mapping[str, Any]) -> Verdict | None:
     return Verdict(reward=reward, status=Status(row["status"]), extracted=row["extracted"])
 
 
-def _scores(row: Mapping[str, Any]) -> dict[str, Score] | None:
-    scores = {
-        name.removeprefix(COMPONENT): Score(value=value)
-        for name, value in row.items()
-        if name.startswith(COMPONENT)
-    }
-    return scores or None
-
-
 def _rewarded(rewarded: Rewarded | None, verdict: Verdict | None) -> dict[str, object]:
     """Return the total in place of the verdict's reward, and a column for each component."""
     if rewarded is None:
         return {}
-    notes = {name: score.note for name, score in rewarded.scores.items() if score.note}
-    return {
-        "reward": rewarded.total,
-        VERIFIED: None if verdict is None else verdict.reward,
-        **{f"{COMPONENT}{name}": score.value for name, score in rewarded.scores.items()},
-        NOTES: json.dumps(notes) if notes else None,
-    }
+    verified = None if verdict is None else verdict.reward
+    return {"reward": rewarded.total, VERIFIED: verified, **columns_of(rewarded.scores)}
 
 
 def _row(

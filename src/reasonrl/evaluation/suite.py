@@ -13,7 +13,6 @@ from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.evaluation.score import JudgedSample, SuiteResult, score_suite
-from reasonrl.recipe import Component
 from reasonrl.reward.scoring import Rewarded
 from reasonrl.rollout.judge import (
     Judge,
@@ -100,12 +99,11 @@ def evaluate_suite(
     max_failed_share: float,
     phase: Phase,
     rewards: RewardFunction | None = None,
-    components: Sequence[Component] = (),
     journal: Journal | None = None,
 ) -> SuiteResult:
     """Return the result of k = `sampling.group_size` samples of each problem.
 
-    `rewards` are the recipe's `components`, started; `judge` is None where none of them asks the
+    `rewards` are the recipe's components, started; `judge` is None where none of them asks the
     verifier.
 
     The seeds do not depend on the step or the model: two checkpoints draw the same random numbers,
@@ -123,7 +121,7 @@ def evaluate_suite(
     samples = collect_samples(encoded, sampling.group_size, journal)
     flat = [sample for group in samples.values() for sample in group]
     check_failures(
-        failures_of(flat, components),
+        failures_of(flat, rewards),
         n=len(flat),
         max_share=max_failed_share,
         what="samples could not be judged",

@@ -11,7 +11,7 @@ from reasonrl.launch.engines import local_engine
 from reasonrl.launch.models import find_model, open_model, take_over
 from reasonrl.loop.state import TrainState
 from reasonrl.recipe import LocalEngineConfig, OptimizerConfig, Recipe
-from reasonrl.run.layout import CHECKPOINTS, START, checkpoint_paths
+from reasonrl.run.layout import CHECKPOINTS, START, checkpoint_paths, step_of
 from reasonrl.terminal import Console
 
 
@@ -49,10 +49,7 @@ def naming_last_good(directory: Path, state: TrainState) -> Iterator[None]:
     try:
         yield
     except NotFiniteError as error:
-        steps = [
-            int(point.name.removeprefix("step-"))
-            for point in checkpoint_paths(directory / CHECKPOINTS)
-        ]
+        steps = map(step_of, checkpoint_paths(directory / CHECKPOINTS))
         good = [step for step in steps if step < state.step]
         branch = (
             "branch from the newest checkpoint before it: "

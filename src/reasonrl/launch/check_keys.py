@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reasonrl.data.problems import ReadRow
 from reasonrl.errors import DataError
-from reasonrl.recipe import FileSource, HubSource, Recipe, Source
+from reasonrl.recipe import FileSource, HubSource, Source
 from reasonrl.recipe.named import recipe_path
 from reasonrl.recipe.toml import load_recipe
-from reasonrl.rollout.pools import load_source
+from reasonrl.rollout.pools import load_source, sources_of
 from reasonrl.rollout.rows import read_source_rows
 from reasonrl.types import Problem
 from reasonrl.verify import Verifier
@@ -72,16 +72,17 @@ def check_keys(target: str, reading: Reading, *, model: str | None) -> KeyReport
     rows = list(_rows(target, reading))
     problems = [row.result for row in rows if isinstance(row.result, Problem)]
     with Verifier(workers=1) as verifier:
-        faults = key_faults([problem.task for problem in problems], verifier)
-    fault_of = dict(zip(map(id, problems), faults, strict=True))
-    refused, kept = [], []
+        faults = iter(key_faults([problem.task for problem in problems], verifier))
+    refused: list[Refused] = []
+    kept: list[tuple[str, Problem]] = []
     for row in rows:
-        if isinstance(row.result, DataError):
-            refused.append(Refused(where=row.where, id="", answer="", reason=str(row.result)))
-        elif fault := fault_of[id(row.result)]:
-            refused.append(_refused(row.where, row.result, fault))
+        where, found = row.where, row.result
+        if isinstance(found, DataError):
+            refused.append(Refused(where=where, id="", answer="", reason=str(found)))
+        elif fault := next(faults):
+            refused.append(Refused(where=where, id=found.id, answer=found.answer, reason=fault))
         else:
-            kept.append((row.where, row.result))
+            kept.append((where, found))
     shown, lengths = _prompts([problem for _, problem in kept], model)
     chosen = range(0, len(kept), max(1, len(kept) // _SHOWN))[:_SHOWN]
     examples = [
@@ -102,10 +103,6 @@ def check_keys(target: str, reading: Reading, *, model: str | None) -> KeyReport
     )
 
 
-def _refused(where: str, problem: Problem, reason: str) -> Refused:
-    return Refused(where=where, id=problem.id, answer=problem.answer, reason=reason)
-
-
 def _prompts(problems: Sequence[Problem], model: str | None) -> tuple[list[str], list[int]]:
     """Return the prompts as text, and their lengths in tokens; no lengths without a model."""
     if model is None:
@@ -121,15 +118,24 @@ def _prompts(problems: Sequence[Problem], model: str | None) -> tuple[list[str],
 
 def _rows(target: str, reading: Reading) -> Iterator[ReadRow]:
     """Yield each row's place with its problem, or with the error that says what is wrong."""
+    for source in _sources(target, reading):
+        if isinstance(source, FileSource | HubSource):
+            for row in read_source_rows(source):
+                yield replace(row, where=Path(row.where).name)
+            continue
+        for number, problem in enumerate(load_source(source), start=1):
+            yield ReadRow(where=f"{source.type} {number}", result=problem)
+
+
+def _sources(target: str, reading: Reading) -> list[Source]:
+    """Return each distinct source of a recipe, or a file or folder as the one source."""
     path = Path(target)
     if path.suffix == ".toml" or not (path.suffix or path.exists()):
-        recipe = load_recipe(recipe_path(target))
-        for source in _sources(recipe):
-            yield from _rows_of(source)
-        return
-    source = _file_source(path, reading)
-    for row in read_source_rows(source):
-        yield ReadRow(where=Path(row.where).name, result=row.result)
+        lists = sources_of(load_recipe(recipe_path(target)))
+        return list(
+            {source.model_dump_json(): source for each in lists for source in each}.values()
+        )
+    return [_file_source(path, reading)]
 
 
 def _file_source(path: Path, reading: Reading) -> FileSource:
@@ -142,19 +148,3 @@ def _file_source(path: Path, reading: Reading) -> FileSource:
             "prompt_template": reading.prompt_template,
         }
     )
-
-
-def _sources(recipe: Recipe) -> list[Source]:
-    """Return each distinct source of a recipe."""
-    sources = [source for stage in recipe.stage for source in stage.data.sources]
-    sources += [source for suite in recipe.suite for source in suite.sources]
-    return list({source.model_dump_json(): source for source in sources}.values())
-
-
-def _rows_of(source: Source) -> Iterator[ReadRow]:
-    if isinstance(source, FileSource | HubSource):
-        for row in read_source_rows(source):
-            yield ReadRow(where=Path(row.where).name, result=row.result)
-        return
-    for number, problem in enumerate(load_source(source), start=1):
-        yield ReadRow(where=f"{source.type} {number}", result=problem)

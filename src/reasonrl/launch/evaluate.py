@@ -196,7 +196,6 @@ def _sample(
         max_failed_share=recipe.verify.max_failed_share,
         phase=console.phase,
         rewards=subject.rewards,
-        components=recipe.reward,
         journal=journal,
     )
 

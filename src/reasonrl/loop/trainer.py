@@ -162,7 +162,7 @@ class Trainer:
         state = self.state
         self.recorder.rollouts(state.step + 1, stage.settings.name, sampled.selected)
         rollouts = [rollout for group in sampled.groups for rollout in group.rollouts]
-        check_step(rollouts, self.recipe.reward, max_share=self.recipe.verify.max_failed_share)
+        check_step(rollouts, self.rewards, max_share=self.recipe.verify.max_failed_share)
         stale = staleness_metrics(sampled.kept, state.version)
         learned = alpha = gap_nats = None
         if sampled.kept:
@@ -291,5 +291,4 @@ class Trainer:
             max_failed_share=self.recipe.verify.max_failed_share,
             phase=self.display.phase,
             rewards=self.rewards,
-            components=self.recipe.reward,
         )

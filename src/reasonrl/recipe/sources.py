@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,10 @@ class Strict(BaseModel):
     guide: ClassVar[str] = "docs/recipes.md"
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+Cell: TypeAlias = str | int | float | bool
+"""A value of a row that a filter can name."""
 
 
 class Weighted(Strict):
@@ -40,9 +44,7 @@ class RowSource(Weighted):
     """The text behind which the answer stands; `\\boxed` takes the content of the last box."""
     prompt_template: Path | None = None
     """A text file with the prompt, and columns in braces; it starts at the recipe's directory."""
-    where: dict[
-        str, str | int | float | bool | Annotated[tuple[str | int | float | bool, ...], Field()]
-    ] = {}
+    where: dict[str, Cell | tuple[Cell, ...]] = {}
     """Keep only rows whose column has this value, or one of these."""
 
 

@@ -39,7 +39,6 @@ class FunctionSpec:
     workers: int = 1
     deadline_s: float = 10.0
     log: str = ""
-    path: tuple[str, ...] = ()
 
 
 class FunctionPool:
@@ -126,7 +125,6 @@ class FunctionPool:
             "batch": spec.batch,
             "deadline_s": spec.deadline_s,
             "log": spec.log,
-            "path": list(spec.path),
         }
         try:
             send(worker, setup)

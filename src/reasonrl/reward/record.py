@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reasonrl.types import Message, Status, StopReason, Verdict
-
-_OPEN, _CLOSE = "<think>", "</think>"
+from reasonrl.verify.extract import THINK_CLOSE, THINK_OPEN, answer_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +53,7 @@ class RolloutRecord:
     @property
     def is_right(self) -> bool | None:
         """Return whether the verifier calls the answer right; None where it did not judge."""
-        if self.verdict is None or self.verdict.reward is None:
-            return None
-        return self.verdict.reward == 1.0
+        return None if self.verdict is None else self.verdict.is_right
 
 
 def split_thought(response: str, *, opens_thought: bool) -> tuple[str | None, str]:
@@ -65,16 +62,15 @@ def split_thought(response: str, *, opens_thought: bool) -> tuple[str | None, st
     `opens_thought` says that the prompt has opened it. The last `</think>` counts, as it does for
     the verifier; a thought that is still open has no answer behind it.
     """
-    closed = response.rfind(_CLOSE)
-    opened = response.find(_OPEN)
-    if closed < 0:
-        if opens_thought:
-            return response, ""
-        return (None, response) if opened < 0 else (response[opened + len(_OPEN) :], "")
-    start = opened + len(_OPEN) if 0 <= opened < closed else 0
-    tail = response[closed + len(_CLOSE) :]
-    is_open_again = _OPEN in tail
-    return response[start:closed], "" if is_open_again else tail
+    answer = answer_part(response, opens_thought=opens_thought) or ""
+    opened, closed = response.find(THINK_OPEN), response.rfind(THINK_CLOSE)
+    if closed < 0 and opens_thought:
+        return response, answer
+    if closed < 0 and opened < 0:
+        return None, answer
+    end = len(response) if closed < 0 else closed
+    start = opened + len(THINK_OPEN) if 0 <= opened < end else 0
+    return response[start:end], answer
 
 
 def to_json(record: RolloutRecord) -> dict[str, Any]:

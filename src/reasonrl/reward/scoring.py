@@ -32,6 +32,11 @@ class Rewards:
     terms: tuple[Term, ...]
     scorers: tuple[Scorer, ...]
 
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """Return the names of the components that the total needs."""
+        return tuple(term.name for term in self.terms if not term.is_recorded_only)
+
     def __call__(self, groups: Groups) -> list[list[Rewarded]]:
         """Return scores and total of each rollout of each group."""
         columns = {

@@ -82,7 +82,7 @@ def main() -> None:
         answers.flush()
 
     try:
-        function = load(setup["function"], setup["path"])
+        function = load(setup["function"])
         check(function, batch=setup["batch"])
     except Unusable as error:
         say({"refused": str(error), "remedy": error.remedy})
@@ -98,13 +98,12 @@ def main() -> None:
                 say({"call": number, **answer_of(function, records, batch=setup["batch"])})
 
 
-def load(name: str, path: Sequence[str]) -> Callable[..., Any]:
+def load(name: str) -> Callable[..., Any]:
     """Return the function of `FILE.py:NAME` or `package.module:NAME`.
 
-    `path` is put before Python's own search path. Raises Unusable with the line that failed.
+    Raises Unusable with the line that failed.
     """
     where, _, attribute = name.rpartition(":")
-    sys.path[:0] = [str(entry) for entry in path]
     if where.endswith(".py") and not Path(where).is_file():
         raise Unusable(f"{where}: no such file", "check the path beside the recipe")
     try:

@@ -6,11 +6,10 @@ Training and evaluation judge alike through this module.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from reasonrl.errors import VerifierError
-from reasonrl.recipe import Component
 from reasonrl.reward.record import ProblemRecord, RolloutRecord, split_thought
 from reasonrl.reward.scoring import Groups, Rewarded
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
@@ -24,8 +23,10 @@ class Judge(Protocol):
 
 
 class RewardFunction(Protocol):
-    """Return scores and total of each rollout of each group."""
+    """Return scores and total of each rollout of each group; `counted` are those that it needs."""
 
+    @property
+    def counted(self) -> Sequence[str]: ...
     def __call__(self, groups: Groups, /) -> list[list[Rewarded]]: ...
 
 
@@ -103,18 +104,18 @@ def reward_drafts(
     max_new_tokens: int,
 ) -> list[list[Rewarded]]:
     """Return scores and total of each response to each problem, in order."""
-    records = [
+    return rewards(
         [
-            replace(record, verdict=verdict)
-            for record, verdict in zip(_records(draft, max_new_tokens), group, strict=True)
+            _records(draft, group, max_new_tokens)
+            for draft, group in zip(drafts, verdicts, strict=True)
         ]
-        for draft, group in zip(drafts, verdicts, strict=True)
-    ]
-    return rewards(records)
+    )
 
 
-def _records(draft: Drafts, max_new_tokens: int) -> list[RolloutRecord]:
-    """Return the records of a problem's responses, without their verdicts."""
+def _records(
+    draft: Drafts, verdicts: Sequence[Verdict | None], max_new_tokens: int
+) -> list[RolloutRecord]:
+    """Return the records of a problem's responses."""
     problem = draft.encoded.problem
     shown = ProblemRecord(
         id=problem.id,
@@ -125,7 +126,7 @@ def _records(draft: Drafts, max_new_tokens: int) -> list[RolloutRecord]:
         extra=problem.extra,
     )
     records = []
-    for item, n_tokens in zip(draft.items, draft.n_tokens, strict=True):
+    for item, n_tokens, verdict in zip(draft.items, draft.n_tokens, verdicts, strict=True):
         thought, answer = split_thought(item.response, opens_thought=item.opens_thought)
         records.append(
             RolloutRecord(
@@ -138,27 +139,25 @@ def _records(draft: Drafts, max_new_tokens: int) -> list[RolloutRecord]:
                 max_new_tokens=max_new_tokens,
                 stop=str(item.stop_reason or StopReason.STOP),
                 opens_thought=item.opens_thought,
+                verdict=verdict,
             )
         )
     return records
 
 
-def failures_of(
-    rollouts: Sequence[Scored], components: Sequence[Component]
-) -> dict[str, list[str]]:
+def failures_of(rollouts: Sequence[Scored], rewards: RewardFunction | None) -> dict[str, list[str]]:
     """Return, for the verifier or each component that counts, why rollouts have no value."""
-    if not components:
+    if rewards is None:
         verdicts = [rollout.verdict for rollout in rollouts]
         reasons = [f"{one.status} {one.reason}" for one in verdicts if one and one.is_failed]
         return {"the verifier": reasons}
-    counted = [component.label for component in components if not component.is_recorded_only]
     return {
         f"reward {name}": [
             scores[name].note
             for scores in (rollout.scores or {} for rollout in rollouts)
             if name in scores and scores[name].value is None
         ]
-        for name in counted
+        for name in rewards.counted
     }
 
 
@@ -186,11 +185,11 @@ def check_failures(
 
 
 def check_step(
-    rollouts: Sequence[Scored], components: Sequence[Component], *, max_share: float
+    rollouts: Sequence[Scored], rewards: RewardFunction | None, *, max_share: float
 ) -> None:
     """Raise VerifierError when more than a share of a training step's rollouts has no value."""
     check_failures(
-        failures_of(rollouts, components),
+        failures_of(rollouts, rewards),
         n=len(rollouts),
         max_share=max_share,
         what="rollouts of one step could not be judged",

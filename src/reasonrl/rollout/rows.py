@@ -2,11 +2,11 @@ r"""Rows of files and of the hub as a recipe names their columns; answers in box
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
-from reasonrl.data.forms import RowForm, read_template
+from reasonrl.data.forms import RowForm, behind, read_template
 from reasonrl.data.problems import ReadRow, rows_below, rows_of
+from reasonrl.data.rows import ReadAnswer
 from reasonrl.errors import DataError
 from reasonrl.recipe import FileSource, HubSource
 from reasonrl.recipe.sources import RowSource
@@ -23,17 +23,15 @@ def read_source_rows(source: FileSource | HubSource, *, is_keyed: bool = True) -
     """
     form = row_form(source, is_keyed=is_keyed)
     if isinstance(source, FileSource):
-        rows = rows_below(source.path, form, split=source.split)
-    else:
-        rows = rows_of(hub_rows(source), form)
-    return _unboxed(rows) if source.answer_after == _BOXED else rows
+        return rows_below(source.path, form, split=source.split)
+    return rows_of(hub_rows(source), form)
 
 
 def row_form(source: RowSource, *, is_keyed: bool) -> RowForm:
     """Return the form of rows that a source asks for."""
     return RowForm(
         fields={str(part): name for part, name in source.fields.items()},
-        answer_after="" if source.answer_after == _BOXED else source.answer_after,
+        read_answer=_reader_of(source.answer_after),
         template=None if source.prompt_template is None else read_template(source.prompt_template),
         where={
             name: values if isinstance(values, tuple) else (values,)
@@ -43,21 +41,24 @@ def row_form(source: RowSource, *, is_keyed: bool) -> RowForm:
     )
 
 
-def _unboxed(rows: Iterable[ReadRow]) -> Iterator[ReadRow]:
-    """Yield rows whose answer is the content of the last box of what stood there."""
-    for row in rows:
-        problem = row.result
-        if isinstance(problem, DataError) or problem.kind is Kind.CODE or not problem.answer:
-            yield row
-        elif (answer := last_box(problem.answer)) is not None and answer.strip():
-            yield replace(row, result=replace(problem, answer=answer.strip()))
-        else:
-            fault = DataError(
-                "no complete box in the answer",
-                expected=r"a solution with \boxed{...}",
-                remedy="correct answer_after, or leave out the row with `where`",
-            )
-            yield replace(row, result=fault)
+def _reader_of(answer_after: str) -> ReadAnswer | None:
+    if answer_after == _BOXED:
+        return _boxed
+    return behind(answer_after) if answer_after else None
+
+
+def _boxed(text: str, kind: Kind) -> str:
+    """Return the content of the last box of a solution; tests of a program stay as they are."""
+    if kind is Kind.CODE:
+        return text
+    answer = (last_box(text) or "").strip()
+    if not answer:
+        raise DataError(
+            "no complete box in the answer",
+            expected=r"a solution with \boxed{...}",
+            remedy="correct answer_after, or leave out the row with `where`",
+        )
+    return answer
 
 
 def hub_rows(source: HubSource) -> Iterator[tuple[str, object]]:

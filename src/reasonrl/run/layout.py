@@ -43,6 +43,11 @@ def checkpoint_paths(checkpoints: Path) -> list[Path]:
     return sorted(checkpoints.glob("step-[0-9]*"))
 
 
+def step_of(path: Path) -> int:
+    """Return the step that a checkpoint or a file of rollouts is named after."""
+    return int(path.stem.removeprefix("step-"))
+
+
 def rollouts_paths(run: Path) -> list[Path]:
     """Return the files of all steps' rollouts, first step first."""
     return sorted((run / ROLLOUTS).glob("step-*.parquet"))

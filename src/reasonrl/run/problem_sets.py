@@ -117,11 +117,14 @@ def read_manifest(directory: Path) -> tuple[ProblemSet, ...]:
 
 def problems_digest(encoded: Sequence[EncodedProblem]) -> str:
     """Return a hash of problems: their ids, turns and answers, in order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for item in encoded:
-        turns = [[turn.role, turn.content] for turn in item.problem.prompt]
-        digest.update(json.dumps([item.problem.id, turns, item.problem.answer]).encode())
-    return digest.hexdigest()
+    return _digest(
+        [
+            item.problem.id,
+            [[turn.role, turn.content] for turn in item.problem.prompt],
+            item.problem.answer,
+        ]
+        for item in encoded
+    )
 
 
 def _columns_of(item: EncodedProblem) -> str:
@@ -131,10 +134,11 @@ def _columns_of(item: EncodedProblem) -> str:
     return json.dumps(parts, sort_keys=True, default=str)
 
 
-def _texts_digest(texts: Iterable[str]) -> str:
+def _digest(values: Iterable[object]) -> str:
+    """Return a hash of JSON values, in order."""
     digest = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        digest.update(json.dumps(text).encode())
+    for value in values:
+        digest.update(json.dumps(value).encode())
     return digest.hexdigest()
 
 
@@ -158,8 +162,8 @@ def _describe(
         n=len(encoded),
         problems=problems_digest(encoded),
         prompts=prompts_digest(encoded),
-        ids=_texts_digest(item.problem.id for item in encoded),
-        answers=_texts_digest(item.problem.answer for item in encoded),
-        columns=_texts_digest(map(_columns_of, encoded)),
+        ids=_digest(item.problem.id for item in encoded),
+        answers=_digest(item.problem.answer for item in encoded),
+        columns=_digest(map(_columns_of, encoded)),
         dropped=dropped,
     )

@@ -18,8 +18,9 @@ from pydantic import TypeAdapter
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.atomic import write_atomic
 from reasonrl.evaluation.score import SuiteResult, as_line
-from reasonrl.run.layout import RUN_FILES, rollouts_path, rollouts_paths
-from reasonrl.types import Rollout, Row
+from reasonrl.reward.columns import COMPONENT, NOTES, columns_of
+from reasonrl.run.layout import RUN_FILES, rollouts_path, rollouts_paths, step_of
+from reasonrl.types import Row
 
 _ROLLOUTS = pa.schema(
     [
@@ -35,9 +36,6 @@ _ROLLOUTS = pa.schema(
     ]
 )  # fmt: skip
 
-
-COMPONENT, NOTES = "reward/", "reward_notes"
-"""Columns of a run with `[[reward]]` tables: a prefix for each component's, and their notes."""
 
 _RESULT = TypeAdapter(SuiteResult)
 
@@ -83,7 +81,7 @@ class RunRecorder:
             kept = [row for row in rows if cast(int, row["step"]) <= step]
             write_atomic(path, "".join(_line(row) for row in kept))
         for path in rollouts_paths(self.directory):
-            if int(path.stem.removeprefix("step-")) > step:
+            if step_of(path) > step:
                 path.unlink()
 
 
@@ -98,17 +96,6 @@ def _with_components(schema: pa.Schema, row: Mapping[str, object]) -> pa.Schema:
         if name.startswith(COMPONENT):
             schema = schema.append(pa.field(name, pa.float64()))
     return schema.append(pa.field(NOTES, pa.string())) if NOTES in row else schema
-
-
-def _component_columns(rollout: Rollout) -> dict[str, object]:
-    """Return a column for each reward component, and one with their notes as JSON."""
-    if rollout.scores is None:
-        return {}
-    notes = {name: score.note for name, score in rollout.scores.items() if score.note}
-    return {
-        **{f"{COMPONENT}{name}": score.value for name, score in rollout.scores.items()},
-        NOTES: json.dumps(notes) if notes else None,
-    }
 
 
 def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:
@@ -145,7 +132,7 @@ def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, 
                 "advantage": advantage,
                 "signal": str(item.signal),
                 "masked": masked,
-                **_component_columns(rollout),
+                **columns_of(rollout.scores),
             }
         )
     return rows

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-_THINK_OPEN = "<think>"
-_THINK_CLOSE = "</think>"
+THINK_OPEN = "<think>"
+THINK_CLOSE = "</think>"
 _BOX = "\\boxed"
 _BRACES = re.compile(r"\\boxed\s{0,4}\{|\\.|[{}]", re.DOTALL)
 # A box of one sign needs no braces: `\boxed5`. Two digits would leave the second outside.
@@ -31,11 +31,11 @@ def answer_part(response: str, *, opens_thought: bool = False) -> str | None:
 
     `opens_thought` says that the prompt has opened one.
     """
-    closed = response.rfind(_THINK_CLOSE)
+    closed = response.rfind(THINK_CLOSE)
     if opens_thought and closed < 0:
         return None
-    tail = response if closed < 0 else response[closed + len(_THINK_CLOSE) :]
-    return None if _THINK_OPEN in tail else tail
+    tail = response if closed < 0 else response[closed + len(THINK_CLOSE) :]
+    return None if THINK_OPEN in tail else tail
 
 
 def final_answer(text: str) -> str | None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from reasonrl.report.drawing.scale import spread
-from reasonrl.run.layout import rollouts_paths
+from reasonrl.run.layout import rollouts_paths, step_of
 
 PARTS = 10
 """Number of equally long parts of an answer."""
@@ -65,7 +65,7 @@ def read_profile(directory: Path, word_of: Callable[[int], str]) -> EntropyProfi
         verdicts.append(_by_verdict(rows))
         classes.append(_by_class(rows, kinds, word_of))
         places.append(_by_place(rows))
-    steps = tuple(int(path.stem.removeprefix("step-")) for path in paths)
+    steps = tuple(step_of(path) for path in paths)
     return EntropyProfile(
         steps=steps,
         by_verdict=_columns(verdicts, (RIGHT, WRONG, TRUNCATED)),
