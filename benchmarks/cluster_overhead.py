@@ -83,7 +83,9 @@ def measure_sync(model: str, name: str) -> float:
         open_engines(engine, workload, outline, logs=Path(logs), on_event=print) as engines,
     ):
         engines.rollout.load_weights(engines.learner.weights(), version=0)
-        tokens = outline.tokenizer.encode_chat([Message(role="user", content="What is 3 + 4?")])
+        tokens = outline.tokenizer.encode_chat(
+            [Message(role="user", content="What is 3 + 4?")]
+        ).tokens
         prompts = [Prompt(tokens=tokens, seed=number) for number in range(4)]
         groups = engines.rollout.generate(prompts, Sampling(max_new_tokens=32, group_size=4))
         batch = batch_of(prompts, groups)

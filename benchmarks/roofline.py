@@ -53,7 +53,9 @@ def main() -> None:
     Session.is_over = lambda _self, row: len(row.tokens) == LIMIT  # type: ignore[method-assign]
     model = load_model(DEFAULT_MODEL)
     engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=256)
-    question = model.tokenizer.encode_chat([Message(role="user", content="What is 3 plus 5?")])
+    question = model.tokenizer.encode_chat(
+        [Message(role="user", content="What is 3 plus 5?")]
+    ).tokens
     rows: list[Row] = []
     for n in options.prompts:
         prompts = [Prompt(tokens=question, seed=number) for number in range(n)]

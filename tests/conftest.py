@@ -69,7 +69,7 @@ def prompts_of(engine: LocalEngine, texts: list[str]) -> list[Prompt]:
 
     encode = engine.model.tokenizer.encode_chat
     return [
-        Prompt(tokens=encode([Message(role="user", content=text)]), seed=number)
+        Prompt(tokens=encode([Message(role="user", content=text)]).tokens, seed=number)
         for number, text in enumerate(texts)
     ]
 

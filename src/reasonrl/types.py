@@ -40,8 +40,8 @@ class Kind(StrEnum):
 class StopReason(StrEnum):
     """The reason why a completion ended.
 
-    STOP: the model emitted an end-of-sequence token, which the completion keeps. LENGTH: the
-    completion reached `max_new_tokens` and was cut off; it is "truncated".
+    STOP: the model emitted an end-of-sequence token or a stop text, which the completion keeps.
+    LENGTH: the completion reached `max_new_tokens` and was cut off; it is "truncated".
     """
 
     STOP = "stop"
@@ -111,7 +111,7 @@ class VerifyItem:
     """One response to judge.
 
     `stop_reason` is None where nobody knows why the response ended. `opens_thought` says that the
-    prompt ended with `<think>`, so that a response which closes no thought is still in it.
+    prompt began a thought, so that a response which closes no thought is still in it.
     """
 
     task: Task
@@ -146,13 +146,26 @@ class Problem:
 class Sampling:
     """The settings of sampling.
 
-    top-p is always 1: a smaller support would bias the ratio (docs/algorithm.md). Temperature 0
-    means greedy decoding, for evaluation only.
+    Temperature 0 means greedy decoding. `top_p`, `top_k` and `min_p` cut the support; greedy
+    decoding and cuts are for evaluation only: with a smaller support the ratio of training would be
+    biased (docs/algorithm.md). A completion ends with a text of `stop`, which it keeps.
     """
 
     max_new_tokens: int
     temperature: float = 1.0
     group_size: int = 1
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChatPrompt:
+    """The token ids of a prompt; `opens_thought` says that it begins the thought of the answer."""
+
+    tokens: Tokens
+    opens_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -89,12 +89,13 @@ def check_conserved(run: Path) -> None:
 
 
 def summary(run: Path) -> tuple[float, float]:
-    """Mean accuracy of the second half, and mean entropy."""
-    rows = metrics_of(run)
-    entropies = [row["entropy/nats"] for row in rows if row["entropy/nats"] is not None]
-    return float(np.mean([r["accuracy/all"] for r in rows[STEPS // 2 :]])), float(
-        np.mean(entropies)
-    )
+    """Mean accuracy and mean entropy of the second half.
+
+    In the first half the entropy falls from 5.3 to 2.6 nats, and the mean would say only in which
+    of its steps a group first had a signal."""
+    half = metrics_of(run)[STEPS // 2 :]
+    entropies = [row["entropy/nats"] for row in half if row["entropy/nats"] is not None]
+    return float(np.mean([row["accuracy/all"] for row in half])), float(np.mean(entropies))
 
 
 # the same curves
@@ -126,13 +127,15 @@ def other_seeds(model_dir, tmp_path_factory, in_one_process) -> list[Path]:
     return [in_one_process, *runs]
 
 
-def check_alike(run: Path, references: list[Path]) -> None:
+def check_alike(run: Path, references: list[Path], *, later_nats: float = 0.0) -> None:
     """As near as seeds are: over ten seeds of this recipe in one process the sample standard
-    deviation was 0.005 (accuracy) and 0.15 nats (entropy); the bounds are four of them."""
+    deviation was 0.005 (accuracy) and 0.15 nats (entropy); the bounds are four of them.
+
+    `later_nats` is how much higher the entropy is of a run that learns later."""
     accuracy, entropy = summary(run)
     accuracies, entropies = zip(*map(summary, references), strict=True)
     assert accuracy == pytest.approx(np.mean(accuracies), abs=0.02)
-    assert entropy == pytest.approx(np.mean(entropies), abs=0.6)
+    assert entropy == pytest.approx(np.mean(entropies) + later_nats, abs=0.6)
 
 
 def test_vllm_and_two_ranks_learn_as_other_seeds_do(on_vllm, other_seeds):
@@ -148,8 +151,11 @@ def test_vllm_and_two_ranks_learn_as_other_seeds_do(on_vllm, other_seeds):
 def test_a_pipelined_run_learns_as_the_synchronous_one_does(
     staleness, model_dir, other_seeds, tmp_path
 ):
+    """Over eight seeds the entropy of the second half was 2.61 nats (staleness 4, sample standard
+    deviation 0.13) and 2.63 (1, 0.18), over three seeds of synchronous runs 2.32 (0.02): what is
+    sampled ahead comes from a policy that has learned less."""
     run = train(tmp_path / "run", model_dir, *ON_VLLM, f"pipeline.staleness={staleness}")
-    check_alike(run, other_seeds)
+    check_alike(run, other_seeds, later_nats=0.3)
     check_conserved(run)
     stale = [row["stale/max_updates"] for row in metrics_of(run)]
     assert 1 <= max(updates for updates in stale if updates is not None) <= staleness

@@ -176,3 +176,37 @@ def test_new_weights_are_another_policy_under_another_version(rollout):
 def test_many_more_requests_than_rows_are_all_answered(rollout):
     groups = rollout.engine.generate(rollout.prompts, Sampling(max_new_tokens=3, group_size=64))
     assert [len(group) for group in groups] == [64] * len(rollout.prompts)
+
+
+def test_a_completion_ends_with_the_token_that_completes_a_stop_text(rollout):
+    if rollout.kind == "fake":
+        pytest.skip("the fake engine has no text")
+    decode = rollout.learner.model.tokenizer.hf.decode
+    free = Sampling(max_new_tokens=30, group_size=8)
+    texts = [
+        decode(c.tokens[:12], skip_special_tokens=False)
+        for group in rollout.engine.generate(rollout.prompts, free)
+        for c in group
+    ]
+    stop = next(text[5:7] for text in texts if len(text) > 8 and text[5:7].isascii())
+    groups = rollout.engine.generate(rollout.prompts, replace(free, stop=("never said", stop)))
+    ended = 0
+    for completion in (c for group in groups for c in group):
+        text = decode(completion.tokens, skip_special_tokens=False)
+        shorter = decode(completion.tokens[:-1], skip_special_tokens=False)
+        assert stop not in shorter
+        if stop in text:
+            ended += 1
+            assert completion.stop is StopReason.STOP
+            assert len(completion.logprobs) == len(completion.tokens)
+    assert ended
+
+
+def test_cuts_of_the_support_leave_the_likeliest_tokens(rollout):
+    if rollout.kind == "fake":
+        pytest.skip("all tokens of the fake engine are equally likely")
+    greedy = Sampling(max_new_tokens=6, temperature=0.0, group_size=2)
+    expected = tokens_of(rollout.engine.generate(rollout.prompts, greedy))
+    for cut in ({"top_k": 1}, {"top_p": 1e-4}, {"min_p": 0.999}):
+        sampling = Sampling(max_new_tokens=6, group_size=2, **cut)
+        assert tokens_of(rollout.engine.generate(rollout.prompts, sampling)) == expected

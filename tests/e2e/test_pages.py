@@ -49,6 +49,16 @@ def test_my_own_data(tmp_path: Path) -> None:
     assert all(row["prompt"].endswith("Answer with just the number.") for row in own)
 
 
+def test_my_own_model(tmp_path: Path) -> None:
+    run, _ = trained("own-model.md", tmp_path)
+    assert (run / "code" / "mine.jinja").exists()
+    texts = [row["text"] for row in rollouts_of(run)]
+    assert not any("\n" in text.rstrip("\n") for text in texts)
+    done = here("data", "check", tmp_path / "own.toml", "--model", "tiny")
+    assert "[system] Answer with a number." in done.stdout
+    assert "[assistant] =" in done.stdout
+
+
 @pytest.mark.parametrize("words", [("own.toml",), ("rows.jsonl", "--fields",
     "prompt=question,answer=answer", "--answer-after", "####", "--model", "tiny")])  # fmt: skip
 def test_the_check_of_own_data(

@@ -46,6 +46,12 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "seed": ("seed=2",),
     "model.name": (),  # test_bad_input: a model directory is trained like a named model
     "model.system_prompt": ('model.system_prompt="Think."',),
+    "model.prompt_style": ('model.prompt_style="plain"',),
+    "model.chat_template": (),  # test_prompts: a file makes other prompts
+    "model.chat_template_args": (),  # test_prompts: a template reads them
+    "model.chat_time": (),  # test_prompts: a template that prints the time gets it
+    "model.thought_marks": (),  # test_templates: what stands between them is not graded
+    "model.stop": ('model.stop=["1"]', LONG),
     "data.sources": (TRAIN.replace("heldout=5", "heldout=6"),),
     "data.sources.type": (f"data.sources=[{{{GYM}}}]", LONG),
     "data.sources.path": (),  # test_bad_input: a missing file and a bad row are named
@@ -151,6 +157,10 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "suite.sources": (SUITE.replace("4", "3"),),
     "suite.k": ("suite.1.k=3",),
     "suite.temperature": ("suite.1.temperature=0.5",),
+    "suite.top_p": ("suite.1.top_p=0.5",),
+    "suite.top_k": ("suite.1.top_k=2",),
+    "suite.min_p": ("suite.1.min_p=0.5",),
+    "suite.seed": ("suite.1.seed=2",),
     "suite.max_new_tokens": ("suite.1.max_new_tokens=3",),
     "suite.limit": ("suite.1.limit=7",),
     "suite.every": ("suite.1.every=1",),

@@ -34,7 +34,13 @@ def token_entropies(logits_NV: Tensor, temperature: float) -> Tensor:
 
 
 def sample_tokens(
-    logits_RV: Tensor, uniforms_R: Tensor, temperature: float
+    logits_RV: Tensor,
+    uniforms_R: Tensor,
+    temperature: float,
+    *,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    min_p: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Return one token per row and its log-probability, [R] each, by inverting the CDF.
 
@@ -42,7 +48,8 @@ def sample_tokens(
     the vocabulary are the largest tensor of sampling, and one copy must be enough. One uniform
     number in [0, 1) decides one token, so a rollout depends on its own numbers and not on its
     neighbours in the batch. Temperature 0 takes the most likely token, with its log-probability at
-    temperature 1. Raises NotFiniteError for logits that are infinite or not numbers.
+    temperature 1. `top_p`, `top_k` and `min_p` cut the support (`cut_support`); the log-probability
+    is then that of the rest. Raises NotFiniteError for logits that are infinite or not numbers.
     """
     if not torch.isfinite(logits_RV.sum()):
         raise NotFiniteError("the policy's logits are not finite numbers")
@@ -54,9 +61,30 @@ def sample_tokens(
         weights_RV /= temperature
     weights_RV -= weights_RV.amax(-1, keepdim=True)
     weights_RV.exp_()
+    if top_p < 1 or top_k or min_p:
+        cut_support(weights_RV, top_p=top_p, top_k=top_k, min_p=min_p)
     tokens_R = _invert_cdf(weights_RV, uniforms_R)
     chosen_R = weights_RV.gather(-1, tokens_R[:, None]).squeeze(-1)
     return tokens_R, torch.log(chosen_R / weights_RV.sum(-1))
+
+
+def cut_support(weights_RV: Tensor, *, top_p: float, top_k: int, min_p: float) -> None:
+    """Set the weights of unlikely tokens to 0, in place; each row's largest weight is 1.
+
+    In this order, as vLLM 0.32 does: tokens with less than `min_p` of the largest weight, all but
+    the `top_k` largest (0 for all), and all but the fewest that hold `top_p` of what is left.
+    """
+    if min_p:
+        weights_RV[weights_RV < min_p] = 0
+    if 0 < top_k < weights_RV.shape[1]:
+        smallest_R1 = weights_RV.topk(top_k, dim=-1).values[:, -1:]
+        weights_RV[weights_RV < smallest_R1] = 0
+    if top_p < 1:
+        sorted_RV, order_RV = weights_RV.sort(dim=-1, descending=True)
+        above_RV = sorted_RV.cumsum(-1, dtype=torch.float64) - sorted_RV
+        wanted_R1 = top_p * sorted_RV.sum(-1, keepdim=True, dtype=torch.float64)
+        sorted_RV[above_RV >= wanted_R1] = 0
+        weights_RV.scatter_(-1, order_RV, sorted_RV)
 
 
 def _invert_cdf(weights_RV: Tensor, uniforms_R: Tensor) -> Tensor:

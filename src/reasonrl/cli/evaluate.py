@@ -62,7 +62,17 @@ Style = Annotated[
 ]
 SystemPrompt = Annotated[str | None, typer.Option(help="A system turn before each problem.")]
 Unboxed = Annotated[bool, typer.Option(help="Accept a final number without a box.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the samples.")]
+TopP = Annotated[
+    float | None, typer.Option(help="Sample from the likeliest tokens that hold this share.")
+]
+TopK = Annotated[int | None, typer.Option(help="Sample from this many of the likeliest tokens.")]
+MinP = Annotated[
+    float | None, typer.Option(help="Leave out tokens below this share of the likeliest token's.")
+]
+Seed = Annotated[
+    list[int] | None,
+    typer.Option(help="Seed of the samples; repeatable: then each suite is sampled with each."),
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Change one value, e.g. --set engine.threads=1.")
 ]
@@ -97,6 +107,9 @@ def evaluate(
     recipe: EvalRecipePath = None,
     k: Samples = None,
     temperature: Temperature = None,
+    top_p: TopP = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
     max_new_tokens: MaxNewTokens = None,
     limit: Limit = None,
     compare: Other = None,
@@ -129,7 +142,7 @@ def evaluate(
     options = EvalOptions(
         suites=suite or (), k=k, temperature=temperature, max_new_tokens=max_new_tokens,
         limit=limit, data=data, style=style, system_prompt=system_prompt, unboxed=unboxed,
-        seed=seed, overrides=overrides or (),
+        seeds=seed or (), overrides=overrides or (), top_p=top_p, top_k=top_k, min_p=min_p,
     )  # fmt: skip
     directory = _evaluate(
         plain_name(model), compare and plain_name(compare), recipe, options, out, address

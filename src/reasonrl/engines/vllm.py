@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready, generate_in_slices
+from reasonrl.engines.stopping import Decoder, StopTexts
 from reasonrl.engines.weights import Compute, Weights, check_complete, in_parts
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
@@ -75,9 +77,15 @@ class _Running:
 
     request: SampleRequest
     version: int
+    stop: StopTexts | None
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     updates: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether the newest token completes a stop text."""
+        return self.stop is not None and self.stop.are_reached(self.tokens)
 
 
 class VllmEngine:
@@ -114,7 +122,9 @@ class VllmEngine:
             self._llm.llm_engine.add_request(
                 name, _as_prompt(request.prompt), self._params(request)
             )
-            self._running[name] = _Running(request, self.version)
+            texts = request.sampling.stop
+            stop = StopTexts(texts, self._decoder) if texts else None
+            self._running[name] = _Running(request, self.version, stop)
 
     def advance(self, seconds: float) -> list[tuple[int, Completion]]:
         end = time.monotonic() + seconds
@@ -133,10 +143,20 @@ class VllmEngine:
             [sampled] = output.outputs
             running.tokens.extend(sampled.token_ids)
             running.logprobs.extend(_chosen(sampled.token_ids, sampled.logprobs))
-            if output.finished:
+            is_stopped = running.is_stopped
+            if is_stopped and not output.finished:
+                self._llm.llm_engine.abort_request([output.request_id])
+            if is_stopped or output.finished:
                 del self._running[output.request_id]
                 self._finished.append((running.request.key, self._completion(running)))
         self._admit()
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        """The tokenizer, which only stop texts need: vLLM itself works without it."""
+        from reasonrl.models.hf import load_tokenizer
+
+        return load_tokenizer(self._settings.model)[0].hf
 
     def _params(self, request: SampleRequest) -> Any:
         from vllm import SamplingParams
@@ -145,8 +165,9 @@ class VllmEngine:
         sampling = request.sampling
         return SamplingParams(
             temperature=sampling.temperature,
-            top_p=1.0,
-            top_k=0,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
             max_tokens=sampling.max_new_tokens,
             seed=_seed(request),
             # Stop only at stop_token_ids, and return log-probabilities of sampled tokens only.
@@ -158,7 +179,8 @@ class VllmEngine:
         )
 
     def _completion(self, running: _Running) -> Completion:
-        is_stopped = running.tokens[-1] in self._settings.eos_ids
+        is_ended = running.tokens[-1] in self._settings.eos_ids
+        is_stopped = is_ended or running.is_stopped
         return Completion(
             tokens=np.asarray(running.tokens, dtype=np.int32),
             logprobs=np.asarray(running.logprobs, dtype=np.float32),

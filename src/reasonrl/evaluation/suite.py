@@ -268,7 +268,6 @@ def _judge_missing(
                         known[key[0]],
                         tokenizer.decode(drafts[key].tokens),
                         drafts[key].stop,
-                        tokenizer,
                     )
                     for key in keys
                 ]

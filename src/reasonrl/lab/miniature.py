@@ -195,7 +195,7 @@ class _Teacher:
             prompt = Message(role="user", content=question(chain))
             groups.append(
                 TrainGroup(
-                    prompt=model.tokenizer.encode_chat([prompt]),
+                    prompt=model.tokenizer.encode_chat([prompt]).tokens,
                     completions=(np.array(tokens, dtype=np.int32),),
                     advantages=(1.0,),
                 )

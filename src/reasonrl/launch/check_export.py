@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from reasonrl.models.plain import score_plainly
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import spread
 from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
-from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of, turns_of
+from reasonrl.rollout.problems import EncodedProblem, item_of, turns_of
 from reasonrl.types import Completion, Prompt, Sampling
 
 _ANSWERS, _TOKENS = 8, 64
@@ -45,7 +45,7 @@ def check_export(
     limit = min(_TOKENS, model.context - longest)
     groups = engine.generate(
         [Prompt(tokens=item.tokens, seed=0) for item in items],
-        Sampling(max_new_tokens=limit, temperature=0.0),
+        Sampling(max_new_tokens=limit, temperature=0.0, stop=recipe.model.stop),
     )
     answers = [group[0] for group in groups]
     ours = engine.score(
@@ -54,7 +54,10 @@ def check_export(
     )
     turns = [turns_of(item.problem, recipe.model.system_prompt) for item in items]
     plain = score_plainly(
-        scratch, [(turn, answer.tokens) for turn, answer in zip(turns, answers, strict=True)]
+        scratch,
+        [(turn, answer.tokens) for turn, answer in zip(turns, answers, strict=True)],
+        # The export's own template is the one that the run used.
+        replace(model.tokenizer.form, template=None, name=None),
     )
     gap = 0.0
     for item, own, other in zip(items, ours, plain, strict=True):
@@ -69,7 +72,7 @@ def check_export(
                 remedy="nothing was exported; report this with the run's config.toml",
             )
     texts = [model.tokenizer.decode(answer.tokens) for answer in answers]
-    _check_verdicts(items, answers, texts, [score.text for score in plain], model.tokenizer, recipe)
+    _check_verdicts(items, answers, texts, [score.text for score in plain], recipe)
     return Exported(
         directory=directory,
         answers=len(items),
@@ -83,7 +86,6 @@ def _check_verdicts(
     answers: Sequence[Completion],
     ours: Sequence[str],
     theirs: Sequence[str],
-    tokenizer: Tokenizer,
     recipe: Recipe,
 ) -> None:
     """Raise RefusedError unless both texts of each answer earn the same reward."""
@@ -92,7 +94,7 @@ def _check_verdicts(
         both = [
             judge(
                 [
-                    item_of(item, text, answer.stop, tokenizer)
+                    item_of(item, text, answer.stop)
                     for item, answer, text in zip(items, answers, texts, strict=True)
                 ]
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reasonrl.data.problems import ReadRow
 from reasonrl.errors import DataError
-from reasonrl.recipe import FileSource, HubSource, Source
+from reasonrl.recipe import FileSource, HubSource, PromptConfig, Source
 from reasonrl.recipe.named import recipe_path
 from reasonrl.recipe.toml import load_recipe
 from reasonrl.rollout.pools import load_source, sources_of
@@ -83,7 +83,7 @@ def check_keys(target: str, reading: Reading, *, model: str | None) -> KeyReport
             refused.append(Refused(where=where, id=found.id, answer=found.answer, reason=fault))
         else:
             kept.append((where, found))
-    shown, lengths = _prompts([problem for _, problem in kept], model)
+    shown, lengths = _prompts([problem for _, problem in kept], model, _asked(target))
     chosen = range(0, len(kept), max(1, len(kept) // _SHOWN))[:_SHOWN]
     examples = [
         Example(
@@ -103,16 +103,24 @@ def check_keys(target: str, reading: Reading, *, model: str | None) -> KeyReport
     )
 
 
-def _prompts(problems: Sequence[Problem], model: str | None) -> tuple[list[str], list[int]]:
+def _asked(target: str) -> PromptConfig:
+    """Return how a recipe asks its model; of a file the model is asked in its own way."""
+    return load_recipe(recipe_path(target)).model if _is_recipe(target) else PromptConfig()
+
+
+def _prompts(
+    problems: Sequence[Problem], model: str | None, asked: PromptConfig
+) -> tuple[list[str], list[int]]:
     """Return the prompts as text, and their lengths in tokens; no lengths without a model."""
     if model is None:
         return ["\n".join(turn.content for turn in problem.prompt) for problem in problems], []
     # Only this option needs the model libraries.
+    from reasonrl.launch.prompts import form_of
     from reasonrl.models.hf import load_tokenizer
     from reasonrl.rollout.problems import encode_problems
 
-    tokenizer, _ = load_tokenizer(model)
-    encoded = encode_problems(problems, tokenizer, system_prompt=None)
+    tokenizer = load_tokenizer(model)[0].formed(form_of(asked, None))
+    encoded = encode_problems(problems, tokenizer, system_prompt=asked.system_prompt)
     return [tokenizer.decode(item.tokens) for item in encoded], [len(i.tokens) for i in encoded]
 
 
@@ -129,13 +137,18 @@ def _rows(target: str, reading: Reading) -> Iterator[ReadRow]:
 
 def _sources(target: str, reading: Reading) -> list[Source]:
     """Return each distinct source of a recipe, or a file or folder as the one source."""
-    path = Path(target)
-    if path.suffix == ".toml" or not (path.suffix or path.exists()):
+    if _is_recipe(target):
         lists = sources_of(load_recipe(recipe_path(target)))
         return list(
             {source.model_dump_json(): source for each in lists for source in each}.values()
         )
-    return [_file_source(path, reading)]
+    return [_file_source(Path(target), reading)]
+
+
+def _is_recipe(target: str) -> bool:
+    """Return whether a target is a recipe and no file of problems."""
+    path = Path(target)
+    return path.suffix == ".toml" or not (path.suffix or path.exists())
 
 
 def _file_source(path: Path, reading: Reading) -> FileSource:

@@ -122,6 +122,7 @@ def _evaluate_model(
         console,
         seed=recipe.seed,
         context_tokens=longest_in_suites(recipe.suite, pools),
+        prompts=recipe,
         components=recipe.reward,
     ) as subject:
         for suite in recipe.suite:
@@ -152,7 +153,7 @@ def _evaluate_on(
     if path.exists():
         samples = read_samples(path, encoded, identity)
         console.note(f"{suite.name}: {named.name} has been evaluated")
-        result = score_suite(suite.name, samples, suite.sampling, step=0)
+        result = score_suite(suite.name, samples, suite.sampling(recipe.stop), step=0)
     else:
         journal = FileJournal(scratch, identity)
         try:
@@ -190,8 +191,8 @@ def _sample(
         subject.model.tokenizer,
         subject.judge if recipe.has_verifier else None,
         encoded,
-        suite.sampling,
-        run_seed=recipe.seed,
+        suite.sampling(recipe.stop),
+        run_seed=recipe.seed if suite.seed is None else suite.seed,
         step=0,
         max_failed_share=recipe.verify.max_failed_share,
         phase=console.phase,

@@ -22,6 +22,7 @@ from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
 from reasonrl.launch.check_export import Exported, check_export
 from reasonrl.launch.engines import local_engine
 from reasonrl.launch.models import NamedModel, find_model, open_model, take_over
+from reasonrl.launch.prompts import in_form
 from reasonrl.launch.request import BENCHMARKS
 from reasonrl.loop.state import read_state
 from reasonrl.models import fetch
@@ -64,7 +65,7 @@ def export(
         )
     use_threads(recipe.engine.threads)
     console.note(f"loading {named.name}")
-    model = open_model(named, device=recipe.engine.device)
+    model = in_form(open_model(named, device=recipe.engine.device), recipe.model, named.run)
     scratch = directory.with_name(f".{directory.name}.writing")
     shutil.rmtree(scratch, ignore_errors=True)
     try:

@@ -19,6 +19,7 @@ from reasonrl.evaluation.suite import sample_and_judge
 from reasonrl.launch.engines import open_cluster
 from reasonrl.launch.models import find_model, open_tokenizer
 from reasonrl.launch.subject import Subject, open_subject
+from reasonrl.recipe import PromptConfig
 from reasonrl.rollout.problems import EncodedProblem, encode_problems
 from reasonrl.run.problem_sets import problems_digest, prompts_digest
 from reasonrl.terminal import Console, silent
@@ -116,6 +117,7 @@ def open_meter(
             console,
             seed=seed,
             context_tokens=context,
+            prompts=PromptConfig(system_prompt=config.system_prompt),
         ) as subject,
     ):
         yield ModelMeter(subject, config, seed=seed, room=room)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,8 +138,12 @@ def unused_settings(name: str) -> str:
     if run is None:
         return ""
     trained = read_config(run)
-    prompt, unboxed = trained.model.system_prompt, trained.verify.unboxed
-    parts = [f"--system-prompt {prompt!r}"] * (prompt is not None) + ["--unboxed"] * unboxed
+    asked = trained.model.model_dump(exclude_defaults=True, exclude={"name", "chat_time"})
+    prompt, args = asked.pop("system_prompt", None), asked.pop("chat_template_args", {})
+    parts = [f"--system-prompt {prompt!r}"] * (prompt is not None)
+    parts += ["--unboxed"] * trained.verify.unboxed
+    asked |= {f"chat_template_args.{key}": value for key, value in args.items()}
+    parts += [f"--set {shlex.quote(f'{key}={json.dumps(asked[key])}')}" for key in asked]
     if not parts:
         return ""
     return f"{name} was trained as with {' '.join(parts)}; pass these to evaluate it alike"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reasonrl.launch.engines import model_for, ranks_of
 from reasonrl.launch.judges import make_verifier, require_sandbox
+from reasonrl.launch.prompts import in_form, with_time
 from reasonrl.launch.readable import unreadable_keys
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel
@@ -16,8 +17,13 @@ from reasonrl.run.trackers import Tracker, open_tracker, require_package
 from reasonrl.terminal import Console
 
 
-def prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
-    """Return the model and the encoded problems of a run; raise for anything that cannot work."""
+def prepare(
+    recipe: Recipe, directory: Path, console: Console
+) -> tuple[Recipe, LanguageModel, Pools]:
+    """Return the model and the encoded problems of a run; raise for anything that cannot work.
+
+    The recipe comes back with the time that the chat template prints, if it prints any.
+    """
     for name in recipe.trackers:
         require_package(name)
     # A row without an answer is left out like a row whose answer cannot be read.
@@ -34,9 +40,12 @@ def prepare(recipe: Recipe, console: Console) -> tuple[LanguageModel, Pools]:
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
     model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)
+    model = in_form(model, recipe.model, directory)
+    recipe = recipe.model_copy(update={"model": with_time(recipe.model, model.tokenizer)})
+    model = in_form(model, recipe.model, directory)
     pools = encode_pools(recipe, lists, model.tokenizer, model.context, dropped=dropped)
     console.note(_describe_memory(model, recipe))
-    return model, pools
+    return recipe, model, pools
 
 
 def keeps_reference(recipe: Recipe) -> bool:

@@ -47,13 +47,16 @@ class EvalOptions:
     suites: Sequence[str] = ()
     k: int | None = None
     temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
     max_new_tokens: int | None = None
     limit: int | None = None
     data: Path | None = None
     style: str | None = None
     system_prompt: str | None = None
     unboxed: bool = False
-    seed: int | None = None
+    seeds: Sequence[int] = ()
     overrides: Sequence[str] = ()
 
 
@@ -113,6 +116,8 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> EvalRequest:
             remedy="pass --suite",
         )
     suites = [_suite(name, known, options) for name in names]
+    if len(options.seeds) > 1:
+        suites = [part for suite in suites for part in _by_seed(suite, options.seeds)]
     _check_style(options.style, suites)
     open_ended = {s["name"] for s in suites if "max_new_tokens" not in s}
     for suite in suites:
@@ -123,13 +128,24 @@ def settle(base: EvalRecipe | None, options: EvalOptions) -> EvalRequest:
         table["system_prompt"] = options.system_prompt
     if options.unboxed:
         table["verify"] = {**table.get("verify", {}), "unboxed": True}
-    if options.seed is not None:
-        table["seed"] = options.seed
+    if len(options.seeds) == 1:
+        table["seed"] = options.seeds[0]
     for override in options.overrides:
         apply_override(table, override)
     anchor_paths(table, Path.cwd())
     recipe = parse(EvalRecipe, table, where="reasonrl eval")
     return EvalRequest(recipe=recipe, open_ended=frozenset(open_ended))
+
+
+def _by_seed(suite: dict[str, Any], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Return a suite for each seed."""
+    if "seed" in suite:
+        raise ConfigError(
+            "this suite's seed is fixed by the recipe",
+            where=f"--seed, suite {suite['name']}",
+            remedy="leave out --seed, or change the recipe",
+        )
+    return [{**suite, "name": f"{suite['name']}-s{seed}", "seed": seed} for seed in seeds]
 
 
 def _check_style(style: str | None, suites: Sequence[Mapping[str, Any]]) -> None:
@@ -144,10 +160,11 @@ def _check_style(style: str | None, suites: Sequence[Mapping[str, Any]]) -> None
 
 
 def _named(names: Sequence[str], known: Mapping[str, object]) -> list[str]:
-    """Replace the name of a suite with several temperatures by the names of all its parts."""
+    """Replace the name of a suite with several temperatures or seeds by the names of its parts."""
     suites = []
     for name in names:
-        parts = [suite for suite in known if name not in known and suite.startswith(f"{name}-t")]
+        is_part = re.compile(rf"{re.escape(name)}(-t[\d.]+)?(-s\d+)?")
+        parts = [suite for suite in known if name not in known and is_part.fullmatch(suite)]
         suites += parts or [name]
     return suites
 
@@ -175,6 +192,9 @@ def _suite(name: str, known: Mapping[str, dict[str, Any]], options: EvalOptions)
     given = {
         "k": options.k,
         "temperature": options.temperature,
+        "top_p": options.top_p,
+        "top_k": options.top_k,
+        "min_p": options.min_p,
         "max_new_tokens": options.max_new_tokens,
         "limit": options.limit,
     }

@@ -13,6 +13,7 @@ from typing import Any
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import ConfigError
 from reasonrl.launch.models import NamedModel, open_tokenizer
+from reasonrl.launch.prompts import form_of, with_time
 from reasonrl.launch.request import REPORT_TOKENS, EvalRequest, question
 from reasonrl.recipe import EvalRecipe
 from reasonrl.recipe.toml import dump_recipe, load_eval_recipe
@@ -44,17 +45,22 @@ def settle_protocol(
             where=str(directory),
             remedy="pass another --out",
         )
+    asked = request.recipe
     limits = dict.fromkeys(request.open_ended, 1)
     if stored is not None:
         limits = {s.name: s.max_new_tokens for s in stored.suite if s.name in request.open_ended}
         for name, limit in limits.items():
             if limit < REPORT_TOKENS:
                 console.note(f"suite {name}: up to {limit} new tokens, as in {directory}")
-        _check_same(_with_tokens(request.recipe, limits), stored, directory)
-    recipe = _with_tokens(request.recipe, limits)
+        if asked.chat_time is None:
+            asked = asked.model_copy(update={"chat_time": stored.chat_time})
+        _check_same(_with_tokens(asked, limits), stored, directory)
+    recipe = _with_tokens(asked, limits)
     pools, room = {}, dict.fromkeys(request.open_ended, REPORT_TOKENS)
     for model in models:
         tokenizer, context = open_tokenizer(model)
+        recipe = with_time(recipe, tokenizer.formed(form_of(recipe, model.run)))
+        tokenizer = tokenizer.formed(form_of(recipe, model.run))
         pools[model.name] = encode_suites(recipe, lists, tokenizer, context)
         if stored is None:
             _narrow(room, pools[model.name], model, context, console)

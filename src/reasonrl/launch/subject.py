@@ -13,9 +13,10 @@ from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import is_on_cluster, judge_seats, local_engine, open_sampler
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import NamedModel, open_model, take_over
+from reasonrl.launch.prompts import in_form
 from reasonrl.launch.rewards import open_rewards
 from reasonrl.models.hf import LanguageModel
-from reasonrl.recipe import Component, EngineConfig, OptimizerConfig, VerifyConfig
+from reasonrl.recipe import Component, EngineConfig, OptimizerConfig, PromptConfig, VerifyConfig
 from reasonrl.reward.scoring import Rewards
 from reasonrl.rollout.judge import Judge
 from reasonrl.rollout.problems import EncodedProblem
@@ -47,16 +48,19 @@ def open_subject(
     *,
     seed: int,
     context_tokens: int,
+    prompts: PromptConfig,
     components: Sequence[Component] = (),
 ) -> Iterator[Subject]:
     """Load a model in this process, or start replicas of it on the cluster that is open.
 
-    `context_tokens` are those of the longest prompt and completion together; `components` are those
-    of the reward, for which a run's own copies of their files are used.
+    `context_tokens` are those of the longest prompt and completion together; `prompts` says how the
+    model is asked; `components` are those of the reward. Of template and reward files a run's own
+    copies are used.
     """
     console.note(f"loading {named.name}")
     note, logs = partial(note_event, directory, console), directory / LOGS
     model = open_model(named, device="cpu" if is_on_cluster(engine) else engine.device)
+    model = in_form(model, prompts, named.run)
     workload = Workload(
         model=named.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
     )

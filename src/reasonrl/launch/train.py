@@ -26,6 +26,7 @@ from reasonrl.launch.engines import (
 from reasonrl.launch.judges import open_run_judge
 from reasonrl.launch.models import starting_model
 from reasonrl.launch.prepare import keeps_reference, open_trackers, prepare
+from reasonrl.launch.prompts import keep_template
 from reasonrl.launch.rewards import open_rewards
 from reasonrl.loop.pipelined import PipelinedTrainer
 from reasonrl.loop.state import TrainState, initial_state, read_state, write_state
@@ -148,7 +149,7 @@ def _run(
 ) -> TrainOutcome:
     keep_freed_memory()
     threads = use_threads(recipe.engine.threads)
-    model, pools = prepare(recipe, console)
+    recipe, model, pools = prepare(recipe, directory, console)
     with ExitStack() as stack:
         rewards = stack.enter_context(
             open_rewards(
@@ -166,6 +167,7 @@ def _run(
         judge = stack.enter_context(open_run_judge(recipe, pools, directory, console))
         if is_new:
             rewards.keep_code(directory / CODE)
+            keep_template(recipe.model, directory)
             write_config(directory, recipe)
         keep_manifest(directory, problem_sets(recipe, pools))
         stopper = stack.enter_context(stop_on_signal(console))

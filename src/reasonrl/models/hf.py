@@ -95,7 +95,7 @@ class LanguageModel:
             del given["lm_head.weight"]
         try:
             cast(Any, self.module).save_pretrained(str(directory), state_dict=given)
-            self.tokenizer.hf.save_pretrained(str(directory))
+            self.tokenizer.save(str(directory))
         except (OSError, SafetensorError) as error:
             raise StorageError(
                 f"could not write the model: {error}",
@@ -151,6 +151,7 @@ def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
     attention.register()
     module.config._attn_implementation = attention.ATTENTION_NAME
     _check_family(module, name)
+    _check_vocabulary(module, raw_tokenizer, name)
     # Without dropout sampling and training compute the same function.
     module.eval()
     return LanguageModel(
@@ -241,6 +242,23 @@ def _check_family(module: Any, name: str) -> None:
             expected="full attention, a SiLU-gated MLP without biases, and one of "
             + ", ".join(sorted(FAMILIES)),
             remedy="choose another model",
+        )
+
+
+def _check_vocabulary(module: Any, tokenizer: Any, name: str) -> None:
+    """Refuse a tokenizer with an id that no row of the embedding belongs to.
+
+    The padding token may have none: it is often added, and no sequence is padded here.
+    """
+    rows = int(module.get_input_embeddings().weight.shape[0])
+    ids = set(tokenizer.get_vocab().values()) - {tokenizer.pad_token_id, tokenizer.unk_token_id}
+    largest = max(ids)
+    if largest >= rows:
+        raise ModelError(
+            f"the tokenizer of {name!r} has ids up to {largest}, its embedding only {rows} rows",
+            where="model.name",
+            expected=f"ids below {rows}",
+            remedy="resize the model's embedding, or use the tokenizer that came with the model",
         )
 
 

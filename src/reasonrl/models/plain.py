@@ -14,6 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
+from reasonrl.models.template import ChatForm
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.types import Logprobs, Message, Tokens
 
@@ -34,16 +35,20 @@ class PlainScore:
 
 @torch.no_grad()
 def score_plainly(
-    directory: Path, answers: Sequence[tuple[Sequence[Message], Tokens]]
+    directory: Path, answers: Sequence[tuple[Sequence[Message], Tokens]], form: ChatForm
 ) -> list[PlainScore]:
-    """Load a directory and score answers, each given as the turns before it and its tokens."""
+    """Load a directory and score answers, each given as the turns before it and its tokens.
+
+    `form` is how turns become a prompt, by the chat template of the directory.
+    """
     hf_logging.disable_progress_bar()
-    tokenizer = ChatTokenizer(AutoTokenizer.from_pretrained(directory), where=str(directory))
+    raw = AutoTokenizer.from_pretrained(directory)
+    tokenizer = ChatTokenizer(raw, where=str(directory), form=form)
     module = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
     module.eval()
     scores = []
     for turns, answer in answers:
-        prompt = tokenizer.encode_chat(turns)
+        prompt = tokenizer.encode_chat(turns).tokens
         tokens = torch.as_tensor(np.concatenate((prompt, answer)), dtype=torch.long)
         logits = module(tokens[None]).logits[0, len(prompt) - 1 : -1].float()
         logprobs = torch.log_softmax(logits, dim=-1)

@@ -10,54 +10,74 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from jinja2 import TemplateError
 
-from reasonrl.errors import ModelError
-from reasonrl.types import Message, Tokens
-
-_THOUGHT_MARKS = ("<think>", "</think>")
+from reasonrl.models.template import ChatForm, HFTemplates, Template, plain_text
+from reasonrl.models.thoughts import CLOSE, OPEN, Marks, Vocabulary, marks_of
+from reasonrl.types import ChatPrompt, Message, Tokens
 
 
-class HFTokenizer(Protocol):
+class HFTokenizer(HFTemplates, Vocabulary, Protocol):
     """The part of a transformers tokenizer that is used here (transformers ships no types)."""
 
-    chat_template: str | None
     eos_token_id: int | None
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> Any: ...
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
-    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool) -> str: ...
     def convert_ids_to_tokens(self, ids: int) -> Any: ...
     def save_pretrained(self, save_directory: str) -> Any: ...
 
 
 class ChatTokenizer:
-    """Apply a model's chat template and decode its completions."""
+    """Turn chat turns into the ids of a prompt in one form, and decode completions."""
 
-    def __init__(self, hf: HFTokenizer, *, where: str) -> None:
-        if not hf.chat_template:
-            raise ModelError(
-                "the tokenizer has no chat template",
-                where=where,
-                expected="a model tuned for chat, or a chat_template.jinja beside its tokenizer",
-                remedy="choose an instruct or reasoning model, or add the template file",
-            )
+    def __init__(self, hf: HFTokenizer, *, where: str, form: ChatForm | None = None) -> None:
         self.hf = hf
         self.where = where
+        self.form = form or ChatForm()
 
-    def encode_chat(self, messages: Sequence[Message]) -> Tokens:
+    def formed(self, form: ChatForm) -> ChatTokenizer:
+        """Return this tokenizer with another form of prompts.
+
+        Raises ModelError when the model has no such template.
+        """
+        made = ChatTokenizer(self.hf, where=self.where, form=form)
+        if form.style == "chat":
+            _ = made.template
+        return made
+
+    @cached_property
+    def template(self) -> Template:
+        """Return the chat template; ModelError where there is none."""
+        return Template(self.hf, self.form, where=self.where)
+
+    @property
+    def tells_time(self) -> bool:
+        """Return whether prompts contain the date or the time at which they are made."""
+        return self.form.style == "chat" and self.template.tells_time
+
+    def encode_chat(self, messages: Sequence[Message]) -> ChatPrompt:
         """Return the ids of the turns and the opening of the model's answer."""
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        try:
-            ids = self.hf.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
-        except TemplateError as error:
-            # Some templates refuse a system turn.
-            raise ModelError(
-                f"the chat template refuses {[message.role for message in messages]}: {error}",
-                where=self.where,
-                remedy="change the prompt's turns, or leave out model.system_prompt",
-            ) from error
-        return np.asarray(ids, dtype=np.int32)
+        if self.form.style == "plain":
+            text = plain_text(messages)
+            ids = self.hf.encode(text, add_special_tokens=True)
+            if ids and ids[-1] == self.hf.eos_token_id:
+                # Some tokenizers close every text, and a prompt goes on.
+                ids = ids[:-1]
+            return self._prompt(ids, is_open=text.rstrip().endswith(OPEN))
+        text = self.template.render(messages)
+        ids = self.hf.encode(text, add_special_tokens=False)
+        return self._prompt(ids, is_open=self._opens_thought(text, messages))
+
+    def _prompt(self, ids: Sequence[int], *, is_open: bool) -> ChatPrompt:
+        return ChatPrompt(tokens=np.asarray(ids, dtype=np.int32), opens_thought=is_open)
+
+    def _opens_thought(self, text: str, messages: Sequence[Message]) -> bool:
+        """Return whether the opening of the answer, behind the turns, begins a thought."""
+        if not _is_open(self._marks.in_text(text)):
+            return False
+        turns = self.template.render(messages, opens_answer=False)
+        opening = text.removeprefix(turns)
+        if opening != text:
+            return _is_open(self._marks.in_text(opening))
+        return self._marks.in_text(text).rstrip().endswith(OPEN)
 
     def word(self, token: int) -> str:
         """Return one token as the vocabulary spells it, for pictures only."""
@@ -66,25 +86,30 @@ class ChatTokenizer:
     def decode(self, tokens: Tokens) -> str:
         """Return the text for verifiers, without special tokens such as EOS.
 
-        The marks of a thought stay, also where they are special tokens: the answer begins behind
-        them.
+        The marks of a thought become `<think>` and `</think>`, whatever the model writes, also
+        where they are special tokens: the answer begins behind them.
         """
-        parts: list[str] = []
-        run: list[int] = []
-        for token in tokens.tolist():
-            if (mark := self._marks.get(token)) is None:
-                run.append(token)
-                continue
-            parts += [self.hf.decode(run, skip_special_tokens=True), mark]
-            run = []
-        return "".join([*parts, self.hf.decode(run, skip_special_tokens=True)])
+        parts = [
+            part if isinstance(part, str) else self.hf.decode(part, skip_special_tokens=True)
+            for part in self._marks.split(tokens.tolist())
+        ]
+        return self._marks.in_text("".join(parts))
 
     @cached_property
-    def _marks(self) -> dict[int, str]:
-        """Return the marks of a thought that are special tokens, by their ids."""
-        marks = {}
-        for mark in _THOUGHT_MARKS:
-            ids = self.hf.encode(mark, add_special_tokens=False)
-            if len(ids) == 1 and not self.hf.decode(ids, skip_special_tokens=True):
-                marks[ids[0]] = mark
-        return marks
+    def _marks(self) -> Marks:
+        return marks_of(self.hf, self.form.thought)
+
+    def save(self, directory: str) -> None:
+        """Write the tokenizer's files, with the chat template that prompts were made with."""
+        own = self.hf.chat_template
+        try:
+            if self.form.template is not None or self.form.name is not None:
+                self.hf.chat_template = self.template.text
+            self.hf.save_pretrained(directory)
+        finally:
+            self.hf.chat_template = own
+
+
+def _is_open(text: str) -> bool:
+    """Return whether a thought is begun and not ended."""
+    return text.rfind(OPEN) > text.rfind(CLOSE)

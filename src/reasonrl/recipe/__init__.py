@@ -14,6 +14,7 @@ from reasonrl.recipe.engine import (
     RayEngineConfig,
     RolloutReplicas,
 )
+from reasonrl.recipe.prompt import ModelConfig, PromptConfig
 from reasonrl.recipe.rewards import (
     ChoiceReward,
     Component,
@@ -31,7 +32,6 @@ from reasonrl.recipe.run import (
     CheckpointConfig,
     CodeConfig,
     EvalRecipe,
-    ModelConfig,
     OptimizerConfig,
     PipelineConfig,
     Recipe,
@@ -107,6 +107,7 @@ __all__ = [
     "OwnModule",
     "PipelineConfig",
     "Plateau",
+    "PromptConfig",
     "RayEngineConfig",
     "Recipe",
     "RepetitionReward",

@@ -58,6 +58,13 @@ OTHER_NAMES = {
 }
 """Names of TRL, verl and prime-rl, in lower case, and what a recipe calls them."""
 
+_WHOLE = (
+    "the whole support in training: what is cut away has probability 0 for the sampler and not for "
+    "the learner, so the ratio would be biased (a [[suite]] may set it)"
+)
+REASONS = {"top_p": _WHOLE, "top_k": _WHOLE, "min_p": _WHOLE}
+"""Keys that users look for where there is none, and what stands in their place."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownKey:
@@ -76,6 +83,9 @@ def unknown_keys(model: type[BaseModel], data: Any, at: str = "") -> Iterator[Un
         if key not in model.model_fields:
             if ours := OTHER_NAMES.get(key.lower()):
                 yield UnknownKey(key=here, expected=f"our name for it, {ours}")
+                continue
+            if reason := REASONS.get(key.lower()):
+                yield UnknownKey(key=here, expected=reason)
                 continue
             near = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
             nearest = f"; the nearest is {f'{at}{near[0]}'!r}" if near else ""

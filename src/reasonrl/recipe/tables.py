@@ -114,6 +114,9 @@ def anchor_paths(node: Any, directory: Path) -> None:
     name = str(model.get("name", "")) if isinstance(model, dict) else ""
     if name.startswith(("./", "../")) or ("/" in name and (directory / name).is_dir()):
         node["model"]["name"] = str((directory / name).resolve())
+    template = node.get("chat_template")
+    if isinstance(template, str) and (directory / template).is_file():
+        node["chat_template"] = str((directory / template).resolve())
     for item in node.values():
         anchor_paths(item, directory)
 

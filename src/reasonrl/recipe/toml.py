@@ -147,19 +147,22 @@ def _with_whole_stages(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _with_suites_apart(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Split a suite with several temperatures into a suite for each."""
+    """Split a suite with several temperatures, or several seeds, into a suite for each."""
     suites = data.get("suite")
     if not isinstance(suites, list) or not all(isinstance(suite, dict) for suite in suites):
         return data
-    apart = []
-    for suite in suites:
-        given = suite.get("temperature")
-        if not isinstance(given, list):
-            apart.append(suite)
-            continue
-        name = suite.get("name", "")
-        apart += [{**suite, "name": f"{name}-t{value}", "temperature": value} for value in given]
-    return {**data, "suite": apart}
+    for key, letter in (("temperature", "t"), ("seed", "s")):
+        suites = [part for suite in suites for part in _parts(suite, key, letter)]
+    return {**data, "suite": suites}
+
+
+def _parts(suite: dict[str, Any], key: str, letter: str) -> list[dict[str, Any]]:
+    """Return a suite, or a suite for each value of a key that holds a list."""
+    values = suite.get(key)
+    if not isinstance(values, list):
+        return [suite]
+    name = suite.get("name", "")
+    return [{**suite, "name": f"{name}-{letter}{value}", key: value} for value in values]
 
 
 def dump_recipe(recipe: Recipe | EvalRecipe) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reasonrl.evaluation.score import SuiteResult, by_suite, compare_suites, describe_gain, shown
-from reasonrl.recipe import Recipe, Stage
+from reasonrl.recipe import PromptConfig, Recipe, Stage
 from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.problem_sets import ProblemSet
 
@@ -117,11 +117,25 @@ def _head(facts: CardFacts) -> str:
         'tokenizer = AutoTokenizer.from_pretrained("PATH")\n'
         'model = AutoModelForCausalLM.from_pretrained("PATH")\n'
         f"turns = {turns!r}\n"
-        "ids = tokenizer.apply_chat_template(\n"
-        '    turns, add_generation_prompt=True, return_tensors="pt"\n)\n'
+        f"{_encoding(recipe.model)}"
         "print(tokenizer.decode(model.generate(**ids, max_new_tokens=256)[0]))\n```\n\n"
         f"The export was loaded with plain transformers, which scored {facts.checked} of the "
         "model's answers as the training engine does."
+    )
+
+
+def _encoding(asked: PromptConfig) -> str:
+    """Return the Python lines that turn turns into the ids of a prompt."""
+    if asked.prompt_style == "plain":
+        return (
+            'text = "\\n\\n".join(turn["content"] for turn in turns)\n'
+            'ids = tokenizer(text, return_tensors="pt")\n'
+        )
+    args = "".join(f"    {name}={value!r},\n" for name, value in asked.chat_template_args.items())
+    return (
+        "ids = tokenizer.apply_chat_template(\n"
+        f'    turns, add_generation_prompt=True, return_tensors="pt"{chr(44) if args else ""}\n'
+        f"{args})\n"
     )
 
 

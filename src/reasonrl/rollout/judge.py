@@ -65,10 +65,7 @@ def drafts_of(
     """Return the responses to a problem as text, from their tokens and stop reasons."""
     return Drafts(
         encoded=encoded,
-        items=[
-            item_of(encoded, tokenizer.decode(tokens), stop, tokenizer)
-            for tokens, stop in completions
-        ],
+        items=[item_of(encoded, tokenizer.decode(tokens), stop) for tokens, stop in completions],
         n_tokens=[len(tokens) for tokens, _ in completions],
     )
 

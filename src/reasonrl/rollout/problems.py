@@ -7,37 +7,32 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reasonrl.errors import ConfigError, DataError
-from reasonrl.types import Message, Problem, StopReason, Tokens, VerifyItem
-
-_OPEN_THOUGHT = "<think>"
-_TAIL_TOKENS = 16  # enough for the mark, also where it is no token of its own
+from reasonrl.types import ChatPrompt, Message, Problem, StopReason, Tokens, VerifyItem
 
 
 class Tokenizer(Protocol):
     """Turn chat turns into token ids, and token ids into text."""
 
-    def encode_chat(self, messages: Sequence[Message]) -> Tokens: ...
+    def encode_chat(self, messages: Sequence[Message]) -> ChatPrompt: ...
     def decode(self, tokens: Tokens) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EncodedProblem:
-    """A problem with the token ids of its prompt."""
+    """A problem with the token ids of its prompt, which may begin the thought of the answer."""
 
     problem: Problem
     tokens: Tokens
+    opens_thought: bool = False
 
 
-def item_of(
-    encoded: EncodedProblem, text: str, stop: StopReason, tokenizer: Tokenizer
-) -> VerifyItem:
+def item_of(encoded: EncodedProblem, text: str, stop: StopReason) -> VerifyItem:
     """Return a response as the verifier takes it, with what its prompt says about it."""
-    end = tokenizer.decode(encoded.tokens[-_TAIL_TOKENS:]).rstrip()
     return VerifyItem(
         task=encoded.problem.task,
         response=text,
         stop_reason=stop,
-        opens_thought=end.endswith(_OPEN_THOUGHT),
+        opens_thought=encoded.opens_thought,
     )
 
 
@@ -45,12 +40,15 @@ def encode_problems(
     problems: Sequence[Problem], tokenizer: Tokenizer, *, system_prompt: str | None
 ) -> list[EncodedProblem]:
     """Apply the chat template to each problem, once for the whole run."""
-    return [
-        EncodedProblem(
-            problem=problem, tokens=tokenizer.encode_chat(turns_of(problem, system_prompt))
+    encoded = []
+    for problem in problems:
+        prompt = tokenizer.encode_chat(turns_of(problem, system_prompt))
+        encoded.append(
+            EncodedProblem(
+                problem=problem, tokens=prompt.tokens, opens_thought=prompt.opens_thought
+            )
         )
-        for problem in problems
-    ]
+    return encoded
 
 
 def turns_of(problem: Problem, system_prompt: str | None) -> tuple[Message, ...]:

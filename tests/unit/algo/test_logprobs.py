@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from reasonrl.algo.logprobs import sample_tokens, token_entropies, token_logprobs
+from reasonrl.algo.logprobs import cut_support, sample_tokens, token_entropies, token_logprobs
 from reasonrl.errors import NotFiniteError
 
 TOKENS = torch.tensor([3, 0, 16, 7, 7, 1, 2, 12, 9, 5, 4])
@@ -102,3 +102,36 @@ def test_logits_that_are_not_finite_are_an_error_and_no_token(logits, bad, tempe
     logits[4, 2] = bad
     with pytest.raises(NotFiniteError, match="logits are not finite"):
         sample_tokens(logits, torch.rand(11, dtype=torch.float64), temperature)
+
+
+@pytest.mark.parametrize(
+    ("cuts", "left"),
+    [
+        # By hand, from the shares .4, .3, .2, .1 in the order below.
+        ({"top_p": 0.7}, {0.4, 0.3}),
+        ({"top_p": 0.71}, {0.4, 0.3, 0.2}),
+        ({"top_p": 0.01}, {0.4}),
+        ({"top_k": 3}, {0.4, 0.3, 0.2}),
+        ({"top_k": 9}, {0.4, 0.3, 0.2, 0.1}),
+        ({"min_p": 0.5}, {0.4, 0.3, 0.2}),
+        ({"min_p": 0.51}, {0.4, 0.3}),
+        # Of the two largest the first has 4/7.
+        ({"top_k": 2, "top_p": 0.57}, {0.4}),
+        ({"min_p": 0.5, "top_k": 3, "top_p": 0.5}, {0.4, 0.3}),
+    ],
+)
+def test_the_support_is_cut_as_asked(cuts, left):
+    shares = torch.tensor([[0.1, 0.4, 0.2, 0.3], [0.3, 0.2, 0.4, 0.1]])
+    weights = shares / shares.amax(-1, keepdim=True)
+    cut_support(weights, **{"top_p": 1.0, "top_k": 0, "min_p": 0.0, **cuts})
+    for row, kept in zip(shares, weights > 0, strict=True):
+        assert {round(share, 1) for share in row[kept].tolist()} == left
+
+
+def test_tokens_of_a_cut_support_have_the_logprobs_of_the_rest():
+    logits = torch.tensor([[0.1, 0.4, 0.2, 0.3]]).log().repeat(50, 1)
+    uniforms = torch.linspace(0, 0.99, 50, dtype=torch.float64)
+    tokens, logprobs = sample_tokens(logits, uniforms, 1.0, top_k=2)
+    assert set(tokens.tolist()) == {1, 3}
+    expected = [log({1: 4 / 7, 3: 3 / 7}[token]) for token in tokens.tolist()]
+    assert logprobs.tolist() == pytest.approx(expected, abs=1e-6)

@@ -12,7 +12,7 @@ from reasonrl.data.sources import arithmetic_problems
 from reasonrl.engines.fake import FakeEngine
 from reasonrl.rollout.collect import collect
 from reasonrl.rollout.problems import EncodedProblem
-from reasonrl.types import Group, Sampling, Status, Verdict
+from reasonrl.types import ChatPrompt, Group, Sampling, Status, Verdict
 
 
 class Letters:
@@ -20,7 +20,7 @@ class Letters:
 
     def encode_chat(self, messages):
         text = "".join(message.content for message in messages)
-        return np.array([ord(letter) for letter in text], dtype=np.int32)
+        return ChatPrompt(tokens=np.array([ord(letter) for letter in text], dtype=np.int32))
 
     def decode(self, tokens) -> str:
         return "".join(chr(97 + token) for token in tokens)
@@ -29,7 +29,7 @@ class Letters:
 def problems(n: int) -> list[EncodedProblem]:
     """The first n sums, encoded."""
     sums = arithmetic_problems(operators=["add"], max_operand=9, heldout=5)[:n]
-    return [EncodedProblem(problem=p, tokens=Letters().encode_chat(p.prompt)) for p in sums]
+    return [EncodedProblem(problem=p, tokens=Letters().encode_chat(p.prompt).tokens) for p in sums]
 
 
 def groups_of(

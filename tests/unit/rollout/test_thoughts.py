@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from reasonrl.models.tokenizer import ChatTokenizer
-from reasonrl.rollout.problems import EncodedProblem, item_of
+from reasonrl.rollout.problems import EncodedProblem, encode_problems, item_of
 from reasonrl.types import Kind, Message, Problem, Status, StopReason
 from reasonrl.verify import Verifier
 
@@ -33,7 +33,7 @@ def tokenizer(request: pytest.FixtureRequest) -> ChatTokenizer:
 def encoded(tokenizer: ChatTokenizer) -> EncodedProblem:
     message = Message(role="user", content="add")
     problem = Problem(id="p", prompt=(message,), answer="5", kind=Kind.MATH)
-    return EncodedProblem(problem=problem, tokens=tokenizer.encode_chat((message,)))
+    return encode_problems([problem], tokenizer, system_prompt=None)[0]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_only_what_follows_a_closed_thought_is_graded(
 ) -> None:
     tokens = np.array([WORDS.index(word) for word in words.split()], dtype=np.int32)
 
-    item = item_of(encoded, tokenizer.decode(tokens), StopReason.STOP, tokenizer)
+    item = item_of(encoded, tokenizer.decode(tokens), StopReason.STOP)
 
     assert item.opens_thought
     assert "<eos>" not in item.response
@@ -57,8 +57,8 @@ def test_only_what_follows_a_closed_thought_is_graded(
         assert verifier.verify_batch([item])[0].status is status
 
 
-def test_a_prompt_without_an_open_thought_asks_for_none(tokenizer: ChatTokenizer) -> None:
+def test_a_prompt_without_an_open_thought_asks_for_none() -> None:
     problem = Problem(id="p", prompt=(), answer="5", kind=Kind.MATH)
     prompt = EncodedProblem(problem=problem, tokens=np.array([5], dtype=np.int32))
 
-    assert not item_of(prompt, "\\boxed{5}", StopReason.STOP, tokenizer).opens_thought
+    assert not item_of(prompt, "\\boxed{5}", StopReason.STOP).opens_thought

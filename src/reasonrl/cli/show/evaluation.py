@@ -10,6 +10,7 @@ from rich.text import Text
 from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import SuiteResult, shown
+from reasonrl.evaluation.seeds import seed_spreads
 from reasonrl.evaluation.table13 import COLUMNS, TABLE_13, rows_of
 from reasonrl.terminal import Console
 from reasonrl.types import Status
@@ -45,6 +46,8 @@ def show_results(console: Console, results: EvalResults) -> None:
     console.print(table)
     for line in _rewards(results):
         console.note(line)
+    for spread in seed_spreads(results):
+        console.note(spread.describe())
     for comparison in results.comparisons:
         suite, pair = comparison.suite, f"{comparison.after} against {comparison.before}"
         console.note(f"{suite}: {pair}: {comparison.verdict}")

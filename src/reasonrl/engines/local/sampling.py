@@ -17,6 +17,7 @@ from torch import Tensor
 
 from reasonrl.algo.logprobs import sample_tokens
 from reasonrl.engines.protocols import Finished
+from reasonrl.engines.stopping import StopTexts
 from reasonrl.models.attention import Branches, CachedRows, PackedGroups
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Prompt, Sampling, StopReason
@@ -60,6 +61,7 @@ class Session:
     ) -> None:
         self.model, self.prompts, self.sampling = model, prompts, sampling
         self.token_budget = token_budget
+        self.stop = StopTexts(sampling.stop, model.tokenizer.hf)
         self.waiting = deque(
             (prompt, index)
             for prompt in range(len(prompts))
@@ -142,6 +144,9 @@ class Session:
             logits_RV,
             torch.tensor(uniforms, dtype=torch.float64, device=logits_RV.device),
             self.sampling.temperature,
+            top_p=self.sampling.top_p,
+            top_k=self.sampling.top_k,
+            min_p=self.sampling.min_p,
         )
         done = []
         for slot, (token, logprob) in enumerate(
@@ -161,8 +166,20 @@ class Session:
 
     def is_over(self, row: _Row) -> bool:
         """Return whether the newest token is the row's last."""
-        is_full = len(row.tokens) == self.sampling.max_new_tokens
-        return is_full or row.tokens[-1] in self.model.eos_ids
+        return len(row.tokens) == self.sampling.max_new_tokens or self.is_stopped(row)
+
+    def is_stopped(self, row: _Row) -> bool:
+        """Return whether the newest token ends the row: an EOS id, or the end of a stop text."""
+        return row.tokens[-1] in self.model.eos_ids or self.stop.are_reached(row.tokens)
+
+    def completion(self, row: _Row, version: int) -> Completion:
+        """Return a row that is over as a completion."""
+        return Completion(
+            tokens=np.asarray(row.tokens, dtype=np.int32),
+            logprobs=np.asarray(row.logprobs, dtype=np.float32),
+            stop=StopReason.STOP if self.is_stopped(row) else StopReason.LENGTH,
+            version=version,
+        )
 
     def advance(self) -> None:
         """Run the model on the newest tokens; first make the batch smaller if it pays."""
@@ -203,7 +220,7 @@ def sample_groups(
         while session.is_running:
             session.refill()
             for row in session.sample():
-                completion = _completion(row, model.eos_ids, version)
+                completion = session.completion(row, version)
                 groups[row.prompt][row.index] = completion
                 if on_finished:
                     on_finished(row.prompt, row.index, completion)
@@ -211,13 +228,3 @@ def sample_groups(
     return [
         [group[index] for index in wanted] for group, wanted in zip(groups, members, strict=True)
     ]
-
-
-def _completion(row: _Row, eos_ids: frozenset[int], version: int) -> Completion:
-    is_stopped = row.tokens[-1] in eos_ids
-    return Completion(
-        tokens=np.asarray(row.tokens, dtype=np.int32),
-        logprobs=np.asarray(row.logprobs, dtype=np.float32),
-        stop=StopReason.STOP if is_stopped else StopReason.LENGTH,
-        version=version,
-    )

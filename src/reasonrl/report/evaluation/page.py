@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import ProblemResult, SuiteResult, describe_statuses
+from reasonrl.evaluation.seeds import seed_spreads
 from reasonrl.report.drawing.frame import cut, document, facts, figure, share, table
 from reasonrl.report.drawing.svg import escape_text
 from reasonrl.report.evaluation.panels import limit_chart, pass_chart, problem_chart
@@ -18,7 +19,9 @@ from reasonrl.report.evaluation.samples import ShownProblem, ShownSample, SuiteS
 def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) -> str:
     """Return the page as HTML, with all models; `samples` holds the samples of each suite."""
     title = ", ".join(model.name for model in results.models)
+    spreads = (escape_text(spread.describe()) for spread in seed_spreads(results))
     body = [f"<h1>{escape_text(title)}</h1>", _facts(results)]
+    body += [f'<p class="card">{spread}</p>' for spread in spreads]
     for suite in (suite["name"] for suite in results.recipe["suite"]):
         by_model = {
             model.name: result for model in results.models if (result := model.suite(suite))
@@ -28,15 +31,36 @@ def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) 
     return document(title, body)
 
 
+_ASKED = {
+    "system_prompt": "system prompt",
+    "prompt_style": "prompts",
+    "chat_template": "chat template",
+    "chat_template_args": "given to the template",
+    "chat_time": "time for the template",
+    "stop": "stop texts",
+}
+"""Keys of a recipe that say how the model was asked, and their names on the page."""
+
+
 def _facts(results: EvalResults) -> str:
     recipe = results.recipe
     known: list[tuple[str, object]] = [("reasonrl", results.reasonrl), ("seed", recipe["seed"])]
-    if "system_prompt" in recipe:
-        known.append(("system prompt", recipe["system_prompt"]))
+    known += [(name, recipe[key]) for key, name in _ASKED.items() if recipe.get(key)]
     if recipe["verify"]["unboxed"]:
         known.append(("answers", "a final number without a box counts"))
     known += [(f"weights of {model.name}", model.weights[:12]) for model in results.models]
     return facts(known)
+
+
+def _cuts(results: EvalResults, suite: str) -> str:
+    """Return how a suite cut the support of sampling, in words."""
+    [table] = [table for table in results.recipe["suite"] if table["name"] == suite]
+    names = {"top_p": ("top-p", 1.0), "top_k": ("top-k", 0), "min_p": ("min-p", 0.0)}
+    return "".join(
+        f", {shown} {table[key]:g}"
+        for key, (shown, none) in names.items()
+        if table.get(key, none) != none
+    )
 
 
 def _suite(
@@ -48,8 +72,8 @@ def _suite(
     first = next(iter(by_model.values()))
     yield (
         f'<h2>{escape_text(suite)} <small class="quiet">{first.n_problems} problems, {first.k} '
-        f"samples each, temperature {first.temperature:g}, up to {first.max_new_tokens:,} tokens"
-        "</small></h2>"
+        f"samples each, temperature {first.temperature:g}{_cuts(results, suite)}, "
+        f"up to {first.max_new_tokens:,} tokens</small></h2>"
     )
     for comparison in results.comparisons:
         if comparison.suite == suite:
