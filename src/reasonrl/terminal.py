@@ -35,9 +35,16 @@ _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd
 class Console:
     """A printer of notes, steps and phases. On a terminal a phase is a bar, gone at its end."""
 
-    def __init__(self) -> None:
-        rich = RichConsole(highlight=False, soft_wrap=True)
-        self._rich = rich if rich.is_terminal else RichConsole(highlight=False, width=_FILE_WIDTH)
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        # A notebook would show each line as an output of its own, so it gets plain text.
+        rich = RichConsole(highlight=False, soft_wrap=True, force_jupyter=False, quiet=is_quiet)
+        self._rich = (
+            rich
+            if rich.is_terminal and not is_quiet
+            else RichConsole(
+                highlight=False, width=_FILE_WIDTH, force_jupyter=False, quiet=is_quiet
+            )
+        )
 
     def note(self, text: str) -> None:
         """Print a text. Control characters are replaced: data must not control the terminal."""
@@ -61,7 +68,7 @@ class Console:
 
         Without a terminal a long phase prints a line every half minute.
         """
-        if not (self._rich.is_terminal and sys.stdout.isatty()):
+        if self._rich.quiet or not (self._rich.is_terminal and sys.stdout.isatty()):
             yield self._counter(name, total)
             return
         columns = (

@@ -23,7 +23,8 @@ VERIFY = """
 RECIPE = """
     NAME ArithmeticSource Benchmark CheckpointConfig ClipCov CodeBenchmark CodeConfig DataConfig
     DifficultyFilter EngineBase EngineConfig EntropyConfig EvalRecipe FileSource Focus
-    FunctionsSource GymSource HighEntropy KlCov LearnerRanks LiveCodeBench LocalEngineConfig
+    FunctionsSource GivenSource GymSource HighEntropy KlCov LearnerRanks LiveCodeBench
+    LocalEngineConfig
     MathBenchmark ModelConfig OptimizerConfig OwnModule PipelineConfig Plateau RayEngineConfig
     Recipe RolloutConfig RolloutReplicas Settings Source Stage Strict Suite UpdateConfig
     VerifyConfig check_test_halves eval_recipe_of source_labels test_halves

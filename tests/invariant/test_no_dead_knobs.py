@@ -55,6 +55,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "data.sources": (TRAIN.replace("heldout=5", "heldout=6"),),
     "data.sources.type": (f"data.sources=[{{{GYM}}}]", LONG),
     "data.sources.path": (),  # test_bad_input: a missing file and a bad row are named
+    "data.sources.name": (),  # test_api: rows under another name are missed
     "data.sources.operators": (TRAIN.replace('"add"', '"mul"'),),
     "data.sources.max_operand": (TRAIN.replace("4", "5"),),
     "data.sources.split": (

@@ -15,7 +15,7 @@ from reasonrl.cli.endings import continuable
 from reasonrl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from reasonrl.launch.request import EvalOptions
+    pass
 
 Model = Annotated[
     str | None,
@@ -127,64 +127,39 @@ def evaluate(
 
     reasonrl eval MODEL --suite aime24 --suite aime25 --k 32
     """
-    from reasonrl.launch.models import plain_name
-    from reasonrl.launch.request import EvalOptions
-
     if model is None:
-        if not table:
-            raise ConfigError(
-                "no MODEL to evaluate",
-                expected="a model or a run",
-                remedy="name one, or pass --table to see results",
-            )
-        _show_table(out)
+        _without_model(table, out)
         return
-    options = EvalOptions(
-        suites=suite or (), k=k, temperature=temperature, max_new_tokens=max_new_tokens,
-        limit=limit, data=data, style=style, system_prompt=system_prompt, unboxed=unboxed,
-        seeds=seed or (), overrides=overrides or (), top_p=top_p, top_k=top_k, min_p=min_p,
-    )  # fmt: skip
-    directory = _evaluate(
-        plain_name(model), compare and plain_name(compare), recipe, options, out, address
-    )
-    if table:
-        _show_table(directory)
-    typer.echo(f"done: {directory}/results.json, {directory}/report.html")
 
-
-def _evaluate(
-    model: str,
-    compare: str | None,
-    recipe: str | None,
-    options: EvalOptions,
-    out: Path | None,
-    address: str | None,
-) -> Path:
-    """Evaluate as the options say, show the results, and return where they are."""
-    from reasonrl.launch.models import unused_settings
-    from reasonrl.launch.request import load_base, named_directory, settle
-    from reasonrl.recipe.named import recipe_path
-
-    base = load_base(recipe_path(recipe) if recipe else None, model, options.suites)
-    is_plain = base is None and options.system_prompt is None and not options.unboxed
-    unused = unused_settings(model) if is_plain else ""
-    request = settle(base, options)
-    directory = out or named_directory(request, model)
-
+    from reasonrl import api
     from reasonrl.cli.show.evaluation import show_results
-    from reasonrl.launch.evaluate import evaluate as launch
     from reasonrl.terminal import Console
 
     console = Console()
-    if unused:
-        console.note(unused)
-    models = [model] if compare is None else [compare, model]
     # A scheduler's SIGTERM stops an evaluation like a Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with continuable():
-        results = launch(request, models, directory, console, address=address)
-    show_results(console, results)
-    return directory
+        done = api.evaluate(
+            model, suite or (), recipe=recipe, compare=compare, directory=out,
+            overrides=overrides or (), address=address, console=console, k=k,
+            temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
+            max_new_tokens=max_new_tokens, limit=limit, data=data, style=style,
+            system_prompt=system_prompt, unboxed=unboxed, seeds=seed or (),
+        )  # fmt: skip
+    show_results(console, done.results)
+    if table:
+        _show_table(done.directory)
+    typer.echo(f"done: {done.directory}/results.json, {done.directory}/report.html")
+
+
+def _without_model(is_table: bool, out: Path | None) -> None:
+    if not is_table:
+        raise ConfigError(
+            "no MODEL to evaluate",
+            expected="a model or a run",
+            remedy="name one, or pass --table to see results",
+        )
+    _show_table(out)
 
 
 def export(

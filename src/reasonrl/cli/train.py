@@ -16,7 +16,7 @@ from reasonrl.cli.endings import ExitCode, continuable
 from reasonrl.run.layout import PAGE, SUMMARY, is_run
 
 if TYPE_CHECKING:
-    from reasonrl.launch.train import TrainOutcome
+    from reasonrl.api import Run
     from reasonrl.terminal import Console
 
 
@@ -33,22 +33,20 @@ def train(
     ] = "",
 ) -> None:
     """Train a model as a recipe says."""
-    import time
-
-    from reasonrl.recipe.named import recipe_path
-    from reasonrl.recipe.toml import load_recipe
-
-    parsed = load_recipe(recipe_path(recipe), overrides or ())
-    directory = run_dir or Path("runs") / f"{parsed.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
+    from reasonrl import api
+    from reasonrl.api.calls import run_directory
     from reasonrl.cli.show.recipe import show_recipe
-    from reasonrl.launch.train import train as launch
     from reasonrl.terminal import Console
 
     console = Console()
+    parsed = api.load_recipe(recipe, overrides or ())
     show_recipe(console, parsed)
+    directory = run_dir or run_directory(parsed)
     with continuable(partial(_how_to_continue, directory)):
-        _end(launch(parsed, directory, console, address=address, branch_of=branch_of), console)
+        _end(
+            api.train(parsed, directory, start_from=branch_of, address=address, console=console),
+            console,
+        )
 
 
 def resume(
@@ -60,12 +58,12 @@ def resume(
     ] = None,
 ) -> None:
     """Continue a run that was stopped, from its newest checkpoint."""
-    from reasonrl.launch.train import resume as launch
+    from reasonrl import api
     from reasonrl.terminal import Console
 
     console = Console()
     with continuable(partial(_how_to_continue, run)):
-        _end(launch(run, console, address=address, overrides=overrides or ()), console)
+        _end(api.resume(run, overrides=overrides or (), address=address, console=console), console)
 
 
 def status(run: RunDirectory) -> None:
@@ -101,10 +99,10 @@ def _how_to_continue(directory: Path) -> str:
     return f"continue with: reasonrl resume {directory}" if is_run(directory) else ""
 
 
-def _end(outcome: TrainOutcome, console: Console) -> None:
+def _end(run: Run, console: Console) -> None:
     """Report how a run ended; exit with STOPPED when a person stopped it."""
-    if outcome.is_finished:
-        console.note(f"done: {outcome.directory / SUMMARY}, {outcome.directory / PAGE}")
+    if run.is_finished:
+        console.note(f"done: {run.directory / SUMMARY}, {run.directory / PAGE}")
         return
-    console.note(f"stopped after step {outcome.step}; {_how_to_continue(outcome.directory)}")
+    console.note(f"stopped after step {run.status.step}; {_how_to_continue(run.directory)}")
     raise typer.Exit(ExitCode.STOPPED)

@@ -213,7 +213,7 @@ def _open_remote(
 ) -> Engines:
     from reasonrl.engines.remote import LearnerInTurn, RolloutInTurn, Turns
 
-    audit = FLOAT32 if engine.compute == "float32" else BFLOAT16
+    audit = audit_of(engine)
     open_rollout = partial(open_replicas, engine, workload, logs=logs, on_event=on_event)
     if engine.placement == "separate":
         # Replicas first: they need several GPUs of one node, and nodes are still whole.
@@ -234,6 +234,11 @@ def _open_remote(
         audit=audit,
         describe=lambda: [*turns.rollout.describe(), *turns.learner.describe()],
     )
+
+
+def audit_of(engine: EngineConfig) -> Audit:
+    """Return the bound on the distance of sampler and learner where they are two models."""
+    return FLOAT32 if engine.compute == "float32" else BFLOAT16
 
 
 def open_ranks(engine: RayEngineConfig, workload: Workload, logs: Path) -> RemoteLearner:

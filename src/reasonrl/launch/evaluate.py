@@ -28,6 +28,7 @@ from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.launch.engines import open_cluster
 from reasonrl.launch.models import NamedModel, find_model
+from reasonrl.launch.own import NOTHING, Own
 from reasonrl.launch.request import EvalRequest
 from reasonrl.launch.settle import settle_protocol
 from reasonrl.launch.subject import Subject, open_subject
@@ -52,10 +53,12 @@ def evaluate(
     console: Console,
     *,
     address: str | None = None,
+    own: Own = NOTHING,
 ) -> EvalResults:
     """Evaluate models in order; with two, compare the second with the first on every suite.
 
-    `address` is a Ray cluster's, for a recipe that samples on one.
+    `address` is a Ray cluster's, for a recipe that samples on one; `own` are the caller's own
+    parts.
     """
     models = [find_model(name) for name in names]
     if len({model.name for model in models}) < len(models):
@@ -65,7 +68,9 @@ def evaluate(
             remedy="name another model",
         )
     lists = load_problem_lists(
-        (suite.sources for suite in request.recipe.suite), is_keyed=request.recipe.has_verifier
+        (suite.sources for suite in request.recipe.suite),
+        is_keyed=request.recipe.has_verifier,
+        given=own.problems,
     )
     use_threads(request.recipe.engine.threads)
     keep_freed_memory()
@@ -78,7 +83,7 @@ def evaluate(
     with open_cluster(request.recipe.engine, address), only_process(directory):
         recipe, pools = settle_protocol(request, models, lists, directory, console)
         for model in models:
-            _evaluate_model(model, recipe, pools[model.name], directory, console)
+            _evaluate_model(model, recipe, pools[model.name], directory, console, own)
         results = read_results(directory)
         if results is None:
             raise StorageError("the results just written are gone", where=str(directory))
@@ -111,7 +116,12 @@ def _samples_path(directory: Path, label: str, suite: str) -> Path:
 
 
 def _evaluate_model(
-    named: NamedModel, recipe: EvalRecipe, pools: SuitePools, directory: Path, console: Console
+    named: NamedModel,
+    recipe: EvalRecipe,
+    pools: SuitePools,
+    directory: Path,
+    console: Console,
+    own: Own,
 ) -> None:
     with open_subject(
         named,
@@ -124,6 +134,7 @@ def _evaluate_model(
         context_tokens=longest_in_suites(recipe.suite, pools),
         prompts=recipe,
         components=recipe.reward,
+        own=own,
     ) as subject:
         for suite in recipe.suite:
             _evaluate_on(suite, subject, pools[suite.name], recipe, directory, console)

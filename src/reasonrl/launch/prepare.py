@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reasonrl.launch.engines import model_for, ranks_of
 from reasonrl.launch.judges import make_verifier, require_sandbox
+from reasonrl.launch.own import Own
 from reasonrl.launch.prompts import in_form, with_time
 from reasonrl.launch.readable import unreadable_keys
 from reasonrl.models.fetch import is_at_hand
@@ -18,7 +19,7 @@ from reasonrl.terminal import Console
 
 
 def prepare(
-    recipe: Recipe, directory: Path, console: Console
+    recipe: Recipe, directory: Path, console: Console, own: Own
 ) -> tuple[Recipe, LanguageModel, Pools]:
     """Return the model and the encoded problems of a run; raise for anything that cannot work.
 
@@ -29,14 +30,15 @@ def prepare(
     # A row without an answer is left out like a row whose answer cannot be read.
     drops = any(stage.data.unreadable == "drop" for stage in recipe.stage)
     is_keyed = recipe.has_verifier and not drops
-    lists = load_problem_lists(sources_of(recipe), is_keyed=is_keyed)
+    lists = load_problem_lists(sources_of(recipe), is_keyed=is_keyed, given=own.problems)
     if names := test_halves(source for stage in recipe.stage for source in stage.data.sources):
         console.note(f"training on the TEST half of {', '.join(dict.fromkeys(names))}, as asked")
-    with make_verifier(recipe.verify) as verifier:
-        require_sandbox(verifier, lists.values())
-        dropped = frozenset[str]()
-        if recipe.has_verifier:
-            dropped = unreadable_keys(recipe, lists, verifier, console)
+    dropped = frozenset[str]()
+    if own.judge is None:
+        with make_verifier(recipe.verify) as verifier:
+            require_sandbox(verifier, lists.values())
+            if recipe.has_verifier:
+                dropped = unreadable_keys(recipe, lists, verifier, console)
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
     model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)

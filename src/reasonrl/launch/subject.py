@@ -10,9 +10,10 @@ from pathlib import Path
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.launch.actors import Workload
-from reasonrl.launch.engines import is_on_cluster, judge_seats, local_engine, open_sampler
+from reasonrl.launch.engines import is_on_cluster, judge_seats, local_engine
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import NamedModel, open_model, take_over
+from reasonrl.launch.own import NOTHING, Own, open_own_sampler
 from reasonrl.launch.prompts import in_form
 from reasonrl.launch.rewards import open_rewards
 from reasonrl.models.hf import LanguageModel
@@ -50,17 +51,17 @@ def open_subject(
     context_tokens: int,
     prompts: PromptConfig,
     components: Sequence[Component] = (),
+    own: Own = NOTHING,
 ) -> Iterator[Subject]:
     """Load a model in this process, or start replicas of it on the cluster that is open.
 
-    `context_tokens` are those of the longest prompt and completion together; `prompts` says how the
-    model is asked; `components` are those of the reward. Of template and reward files a run's own
-    copies are used.
+    `context_tokens` are those of the longest prompt and completion together. Of template and reward
+    files a run's own copies are used.
     """
     console.note(f"loading {named.name}")
     note, logs = partial(note_event, directory, console), directory / LOGS
-    model = open_model(named, device="cpu" if is_on_cluster(engine) else engine.device)
-    model = in_form(model, prompts, named.run)
+    device = "cpu" if is_on_cluster(engine) else engine.device
+    model = in_form(open_model(named, device=device), prompts, named.run)
     workload = Workload(
         model=named.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
     )
@@ -73,10 +74,10 @@ def open_subject(
         holder = stack.enter_context(local_engine(model, engine, workload.optimizer))
         take_over(named, holder)
         sampler = stack.enter_context(
-            open_sampler(engine, workload, holder, logs=logs, on_event=note)
+            open_own_sampler(own, engine, workload, holder, logs=logs, on_event=note)
         )
         seats = judge_seats(engine)
-        judge = stack.enter_context(
+        judge = own.judge or stack.enter_context(
             open_judge(verify, problems, seats=seats, logs=logs, on_event=note, console=console)
         )
         yield Subject(

@@ -75,6 +75,15 @@ class HubSource(RowSource):
     """A commit or tag of the data set; the newest one if left out."""
 
 
+class GivenSource(RowSource):
+    """Rows that a Python program hands over; docs/api.md has an example."""
+
+    type: Literal["given"]
+    """The kind of source."""
+    name: str
+    """The name under which `problems` has the rows."""
+
+
 class ArithmeticSource(Weighted):
     """Generated one-operator arithmetic, split so that commuted operands stay together."""
 
@@ -203,7 +212,13 @@ def check_test_halves(sources: Iterable[object]) -> None:
 
 
 Source = Annotated[
-    FileSource | HubSource | ArithmeticSource | FunctionsSource | GymSource | Benchmark,
+    FileSource
+    | HubSource
+    | GivenSource
+    | ArithmeticSource
+    | FunctionsSource
+    | GymSource
+    | Benchmark,
     Field(discriminator="type"),
 ]
 
@@ -217,6 +232,8 @@ def source_labels(sources: Iterable[Weighted]) -> list[str]:
                 label = source.path.name.partition(".")[0]
             case HubSource():
                 label = source.repository.rpartition("/")[2]
+            case GivenSource():
+                label = source.name
             case _:
                 label = source.type
         label = re.sub(r"[^A-Za-z0-9_-]+", "-", label).strip("-") or "file"

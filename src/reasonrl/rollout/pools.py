@@ -23,6 +23,7 @@ from reasonrl.recipe import (
     EvalRecipe,
     FileSource,
     FunctionsSource,
+    GivenSource,
     GymSource,
     HubSource,
     LiveCodeBench,
@@ -76,11 +77,15 @@ def sources_of(recipe: Recipe) -> list[tuple[Source, ...]]:
 
 
 def load_problem_lists(
-    wanted: Iterable[Sequence[Source]], *, is_keyed: bool = True
+    wanted: Iterable[Sequence[Source]],
+    *,
+    is_keyed: bool = True,
+    given: Mapping[str, Sequence[object]] | None = None,
 ) -> ProblemLists:
     """Load each distinct list of sources; raise DataError for tasks that cannot be judged.
 
-    Without `is_keyed`, where no verifier is asked, a row needs no answer.
+    Without `is_keyed`, where no verifier is asked, a row needs no answer. `given` are the rows of
+    sources of type "given", by their names.
     """
     lists: ProblemLists = {}
     for sources in wanted:
@@ -88,7 +93,7 @@ def load_problem_lists(
             lists[key] = [
                 replace(problem, part=part) if part else problem
                 for part, source in enumerate(sources)
-                for problem in load_source(source, is_keyed=is_keyed)
+                for problem in load_source(source, is_keyed=is_keyed, given=given)
             ]
             _check_problems(lists[key], is_keyed=is_keyed)
     return lists
@@ -187,7 +192,12 @@ def _suite_pool(suite: Suite, encoded: list[EncodedProblem], context: int) -> li
     return encoded
 
 
-def load_source(source: Source, *, is_keyed: bool = True) -> list[Problem]:
+def load_source(
+    source: Source,
+    *,
+    is_keyed: bool = True,
+    given: Mapping[str, Sequence[object]] | None = None,
+) -> list[Problem]:
     """Return the problems of one `sources` entry; without `is_keyed` a row needs no answer."""
     match source:
         case FileSource():
@@ -196,6 +206,9 @@ def load_source(source: Source, *, is_keyed: bool = True) -> list[Problem]:
         case HubSource():
             rows = read_source_rows(source, is_keyed=is_keyed)
             return collect_problems(rows, where=source.repository)
+        case GivenSource():
+            rows = read_source_rows(source, is_keyed=is_keyed, given=given)
+            return collect_problems(rows, where=source.name)
         case ArithmeticSource():
             return arithmetic_problems(
                 operators=source.operators,

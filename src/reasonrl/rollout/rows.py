@@ -2,13 +2,13 @@ r"""Rows of files and of the hub as a recipe names their columns; answers in box
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from reasonrl.data.forms import RowForm, behind, read_template
 from reasonrl.data.problems import ReadRow, rows_below, rows_of
 from reasonrl.data.rows import ReadAnswer
 from reasonrl.errors import DataError
-from reasonrl.recipe import FileSource, HubSource
+from reasonrl.recipe import FileSource, GivenSource, HubSource
 from reasonrl.recipe.sources import RowSource
 from reasonrl.types import Kind
 from reasonrl.verify.extract import last_box
@@ -16,14 +16,21 @@ from reasonrl.verify.extract import last_box
 _BOXED = "\\boxed"
 
 
-def read_source_rows(source: FileSource | HubSource, *, is_keyed: bool = True) -> Iterator[ReadRow]:
+def read_source_rows(
+    source: FileSource | HubSource | GivenSource,
+    *,
+    is_keyed: bool = True,
+    given: Mapping[str, Sequence[object]] | None = None,
+) -> Iterator[ReadRow]:
     """Yield the rows of a source with their problems, or with what is wrong with them.
 
-    Without `is_keyed` a row needs no answer.
+    Without `is_keyed` a row needs no answer. `given` are the rows of sources of type "given".
     """
     form = row_form(source, is_keyed=is_keyed)
     if isinstance(source, FileSource):
         return rows_below(source.path, form, split=source.split)
+    if isinstance(source, GivenSource):
+        return rows_of(_given_rows(source, given or {}), form)
     return rows_of(hub_rows(source), form)
 
 
@@ -59,6 +66,21 @@ def _boxed(text: str, kind: Kind) -> str:
             remedy="correct answer_after, or leave out the row with `where`",
         )
     return answer
+
+
+def _given_rows(
+    source: GivenSource, given: Mapping[str, Sequence[object]]
+) -> Iterator[tuple[str, object]]:
+    """Yield the rows that a Python program gave under a source's name."""
+    if source.name not in given:
+        raise DataError(
+            f"no rows are given for the source {source.name!r}",
+            where='a source of type "given"',
+            expected=f"one of {', '.join(given)}" if given else "rows from a Python program",
+            remedy=f"pass problems={{{source.name!r}: rows}} to reasonrl.train, resume or evaluate",
+        )
+    for number, row in enumerate(given[source.name], start=1):
+        yield f"{source.name}:{number}", row
 
 
 def hub_rows(source: HubSource) -> Iterator[tuple[str, object]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread, main_thread
 from types import FrameType
 
 from reasonrl.errors import ConfigError
@@ -42,8 +42,14 @@ def only_process(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def stop_on_signal(console: Console) -> Iterator[Event]:
-    """End after the current step on the first Ctrl-C or SIGTERM, at once on the second."""
+    """End after the current step on the first Ctrl-C or SIGTERM, at once on the second.
+
+    Only the main thread of a process receives signals; elsewhere nothing is changed.
+    """
     stopper = Event()
+    if current_thread() is not main_thread():
+        yield stopper
+        return
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stopper.is_set():
