@@ -29,7 +29,7 @@ RECIPE = """
     Recipe RolloutConfig RolloutReplicas Settings Source Stage Strict Suite UpdateConfig
     VerifyConfig check_test_halves eval_recipe_of source_labels test_halves
     ChoiceReward Component FormatReward FunctionReward HubSource LanguageReward LengthReward
-    OverlongReward PromptConfig RepetitionReward Reward VerifierReward
+    JudgeReward OverlongReward PromptConfig RepetitionReward Reward VerifierReward
 """
 
 

@@ -45,8 +45,8 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
     parsed = parse(DataRecipe, tables, where=path.name)
     directory = out or Path("datasets") / parsed.name
 
-    from reasonrl.curation.ratings.endpoint import BudgetSpent
     from reasonrl.launch.curate import curate
+    from reasonrl.reward.endpoint import BudgetSpent
     from reasonrl.terminal import Console
 
     console = Console()

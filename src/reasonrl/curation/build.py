@@ -23,7 +23,6 @@ from reasonrl.curation.likeness.semantic import find_same_meaning
 from reasonrl.curation.manifest import Manifest, write_manifest
 from reasonrl.curation.publish import check_mix, publish
 from reasonrl.curation.ratings.difficulty import attempts_directory, keep_weights, open_attempts
-from reasonrl.curation.ratings.endpoint import Judges
 from reasonrl.curation.ratings.quality import (
     AGREEMENT,
     agreement,
@@ -31,6 +30,7 @@ from reasonrl.curation.ratings.quality import (
     votes_directory,
     write_agreement,
 )
+from reasonrl.curation.ratings.votes import Judges
 from reasonrl.curation.recipe import HOW
 from reasonrl.curation.resume import Build, all_reports
 from reasonrl.curation.rows import Candidate, Fault, digest, hash_of, read_column, write_kept

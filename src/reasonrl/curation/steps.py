@@ -25,8 +25,7 @@ from reasonrl.curation.ratings.difficulty import (
     rollouts,
     with_difficulty,
 )
-from reasonrl.curation.ratings.endpoint import Judges
-from reasonrl.curation.ratings.ledger import Ledger
+from reasonrl.curation.ratings.votes import Judges
 from reasonrl.curation.recipe import (
     CleanConfig,
     DecontaminateConfig,
@@ -35,6 +34,7 @@ from reasonrl.curation.recipe import (
 )
 from reasonrl.curation.rows import Candidate, Dropped, Fault, read_kept
 from reasonrl.curation.store import ChunkReport, StepFolder
+from reasonrl.reward.ledger import Ledger
 
 MIN_STATEMENT = 100
 """Characters. A text this long before a block of code is taken for the whole statement."""

@@ -19,6 +19,7 @@ from reasonrl.recipe import (
     Component,
     FormatReward,
     FunctionReward,
+    JudgeReward,
     LanguageReward,
     LengthReward,
     OverlongReward,
@@ -27,10 +28,12 @@ from reasonrl.recipe import (
     VerifyConfig,
 )
 from reasonrl.reward import shipped
+from reasonrl.reward.endpoint import AskSettings
+from reasonrl.reward.judge import JudgeScorer, JudgeSpec
 from reasonrl.reward.pool import FunctionPool, FunctionSpec
 from reasonrl.reward.scoring import Groups, Rewards, Scorer, of_each, of_problem, of_verdict
 from reasonrl.reward.total import Term
-from reasonrl.run.layout import CODE
+from reasonrl.run.layout import CODE, VOTES
 from reasonrl.types import Score
 
 Note = Callable[[str], None]
@@ -42,9 +45,10 @@ class OpenRewards:
 
     function: Rewards | None
     pools: tuple[FunctionPool, ...] = ()
+    rubrics: tuple[Path, ...] = ()
 
     def keep_code(self, code: Path) -> None:
-        """Copy the files of the functions into a run, whose workers use the copies from now on.
+        """Copy functions' files and rubrics into a run, whose workers use the copies from now on.
 
         Files of installed packages stay out. Raises ConfigError where two different files would
         have one name.
@@ -56,6 +60,9 @@ class OpenRewards:
                 copy = code / file.relative_to(files[0].parent)
                 if copies.setdefault(copy, file) != file:
                     raise _same_name(file, copies[copy], pool.spec.name)
+        for file in self.rubrics:
+            if copies.setdefault(code / file.name, file) != file:
+                raise _same_name(file, copies[code / file.name], "of a judge")
         for copy, file in copies.items():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
@@ -86,7 +93,8 @@ def open_rewards(
         yield OpenRewards(function=None)
         return
     scorers: list[Scorer] = []
-    pools = []
+    pools: list[FunctionPool] = []
+    rubrics: list[Path] = []
     with ExitStack() as stack:
         for component in components:
             if isinstance(component, FunctionReward):
@@ -94,10 +102,18 @@ def open_rewards(
                 pool.start()
                 pools.append(pool)
                 scorers.append(_with_pool(pool, verify.max_failed_share, note))
+            elif isinstance(component, JudgeReward):
+                rubric = _copy_or_original(component.rubric, run / CODE)
+                votes = logs.parent / VOTES / f"{component.label}.jsonl"
+                judge = stack.enter_context(JudgeScorer(_judge_spec(component, rubric), votes))
+                note(f"asking the judge {component.label} at {component.url}")
+                judge.check()
+                rubrics.append(component.rubric)
+                scorers.append(judge)
             else:
                 scorers.append(_shipped(component))
         rewards = Rewards(terms=tuple(map(_term, components)), scorers=tuple(scorers))
-        yield OpenRewards(function=rewards, pools=tuple(pools))
+        yield OpenRewards(function=rewards, pools=tuple(pools), rubrics=tuple(rubrics))
 
 
 def _same_name(file: Path, other: Path, name: str) -> ConfigError:
@@ -120,6 +136,42 @@ def _spec(component: FunctionReward, code: Path, logs: Path, note: Note) -> Func
         deadline_s=component.deadline_s,
         log=str((logs / f"reward-{component.label}.log").resolve()),
     )
+
+
+def _judge_spec(component: JudgeReward, rubric: Path) -> JudgeSpec:
+    try:
+        text = rubric.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the rubric cannot be read: {error}",
+            where=f"reward {component.label}",
+            expected="a text file that says what a good answer is",
+            remedy="correct rubric",
+        ) from error
+    return JudgeSpec(
+        name=component.label,
+        url=component.url,
+        model=component.model,
+        key_variable=component.key_variable,
+        rubric=text,
+        scale=component.scale,
+        votes=component.votes,
+        shows_key=component.shows_key,
+        whole=component.shows_thought,
+        settings=AskSettings(
+            temperature=component.temperature,
+            max_tokens=component.max_tokens,
+            concurrency=component.concurrency,
+            timeout_s=component.timeout_s,
+            attempts=component.attempts,
+            budget=component.budget,
+        ),
+    )
+
+
+def _copy_or_original(file: Path, code: Path) -> Path:
+    copy = code / file.name
+    return copy if copy.exists() else file
 
 
 def _file_of(file: Path, code: Path, note: Note) -> Path:

@@ -8,6 +8,7 @@ those with combine = "gate").
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -74,6 +75,49 @@ class FunctionReward(Component):
     """Seconds of one call, after which its worker is replaced and its rollouts are masked."""
 
 
+class JudgeReward(Component):
+    """A language model behind an OpenAI-compatible endpoint, which scores answers by a rubric."""
+
+    type: Literal["judge"]
+    """The kind of component."""
+    url: str = Field(pattern=r"^https?://")
+    """The endpoint, such as `http://127.0.0.1:8000/v1`."""
+    model: str
+    """The model's name at the endpoint."""
+    key_variable: str = ""
+    """The environment variable that holds the endpoint's key; none is sent if it is left out."""
+    rubric: Path
+    """A text file that says what a good answer is; it starts at the recipe's directory."""
+    scale: tuple[float, float] = (0.0, 10.0)
+    """The lowest and the highest score; they become the values 0 and 1."""
+    votes: int = Field(default=1, ge=1)
+    """Scores of each answer; the value is their mean."""
+    shows_key: bool = False
+    """Whether the judge sees the problem's answer."""
+    shows_thought: bool = False
+    """Whether the judge sees the whole response, or only what follows the thought."""
+    temperature: float = Field(default=0.0, ge=0)
+    """The judge's temperature; votes differ only above 0."""
+    max_tokens: int = Field(default=1024, ge=16)
+    """The longest answer of the judge, in tokens."""
+    concurrency: int = Field(default=16, ge=1)
+    """Requests at a time."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    """Seconds of one request."""
+    attempts: int = Field(default=6, ge=1)
+    """Requests for one score before it counts as missing."""
+    budget: int | None = Field(default=None, ge=1)
+    """Requests of one command; the next command continues."""
+
+    @model_validator(mode="after")
+    def _check_judge(self) -> JudgeReward:
+        if not self.scale[0] < self.scale[1]:
+            raise ValueError("scale is [lowest, highest]; put the smaller number first")
+        if self.votes > 1 and self.temperature == 0.0:
+            raise ValueError("votes at temperature 0 are alike; set a temperature, or votes = 1")
+        return self
+
+
 class FormatReward(Component):
     """1 where the response has the asked form, else 0."""
 
@@ -137,6 +181,7 @@ class ChoiceReward(Component):
 Reward = Annotated[
     VerifierReward
     | FunctionReward
+    | JudgeReward
     | FormatReward
     | OverlongReward
     | LengthReward

@@ -103,8 +103,9 @@ def anchor_paths(node: Any, directory: Path) -> None:
         return
     if "type" in node and isinstance(node.get("path"), str):
         node["path"] = str((directory / node["path"]).resolve())
-    if "type" in node and isinstance(node.get("prompt_template"), str):
-        node["prompt_template"] = str((directory / node["prompt_template"]).resolve())
+    for key in ("prompt_template", "rubric"):
+        if "type" in node and isinstance(node.get(key), str):
+            node[key] = str((directory / node[key]).resolve())
     function = node.get("function")
     if node.get("type") == "function" and isinstance(function, str):
         file, colon, name = function.rpartition(":")

@@ -16,7 +16,10 @@ RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS)
 
 CHECKPOINTS = "checkpoints"
 CODE = "code"
-"""Copies of the files of the run's own reward functions."""
+"""Copies of the run's own files: reward functions, rubrics, a chat template."""
+
+VOTES = "votes"
+"""The scores that judges gave, which a resumed run does not ask for again."""
 
 START = "start"
 """The weights that a branch began with, a Hugging Face directory."""

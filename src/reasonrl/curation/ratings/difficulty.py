@@ -20,10 +20,10 @@ from typing import Annotated, Any, Protocol, TypeAlias
 from pydantic import Field
 
 from reasonrl.atomic import write_atomic
-from reasonrl.curation.ratings.ledger import Ledger
 from reasonrl.curation.recipe import DifficultyConfig, model_name
 from reasonrl.curation.rows import Candidate, Fault, Reason, content_of, hash_of
 from reasonrl.errors import CheckpointError
+from reasonrl.reward.ledger import Ledger
 
 WHOLE = 16
 """Attempts in which the published difficulty counts failures, as in the release."""

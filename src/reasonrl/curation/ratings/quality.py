@@ -18,9 +18,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from reasonrl.atomic import read_record, write_atomic
-from reasonrl.curation.ratings.ledger import Ledger, read_entries
 from reasonrl.curation.recipe import QualityConfig
 from reasonrl.curation.rows import Candidate, Fault, Reason, content_of, hash_of, storable
+from reasonrl.reward.ledger import Ledger, read_entries
 
 _RATING = re.compile(r"[*_`\s]*RATING\s*[:=]\s*[*_`\s]*(VALID|INVALID)[*_`.\s]*", re.IGNORECASE)
 _TAG = re.compile(r"<(?=\s*/?\s*(?:problem|answer)\b)", re.IGNORECASE)

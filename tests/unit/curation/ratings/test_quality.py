@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from reasonrl.curation.ratings import endpoint
-from reasonrl.curation.ratings.endpoint import BudgetSpent, Judges
 from reasonrl.curation.ratings.quality import (
     Vote,
     agreement,
@@ -18,9 +16,12 @@ from reasonrl.curation.ratings.quality import (
     read_rating,
     read_votes,
 )
+from reasonrl.curation.ratings.votes import Judges
 from reasonrl.curation.recipe import QualityConfig
 from reasonrl.curation.rows import Reason, content_of
 from reasonrl.errors import CheckpointError, ConfigError, EngineError
+from reasonrl.reward import endpoint
+from reasonrl.reward.endpoint import BudgetSpent
 from tests.unit.curation.judges import INVALID, VALID, honest, judge
 from tests.unit.curation.support import STORY, candidate
 from tests.unit.curation.test_build import raw, reasons, recipe_of, run

@@ -5,8 +5,8 @@ from operator import attrgetter
 
 import pytest
 
-from reasonrl.curation.ratings.ledger import Ledger, read_entries
 from reasonrl.errors import CheckpointError
+from reasonrl.reward.ledger import Ledger, read_entries
 
 
 @dataclass(frozen=True)
