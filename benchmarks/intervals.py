@@ -2,7 +2,7 @@
 
 A benchmark is drawn many times: each problem has a chance to be solved, drawn from a distribution,
 and each sample solves the problem with this chance. The tables compare `algo.stats` and
-`algo.paired` with the usual methods: mean +- t s / sqrt(n), and the paired t test.
+`evaluation.paired` with the usual methods: mean +- t s / sqrt(n), and the paired t test.
 
     python -m benchmarks.intervals [--evaluations 2000] [--json PATH]
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import describe_machine, print_table
-from reasonrl.algo.paired import paired_gain
 from reasonrl.algo.stats import mean_over_problems, t95
+from reasonrl.evaluation.paired import paired_gain
 
 Rates = Callable[[np.random.Generator, int], np.ndarray]
 

@@ -97,6 +97,10 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "update.clip_high": ("update.clip_high=0.01", *TWO_UPDATES),
     "update.kl_coefficient": ("update.kl_coefficient=0.5",),
     "update.truncation": ('update.truncation="mask-after"',),
+    "update.warmup_steps": ("update.warmup_steps=5",),
+    "update.schedule": ("update.schedule=cosine",),
+    "update.advantage": ("update.advantage=rloo",),
+    "update.reference": (),  # test_training_knobs: a teacher's distance is not 0
     "update.surrogate": ('update.surrogate="cispo"', *TWO_UPDATES),
     "update.focus": ('update.focus={type="high-entropy"}',),
     "update.focus.type": (CLIP_COV, 'update.focus={type="kl-cov"}', *TWO_UPDATES),
@@ -151,6 +155,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
         ), ()),
     "verify.max_failed_share": (),  # tests/unit/test_rollout.py
     "checkpoint.every": ("checkpoint.every=4",),
+    "checkpoint.best": ("checkpoint.best=train", "suite.1.every=1"),
     "checkpoint.keep": ("checkpoint.keep=1",),
     "trackers": (),  # tests/unit/test_trackers.py
     "suite": ("suite=[]",),
@@ -199,6 +204,16 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "reward.batch": (),
     "reward.workers": (),
     "reward.deadline_s": (),
+    # e2e/test_judge.py and unit/reward/test_judge.py
+    **dict.fromkeys(
+        (
+            "reward.url", "reward.model", "reward.key_variable", "reward.rubric", "reward.scale",
+            "reward.votes", "reward.shows_key", "reward.shows_thought", "reward.temperature",
+            "reward.max_tokens", "reward.concurrency", "reward.timeout_s", "reward.attempts",
+            "reward.budget",
+        ),
+        (),
+    ),
     "reward.letters": (),  # tests/unit/reward/test_shipped.py
     "stage.plateau.min_gain": (
         "stage.1.plateau={window=1, min_gain=9.0}", "stage.1.plateau={window=1, min_gain=-9.0}",

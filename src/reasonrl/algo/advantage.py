@@ -45,3 +45,20 @@ def group_advantages(
         0.0 if is_truncated and rule is not TruncationRule.NONE else (reward - mean) * scale
         for reward, is_truncated in zip(rewards_G, truncated_G, strict=True)
     ]
+
+
+def leave_one_out_advantages(
+    rewards_G: Sequence[float],
+    truncated_G: Sequence[bool],
+    rule: TruncationRule = TruncationRule.NONE,
+) -> list[float]:
+    """Return A_j = r_j - the mean reward of the others of the group: RLOO, arXiv 2402.14740.
+
+    This is G / (G - 1) times r_j - mean r, for the G rollouts that the rule counts.
+
+    Example: one success in 16 binary rewards gets +1, each of the others -1/15.
+    """
+    centred = group_advantages(rewards_G, truncated_G, rule, is_scaled=False)
+    is_before = rule is TruncationRule.MASK_BEFORE
+    n_counted = sum(not (is_cut and is_before) for is_cut in truncated_G)
+    return [value * n_counted / (n_counted - 1) for value in centred] if n_counted > 1 else centred

@@ -6,9 +6,10 @@ before the update, so it feeds neither the policy term nor the entropy term nor 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from reasonrl.algo.advantage import group_advantages
 from reasonrl.algo.choices import TruncationRule
@@ -44,12 +45,28 @@ class SelectedGroup:
     signal: Signal
 
 
-def select_group(group: Group, rule: TruncationRule, *, is_scaled: bool = True) -> SelectedGroup:
-    """Return a group's advantages and signal, without the rollouts whose verification failed."""
+AdvantageFunction: TypeAlias = Callable[[Sequence[float], Sequence[bool]], list[float]]
+"""Return an advantage for each rollout of a group, from their rewards and whether each was cut."""
+
+
+def select_group(
+    group: Group,
+    rule: TruncationRule,
+    *,
+    is_scaled: bool = True,
+    own: AdvantageFunction | None = None,
+) -> SelectedGroup:
+    """Return a group's advantages and signal, without the rollouts whose verification failed.
+
+    `own` stands for the report's advantages; a rollout that the rule masks has none.
+    """
     judged = tuple(rollout for rollout in group.rollouts if rollout.reward is not None)
     rewards = [rollout.reward or 0.0 for rollout in judged]
     truncated = [rollout.completion.is_truncated for rollout in judged]
-    advantages = tuple(group_advantages(rewards, truncated, rule, is_scaled=is_scaled))
+    if own is None:
+        advantages = tuple(group_advantages(rewards, truncated, rule, is_scaled=is_scaled))
+    else:
+        advantages = tuple(_unmasked(own(rewards, truncated) if judged else [], truncated, rule))
     return SelectedGroup(
         group=group,
         rollouts=judged,
@@ -57,6 +74,15 @@ def select_group(group: Group, rule: TruncationRule, *, is_scaled: bool = True) 
         masked=tuple(is_cut and rule is not TruncationRule.NONE for is_cut in truncated),
         signal=_signal(judged, advantages),
     )
+
+
+def _unmasked(
+    values: Sequence[float], truncated: Sequence[bool], rule: TruncationRule
+) -> list[float]:
+    return [
+        0.0 if is_cut and rule is not TruncationRule.NONE else value
+        for value, is_cut in zip(values, truncated, strict=True)
+    ]
 
 
 def _signal(judged: Sequence[Rollout], advantages: Sequence[float]) -> Signal:

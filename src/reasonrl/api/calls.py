@@ -64,6 +64,7 @@ def train(
     *,
     overrides: Overrides = (),
     start_from: PathLike = "",
+    state_from: PathLike = "",
     address: str | None = None,
     quiet: bool = False,
     console: Console | None = None,
@@ -73,7 +74,8 @@ def train(
 
     `recipe` is a file, a shipped recipe's name, or a `Recipe`; `overrides` change a file's values.
     The run is kept in `directory`, runs/NAME-DATE if left out. It begins with the weights of
-    `start_from`, RUN or RUN@STEP, if given. Ctrl-C stops it after the step. `address` is a Ray
+    `start_from`, RUN or RUN@STEP, if given, or where `state_from` stands: with its optimizer, steps
+    and record too. Ctrl-C stops it after the step. `address` is a Ray
     cluster's. Raises ConfigError and DataError for what is wrong, before anything is written.
     """
     from reasonrl.launch.train import train as launch
@@ -86,6 +88,7 @@ def train(
         console or Console(is_quiet=quiet),
         address=address,
         branch_of=os.fspath(start_from),
+        state_of=os.fspath(state_from),
         own=_own(own),
     )
     return Run(chosen)
@@ -102,8 +105,8 @@ def resume(
 ) -> Run:
     """Continue a run from its newest checkpoint, and return it.
 
-    Own parts are not stored: pass those that the run began with. `overrides` may change where the
-    run computes.
+    Own parts are not stored: pass those that the run began with. `overrides` may change what
+    decides no number of the steps that were taken, `{"stage.2.steps": 90}` for example.
     """
     from reasonrl.launch.train import resume as launch
 

@@ -31,6 +31,14 @@ def train(
         str,
         typer.Option("--from", help="Begin with the weights of RUN or RUN@STEP.", metavar="RUN"),
     ] = "",
+    state_of: Annotated[
+        str,
+        typer.Option(
+            "--from-state",
+            help="Begin where RUN or RUN@STEP stands: weights, optimizer, steps and record.",
+            metavar="RUN",
+        ),
+    ] = "",
 ) -> None:
     """Train a model as a recipe says."""
     from reasonrl import api
@@ -44,7 +52,14 @@ def train(
     directory = run_dir or run_directory(parsed)
     with continuable(partial(_how_to_continue, directory)):
         _end(
-            api.train(parsed, directory, start_from=branch_of, address=address, console=console),
+            api.train(
+                parsed,
+                directory,
+                start_from=branch_of,
+                state_from=state_of,
+                address=address,
+                console=console,
+            ),
             console,
         )
 
@@ -54,7 +69,9 @@ def resume(
     address: Address = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Compute elsewhere from now on, e.g. --set engine.threads=4."),
+        typer.Option(
+            "--set", help="Change what may change, e.g. engine.threads=4 or stage.2.steps=90."
+        ),
     ] = None,
 ) -> None:
     """Continue a run that was stopped, from its newest checkpoint."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from reasonrl.algo.paired import Gain
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import CheckpointError
+from reasonrl.evaluation.paired import Gain
 from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.recipe import NAME
 

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from math import fsum
 from typing import Any
 
-from reasonrl.algo.paired import Gain, paired_gain
 from reasonrl.algo.stats import (
     Estimate,
     consensus,
@@ -20,6 +19,7 @@ from reasonrl.algo.stats import (
     pass_at_k,
 )
 from reasonrl.errors import DataError
+from reasonrl.evaluation.paired import Gain, paired_gain
 from reasonrl.types import Kind, Sampling, Score, Verdict
 from reasonrl.verify.consensus import number_answers
 

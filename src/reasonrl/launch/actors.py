@@ -14,6 +14,7 @@ from reasonrl.models.hf import as_directory, load_model, outline_model
 from reasonrl.recipe import OptimizerConfig, RayEngineConfig
 
 if TYPE_CHECKING:
+    from reasonrl.engines.fsdp.engine import Build
     from reasonrl.engines.remote import RankEngine
     from reasonrl.engines.vllm import VllmSettings
 
@@ -30,6 +31,7 @@ class Workload:
     optimizer: OptimizerConfig
     context_tokens: int
     keep_reference: bool = False
+    reference: str = ""
 
 
 def optimizer_settings(optimizer: OptimizerConfig) -> OptimizerSettings:
@@ -100,7 +102,13 @@ def build_rank(engine: RayEngineConfig, workload: Workload, rank: int, address: 
         compute=engine.compute,
         recompute=engine.recompute,
         keep_reference=workload.keep_reference,
+        reference=_another(workload.reference),
     )
+
+
+def _another(name: str) -> tuple[Build, Build] | None:
+    """Return how the reference policy is built, None where it is the starting policy."""
+    return (partial(outline_model, name), partial(load_model, name)) if name else None
 
 
 def _own_device(engine: RayEngineConfig) -> str:

@@ -81,8 +81,15 @@ def open_engines(
     """Start the engines; they end with the context. On a cluster, inside `open_cluster`."""
     match engine:
         case LocalEngineConfig():
+            reference = None
+            if workload.keep_reference and workload.reference:
+                reference = load_model(workload.reference, device=engine.device)
             with local_engine(
-                model, engine, workload.optimizer, keep_reference=workload.keep_reference
+                model,
+                engine,
+                workload.optimizer,
+                keep_reference=workload.keep_reference,
+                reference=reference,
             ) as local:
                 yield Engines(rollout=local, learner=local, audit=None, describe=lambda: ())
         case RayEngineConfig():
@@ -148,8 +155,12 @@ def local_engine(
     optimizer: OptimizerConfig,
     *,
     keep_reference: bool = False,
+    reference: LanguageModel | None = None,
 ) -> LocalEngine:
-    """Return the engine that samples and learns in this process."""
+    """Return the engine that samples and learns in this process.
+
+    It keeps `reference`, or with `keep_reference` the model as it is now, for a KL term.
+    """
     return LocalEngine(
         model,
         optimizer_settings(optimizer),
@@ -158,6 +169,7 @@ def local_engine(
         token_budget=engine.token_budget,
         max_rows=engine.max_rows,
         keep_reference=keep_reference,
+        reference=reference,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from reasonrl.errors import ConfigError
 from reasonrl.launch.engines import model_for, ranks_of
 from reasonrl.launch.judges import make_verifier, require_sandbox
 from reasonrl.launch.own import Own
 from reasonrl.launch.prompts import in_form, with_time
 from reasonrl.launch.readable import unreadable_keys
 from reasonrl.models.fetch import is_at_hand
-from reasonrl.models.hf import LanguageModel
+from reasonrl.models.hf import LanguageModel, load_tokenizer
 from reasonrl.recipe import Recipe, test_halves
 from reasonrl.rollout.pools import Pools, encode_pools, load_problem_lists, sources_of
 from reasonrl.run.trackers import Tracker, open_tracker, require_package
@@ -42,6 +43,7 @@ def prepare(
     how = "" if is_at_hand(recipe.model.name) else " (fetched and converted once: a minute)"
     console.note(f"loading {recipe.model.name}{how}")
     model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)
+    check_reference(recipe, model)
     model = in_form(model, recipe.model, directory)
     recipe = recipe.model_copy(update={"model": with_time(recipe.model, model.tokenizer)})
     model = in_form(model, recipe.model, directory)
@@ -53,6 +55,28 @@ def prepare(
 def keeps_reference(recipe: Recipe) -> bool:
     """Return whether any stage measures its distance from the starting policy."""
     return any(stage.update.kl_coefficient > 0 for stage in recipe.stage)
+
+
+def check_reference(recipe: Recipe, model: LanguageModel) -> None:
+    """Raise ConfigError for a reference policy whose tokens are not the model's."""
+    name = recipe.stage[0].update.reference
+    if not name:
+        return
+    where = f"update.reference = {name}"
+    if not keeps_reference(recipe):
+        raise ConfigError(
+            "no stage uses the reference",
+            where=where,
+            expected="update.kl_coefficient above 0",
+            remedy="set update.kl_coefficient, or remove update.reference",
+        )
+    if load_tokenizer(name)[0].hf.get_vocab() != model.tokenizer.hf.get_vocab():
+        raise ConfigError(
+            f"its vocabulary is not that of {recipe.model.name}",
+            where=where,
+            expected="a model with the same tokenizer: the KL term compares token by token",
+            remedy="choose another reference",
+        )
 
 
 def open_trackers(

@@ -6,19 +6,22 @@ everything before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from reasonrl.algo.select import AdvantageFunction
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import EngineLost
+from reasonrl.evaluation.best import best_step
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.branch import naming_last_good
 from reasonrl.launch.engines import Engines, restarts_of
 from reasonrl.launch.own import CallingRecorder, Own, open_all_engines
 from reasonrl.launch.prepare import keeps_reference, open_trackers
 from reasonrl.loop.pipelined import PipelinedTrainer
+from reasonrl.loop.stages import reopen
 from reasonrl.loop.state import TrainState, initial_state, read_state, write_state
 from reasonrl.loop.trainer import Trainer
 from reasonrl.models.hf import LanguageModel
@@ -57,11 +60,13 @@ class RunParts:
     pools: Pools
     judge: Judge | None
     rewards: Rewards | None
+    advantages: Mapping[str, AdvantageFunction]
     threads: int
     should_stop: Callable[[], bool]
     heartbeat: Heartbeat
     on_event: Callable[[str], None]
     own: Own
+    changes: list[str]
 
 
 def train_with_restarts(run: RunParts) -> TrainOutcome:
@@ -91,6 +96,8 @@ def _train(run: RunParts) -> TrainOutcome:
         run.heartbeat.describe = engines.describe
         files = RunRecorder(directory)
         state = _restore(run, engines, files)
+        while run.changes:
+            run.on_event(f"from step {state.step + 1} on: {run.changes.pop(0)}")
         # `resume --set engine...` is written down only now that its engines have started.
         write_config(directory, recipe)
         trackers = open_trackers(recipe, directory, state.step, stack)
@@ -102,11 +109,12 @@ def _train(run: RunParts) -> TrainOutcome:
             tokenizer=run.model.tokenizer,
             judge=run.judge,
             rewards=run.rewards,
+            advantages=run.advantages,
             pools=run.pools.stages,
             suites=run.pools.suites,
             recorder=recorder,
             display=run.console,
-            save=lambda state: _save(directory, engines.learner, state, recipe.checkpoint.keep),
+            save=lambda state: _save(directory, engines.learner, state, recipe, files),
             should_stop=lambda: recorder.has_stopped or run.should_stop(),
             state=state,
             audit=engines.audit,
@@ -129,6 +137,7 @@ def _workload(recipe: Recipe, pools: Pools) -> Workload:
         optimizer=recipe.optimizer,
         context_tokens=longest_context(recipe, pools),
         keep_reference=keeps_reference(recipe),
+        reference=recipe.stage[0].update.reference,
     )
 
 
@@ -151,13 +160,21 @@ def _write_results(
     write_page(directory, run.recipe, files)
 
 
-def _save(directory: Path, learner: LearnerEngine, state: TrainState, keep: int) -> None:
+def _save(
+    directory: Path,
+    learner: LearnerEngine,
+    state: TrainState,
+    recipe: Recipe,
+    files: RunRecorder,
+) -> None:
+    best = recipe.checkpoint.best
     checkpoint.save(
         directory / CHECKPOINTS,
         step=state.step,
         state=write_state(state),
         write_tensors=learner.save,
-        keep=keep,
+        keep=recipe.checkpoint.keep,
+        pinned=best_step(files.evaluations(), best) if best else None,
     )
 
 
@@ -168,6 +185,7 @@ def _restore(run: RunParts, engines: Engines, recorder: RunRecorder) -> TrainSta
         state = initial_state(run.recipe)
     else:
         state = read_state(newest.state, where=str(newest.path))
+        reopen(run.recipe, state)
         engines.learner.load(newest.path)
         run.console.note(f"resuming {run.directory} after step {state.step}")
     recorder.rewind(state.step)

@@ -13,12 +13,15 @@ from pathlib import Path
 
 from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError
+from reasonrl.launch.advantages import keep_advantages, load_advantages
 from reasonrl.launch.branch import start_from
+from reasonrl.launch.changes import changes_suites, check_changes, check_steps, has_more_steps
 from reasonrl.launch.engines import (
     open_cluster,
 )
 from reasonrl.launch.judges import open_run_judge
 from reasonrl.launch.models import starting_model
+from reasonrl.launch.origin import Origin, find_origin
 from reasonrl.launch.own import NOTHING, Own
 from reasonrl.launch.prepare import prepare
 from reasonrl.launch.prompts import keep_template
@@ -51,12 +54,14 @@ def train(
     *,
     address: str | None = None,
     branch_of: str = "",
+    state_of: str = "",
     own: Own = NOTHING,
 ) -> TrainOutcome:
     """Start a run in a directory that holds none yet; `address` is a Ray cluster's.
 
     `branch_of` is RUN or RUN@STEP, whose weights the run begins with in place of the recipe's
-    model; `own` are the caller's own parts.
+    model; `state_of` is a run whose whole state it begins with, in steps and record too. `own` are
+    the caller's own parts.
     """
     if any((directory / name).exists() for name in (CONFIG, DATA, CHECKPOINTS, CODE, *RUN_FILES)):
         raise ConfigError(
@@ -64,16 +69,24 @@ def train(
             where=str(directory),
             remedy=f"continue it with `reasonrl resume {directory}`, or pass another --run-dir",
         )
+    origin = find_origin(state_of) if state_of else None
+    if branch_of and origin is not None:
+        raise ConfigError("--from and --from-state exclude each other", remedy="pass one of them")
     if branch_of:
         recipe = start_from(branch_of, recipe, directory, console)
     parsed = _with_directory(recipe)
-    return _run(parsed, directory, console, address, own, is_new=True)
+    return _run(parsed, directory, console, address, own, is_new=True, origin=origin)
 
 
 def _with_directory(recipe: Recipe) -> Recipe:
-    """Return a recipe whose model is not a run but the final model of the run."""
+    """Return a recipe whose models are not runs but the final models of runs."""
     model = recipe.model.model_copy(update={"name": starting_model(recipe.model.name)})
-    return recipe.model_copy(update={"model": model})
+    stages = []
+    for stage in recipe.stage:
+        reference = stage.update.reference and starting_model(stage.update.reference)
+        update = stage.update.model_copy(update={"reference": reference})
+        stages.append(stage.model_copy(update={"update": update}))
+    return recipe.model_copy(update={"model": model, "stage": tuple(stages)})
 
 
 def resume(
@@ -86,24 +99,19 @@ def resume(
 ) -> TrainOutcome:
     """Continue a run from its newest checkpoint; of a finished run, only write the page again.
 
-    `overrides` may change where the run computes, from now on; its numbers stay its own.
+    `overrides` may change what decides no number of the steps that were taken (`launch.changes`);
+    more steps of its last stage reopen a finished run.
     """
-    for override in overrides:
-        if not override.startswith("engine."):
-            raise ConfigError(
-                "a run that has begun can change only where it computes",
-                where=f"--set {override}",
-                expected="a key of [engine]",
-                remedy="start another run with `reasonrl train` to change anything else",
-            )
+    check_changes(overrides, directory)
     recipe = read_config(directory, overrides)
-    if (directory / SUMMARY).exists():
+    check_steps(recipe, overrides, directory)
+    if (directory / SUMMARY).exists() and not has_more_steps(recipe, directory):
         recorder = RunRecorder(directory)
         # A kill right after summary.json was written may have lost the page.
         write_page(directory, recipe, recorder)
         console.note(f"{directory} is finished; see {directory / PAGE}")
         return TrainOutcome(directory=directory, is_finished=True, step=len(recorder.metrics()))
-    return _run(recipe, directory, console, address, own, is_new=False)
+    return _run(recipe, directory, console, address, own, is_new=False, changes=overrides)
 
 
 def _run(
@@ -114,19 +122,19 @@ def _run(
     own: Own,
     *,
     is_new: bool,
+    changes: Sequence[str] = (),
+    origin: Origin | None = None,
 ) -> TrainOutcome:
     keep_freed_memory()
-    threads = use_threads(recipe.engine.threads)
+    threads, logs = use_threads(recipe.engine.threads), directory / LOGS
+    advantages = load_advantages(recipe, directory, console.note)
     recipe, model, pools = prepare(recipe, directory, console, own)
+    sets = problem_sets(recipe, pools)
+    if origin is not None:
+        origin.check(recipe, sets)
     with ExitStack() as stack:
         rewards = stack.enter_context(
-            open_rewards(
-                recipe.reward,
-                recipe.verify,
-                run=directory,
-                logs=directory / LOGS,
-                note=console.note,
-            )
+            open_rewards(recipe.reward, recipe.verify, run=directory, logs=logs, note=console.note)
         )
         stack.enter_context(open_cluster(recipe.engine, address))
         directory.mkdir(parents=True, exist_ok=True)
@@ -135,9 +143,8 @@ def _run(
         judge = own.judge or stack.enter_context(open_run_judge(recipe, pools, directory, console))
         if is_new:
             rewards.keep_code(directory / CODE)
-            keep_template(recipe.model, directory)
-            write_config(directory, recipe)
-        keep_manifest(directory, problem_sets(recipe, pools))
+            _begin(recipe, directory, origin)
+        keep_manifest(directory, sets, has_new_suites=changes_suites(changes))
         stopper = stack.enter_context(stop_on_signal(console))
         return train_with_restarts(
             RunParts(
@@ -148,10 +155,21 @@ def _run(
                 pools=pools,
                 judge=judge,
                 rewards=rewards.function,
+                advantages=advantages,
                 threads=threads,
                 should_stop=stopper.is_set,
                 heartbeat=heartbeat,
                 on_event=partial(note_event, directory, console),
                 own=own,
+                changes=list(changes),
             )
         )
+
+
+def _begin(recipe: Recipe, directory: Path, origin: Origin | None) -> None:
+    """Write what a new run keeps from its start."""
+    keep_template(recipe.model, directory)
+    keep_advantages(recipe, directory)
+    write_config(directory, recipe)
+    if origin is not None:
+        origin.copy_to(directory)

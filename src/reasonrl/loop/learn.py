@@ -14,6 +14,7 @@ import numpy as np
 from reasonrl.algo.choices import EntropyMode, Surrogate
 from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.loss import Objective
+from reasonrl.algo.schedule import learning_rate_at
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch, UpdateStats
 from reasonrl.errors import NotFiniteError
@@ -39,6 +40,7 @@ class Learned:
     batch: TrainBatch
     updates: list[UpdateStats]
     old_logprobs_N: Logprobs
+    learning_rate: float
 
     @property
     def entropy_nats(self) -> float:
@@ -99,9 +101,18 @@ def known_entropy(batch: TrainBatch) -> float | None:
 
 
 def learn(
-    batch: TrainBatch, learner: LearnerEngine, stage: Stage, *, alpha: float, phase: Phase
+    batch: TrainBatch,
+    learner: LearnerEngine,
+    stage: Stage,
+    *,
+    alpha: float,
+    step: int,
+    phase: Phase,
 ) -> Learned:
-    """Run the step's N_SGD = minibatches * reuse updates on its batch."""
+    """Run the step's N_SGD = minibatches * reuse updates on its batch.
+
+    `step` counts the stage's steps from 0; the learning rate follows from it.
+    """
     update, temperature = stage.update, stage.rollout.temperature
     objective = Objective(
         clip_low=update.clip_low,
@@ -115,6 +126,7 @@ def learn(
         with_denominator(minibatch, update, stage.rollout)
         for minibatch in split_minibatches(batch, update.minibatches)
     ]
+    rate = rate_of(stage, step)
     updates = []
     with phase("update", batch.n_rollouts * update.reuse) as progress:
         for number, minibatch in enumerate(minibatches * update.reuse):
@@ -123,15 +135,25 @@ def learn(
                     minibatch, learner, temperature=temperature, is_first=number == 0
                 )
             updates.append(
-                learner.update(
-                    minibatch, objective, learning_rate=update.learning_rate, progress=progress
-                )
+                learner.update(minibatch, objective, learning_rate=rate, progress=progress)
             )
     old_N = batch.old_logprobs_N
     return Learned(
         batch=batch,
         updates=updates,
         old_logprobs_N=updates[0].logprobs_N if old_N is None else old_N,
+        learning_rate=rate,
+    )
+
+
+def rate_of(stage: Stage, step: int) -> float:
+    """Return the learning rate of a stage's step, counted from 0."""
+    return learning_rate_at(
+        step,
+        steps=stage.steps,
+        peak=stage.update.learning_rate,
+        warmup_steps=stage.update.warmup_steps,
+        schedule=stage.update.schedule,
     )
 
 

@@ -103,6 +103,7 @@ def update_metrics(learned: Learned | None) -> Row:
         "update/tokens": None if batch is None else batch.n_tokens,
         "update/microbatches": sum(s.n_microbatches for s in updates) or None,
         "update/n": len(updates),
+        "update/learning_rate": None if learned is None else learned.learning_rate,
     }
 
 

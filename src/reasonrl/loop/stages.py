@@ -69,6 +69,13 @@ def reason_to_end(stage: Stage, state: StageState) -> str:
     return f"{stage.steps} steps" if state.step >= stage.steps else ""
 
 
+def reopen(recipe: Recipe, state: TrainState) -> None:
+    """Go back into the last stage of a finished run if the recipe has more steps for it by now."""
+    is_finished = state.stage.number == len(recipe.stage)
+    if is_finished and 0 < state.stage.step < recipe.stage[-1].steps:
+        state.stage.number -= 1
+
+
 def next_stage(
     recipe: Recipe,
     pools: Sequence[Sequence[EncodedProblem]],
@@ -78,9 +85,11 @@ def next_stage(
 ) -> None:
     """Change `state` and the optimizer to what the next stage starts from."""
     solved = state.stage.solved()
-    state.stage = StageState(number=state.stage.number + 1)
-    if state.stage.number == len(recipe.stage):
+    if state.stage.number + 1 == len(recipe.stage):
+        # The last stage keeps its place, so that a run can be given more steps.
+        state.stage.number += 1
         return
+    state.stage = StageState(number=state.stage.number + 1)
     stage = recipe.stage[state.stage.number]
     if stage.drop_solved:
         state.stage.dropped = _droppable(stage, pools[state.stage.number], solved, note)

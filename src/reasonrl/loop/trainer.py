@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from reasonrl.algo import entropy
-from reasonrl.algo.select import SelectedGroup, Signal, select_group
+from reasonrl.algo.select import AdvantageFunction, SelectedGroup, Signal
 from reasonrl.data.mixture import MixtureState
 from reasonrl.data.sampler import SamplerState
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.sync import Audit, push_weights
 from reasonrl.errors import VerifierError
-from reasonrl.evaluation.score import SuiteResult, describe
+from reasonrl.evaluation.best import best_step
+from reasonrl.evaluation.score import SuiteResult
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.loop.clock import StepClock
+from reasonrl.loop.evaluations import evaluate_due
 from reasonrl.loop.learn import Learned, known_entropy, learn, prepare
 from reasonrl.loop.metrics import (
     control_metrics,
@@ -33,6 +35,7 @@ from reasonrl.loop.metrics import (
 from reasonrl.loop.seams import Display, Recorder
 from reasonrl.loop.stages import OpenStage, next_stage, open_stage, reason_to_end
 from reasonrl.loop.state import TrainState
+from reasonrl.loop.variants import select
 from reasonrl.recipe import PipelineConfig, Recipe, Suite, source_labels
 from reasonrl.rollout.collect import collect
 from reasonrl.rollout.judge import Judge, RewardFunction, check_step
@@ -61,9 +64,10 @@ class Trainer:
 
     `pools` holds each stage's encoded problems, `suites` each suite's. `save` writes a checkpoint.
     `should_stop` returns whether a person asked to end after this step. `judge` is None where no
-    component of the reward asks the verifier, `rewards` where the verdict is the reward. `audit`
-    bounds the distance between samplers and learner after a sync; it is None where both are one
-    module. `open` is the current stage, None when the run is finished.
+    component of the reward asks the verifier, `rewards` where the verdict is the reward;
+    `advantages` are a user's own, by `update.advantage`. `audit` bounds the distance between
+    samplers and learner after a sync; it is None where both are one module. `open` is the current
+    stage, None when the run is finished.
     """
 
     recipe: Recipe
@@ -79,6 +83,7 @@ class Trainer:
     should_stop: Callable[[], bool]
     state: TrainState
     rewards: RewardFunction | None = None
+    advantages: Mapping[str, AdvantageFunction] = field(default_factory=dict)
     audit: Audit | None = None
     open: OpenStage | None = field(init=False, default=None)
 
@@ -93,6 +98,9 @@ class Trainer:
         saved = self.state.step
         while True:
             is_evaluated = self._evaluate_due()
+            if self._is_best and self.state.step != saved:
+                self.save(self.state)
+                saved = self.state.step
             if self.open is None or self.should_stop():
                 if self.state.step != saved:
                     self.save(self.state)
@@ -144,10 +152,7 @@ class Trainer:
                     progress=progress,
                 )
             groups += fresh
-            selected += [
-                select_group(group, update.truncation, is_scaled=update.scale_advantages)
-                for group in fresh
-            ]
+            selected += [select(group, update, self.advantages) for group in fresh]
         return Sampled(groups=groups, selected=selected, sampler=stage.sampler.state())
 
     def learn_from(
@@ -201,7 +206,14 @@ class Trainer:
         seed = derive_seed(self.recipe.seed, "focus", self.state.step + 1)
         batch = prepare(kept, self.learner, settings, pipeline=pipeline, seed=seed)
         alpha = entropy.alpha(settings.entropy.control, self.state.entropy, known_entropy(batch))
-        learned = learn(batch, self.learner, settings, alpha=alpha, phase=self.display.phase)
+        learned = learn(
+            batch,
+            self.learner,
+            settings,
+            alpha=alpha,
+            step=self.state.stage.step,
+            phase=self.display.phase,
+        )
         return learned, alpha
 
     def _adapt(self, stage: OpenStage, learned: Learned) -> float | None:
@@ -246,6 +258,11 @@ class Trainer:
     def _is_finished(self) -> bool:
         return self.state.stage.number == len(self.recipe.stage)
 
+    @property
+    def _is_best(self) -> bool:
+        best = self.recipe.checkpoint.best
+        return bool(best) and best_step(self.recorder.evaluations(), best) == self.state.step
+
     @contextmanager
     def _timed(self) -> Iterator[None]:
         """Count the time of a step or a checkpoint as training time."""
@@ -256,27 +273,16 @@ class Trainer:
     # evaluation
 
     def _evaluate_due(self) -> bool:
-        """Evaluate the suites that are due at this step and not yet recorded.
-
-        Return False when a person's wish to stop left some of them out.
-        """
-        due = [suite for suite in self.recipe.suite if self._is_due(suite)]
-        if not due:
-            return True
-        done = {(result.suite, result.step) for result in self.recorder.evaluations()}
-        for suite in due:
-            if (suite.name, self.state.step) in done:
-                continue
-            if self.should_stop():
-                return False
-            result = self._evaluate(suite)
-            self.recorder.evaluation(result)
-            self.display.note(describe(result))
-        return True
-
-    def _is_due(self, suite: Suite) -> bool:
-        step = self.state.step
-        return step == 0 or self._is_finished or (suite.every > 0 and step % suite.every == 0)
+        """Evaluate what is due at this step; False when a wish to stop left something out."""
+        return evaluate_due(
+            self.recipe,
+            self.state.step,
+            self._evaluate,
+            self.recorder,
+            is_last=self._is_finished,
+            should_stop=self.should_stop,
+            note=self.display.note,
+        )
 
     def _evaluate(self, suite: Suite) -> SuiteResult:
         return evaluate_suite(

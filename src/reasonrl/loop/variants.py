@@ -6,15 +6,19 @@ The report's own recipe asks for none of it, and then nothing here is computed. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from reasonrl.algo import focus, sequence
+from reasonrl.algo.advantage import leave_one_out_advantages
 from reasonrl.algo.choices import Surrogate
+from reasonrl.algo.select import AdvantageFunction, SelectedGroup, select_group
 from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch
 from reasonrl.recipe import ClipCov, Focus, HighEntropy, KlCov, RolloutConfig, UpdateConfig
-from reasonrl.types import Logprobs
+from reasonrl.types import Group, Logprobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,6 +27,16 @@ class TokenChoice:
 
     weights_N: Logprobs | None = None
     anchors_N: Logprobs | None = None
+
+
+def select(
+    group: Group, update: UpdateConfig, given: Mapping[str, AdvantageFunction]
+) -> SelectedGroup:
+    """Return a group's advantages in the way that a stage asks for; `given` are a user's own."""
+    own = given.get(update.advantage)
+    if update.advantage == "rloo":
+        own = partial(leave_one_out_advantages, rule=update.truncation)
+    return select_group(group, update.truncation, is_scaled=update.scale_advantages, own=own)
 
 
 def needs_old_logprobs(chosen: Focus | None) -> bool:

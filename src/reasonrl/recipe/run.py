@@ -137,6 +137,8 @@ class CheckpointConfig(Strict):
     """Steps between two checkpoints."""
     keep: int = Field(default=2, ge=1)
     """Checkpoints that stay on disk."""
+    best: str = ""
+    """A suite; the checkpoint with its best score so far stays too. The suite needs `every`."""
 
 
 class Recipe(Settings):
@@ -180,6 +182,10 @@ class Recipe(Settings):
             raise ValueError(
                 "drop_solved asks the verifier, which no reward table names; remove it"
             )
+        if len({stage.update.reference for stage in self.stage}) > 1:
+            raise ValueError("stages name several update.reference; a run keeps one")
+        if self.checkpoint.best:
+            _check_best(self.checkpoint.best, self.suite)
         _check_differ("stage", [stage.name for stage in self.stage])
         _check_differ("suite", [suite.name for suite in self.suite])
         return self
@@ -232,6 +238,17 @@ def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
         reward=recipe.reward,
         suite=recipe.suite,
     )
+
+
+def _check_best(name: str, suites: tuple[Suite, ...]) -> None:
+    every = {suite.name: suite.every for suite in suites}
+    if name not in every:
+        names = ", ".join(every) or "there is none"
+        raise ValueError(f"checkpoint.best = {name!r} is no suite of the recipe; expected {names}")
+    if every[name] == 0:
+        raise ValueError(
+            f"checkpoint.best needs scores during training; set every in the suite {name!r}"
+        )
 
 
 def _check_differ(kind: str, names: list[str]) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from reasonrl.algo.choices import EntropyMode, Surrogate, TruncationRule
 from reasonrl.algo.entropy import EntropyControl
+from reasonrl.algo.schedule import Schedule
 from reasonrl.recipe.sources import DifficultyFilter, Source, Strict, check_halves_named
 from reasonrl.types import Sampling
 
@@ -103,7 +104,11 @@ class UpdateConfig(Strict):
     """
 
     learning_rate: float = Field(default=1e-6, gt=0)
-    """The learning rate of AdamW."""
+    """The learning rate of AdamW; with a warm-up or a schedule its highest value."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """The first steps of a stage, over which the rate rises to `learning_rate`."""
+    schedule: Schedule = "constant"
+    """The rate after the warm-up: as it is, or falling to 0 at the stage's end."""
     minibatches: int = Field(default=1, ge=1)
     """Parts that a step's groups are cut into; each part is one update."""
     reuse: int = Field(default=1, ge=1)
@@ -113,13 +118,19 @@ class UpdateConfig(Strict):
     clip_high: float = Field(default=0.2, ge=0)
     """The clip range of the ratio above 1."""
     kl_coefficient: float = Field(default=0.0, ge=0)
-    """The weight of the distance to the starting policy; 0 keeps no reference."""
+    """The weight of the distance to the reference policy; 0 keeps no reference."""
+    reference: str = ""
+    """The reference policy, such as a teacher: a model of the same vocabulary, by any name that
+    `model.name` may have. The starting policy if left out."""
     truncation: TruncationRule = TruncationRule.NONE
     """What a truncated rollout does to its group."""
     surrogate: Surrogate = Surrogate.PPO
     """The policy term."""
     focus: Focus | None = None
     """A choice among tokens."""
+    advantage: str = Field(default="group", pattern=r"^(group|rloo|.+\.py:[A-Za-z_]\w*)$")
+    """How a group's rewards become advantages: `group` (the report), `rloo` (against the mean of
+    the others), or `FILE.py:NAME` beside the recipe."""
     scale_advantages: bool = True
     """Divide advantages by the group's deviation; Dr. GRPO does not."""
     average: Literal["tokens", "limit"] = "tokens"
@@ -127,6 +138,8 @@ class UpdateConfig(Strict):
 
     @model_validator(mode="after")
     def _check_variants(self) -> UpdateConfig:
+        if self.advantage != "group" and not self.scale_advantages:
+            raise ValueError('scale_advantages belongs to advantage = "group"; remove one of them')
         if self.surrogate is Surrogate.GSPO and self.average == "limit":
             raise ValueError('"gspo" weighs rollouts alike already: leave average = "tokens"')
         if isinstance(self.focus, KlCov) and self.surrogate is Surrogate.GSPO:

@@ -111,15 +111,28 @@ def anchor_paths(node: Any, directory: Path) -> None:
         file, colon, name = function.rpartition(":")
         if colon and file.endswith(".py"):
             node["function"] = f"{(directory / file).resolve()}:{name}"
+    advantage = node.get("advantage")
+    if isinstance(advantage, str) and ".py:" in advantage:
+        file, _, name = advantage.rpartition(":")
+        node["advantage"] = f"{(directory / file).resolve()}:{name}"
     model = node.get("model")
-    name = str(model.get("name", "")) if isinstance(model, dict) else ""
-    if name.startswith(("./", "../")) or ("/" in name and (directory / name).is_dir()):
-        node["model"]["name"] = str((directory / name).resolve())
+    if isinstance(model, dict) and "name" in model:
+        model["name"] = _anchored_model(model["name"], directory)
+    if isinstance(node.get("reference"), str):
+        node["reference"] = _anchored_model(node["reference"], directory)
     template = node.get("chat_template")
     if isinstance(template, str) and (directory / template).is_file():
         node["chat_template"] = str((directory / template).resolve())
     for item in node.values():
         anchor_paths(item, directory)
+
+
+def _anchored_model(name: Any, directory: Path) -> Any:
+    """Return a model's name; a relative path of a directory becomes absolute."""
+    is_path = isinstance(name, str) and (
+        name.startswith(("./", "../")) or ("/" in name and (directory / name).is_dir())
+    )
+    return str((directory / name).resolve()) if is_path else name
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

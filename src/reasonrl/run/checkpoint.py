@@ -20,7 +20,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from reasonrl.errors import CheckpointError, StorageError
-from reasonrl.run.layout import checkpoint_paths
+from reasonrl.run.layout import checkpoint_paths, step_of
 
 _STATE = "state.json"
 _FORMAT = 3
@@ -43,8 +43,9 @@ def save(
     state: Mapping[str, object],
     write_tensors: Callable[[Path], None],
     keep: int,
+    pinned: int | None = None,
 ) -> Path:
-    """Write a checkpoint for `step` and delete all but the newest `keep`.
+    """Write a checkpoint for `step` and delete all but the newest `keep` and the `pinned` step.
 
     `write_tensors` puts the learner's files in a directory. Raises StorageError when the disk is
     full; older checkpoints are then untouched.
@@ -78,7 +79,8 @@ def save(
             remedy="free space there; then resume the run from the checkpoint before",
         ) from error
     for old in checkpoint_paths(directory)[:-keep]:
-        shutil.rmtree(old)
+        if step_of(old) != pinned:
+            shutil.rmtree(old)
     return target
 
 

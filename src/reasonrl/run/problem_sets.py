@@ -65,25 +65,39 @@ def problem_sets(recipe: Recipe, pools: Pools) -> tuple[ProblemSet, ...]:
     return (*stages, *suites)
 
 
-def keep_manifest(directory: Path, sets: Sequence[ProblemSet]) -> None:
+def keep_manifest(
+    directory: Path, sets: Sequence[ProblemSet], *, has_new_suites: bool = False
+) -> None:
     """Write data.json; when it exists, compare it with the problems of today.
 
-    Raises CheckpointError for the first stage or suite whose problems have changed.
+    With `has_new_suites` the problems of suites may differ, and are written again. Raises
+    CheckpointError for the first stage or suite whose problems have changed.
     """
     path = directory / DATA
-    if not path.exists():
+    if path.exists():
+        compared = [item for item in sets if not (has_new_suites and item.use.startswith("suite "))]
+        check_same(read_manifest(directory), compared, where=str(path), origin=directory)
+    if has_new_suites or not path.exists():
         write_atomic(path, json.dumps([asdict(item) for item in sets], indent=1) + "\n")
-        return
-    before = {item.use: item for item in read_manifest(directory)}
+
+
+def check_same(
+    before: Iterable[ProblemSet], sets: Iterable[ProblemSet], *, where: str, origin: Path
+) -> None:
+    """Raise CheckpointError for the first use whose problems are not those of before.
+
+    `origin` is the run that the problems belong to.
+    """
+    by_use = {item.use: item for item in before}
     for item in sets:
-        known = before.get(item.use)
+        known = by_use.get(item.use)
         if known is not None and known.differs_from(item):
             raise CheckpointError(
                 f"{item.use}: {_difference(known, item)} since the run began",
-                where=str(path),
+                where=where,
                 expected=f"the same {known.n} problems and chat template as at the run's start",
                 remedy="restore the files, or begin another run from this one's weights: "
-                f"`reasonrl train RECIPE --from {directory}`",
+                f"`reasonrl train RECIPE --from {origin}`",
             )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
+from reasonrl.evaluation.best import describe_best
 from reasonrl.evaluation.score import SuiteResult, as_line, by_suite
 from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
@@ -40,12 +41,18 @@ def write_summary(
         "train_wall_s": round(train_wall_s, 3),
         "eval": suites[recipe.suite[0].name] if recipe.suite else {},
         "suites": suites,
+        **({"best": best} if (best := _best_of(recipe, recorder)) else {}),
         "weights_sha256": checkpoint.digest(directory / MODEL / "model.safetensors", "sha256"),
         "threads": threads,
         "reasonrl": __version__,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     write_atomic(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def _best_of(recipe: Recipe, recorder: RunRecorder) -> dict[str, object] | None:
+    suite = recipe.checkpoint.best
+    return describe_best(recorder.evaluations(), suite) if suite else None
 
 
 def _suite_row(result: SuiteResult) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reasonrl.algo.paired import Gain
 from reasonrl.errors import DataError
+from reasonrl.evaluation.paired import Gain
 from reasonrl.evaluation.score import (
     JudgedSample,
     compare_suites,

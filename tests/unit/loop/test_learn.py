@@ -73,7 +73,7 @@ def test_minibatches_are_updated_in_turn_as_often_as_they_are_reused():
     engine = Asked()
     settings = stage(update={"minibatches": 3, "reuse": 2})
     batch = prepared(engine, settings)
-    learned = learn(batch, engine, settings, alpha=0.0, phase=silent)
+    learned = learn(batch, engine, settings, alpha=0.0, step=0, phase=silent)
     assert len(learned.updates) == engine.n_updates == 6
     prompts = [[group.prompt.tolist() for group in part.groups] for part in engine.batches]
     assert prompts[:3] == prompts[3:]
@@ -82,7 +82,7 @@ def test_minibatches_are_updated_in_turn_as_often_as_they_are_reused():
 
 def test_the_entropy_of_a_step_is_that_of_the_policy_its_updates_found():
     engine = Asked()
-    learned = learn(prepared(engine, stage()), engine, stage(), alpha=0.0, phase=silent)
+    learned = learn(prepared(engine, stage()), engine, stage(), alpha=0.0, step=0, phase=silent)
     assert learned.entropy_nats == pytest.approx(2.0794415)  # ln 8
 
 

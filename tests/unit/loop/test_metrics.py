@@ -54,7 +54,9 @@ def test_sums_over_tokens_are_divided_once():
     engine = FakeEngine()
     batch = prepare(kept_of(engine), engine, STAGE, pipeline=None, seed=1)
     stats = engine.update(batch, objective=None, learning_rate=0.0)
-    learned = Learned(batch=batch, updates=[stats], old_logprobs_N=stats.logprobs_N)
+    learned = Learned(
+        batch=batch, updates=[stats], old_logprobs_N=stats.logprobs_N, learning_rate=0.5
+    )
     row = update_metrics(learned) | control_metrics(learned, 0.5, EntropyState(c=0.1, is_open=True))
     assert row["update/ratio_mean"] == 1.0
     assert row["entropy/full_nats"] == pytest.approx(log(8))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -44,6 +44,9 @@ from reasonrl.errors import StorageError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Logprobs
 
+Build: TypeAlias = Callable[[], LanguageModel]
+"""Makes a model: without its weights on every rank, with them on rank 0."""
+
 
 class FsdpLearner:
     """A rank's share of policy and optimizer.
@@ -55,8 +58,8 @@ class FsdpLearner:
 
     def __init__(
         self,
-        outline: Callable[[], LanguageModel],
-        load: Callable[[], LanguageModel],
+        outline: Build,
+        load: Build,
         ranks: Ranks,
         optimizer: OptimizerSettings,
         *,
@@ -64,6 +67,7 @@ class FsdpLearner:
         compute: Compute = "float32",
         recompute: bool = False,
         keep_reference: bool = False,
+        reference: tuple[Build, Build] | None = None,
     ) -> None:
         self.version = 0
         self.ranks = ranks
@@ -71,11 +75,12 @@ class FsdpLearner:
         self._compute = COMPUTE_DTYPES[compute]
         self._settings = optimizer
 
-        def build() -> torch.nn.Module:
+        def build(outline: Build, load: Build) -> torch.nn.Module:
             return policy.shard(outline(), load, ranks, compute=self._compute, recompute=recompute)
 
-        self.module = build()
-        self._reference = build().requires_grad_(False) if keep_reference else None
+        self.module = build(outline, load)
+        other = reference or (outline, load)
+        self._reference = build(*other).requires_grad_(False) if keep_reference else None
         self._parameters = dict(self.module.named_parameters())
         self.reset_optimizer()
 

@@ -60,6 +60,7 @@ class LocalEngine:
         compute: Compute = "float32",
         recompute: bool = False,
         keep_reference: bool = False,
+        reference: LanguageModel | None = None,
     ) -> None:
         dtype = COMPUTE_DTYPES[compute]
         layers.exchange(model.module, dtype)
@@ -69,9 +70,12 @@ class LocalEngine:
         self.version = 0
         self._settings = optimizer
         self._device = str(model.head.device)
-        self._reference = (
-            replace(self.model, module=copy.deepcopy(model.module)) if keep_reference else None
-        )
+        self._reference = None
+        if reference is not None:
+            layers.exchange(reference.module, dtype)
+            self._reference = replace(reference, compute=dtype)
+        elif keep_reference:
+            self._reference = replace(self.model, module=copy.deepcopy(model.module))
         if recompute:
             layers.recompute_activations(model.module)
         self._parameters = dict(model.module.named_parameters())

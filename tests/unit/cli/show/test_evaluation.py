@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from reasonrl.algo.paired import paired_gain
 from reasonrl.cli.show.evaluation import show_results, show_table_13, warn
+from reasonrl.evaluation.paired import paired_gain
 from reasonrl.evaluation.results import Comparison, EvalResults, ModelResults
 from reasonrl.terminal import Console
 from tests.unit.report.support import suite_result

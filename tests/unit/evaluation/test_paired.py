@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from reasonrl.algo.paired import paired_gain
+from reasonrl.evaluation.paired import paired_gain
 
 
 def exact_p(differences):
