@@ -286,3 +286,113 @@ def test_show_config_prints_an_evaluation_recipe_too(tmp_path):
 
 def test_the_command_is_installed():
     assert subprocess.run([*COMMAND, "--help"], capture_output=True, check=False).returncode == 0
+
+
+FOREIGN = (
+    "Input should",
+    "validation error",
+    "valid list",
+    "pydantic",
+    "Possible options",
+    "click",
+)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("rollout.group_size=abc", "rollout.group_size = 'abc'; expected a whole number"),
+        ("rollout.group_size=2.5", "expected a whole number"),
+        ("update.learning_rate=fast", "expected a number"),
+        ("update.learning_rate=nan", "update.learning_rate"),
+        ("verify.unboxed=7", "expected true or false"),
+        ("name=3", "name = 3; expected a text in quotes"),
+        ("name=a/b", "expected letters, digits, dashes"),
+        ("model=3", "model = 3; expected a table"),
+        ("stage=[]", "expected a list of at least 1"),
+        ("entropy.mode=foo", "expected one of 'none', 'fixed'"),
+        ("rollout.temperature=0", "expected a number greater than 0"),
+        ("optimizer.beta1=2", "expected a number less than 1"),
+        ('data.sources=[{type="hubb"}]', "data.sources.1.type = 'hubb'; expected one of 'file'"),
+        ("data.sources=[{}]", "expected a key `type`"),
+        ("data.sources=3", "expected a list"),
+        ('data.sources=[{type="gym"}]', "data.sources.1.task is missing"),
+        ('reward=[{type="judge", url="x", model="m", rubric="r"}]', "http:// or https://"),
+        ('reward=[{type="function", function="x"}]', "expected FILE.py:NAME"),
+        ("update.advantage=x", '"group" or "rloo"'),
+    ],
+)
+def test_a_wrong_value_is_told_in_our_own_words(override, expected):
+    text = refused("show-config", TINY, "--set", override)
+    assert expected in text
+    assert not any(word in text for word in FOREIGN)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["trian", "tiny"], "no command 'trian'; did you mean train?; see `reasonrl -h`"),
+        (["train", "tiny", "--form", "x"], "no option --form; did you mean --from?"),
+        (["train", "tiny", "--resume"], "no option --resume; see"),
+        (["train"], "RECIPE is missing"),
+        (["train", "tiny", "more"], "too many arguments: more"),
+        (["eval", "tiny", "--k", "two"], "--k = 'two'; expected a whole number"),
+        (["data", "chek"], "no command 'chek'; did you mean check?"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_our_own_words(words, expected):
+    text = refused(*words)
+    assert expected in text
+    assert not any(word in text for word in FOREIGN)
+
+
+def test_a_recipe_of_another_command_says_which():
+    data = RECIPES / "data" / "gsm8k.toml"
+    assert "reasonrl data build" in refused("train", data)
+    assert "reasonrl data build" in refused("eval", "tiny", "--recipe", data)
+    assert "reasonrl train RECIPE" in refused("data", "build", TINY)
+    assert "reasonrl eval MODEL" in refused("data", "build", RECIPES / "eval-or1.toml")
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path):
+    for device in ("cuda:99", "tpu"):
+        text = refused(
+            "train", TINY, "--run-dir", tmp_path / "r", "--set", f"engine.device={device}"
+        )
+        assert f"no device '{device}' here; expected \"cpu\"" in text
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_file_is_no_directory_for_a_run(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert "is a file; name a directory" in refused("train", TINY, "--run-dir", tmp_path / "file")
+
+
+def test_wandb_without_a_key_is_said_before_anything_is_made(tmp_path, monkeypatch):
+    from reasonrl.run import trackers
+
+    monkeypatch.setattr(trackers, "find_spec", lambda _name: object())
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    run = tmp_path / "run"
+    text = refused("train", TINY, "--run-dir", run, "--set", 'trackers=["wandb"]')
+    assert "wandb has no key" in text
+    assert "WANDB_MODE=offline" in text
+    assert not run.exists()
+
+
+def test_a_dry_run_checks_everything_and_writes_nothing(tmp_path):
+    run = tmp_path / "run"
+    done = reasonrl("train", TINY, "--run-dir", run, "--dry-run", *SHORT)
+    assert done.returncode == 0
+    for said in (
+        "stage short: 20 problems",
+        "disk: up to",
+        "the first prompt:",
+        "nothing was written",
+    ):
+        assert said in done.stdout
+    assert not run.exists()
+    assert "hint" not in refused("train", TINY, "--dry-run", "--set", "model.name=./nowhere")

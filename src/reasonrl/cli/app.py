@@ -16,6 +16,7 @@ import typer
 from reasonrl import __version__
 from reasonrl.cli import data, evaluate, plan, study, train, verify
 from reasonrl.cli.endings import ExitCode
+from reasonrl.cli.usage import describe_usage
 from reasonrl.errors import ReasonRLError, RefusedError
 
 _MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
@@ -63,12 +64,18 @@ app.add_typer(verify.sandbox_app, name="sandbox")
 def main() -> None:
     """Run the command line. Errors that a user can mend are printed without a traceback."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or ExitCode.DONE)
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("stopped", ExitCode.STOPPED)
     except RefusedError as error:
         _fail(str(error), ExitCode.NO)
     except ReasonRLError as error:
         _fail(str(error), ExitCode.MENDABLE)
     except Exception as error:  # noqa: BLE001  (the boundary: everything else is a bug)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.exit(ExitCode.MENDABLE)  # the help has been printed
+        if hasattr(error, "format_message"):
+            _fail(describe_usage(error), ExitCode.MENDABLE)
         if isinstance(error, OSError) and error.errno in _MENDABLE:
             where = error.filename or "disk"
             _fail(f"{where}: {error.strerror}; free its space or use another", ExitCode.MENDABLE)

@@ -33,6 +33,7 @@ Out = Annotated[Path | None, typer.Option(help="Directory of the build. Default:
 def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
     """Make a training set from raw sources. Rerun the command to continue a stopped build."""
     from reasonrl.curation.recipe import DataRecipe
+    from reasonrl.errors import ConfigError
     from reasonrl.recipe.named import recipe_path
     from reasonrl.recipe.tables import anchor_paths, apply_override, read_tables
     from reasonrl.recipe.toml import parse
@@ -42,6 +43,14 @@ def build(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
     for override in overrides or ():
         apply_override(tables, override)
     anchor_paths(tables, Path.cwd())
+    if "source" not in tables and {"stage", "suite"} & tables.keys():
+        command = "train RECIPE" if "stage" in tables else "eval MODEL --recipe RECIPE"
+        raise ConfigError(
+            "this recipe makes no training set",
+            where=path.name,
+            expected="a recipe with [[source]] tables",
+            remedy=f"use it with `reasonrl {command}`",
+        )
     parsed = parse(DataRecipe, tables, where=path.name)
     directory = out or Path("datasets") / parsed.name
 

@@ -26,6 +26,9 @@ def train(
     run_dir: Annotated[
         Path | None, typer.Option(help="Where the run is kept; runs/NAME-DATE if left out.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, show it, and write nothing.")
+    ] = False,
     address: Address = None,
     branch_of: Annotated[
         str,
@@ -50,6 +53,11 @@ def train(
     parsed = api.load_recipe(recipe, overrides or ())
     show_recipe(console, parsed)
     directory = run_dir or run_directory(parsed)
+    if dry_run:
+        from reasonrl.launch.rehearse import rehearse
+
+        rehearse(parsed, directory, console)
+        return
     with continuable(partial(_how_to_continue, directory)):
         _end(
             api.train(

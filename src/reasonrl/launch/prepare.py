@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_tokenizer
 from reasonrl.recipe import Recipe, test_halves
 from reasonrl.rollout.pools import Pools, encode_pools, load_problem_lists, sources_of
-from reasonrl.run.trackers import Tracker, open_tracker, require_package
+from reasonrl.run.trackers import Tracker, open_tracker, require_ready
 from reasonrl.terminal import Console
 
 
@@ -27,7 +28,7 @@ def prepare(
     The recipe comes back with the time that the chat template prints, if it prints any.
     """
     for name in recipe.trackers:
-        require_package(name)
+        require_ready(name)
     # A row without an answer is left out like a row whose answer cannot be read.
     drops = any(stage.data.unreadable == "drop" for stage in recipe.stage)
     is_keyed = recipe.has_verifier and not drops
@@ -49,6 +50,7 @@ def prepare(
     model = in_form(model, recipe.model, directory)
     pools = encode_pools(recipe, lists, model.tokenizer, model.context, dropped=dropped)
     console.note(_describe_memory(model, recipe))
+    console.note(_describe_disk(model, recipe, directory))
     return recipe, model, pools
 
 
@@ -108,3 +110,22 @@ def _describe_memory(model: LanguageModel, recipe: Recipe) -> str:
     share = f" over {ranks} ranks" if ranks > 1 else ""
     size = copies * 4 * n / 1e9
     return f"{n / 1e6:.1f}M parameters; float32 training state {size:.2f} GB{share}"
+
+
+def _describe_disk(model: LanguageModel, recipe: Recipe, directory: Path) -> str:
+    """Return one line on what checkpoints and the final model will take, and what is free.
+
+    A checkpoint has float32 weights and two moments, and a new one is written before an old one
+    goes. Rollouts come on top.
+    """
+    n = sum(parameter.numel() for parameter in model.module.parameters())
+    point = 3 * 4 * n
+    points = recipe.checkpoint.keep + 1 + bool(recipe.checkpoint.best)
+    whole = points * point + 4 * n
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    warning = "" if free > whole else ": TOO LITTLE; lower checkpoint.keep, or free space"
+    return (
+        f"disk: up to {whole / 1e9:.2f} GB ({points} checkpoints of {point / 1e9:.2f} GB and the "
+        f"model), {free / 1e9:.0f} GB free{warning}"
+    )

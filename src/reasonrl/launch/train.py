@@ -63,6 +63,10 @@ def train(
     model; `state_of` is a run whose whole state it begins with, in steps and record too. `own` are
     the caller's own parts.
     """
+    if directory.exists() and not directory.is_dir():
+        raise ConfigError(
+            "is a file", where=f"--run-dir {directory}", remedy="name a directory for the run"
+        )
     if any((directory / name).exists() for name in (CONFIG, DATA, CHECKPOINTS, CODE, *RUN_FILES)):
         raise ConfigError(
             "this directory already holds a run, or files named like a run's",

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as hf_logging
 
-from reasonrl.errors import ModelError, StorageError
+from reasonrl.errors import EngineError, ModelError, StorageError
 from reasonrl.models import attention, fetch
 from reasonrl.models.random import TINY, build_tiny, is_tiny, tiny_family
 from reasonrl.models.tokenizer import ChatTokenizer
@@ -110,6 +110,7 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
     Raises ModelError when the model cannot be found, is not a plain causal decoder, or lacks an EOS
     token or a chat template.
     """
+    _check_device(device)
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     if is_tiny(name):
@@ -117,6 +118,25 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
     else:
         module, raw_tokenizer = _from_pretrained(fetch.locate(name), name)
     return settled(module.to(device), raw_tokenizer, name)
+
+
+def _check_device(device: str) -> None:
+    """Raise EngineError for a device that this build of torch, or this machine, does not have."""
+    n_gpus = torch.cuda.device_count()
+    try:
+        asked = torch.device(device)
+    except RuntimeError:
+        asked = torch.device("meta")
+    if asked.type == "cpu" or (asked.type == "cuda" and (asked.index or 0) < n_gpus):
+        return
+    gpus = f' or "cuda:0" to "cuda:{n_gpus - 1}"' if n_gpus else ""
+    raise EngineError(
+        f"no device {device!r} here",
+        where="engine.device",
+        expected=f'"cpu"{gpus}',
+        remedy='set engine.device = "cpu"'
+        + ("" if torch.version.cuda else ", or install a build of torch with CUDA"),
+    )
 
 
 def outline_model(name: str) -> LanguageModel:

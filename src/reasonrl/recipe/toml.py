@@ -23,6 +23,7 @@ from reasonrl.recipe import (
     Strict,
     eval_recipe_of,
 )
+from reasonrl.recipe.faults import fault_of
 from reasonrl.recipe.keys import key_of, unknown_keys
 from reasonrl.recipe.tables import anchor_paths, apply_override, merged, read_tables
 
@@ -50,6 +51,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             apply_override(data, override)
     # Only paths of overrides are still relative: reading the file made its own paths absolute.
     anchor_paths(data, Path.cwd())
+    _refuse_data_recipe(data, path)
     if "suite" in data and not {"stage", "data"} & data.keys():
         raise ConfigError(
             "this recipe trains nothing",
@@ -58,6 +60,16 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             remedy=f"evaluate with it: `reasonrl eval MODEL --recipe {path}`",
         )
     return parse(Recipe, data, where=path.name)
+
+
+def _refuse_data_recipe(data: Mapping[str, Any], path: Path) -> None:
+    if "source" in data and not {"stage", "data", "suite"} & data.keys():
+        raise ConfigError(
+            "this recipe makes a training set",
+            where=path.name,
+            expected="a recipe with a [[stage]] or a [[suite]] table",
+            remedy=f"use it with `reasonrl data build {path} --out DIR`",
+        )
 
 
 def engine_names(path: Path) -> list[str]:
@@ -93,6 +105,7 @@ def is_eval_recipe(path: Path) -> bool:
 def load_eval_recipe(path: Path) -> EvalRecipe:
     """Read an evaluation recipe, or take the evaluation out of a training recipe."""
     data = read_tables(path)
+    _refuse_data_recipe(data, path)
     choose_engine(data, where=path.name)
     if "stage" not in data:
         return parse(EvalRecipe, data, where=path.name)
@@ -122,14 +135,10 @@ def parse(kind: type[Settled], data: Mapping[str, Any], *, where: str) -> Settle
     except ValidationError as error:
         first = error.errors()[0]
         key = key_of(first["loc"], whole)
-        what = first["msg"].removeprefix("Value error, ")
-        if key:
-            is_table = isinstance(first["input"], dict)
-            what = f"{key}: {what}" if is_table else f"{key} = {_shown(first)}: {what}"
+        is_table = isinstance(first["input"], dict)
+        what, expected = fault_of(first, key, "" if is_table or not key else _shown(first))
         raise ConfigError(
-            what,
-            where=where,
-            remedy=_remedy(key),
+            what, where=where, expected=expected, remedy=_remedy(key, str(first["type"]))
         ) from error
 
 
@@ -180,7 +189,7 @@ def _shown(error: Mapping[str, Any]) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
-def _remedy(key: str) -> str:
-    if key.endswith("group_size"):
+def _remedy(key: str, fault: str) -> str:
+    if key.endswith("group_size") and fault.startswith("greater"):
         return "advantages need at least 2 rollouts of each problem; set group_size >= 2"
     return ""

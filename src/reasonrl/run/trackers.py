@@ -36,8 +36,8 @@ class Tracker(Protocol):
     def close(self) -> None: ...
 
 
-def require_package(name: TrackerName) -> None:
-    """Raise ConfigError when a tracker's package is not installed; imports nothing."""
+def require_ready(name: TrackerName) -> None:
+    """Raise ConfigError when a tracker's package is not installed, or wandb would ask for a key."""
     if find_spec(name) is None:
         raise ConfigError(
             f"the {name} package is not installed",
@@ -45,6 +45,27 @@ def require_package(name: TrackerName) -> None:
             expected="a tracker whose package is there",
             remedy=f'run `pip install "reasonrl[{name}]"`, or take it out of trackers',
         )
+    if name == "wandb" and not _has_wandb_key():
+        raise ConfigError(
+            "wandb has no key and would send the numbers nowhere",
+            where='trackers = ["wandb"]',
+            expected="WANDB_API_KEY, or a key from `wandb login`",
+            remedy="set it, or set WANDB_MODE=offline to keep the numbers on this machine",
+        )
+
+
+def _has_wandb_key() -> bool:
+    """Return whether wandb will find a key, or needs none; imports nothing of it."""
+    if os.environ.get("WANDB_MODE", "online") not in ("online", "shared", "run"):
+        return True
+    files = [Path(os.environ.get("NETRC", "~/.netrc")), Path("~/_netrc")]
+    found = any(
+        path.expanduser().is_file() and "wandb" in path.expanduser().read_text(errors="replace")
+        for path in files
+    )
+    return found or bool(
+        os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE")
+    )
 
 
 def open_tracker(
@@ -62,14 +83,23 @@ def open_tracker(
     wandb shows `run_name`; wandb and trackio show `config`. The directory must exist. Raises
     ConfigError when the package is not installed.
     """
-    require_package(name)
-    match name:
-        case "wandb":
-            return _WandbTracker(run_name, directory, config)
-        case "tensorboard":
-            return _TensorboardTracker(directory, after_step)
-        case "trackio":
-            return _TrackioTracker(directory, config)
+    require_ready(name)
+    try:
+        match name:
+            case "wandb":
+                return _WandbTracker(run_name, directory, config)
+            case "tensorboard":
+                return _TensorboardTracker(directory, after_step)
+            case "trackio":
+                return _TrackioTracker(directory, config)
+    except Exception as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise ConfigError(
+            f"{name} cannot start: {type(error).__name__}: {first_line}",
+            where=f'trackers = ["{name}"]',
+            remedy=f"mend its settings and `reasonrl resume {directory}`, or leave it out: "
+            f"`reasonrl resume {directory} --set trackers=[]`",
+        ) from error
 
 
 def step_numbers(metrics: Row) -> dict[str, float]:

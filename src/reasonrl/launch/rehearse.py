@@ -1,0 +1,37 @@
+"""A dry run: everything that a training run checks before it begins, and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reasonrl.launch.advantages import load_advantages
+from reasonrl.launch.own import NOTHING, Own
+from reasonrl.launch.prepare import prepare
+from reasonrl.launch.rewards import open_rewards
+from reasonrl.recipe import Recipe
+from reasonrl.run.layout import LOGS
+from reasonrl.terminal import Console
+
+_SHOWN = 600  # characters of a prompt
+
+
+def rehearse(recipe: Recipe, directory: Path, console: Console, own: Own = NOTHING) -> None:
+    """Load and check all that a run needs, and show what it would train on.
+
+    Raises what `train` would raise; a judge is asked its test question.
+    """
+    load_advantages(recipe, directory, console.note)
+    recipe, model, pools = prepare(recipe, directory, console, own)
+    logs = directory / LOGS
+    with open_rewards(recipe.reward, recipe.verify, run=directory, logs=logs, note=console.note):
+        pass
+    for stage, pool in zip(recipe.stage, pools.stages, strict=True):
+        longest = max(len(item.tokens) for item in pool)
+        console.note(
+            f"stage {stage.name}: {len(pool):,} problems, prompts of up to {longest} tokens"
+        )
+    for name, suite in pools.suites.items():
+        console.note(f"suite {name}: {len(suite):,} problems")
+    prompt = model.tokenizer.decode(pools.stages[0][0].tokens)
+    console.note(f"the first prompt:\n{prompt[:_SHOWN]}")
+    console.note("a dry run: nothing was written")
