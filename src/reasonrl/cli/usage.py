@@ -45,14 +45,14 @@ def _value_fault(name: str, cause: object) -> str:
 
     if not isinstance(cause, ValidationError):
         return f"{name} cannot have this value"
-    first = cause.errors()[0]
+    first = dict(cause.errors()[0])
     what, expected = fault_of(first, name, repr(first["input"]))
     return f"{what}; expected {expected}" if expected else what
 
 
 def _name_of(parameter: Any) -> str:
     """Return an option's longest spelling, or the capital letters of an argument in the help."""
-    options = [word for word in getattr(parameter, "opts", []) if word.startswith("-")]
+    options = [str(word) for word in getattr(parameter, "opts", ()) if word.startswith("-")]
     if options:
         return max(options, key=len)
     return str(getattr(parameter, "metavar", None) or getattr(parameter, "name", "")).upper()
