@@ -85,9 +85,12 @@ def _checked(
     try:
         return adapter.validate_json(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        fault = f"{key}: {first['msg']}" if key else first["msg"]
         raise CheckpointError(
-            f"cannot be read: {fault}", where=where, expected=expected, remedy=remedy
+            f"cannot be read: {spoiled_part(error)}", where=where, expected=expected, remedy=remedy
         ) from error
+
+
+def spoiled_part(error: ValidationError) -> str:
+    """Return which part of a file is not as it was written."""
+    key = ".".join(str(part) for part in error.errors()[0]["loc"])
+    return f"{key} is not as it was written" if key else "it is not as it was written"

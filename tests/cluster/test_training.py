@@ -115,6 +115,18 @@ def test_the_final_model_is_the_one_that_was_trained(on_ray, in_one_process):
         assert float((mine[name] - value).abs().mean()) < 1e-4, name
 
 
+def test_a_teacher_is_the_reference_on_ranks_as_in_one_process(in_one_process, model_dir, tmp_path):
+    more = (
+        f'update.reference="{in_one_process}"', "update.kl_coefficient=0.01", "stage.1.steps=3",
+        "stage.2.steps=1",
+    )  # fmt: skip
+    alone = metrics_of(train(tmp_path / "alone", model_dir, *more))
+    ranks = metrics_of(train(tmp_path / "ranks", model_dir, *ON_RAY, *more))
+    kl = [row["update/kl"] for row in alone]
+    assert max(value for value in kl if value is not None) > 0.01
+    assert [row["update/kl"] for row in ranks] == pytest.approx(kl, rel=SAME)
+
+
 @pytest.fixture(scope="module")
 def on_vllm(model_dir, tmp_path_factory) -> Path:
     return train(tmp_path_factory.mktemp("runs") / "vllm", model_dir, *ON_VLLM)

@@ -175,6 +175,16 @@ def test_a_state_that_is_not_there_is_named(plain, tmp_path):
     assert "no run here" in done.stderr
 
 
+def test_a_dry_run_checks_the_run_that_it_would_begin_with(plain, tmp_path):
+    words = ("train", plain / "config.toml", "--dry-run", "--run-dir", tmp_path / "run")
+    done = here(*words, "--from-state", f"{plain}@2")
+    assert done.returncode == 0, done.stderr
+    assert "no such checkpoint" in here(*words, "--from-state", f"{plain}@3").stderr
+    assert "seed is 2" in here(*words, "--from-state", plain, "--set", "seed=2").stderr
+    assert here(*words, "--from", tmp_path / "none").returncode == 2
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_finished_run_can_be_given_more_steps(plain, tmp_path):
     longer = train(tmp_path / "longer", *words(stage__2__steps=5))
     run = tmp_path / "run"

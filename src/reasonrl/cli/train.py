@@ -56,7 +56,7 @@ def train(
     if dry_run:
         from reasonrl.launch.rehearse import rehearse
 
-        rehearse(parsed, directory, console)
+        rehearse(parsed, directory, console, branch_of=branch_of, state_of=state_of)
         return
     with continuable(partial(_how_to_continue, directory)):
         _end(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import spoiled_part, write_atomic
 from reasonrl.errors import CheckpointError
 from reasonrl.evaluation.paired import Gain
 from reasonrl.evaluation.score import SuiteResult, as_line
@@ -72,7 +72,7 @@ def read_results(directory: Path) -> EvalResults | None:
         if bad := [name for name in names if not re.fullmatch(NAME, name)]:
             raise ValueError(f"a name that no evaluation gives: {bad[0]!r}")
     except (ValueError, KeyError, TypeError) as error:
-        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        what = spoiled_part(error) if isinstance(error, ValidationError) else str(error)
         raise CheckpointError(
             f"not the results of an evaluation: {what}",
             where=str(path),

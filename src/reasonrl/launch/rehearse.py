@@ -5,23 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 from reasonrl.launch.advantages import load_advantages
-from reasonrl.launch.own import NOTHING, Own
+from reasonrl.launch.models import find_model
+from reasonrl.launch.origin import find_origin
+from reasonrl.launch.own import NOTHING
 from reasonrl.launch.prepare import prepare
 from reasonrl.launch.rewards import open_rewards
+from reasonrl.launch.train import check_directory, with_models
 from reasonrl.recipe import Recipe
 from reasonrl.run.layout import LOGS
+from reasonrl.run.problem_sets import problem_sets
 from reasonrl.terminal import Console
 
 _SHOWN = 600  # characters of a prompt
 
 
-def rehearse(recipe: Recipe, directory: Path, console: Console, own: Own = NOTHING) -> None:
+def rehearse(
+    recipe: Recipe, directory: Path, console: Console, *, branch_of: str = "", state_of: str = ""
+) -> None:
     """Load and check all that a run needs, and show what it would train on.
 
-    Raises what `train` would raise; a judge is asked its test question.
+    The arguments are those of `launch.train.train`, and so are the errors; a judge is asked its
+    test question.
     """
+    check_directory(directory)
+    if branch_of:
+        find_model(branch_of, where=f"--from {branch_of}")
+    recipe = with_models(recipe)
     load_advantages(recipe, directory, console.note)
-    recipe, model, pools = prepare(recipe, directory, console, own)
+    recipe, model, pools = prepare(recipe, directory, console, NOTHING)
+    if state_of:
+        find_origin(state_of).check(recipe, problem_sets(recipe, pools))
     logs = directory / LOGS
     with open_rewards(recipe.reward, recipe.verify, run=directory, logs=logs, note=console.note):
         pass

@@ -63,6 +63,18 @@ def train(
     model; `state_of` is a run whose whole state it begins with, in steps and record too. `own` are
     the caller's own parts.
     """
+    check_directory(directory)
+    origin = find_origin(state_of) if state_of else None
+    if branch_of and origin is not None:
+        raise ConfigError("--from and --from-state exclude each other", remedy="pass one of them")
+    if branch_of:
+        recipe = start_from(branch_of, recipe, directory, console)
+    parsed = with_models(recipe)
+    return _run(parsed, directory, console, address, own, is_new=True, origin=origin)
+
+
+def check_directory(directory: Path) -> None:
+    """Raise ConfigError for a directory that no new run can be made in."""
     if directory.exists() and not directory.is_dir():
         raise ConfigError(
             "is a file", where=f"--run-dir {directory}", remedy="name a directory for the run"
@@ -73,16 +85,9 @@ def train(
             where=str(directory),
             remedy=f"continue it with `reasonrl resume {directory}`, or pass another --run-dir",
         )
-    origin = find_origin(state_of) if state_of else None
-    if branch_of and origin is not None:
-        raise ConfigError("--from and --from-state exclude each other", remedy="pass one of them")
-    if branch_of:
-        recipe = start_from(branch_of, recipe, directory, console)
-    parsed = _with_directory(recipe)
-    return _run(parsed, directory, console, address, own, is_new=True, origin=origin)
 
 
-def _with_directory(recipe: Recipe) -> Recipe:
+def with_models(recipe: Recipe) -> Recipe:
     """Return a recipe whose models are not runs but the final models of runs."""
     model = recipe.model.model_copy(update={"name": starting_model(recipe.model.name)})
     stages = []

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reasonrl.algo import entropy
 from reasonrl.algo.entropy import EntropyState
+from reasonrl.atomic import spoiled_part
 from reasonrl.data.mixture import MixtureState
 from reasonrl.data.sampler import SamplerState
 from reasonrl.errors import CheckpointError, DataError
@@ -75,8 +76,9 @@ def read_state(data: Mapping[str, Any], *, where: str) -> TrainState:
         if write_state(state) != nested:
             raise DataError("it has other fields than a state of this version")
     except (ValidationError, KeyError, DataError) as error:
+        fault = spoiled_part(error) if isinstance(error, ValidationError) else error
         raise CheckpointError(
-            f"the state cannot be read: {error}",
+            f"the state cannot be read: {fault}",
             where=where,
             remedy="resume with the version of reasonrl that wrote the checkpoint",
         ) from error
