@@ -83,6 +83,12 @@ def test_a_run_is_read_as_tables(trained):
         reasonrl.Run(trained.directory / "rollouts")
 
 
+def test_changes_of_a_whole_recipe_are_not_ignored(trained, tmp_path):
+    with pytest.raises(ConfigError, match="overrides would be ignored"):
+        reasonrl.train(trained.recipe, tmp_path / "run", overrides={"seed": 2})
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_evaluation_is_read_as_tables(trained, tmp_path):
     done = reasonrl.evaluate(
         trained, "train", compare="tiny", k=2, limit=5, directory=tmp_path, quiet=True

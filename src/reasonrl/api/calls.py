@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from reasonrl.api.recipes import Overrides, load_recipe, overrides_of
 from reasonrl.api.tables import Evaluation, Run
+from reasonrl.errors import ConfigError
 from reasonrl.recipe import Recipe
 from reasonrl.terminal import Console
 from reasonrl.types import Kind, StopReason, Task, Verdict
@@ -80,6 +81,12 @@ def train(
     """
     from reasonrl.launch.train import train as launch
 
+    if isinstance(recipe, Recipe) and overrides:
+        raise ConfigError(
+            "a Recipe is whole already, and overrides would be ignored",
+            where="reasonrl.train",
+            remedy="pass them to load_recipe, or pass the recipe's file to train",
+        )
     parsed = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
     chosen = Path(directory) if directory is not None else run_directory(parsed)
     launch(
