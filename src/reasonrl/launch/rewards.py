@@ -112,7 +112,11 @@ def open_rewards(
                 scorers.append(judge)
             else:
                 scorers.append(_shipped(component))
-        rewards = Rewards(terms=tuple(map(_term, components)), scorers=tuple(scorers))
+        rewards = Rewards(
+            terms=tuple(map(_term, components)),
+            scorers=tuple(scorers),
+            early=tuple(one.begin for one in scorers if isinstance(one, JudgeScorer)),
+        )
         yield OpenRewards(function=rewards, pools=tuple(pools), rubrics=tuple(rubrics))
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -145,6 +146,38 @@ class Asking:
                 remedy="check url, model and the key in its environment variable",
             )
         return _content(answer)
+
+
+class AskingThread:
+    """A thread with open connections, in which questions run beside their caller."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._connected = asker.connected()
+        self._asking = self._run(self._connected.__aenter__()).result()
+
+    def submit(self, work: Callable[[Asking], Coroutine[Any, Any, Result]]) -> Future[Result]:
+        """Begin work on the open connections; its result or its error comes with the future."""
+        return self._run(work(self._asking))
+
+    def close(self) -> None:
+        """Drop what is not finished, and close the connections."""
+        self._run(self._drop()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _drop(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._connected.__aexit__(None, None, None)
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
 def run_apart(coroutine: Coroutine[Any, Any, Result]) -> Result:

@@ -8,23 +8,21 @@ is paid for once: a run keeps it by a hash of the question, and a resumed run fi
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
-from collections.abc import Coroutine
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any, Self, TypeVar, cast
+from threading import Lock
+from typing import Self, cast
 
 from reasonrl.errors import EngineError, VerifierError
-from reasonrl.reward.endpoint import Asker, Asking, AskSettings, BudgetSpent, first_of, run_apart
+from reasonrl.reward.endpoint import Asker, Asking, AskingThread, AskSettings, BudgetSpent
 from reasonrl.reward.ledger import Ledger
 from reasonrl.reward.record import RolloutRecord
 from reasonrl.reward.scoring import Groups
 from reasonrl.types import Score
-
-Result = TypeVar("Result")
 
 _SCORE = re.compile(r"[*_`\s]*SCORE\s*[:=]\s*[*_`\s]*(-?\d+(?:\.\d+)?)[*_`.\s]*", re.IGNORECASE)
 _TAG = re.compile(r"<(?=\s*/?\s*(?:question|response|key)\b)", re.IGNORECASE)
@@ -79,18 +77,28 @@ class JudgeVote:
 
 
 class JudgeScorer:
-    """Ask a judge about rollouts; a context manager, for it keeps its votes in an open file."""
+    """Ask a judge about rollouts, beside whatever else happens.
+
+    A context manager: it has a thread for its requests, and keeps its votes in an open file, which
+    only that thread touches.
+    """
 
     def __init__(self, spec: JudgeSpec, path: Path) -> None:
         """Keep votes at `path`, which is made with the first vote."""
         self.spec, self._path = spec, path
         self._asker = Asker(spec.settings)
         self._ledger: Ledger[JudgeVote] | None = None
+        self._thread: AskingThread | None = None
+        self._waiting: dict[str, Future[Score | None]] = {}
+        self._lock = Lock()
 
     def check(self) -> None:
         """Ask one question; EngineError or ConfigError for a judge that gives no score."""
         probe = self._question("What is 2 + 2?", "4", "2 + 2 = 4.")
-        text = self._run(self._probe(probe))
+        ask = self._asking.submit(
+            lambda asking: asking.ask(self.spec, probe, self._has_score, is_counted=False)
+        )
+        text = ask.result()
         if text is None:
             raise EngineError(
                 f"the judge {self.spec.name} does not answer: {self._failure()}",
@@ -106,46 +114,56 @@ class JudgeScorer:
                 remedy="choose another model, reword the rubric, or raise max_tokens",
             )
 
+    def begin(self, record: RolloutRecord) -> None:
+        """Ask about a rollout that has just ended, and wait for nothing."""
+        question = self._question_on(record)
+        if question is not None:
+            self._begin(question)
+
     def __call__(self, groups: Groups) -> list[list[Score]]:
-        """Return a score for each rollout of each group.
+        """Return a score for each rollout of each group; equal responses share one.
 
         Raises VerifierError when the budget is spent; a run can be resumed after that.
         """
-        return self._run(self._scores(groups))
-
-    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run requests to their end; of several errors the first one is raised."""
-        try:
-            return run_apart(work)
-        except BudgetSpent:
-            raise VerifierError(
-                f"the judge {self.spec.name} has been asked {self.spec.settings.budget} times, "
-                "which is its budget",
-                where=f"reward {self.spec.name}",
-                expected="a larger budget, or none",
-                remedy="rerun `reasonrl resume`: each command has a new budget, and votes that "
-                "were paid for are kept",
-            ) from None
-        except ExceptionGroup as group:
-            raise first_of(group) from None
-
-    async def _probe(self, question: str) -> str | None:
-        async with self._asker.connected() as asking:
-            return await asking.ask(self.spec, question, self._has_score, is_counted=False)
-
-    async def _scores(self, groups: Groups) -> list[list[Score]]:
-        """Ask each distinct question once, and share its score among equal responses."""
         questions = [[self._question_on(record) for record in group] for group in groups]
-        distinct = dict.fromkeys(one for group in questions for one in group if one is not None)
-        async with self._asker.connected() as asking, asyncio.TaskGroup() as tasks:
-            waiting = {one: tasks.create_task(self._score(asking, one)) for one in distinct}
-        scores: dict[str | None, Score | None] = {
-            question: task.result() for question, task in waiting.items()
-        }
+        distinct = {one for group in questions for one in group if one is not None}
+        futures = {question: self._begin(question) for question in distinct}
+        try:
+            scores: dict[str | None, Score | None] = {
+                question: future.result() for question, future in futures.items()
+            }
+        finally:
+            for question in distinct:
+                self._waiting.pop(question, None)
         if None in scores.values():
-            raise BudgetSpent
+            raise self._budget_spent()
         scores[None] = Score(value=0.0, note="there is no answer to judge")
         return [[cast(Score, scores[one]) for one in group] for group in questions]
+
+    def _begin(self, question: str) -> Future[Score | None]:
+        """Return the score to come of a question, which is asked once however often it comes."""
+        with self._lock:
+            if question not in self._waiting:
+                self._waiting[question] = self._asking.submit(
+                    lambda asking: self._score(asking, question)
+                )
+            return self._waiting[question]
+
+    @property
+    def _asking(self) -> AskingThread:
+        if self._thread is None:
+            self._thread = AskingThread(self._asker)
+        return self._thread
+
+    def _budget_spent(self) -> VerifierError:
+        return VerifierError(
+            f"the judge {self.spec.name} has been asked {self.spec.settings.budget} times, "
+            "which is its budget",
+            where=f"reward {self.spec.name}",
+            expected="a larger budget, or none",
+            remedy="rerun `reasonrl resume`: each command has a new budget, and votes that were "
+            "paid for are kept",
+        )
 
     def _question_on(self, record: RolloutRecord) -> str | None:
         """Return the question about a rollout, None where there is nothing to judge."""
@@ -220,6 +238,10 @@ class JudgeScorer:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._waiting.clear()
+        if self._thread is not None:
+            self._thread.close()
+            self._thread = None
         if self._ledger is not None:
             self._ledger.__exit__(*error)
             self._ledger = None

@@ -27,15 +27,26 @@ class Rewarded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewards:
-    """The components of a recipe, in its order."""
+    """The components of a recipe, in its order; `early` are told of a rollout as it ends."""
 
     terms: tuple[Term, ...]
     scorers: tuple[Scorer, ...]
+    early: tuple[Callable[[RolloutRecord], None], ...] = ()
 
     @property
     def counted(self) -> tuple[str, ...]:
         """Return the names of the components that the total needs."""
         return tuple(term.name for term in self.terms if not term.is_recorded_only)
+
+    @property
+    def is_early(self) -> bool:
+        """Return whether any component wants to be told of rollouts as they end."""
+        return bool(self.early)
+
+    def begin(self, record: RolloutRecord) -> None:
+        """Tell components that can begin with one rollout alone, before its verdict is known."""
+        for tell in self.early:
+            tell(record)
 
     def __call__(self, groups: Groups) -> list[list[Rewarded]]:
         """Return scores and total of each rollout of each group."""

@@ -5,7 +5,7 @@ Knows engine, tokenizer and judge only by their protocols. Filters nothing and r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from reasonrl.rollout.judge import (
     Judge,
     Judgement,
     RewardFunction,
+    begin_rewards,
     drafts_of,
     judge_drafts,
 )
@@ -54,7 +55,14 @@ def collect(
         for item in encoded
     ]
 
-    completions = _sample(engine, prompts, sampling, progress)
+    def ended(number: int, completion: Completion) -> None:
+        if progress:
+            progress(1)
+        if rewards is not None and rewards.is_early:
+            draft = drafts_of(encoded[number], [(completion.tokens, completion.stop)], tokenizer)
+            begin_rewards(rewards, draft, max_new_tokens=sampling.max_new_tokens)
+
+    completions = _sample(engine, prompts, sampling, ended)
     drafts = [
         drafts_of(item, [(one.tokens, one.stop) for one in group], tokenizer)
         for item, group in zip(encoded, completions, strict=True)
@@ -95,15 +103,14 @@ def _sample(
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     sampling: Sampling,
-    progress: Progress | None,
+    ended: Callable[[int, Completion], None],
 ) -> list[list[Completion]]:
-    """Return whole groups of completions, and count each completion as it ends."""
+    """Return whole groups of completions; `ended` is called with each as it ends."""
 
-    def count(_prompt: int, _index: int, _completion: Completion) -> None:
-        if progress:
-            progress(1)
+    def on_finished(number: int, _index: int, completion: Completion) -> None:
+        ended(number, completion)
 
-    completions = engine.generate(prompts, sampling, on_finished=count)
+    completions = engine.generate(prompts, sampling, on_finished=on_finished)
     if [len(group) for group in completions] != [sampling.group_size] * len(prompts):
         raise EngineError(
             "an engine returned incomplete groups",

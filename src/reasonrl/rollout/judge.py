@@ -23,10 +23,16 @@ class Judge(Protocol):
 
 
 class RewardFunction(Protocol):
-    """Return scores and total of each rollout of each group; `counted` are those that it needs."""
+    """Return scores and total of each rollout of each group; `counted` are those that it needs.
+
+    With `is_early` it wants to hear of each rollout as it ends, by `begin`.
+    """
 
     @property
     def counted(self) -> Sequence[str]: ...
+    @property
+    def is_early(self) -> bool: ...
+    def begin(self, record: RolloutRecord, /) -> None: ...
     def __call__(self, groups: Groups, /) -> list[list[Rewarded]]: ...
 
 
@@ -68,6 +74,12 @@ def drafts_of(
         items=[item_of(encoded, tokenizer.decode(tokens), stop) for tokens, stop in completions],
         n_tokens=[len(tokens) for tokens, _ in completions],
     )
+
+
+def begin_rewards(rewards: RewardFunction, drafts: Drafts, *, max_new_tokens: int) -> None:
+    """Tell components of responses that have ended, so that slow ones work beside the sampling."""
+    for record in _records(drafts, [None] * len(drafts.items), max_new_tokens):
+        rewards.begin(record)
 
 
 def judge_drafts(

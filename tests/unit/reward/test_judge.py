@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from threading import Event
 
 import pytest
 
+from reasonrl.engines.fake import FakeEngine
 from reasonrl.errors import ConfigError, EngineError, VerifierError
 from reasonrl.reward import endpoint
 from reasonrl.reward.endpoint import AskSettings
 from reasonrl.reward.judge import JudgeScorer, JudgeSpec, read_score
+from reasonrl.reward.scoring import Rewards
+from reasonrl.reward.total import Term
+from reasonrl.rollout.collect import collect
+from reasonrl.types import Sampling
 from tests.unit.curation.judges import judge
+from tests.unit.loop.support import Letters, problems
 from tests.unit.reward.support import record
 
 
@@ -128,3 +135,32 @@ def test_a_judge_that_is_of_no_use_is_refused_at_the_start(tmp_path):
         scorer("http://127.0.0.1:9/v1", tmp_path, timeout_s=0.5).check()
     with pytest.raises(ConfigError, match="KEY_OF_NOBODY is not set"):
         scorer("http://127.0.0.1:9/v1", tmp_path, key_variable="KEY_OF_NOBODY").check()
+
+
+def test_a_rollout_is_judged_as_soon_as_it_ends(tmp_path):
+    """The sampler ends its first rollout and waits until the judge was asked about it."""
+    asked = Event()
+
+    def answer(_prompt, _n):
+        asked.set()
+        return "SCORE: 5"
+
+    class Waiting(FakeEngine):
+        def generate(self, prompts, sampling, *, on_finished=None):
+            groups = super().generate(prompts, sampling)
+            for number, group in enumerate(groups):
+                for index, completion in enumerate(group):
+                    on_finished(number, index, completion)
+                    assert asked.wait(timeout=20), "the judge was not asked beside the sampling"
+            return groups
+
+    with judge(answer) as (url, requests), scorer(url, tmp_path) as made:
+        term = Term(name="clear", weight=1.0, is_gate=False, bounds=None)
+        rewards = Rewards(terms=(term,), scorers=(made,), early=(made.begin,))
+        sampling = Sampling(max_new_tokens=5, group_size=4)
+        groups = collect(
+            Waiting(), Letters(), None, problems(3), sampling, seed_parts=(1, "t"), rewards=rewards
+        )
+    assert {rollout.total for group in groups for rollout in group.rollouts} == {0.5}
+    prompts = [body["messages"][0]["content"] for _, _, body in requests]
+    assert len(set(prompts)) == len(prompts)
