@@ -44,7 +44,7 @@ def test_a_manifest_is_read_back_as_it_was_written(tmp_path):
     ("old", "new", "said"),
     [
         ('"name": "mine"', '"name": "yours"', "was changed after the build"),
-        ('"steps": []', '"steps": 7', "cannot be read: steps: "),
+        ('"steps": []', '"steps": 7', "cannot be read: steps is not as it was"),
         ("{", "", "cannot be read"),
     ],
 )

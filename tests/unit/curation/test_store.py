@@ -101,7 +101,8 @@ def test_rows_that_were_exchanged_are_refused(folder):
 
 def test_a_report_says_which_key_is_wrong(folder):
     (folder.directory / "reports" / "00-0.json").write_text('{"key": "00-0", "digest": 7}')
-    with pytest.raises(CheckpointError, match=r"00-0\.json: cannot be read: digest: "):
+    said = r"00-0\.json: cannot be read: digest is not as it was"
+    with pytest.raises(CheckpointError, match=said):
         folder.report("00-0")
 
 

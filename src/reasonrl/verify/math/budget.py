@@ -12,6 +12,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_AGAIN_S = 0.05
+
 
 class OverBudgetError(BaseException):
     """A call has used its processor time. No handler of `Exception` in a library stops it."""
@@ -19,15 +21,24 @@ class OverBudgetError(BaseException):
 
 @contextmanager
 def processor_budget(seconds: float) -> Iterator[None]:
-    """Raise OverBudgetError in the block once it has used `seconds` of processor time."""
+    """Raise OverBudgetError in the block once it has used `seconds` of processor time.
+
+    The error is raised again every `_AGAIN_S` until the block ends: Python drops an error that is
+    raised inside the callback of a weak reference.
+    """
+    running = [True]
 
     def stop(*_: object) -> None:
-        raise OverBudgetError
+        if running:
+            raise OverBudgetError
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, _AGAIN_S)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0.0)
-        signal.signal(signal.SIGPROF, before)
+        try:
+            running.clear()
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
+            signal.signal(signal.SIGPROF, before)

@@ -37,6 +37,7 @@ def test_the_worker_judges_by_value(golds: tuple[str, ...], answer: str, status:
     assert judge(golds, answer).status is status
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_answer_that_uses_its_processor_time_up_is_refused() -> None:
     heavy = r"\frac{1}{0}(x+y+z+w)^{99}"
 
