@@ -76,8 +76,8 @@ def train(
     `recipe` is a file, a shipped recipe's name, or a `Recipe`; `overrides` change a file's values.
     The run is kept in `directory`, runs/NAME-DATE if left out. It begins with the weights of
     `start_from`, RUN or RUN@STEP, if given, or where `state_from` stands: with its optimizer, steps
-    and record too. Ctrl-C stops it after the step. `address` is a Ray
-    cluster's. Raises ConfigError and DataError for what is wrong, before anything is written.
+    and record too. Ctrl-C stops it after the step. `address` is a Ray cluster's. Raises ConfigError
+    and DataError for what is wrong, before anything is written.
     """
     from reasonrl.launch.train import train as launch
 

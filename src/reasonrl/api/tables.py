@@ -15,8 +15,8 @@ from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.recipe import Recipe
-from reasonrl.run.config import read_config
-from reasonrl.run.layout import MODEL, PICTURE, SUMMARY, is_run, rollouts_paths, step_of
+from reasonrl.run.config import check_is_run, read_config
+from reasonrl.run.layout import MODEL, PICTURE, SUMMARY, rollouts_paths, step_of
 from reasonrl.run.record import RunRecorder
 from reasonrl.run.status import RunStatus, read_status
 
@@ -27,13 +27,7 @@ class Run:
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         """Open a run; CheckpointError where the directory holds none."""
         self.directory = Path(directory)
-        if not is_run(self.directory):
-            raise CheckpointError(
-                "no run here",
-                where=str(self.directory),
-                expected="a directory that `reasonrl train` made",
-                remedy="check the path",
-            )
+        check_is_run(self.directory)
 
     def __fspath__(self) -> str:
         return str(self.directory)

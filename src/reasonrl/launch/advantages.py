@@ -10,7 +10,7 @@ from pathlib import Path
 from reasonrl.algo.select import AdvantageFunction
 from reasonrl.errors import ConfigError, VerifierError
 from reasonrl.recipe import Recipe
-from reasonrl.run.layout import CODE
+from reasonrl.run.copies import keep_copy, own_copy
 
 Note = Callable[[str], None]
 
@@ -22,7 +22,7 @@ def load_advantages(recipe: Recipe, run: Path, note: Note) -> dict[str, Advantag
     be loaded.
     """
     names = {stage.update.advantage for stage in recipe.stage}
-    return {name: _load(name, run / CODE, note) for name in sorted(names) if ":" in name}
+    return {name: _load(name, run, note) for name in sorted(names) if ":" in name}
 
 
 def keep_advantages(recipe: Recipe, run: Path) -> None:
@@ -30,15 +30,13 @@ def keep_advantages(recipe: Recipe, run: Path) -> None:
     for stage in recipe.stage:
         file, colon, _ = stage.update.advantage.rpartition(":")
         if colon:
-            copy = run / CODE / Path(file).name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(Path(file).read_bytes())
+            keep_copy(Path(file), run)
 
 
-def _load(name: str, code: Path, note: Note) -> AdvantageFunction:
+def _load(name: str, run: Path, note: Note) -> AdvantageFunction:
     path, _, attribute = name.rpartition(":")
     original = Path(path)
-    file = code / original.name if (code / original.name).exists() else original
+    file = own_copy(original, run)
     if file != original and original.exists() and original.read_bytes() != file.read_bytes():
         note(f"{original} has changed since the run began, which goes on with its own copy {file}")
     where = f"update.advantage = {name}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from reasonrl.errors import ConfigError
 from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
-from reasonrl.run.layout import CHECKPOINTS, SUMMARY
+from reasonrl.run.layout import CHECKPOINTS, checkpoint_paths
 
 _SAFE = (
     r"engine(\..+)?",
@@ -43,39 +44,43 @@ def changes_suites(overrides: Sequence[str]) -> bool:
     return any(override.startswith("suite") for override in overrides)
 
 
-def has_more_steps(recipe: Recipe, directory: Path) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a run stands: the stage, counted from 0, and the steps that it has taken there.
+
+    A finished run stands in its last stage. `taken` is 0 where the checkpoint does not say.
+    """
+
+    stage: int
+    taken: int
+
+
+def place_of(directory: Path, recipe: Recipe) -> Place:
+    """Return where a run stands, by its newest checkpoint."""
+    points = checkpoint_paths(directory / CHECKPOINTS)
+    stage = checkpoint.peek(points[-1]).get("stage") if points else None
+    if not isinstance(stage, dict):
+        return Place(stage=0, taken=0)
+    return Place(stage=min(int(stage["number"]), len(recipe.stage) - 1), taken=int(stage["step"]))
+
+
+def has_more_steps(recipe: Recipe, place: Place) -> bool:
     """Return whether the recipe has more steps for the last stage than a finished run has taken."""
-    newest = checkpoint.load_latest(directory / CHECKPOINTS)
-    if newest is None:
-        return False
-    stage = newest.state["stage"]
-    taken = stage["step"] if isinstance(stage, dict) else 0
-    if taken == 0 or recipe.stage[-1].steps <= taken:
-        return False
-    (directory / SUMMARY).unlink()
-    return True
+    return 0 < place.taken < recipe.stage[-1].steps
 
 
-def check_steps(recipe: Recipe, overrides: Sequence[str], directory: Path) -> None:
+def check_steps(recipe: Recipe, overrides: Sequence[str], place: Place) -> None:
     """Raise ConfigError for a number of steps that a stage has already gone past."""
-    newest = checkpoint.load_latest(directory / CHECKPOINTS)
-    state = {} if newest is None else newest.state.get("stage", {})
-    if not isinstance(state, dict):
-        return
-    number, taken = int(state.get("number", 0)), int(state.get("step", 0))
-    if number == len(recipe.stage):
-        number -= 1
     for override in overrides:
         match = re.match(r"stage\.(\d+)\.steps", override)
         if match is None:
             continue
         stage = int(match[1]) - 1
-        if stage < number or (stage == number and recipe.stage[stage].steps < taken):
+        is_over = stage < place.stage
+        if is_over or (stage == place.stage and recipe.stage[stage].steps < place.taken):
             name = recipe.stage[stage].name
             raise ConfigError(
-                f"stage {name} has ended"
-                if stage < number
-                else f"stage {name} has taken {taken} steps",
+                f"stage {name} has {'ended' if is_over else f'taken {place.taken} steps'}",
                 where=f"--set {override}",
                 expected="more steps of the stage that the run is in, or of a later stage",
             )

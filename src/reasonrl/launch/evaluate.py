@@ -203,7 +203,7 @@ def _sample(
         subject.judge if recipe.has_verifier else None,
         encoded,
         suite.sampling(recipe.stop),
-        run_seed=recipe.seed if suite.seed is None else suite.seed,
+        run_seed=suite.seed_in(recipe.seed),
         step=0,
         max_failed_share=recipe.verify.max_failed_share,
         phase=console.phase,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from reasonrl.errors import ConfigError
 from reasonrl.launch.engines import model_for, ranks_of
 from reasonrl.launch.judges import make_verifier, require_sandbox
 from reasonrl.launch.own import Own
-from reasonrl.launch.prompts import in_form, with_time
+from reasonrl.launch.prompts import settle_form
 from reasonrl.launch.readable import unreadable_keys
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_tokenizer
@@ -45,9 +46,9 @@ def prepare(
     console.note(f"loading {recipe.model.name}{how}")
     model = model_for(recipe.engine, recipe.model.name, seed=recipe.seed)
     check_reference(recipe, model)
-    model = in_form(model, recipe.model, directory)
-    recipe = recipe.model_copy(update={"model": with_time(recipe.model, model.tokenizer)})
-    model = in_form(model, recipe.model, directory)
+    asked, tokenizer = settle_form(recipe.model, model.tokenizer, directory)
+    recipe = recipe.model_copy(update={"model": asked})
+    model = replace(model, tokenizer=tokenizer)
     pools = encode_pools(recipe, lists, model.tokenizer, model.context, dropped=dropped)
     console.note(_describe_memory(model, recipe))
     console.note(_describe_disk(model, recipe, directory))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from reasonrl.models.hf import LanguageModel
 from reasonrl.models.template import ChatForm
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.recipe import PromptConfig
-from reasonrl.run.layout import CODE
+from reasonrl.run.copies import keep_copy, own_copy
 
 Asked = TypeVar("Asked", bound=PromptConfig)
 
@@ -23,13 +22,12 @@ def form_of(config: PromptConfig, run: Path | None) -> ChatForm:
 
     `run` is the directory of the run whose own copy of a template is used where it has one.
     """
-    named = config.chat_template
-    file = None if named is None else _file_of(Path(named), run)
+    file = _file_of(config, run)
     text = None if file is None else _read(file)
     return ChatForm(
         style=config.prompt_style,
         template=text,
-        name=named if text is None else None,
+        name=config.chat_template if text is None else None,
         args=config.chat_template_args,
         time=None if config.chat_time is None else datetime.fromisoformat(config.chat_time),
         thought=config.thought_marks,
@@ -41,31 +39,37 @@ def in_form(model: LanguageModel, config: PromptConfig, run: Path | None) -> Lan
     return replace(model, tokenizer=model.tokenizer.formed(form_of(config, run)))
 
 
-def with_time(config: Asked, tokenizer: ChatTokenizer) -> Asked:
-    """Return how a model is asked, with the present where the tokenizer's template prints the time.
+def settle_form(
+    config: Asked, tokenizer: ChatTokenizer, run: Path | None
+) -> tuple[Asked, ChatTokenizer]:
+    """Return how a model is asked, and its tokenizer in that form.
 
-    A run keeps the time, so that its prompts stay the same when it resumes on another day.
+    Where the template prints the time, and none is given, the present is. A run keeps it, so that
+    its prompts stay the same when it resumes on another day.
     """
-    if config.chat_time is not None or not tokenizer.tells_time:
-        return config
-    now = datetime.now().astimezone().replace(tzinfo=None)
-    return config.model_copy(update={"chat_time": now.isoformat(timespec="seconds")})
+    form = form_of(config, run)
+    formed = tokenizer.formed(form)
+    if config.chat_time is not None or not formed.tells_time:
+        return config, formed
+    now = datetime.now().astimezone().replace(tzinfo=None, microsecond=0)
+    timed = config.model_copy(update={"chat_time": now.isoformat()})
+    return timed, tokenizer.formed(replace(form, time=now))
 
 
 def keep_template(config: PromptConfig, directory: Path) -> None:
     """Copy the recipe's template file into a run, which uses its copy from then on."""
-    named = config.chat_template
-    file = None if named is None else _file_of(Path(named), None)
+    file = _file_of(config, None)
     if file is not None:
-        copy = directory / CODE / file.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
+        keep_copy(file, directory)
 
 
-def _file_of(named: Path, run: Path | None) -> Path | None:
+def _file_of(config: PromptConfig, run: Path | None) -> Path | None:
     """Return the run's copy of a template file, or the file; None for the name of a template."""
-    candidates = ([] if run is None else [run / CODE / named.name]) + [named]
-    return next((path for path in candidates if path.is_file()), None)
+    if config.chat_template is None:
+        return None
+    named = Path(config.chat_template)
+    file = named if run is None else own_copy(named, run)
+    return file if file.is_file() else None
 
 
 def _read(path: Path) -> str:

@@ -19,7 +19,7 @@ from reasonrl.evaluation.table13 import OTHER_SAMPLES, usual_samples
 from reasonrl.launch.models import run_of, short_hash, slug
 from reasonrl.recipe import CodeBenchmark, EvalRecipe, LiveCodeBench, MathBenchmark, Strict
 from reasonrl.recipe.tables import anchor_paths, apply_override
-from reasonrl.recipe.toml import dump_table, load_eval_recipe, parse
+from reasonrl.recipe.toml import dump_table, load_eval_recipe, parse, suite_parts
 from reasonrl.run.layout import CONFIG
 
 REPORT_TOKENS = 32_768
@@ -145,7 +145,7 @@ def _by_seed(suite: dict[str, Any], seeds: Sequence[int]) -> list[dict[str, Any]
             where=f"--seed, suite {suite['name']}",
             remedy="leave out --seed, or change the recipe",
         )
-    return [{**suite, "name": f"{suite['name']}-s{seed}", "seed": seed} for seed in seeds]
+    return suite_parts({**suite, "seed": list(seeds)}, "seed", "s")
 
 
 def _check_style(style: str | None, suites: Sequence[Mapping[str, Any]]) -> None:

@@ -33,6 +33,7 @@ from reasonrl.reward.judge import JudgeScorer, JudgeSpec
 from reasonrl.reward.pool import FunctionPool, FunctionSpec
 from reasonrl.reward.scoring import Groups, Rewards, Scorer, of_each, of_problem, of_verdict
 from reasonrl.reward.total import Term
+from reasonrl.run.copies import own_copy
 from reasonrl.run.layout import CODE, VOTES
 from reasonrl.types import Score
 
@@ -103,7 +104,7 @@ def open_rewards(
                 pools.append(pool)
                 scorers.append(_with_pool(pool, verify.max_failed_share, note))
             elif isinstance(component, JudgeReward):
-                rubric = _copy_or_original(component.rubric, run / CODE)
+                rubric = own_copy(component.rubric, run)
                 votes = logs.parent / VOTES / f"{component.label}.jsonl"
                 judge = stack.enter_context(JudgeScorer(_judge_spec(component, rubric), votes))
                 note(f"asking the judge {component.label} at {component.url}")
@@ -162,20 +163,8 @@ def _judge_spec(component: JudgeReward, rubric: Path) -> JudgeSpec:
         votes=component.votes,
         shows_key=component.shows_key,
         whole=component.shows_thought,
-        settings=AskSettings(
-            temperature=component.temperature,
-            max_tokens=component.max_tokens,
-            concurrency=component.concurrency,
-            timeout_s=component.timeout_s,
-            attempts=component.attempts,
-            budget=component.budget,
-        ),
+        settings=AskSettings.of(component),
     )
-
-
-def _copy_or_original(file: Path, code: Path) -> Path:
-    copy = code / file.name
-    return copy if copy.exists() else file
 
 
 def _file_of(file: Path, code: Path, note: Note) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import ConfigError
 from reasonrl.launch.models import NamedModel, open_tokenizer
-from reasonrl.launch.prompts import form_of, with_time
+from reasonrl.launch.prompts import settle_form
 from reasonrl.launch.request import REPORT_TOKENS, EvalRequest, question
 from reasonrl.recipe import EvalRecipe
 from reasonrl.recipe.toml import dump_recipe, load_eval_recipe
@@ -59,8 +59,7 @@ def settle_protocol(
     pools, room = {}, dict.fromkeys(request.open_ended, REPORT_TOKENS)
     for model in models:
         tokenizer, context = open_tokenizer(model)
-        recipe = with_time(recipe, tokenizer.formed(form_of(recipe, model.run)))
-        tokenizer = tokenizer.formed(form_of(recipe, model.run))
+        recipe, tokenizer = settle_form(recipe, tokenizer, model.run)
         pools[model.name] = encode_suites(recipe, lists, tokenizer, context)
         if stored is None:
             _narrow(room, pools[model.name], model, context, console)

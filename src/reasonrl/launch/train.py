@@ -15,7 +15,13 @@ from reasonrl.engines.process import keep_freed_memory, use_threads
 from reasonrl.errors import ConfigError
 from reasonrl.launch.advantages import keep_advantages, load_advantages
 from reasonrl.launch.branch import start_from
-from reasonrl.launch.changes import changes_suites, check_changes, check_steps, has_more_steps
+from reasonrl.launch.changes import (
+    changes_suites,
+    check_changes,
+    check_steps,
+    has_more_steps,
+    place_of,
+)
 from reasonrl.launch.engines import (
     open_cluster,
 )
@@ -113,8 +119,11 @@ def resume(
     """
     check_changes(overrides, directory)
     recipe = read_config(directory, overrides)
-    check_steps(recipe, overrides, directory)
-    if (directory / SUMMARY).exists() and not has_more_steps(recipe, directory):
+    place = place_of(directory, recipe)
+    check_steps(recipe, overrides, place)
+    if has_more_steps(recipe, place):
+        (directory / SUMMARY).unlink(missing_ok=True)
+    if (directory / SUMMARY).exists():
         recorder = RunRecorder(directory)
         # A kill right after summary.json was written may have lost the page.
         write_page(directory, recipe, recorder)

@@ -14,7 +14,6 @@ import numpy as np
 from reasonrl.algo.choices import EntropyMode, Surrogate
 from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.loss import Objective
-from reasonrl.algo.schedule import learning_rate_at
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch, UpdateStats
 from reasonrl.errors import NotFiniteError
@@ -126,7 +125,7 @@ def learn(
         with_denominator(minibatch, update, stage.rollout)
         for minibatch in split_minibatches(batch, update.minibatches)
     ]
-    rate = rate_of(stage, step)
+    rate = stage.learning_rate_at(step)
     updates = []
     with phase("update", batch.n_rollouts * update.reuse) as progress:
         for number, minibatch in enumerate(minibatches * update.reuse):
@@ -143,17 +142,6 @@ def learn(
         updates=updates,
         old_logprobs_N=updates[0].logprobs_N if old_N is None else old_N,
         learning_rate=rate,
-    )
-
-
-def rate_of(stage: Stage, step: int) -> float:
-    """Return the learning rate of a stage's step, counted from 0."""
-    return learning_rate_at(
-        step,
-        steps=stage.steps,
-        peak=stage.update.learning_rate,
-        warmup_steps=stage.update.warmup_steps,
-        schedule=stage.update.schedule,
     )
 
 

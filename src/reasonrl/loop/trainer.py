@@ -22,7 +22,7 @@ from reasonrl.evaluation.best import best_step
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.loop.clock import StepClock
-from reasonrl.loop.evaluations import evaluate_due
+from reasonrl.loop.evaluations import due_suites, evaluate_due
 from reasonrl.loop.learn import Learned, known_entropy, learn, prepare
 from reasonrl.loop.metrics import (
     control_metrics,
@@ -98,7 +98,7 @@ class Trainer:
         saved = self.state.step
         while True:
             is_evaluated = self._evaluate_due()
-            if self._is_best and self.state.step != saved:
+            if self.state.step != saved and self._is_best():
                 self.save(self.state)
                 saved = self.state.step
             if self.open is None or self.should_stop():
@@ -258,10 +258,11 @@ class Trainer:
     def _is_finished(self) -> bool:
         return self.state.stage.number == len(self.recipe.stage)
 
-    @property
     def _is_best(self) -> bool:
-        best = self.recipe.checkpoint.best
-        return bool(best) and best_step(self.recorder.evaluations(), best) == self.state.step
+        """Return whether this step's evaluation is the best by the suite of `checkpoint.best`."""
+        best, step = self.recipe.checkpoint.best, self.state.step
+        is_due = best in [suite.name for suite in self._due()]
+        return is_due and best_step(self.recorder.evaluations(), best) == step
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -275,14 +276,12 @@ class Trainer:
     def _evaluate_due(self) -> bool:
         """Evaluate what is due at this step; False when a wish to stop left something out."""
         return evaluate_due(
-            self.recipe,
-            self.state.step,
-            self._evaluate,
-            self.recorder,
-            is_last=self._is_finished,
-            should_stop=self.should_stop,
-            note=self.display.note,
-        )
+            self._due(), self.state.step, self._evaluate, self.recorder,
+            should_stop=self.should_stop, note=self.display.note,
+        )  # fmt: skip
+
+    def _due(self) -> list[Suite]:
+        return due_suites(self.recipe, self.state.step, is_last=self._is_finished)
 
     def _evaluate(self, suite: Suite) -> SuiteResult:
         return evaluate_suite(
@@ -292,7 +291,7 @@ class Trainer:
             self.judge,
             self.suites[suite.name],
             suite.sampling(self.recipe.model.stop),
-            run_seed=self.recipe.seed if suite.seed is None else suite.seed,
+            run_seed=suite.seed_in(self.recipe.seed),
             step=self.state.step,
             max_failed_share=self.recipe.verify.max_failed_share,
             phase=self.display.phase,

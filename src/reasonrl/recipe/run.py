@@ -85,6 +85,10 @@ class Suite(Strict):
         check_test_halves(self.sources)
         return self
 
+    def seed_in(self, recipe_seed: int) -> int:
+        """Return the seed of the samples: the suite's own, or the recipe's."""
+        return recipe_seed if self.seed is None else self.seed
+
     def sampling(self, stop: tuple[str, ...]) -> Sampling:
         """Return how an engine is asked; the texts of `stop` end a completion."""
         return Sampling(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from reasonrl.algo.choices import EntropyMode, Surrogate, TruncationRule
 from reasonrl.algo.entropy import EntropyControl
-from reasonrl.algo.schedule import Schedule
+from reasonrl.algo.schedule import Schedule, learning_rate_at
 from reasonrl.recipe.sources import DifficultyFilter, Source, Strict, check_halves_named
 from reasonrl.types import Sampling
 
@@ -236,3 +236,13 @@ class Stage(Settings):
     """Keep the entropy controller's state from the stage before, or start again."""
     drop_solved: bool = False
     """Leave out problems that the stage before solved in every rollout of their last visit."""
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        return learning_rate_at(
+            step,
+            steps=self.steps,
+            peak=self.update.learning_rate,
+            warmup_steps=self.update.warmup_steps,
+            schedule=self.update.schedule,
+        )

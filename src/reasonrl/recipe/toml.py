@@ -161,11 +161,11 @@ def _with_suites_apart(data: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(suites, list) or not all(isinstance(suite, dict) for suite in suites):
         return data
     for key, letter in (("temperature", "t"), ("seed", "s")):
-        suites = [part for suite in suites for part in _parts(suite, key, letter)]
+        suites = [part for suite in suites for part in suite_parts(suite, key, letter)]
     return {**data, "suite": suites}
 
 
-def _parts(suite: dict[str, Any], key: str, letter: str) -> list[dict[str, Any]]:
+def suite_parts(suite: dict[str, Any], key: str, letter: str) -> list[dict[str, Any]]:
     """Return a suite, or a suite for each value of a key that holds a list."""
     values = suite.get(key)
     if not isinstance(values, list):

@@ -14,8 +14,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx2
 
@@ -55,6 +55,11 @@ class AskSettings:
     timeout_s: float
     attempts: int
     budget: int | None
+
+    @classmethod
+    def of(cls, table: object) -> Self:
+        """Return the settings of a recipe's table, which has a key of each name."""
+        return cls(**{field.name: getattr(table, field.name) for field in fields(cls)})
 
 
 class BudgetSpent(Exception):

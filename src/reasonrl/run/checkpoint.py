@@ -114,6 +114,12 @@ def read_state(path: Path) -> Mapping[str, object]:
     return state
 
 
+def peek(path: Path) -> Mapping[str, Any]:
+    """Return the trainer's state of a checkpoint, whose tensors are not read."""
+    state: Mapping[str, Any] = _read_document(path)["state"]
+    return state
+
+
 def _read_document(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf-8"))

@@ -15,6 +15,12 @@ from reasonrl.run.layout import CONFIG, is_run
 
 def read_config(directory: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return a run's recipe; CheckpointError when the directory holds no run."""
+    check_is_run(directory)
+    return load_recipe(directory / CONFIG, overrides)
+
+
+def check_is_run(directory: Path) -> None:
+    """Raise CheckpointError when a directory holds no run."""
     if not is_run(directory):
         raise CheckpointError(
             "no run here",
@@ -22,7 +28,6 @@ def read_config(directory: Path, overrides: Sequence[str] = ()) -> Recipe:
             expected=f"a directory with {CONFIG}, as `reasonrl train` makes it",
             remedy="check the path, or list the runs with `ls runs`",
         )
-    return load_recipe(directory / CONFIG, overrides)
 
 
 def write_config(directory: Path, recipe: Recipe) -> None:

@@ -38,16 +38,7 @@ class Judges:
 
     def __init__(self, config: QualityConfig) -> None:
         self._config = config
-        self._asker = Asker(
-            AskSettings(
-                temperature=config.temperature,
-                max_tokens=config.max_tokens,
-                concurrency=config.concurrency,
-                timeout_s=config.timeout_s,
-                attempts=config.attempts,
-                budget=config.budget,
-            )
-        )
+        self._asker = Asker(AskSettings.of(config))
         self._trusted: set[str] = set()
 
     def vote(
