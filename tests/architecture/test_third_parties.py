@@ -15,7 +15,7 @@ HOME = {
     "torch": ("algo", "models", "engines"),
     "transformers": ("models",),
     "ray": ("engines/remote",),
-    "vllm": ("engines/vllm.py",),
+    "vllm": ("engines/vllm",),
     "sympy": ("verify/math/worker.py",),
     "math_verify": ("verify/math/worker.py",),
     "typer": ("cli",),

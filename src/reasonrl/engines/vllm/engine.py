@@ -1,4 +1,4 @@
-"""The vLLM engine: fast sampling on GPUs, with the sampler's log-probabilities and versions.
+"""Sample with vLLM, with the sampler's log-probabilities and versions.
 
 Its design follows measurements on vLLM 0.32 (docs/clusters.md). Log-probabilities must be requested
 as processed, otherwise they are those at temperature 1. End-of-sequence ids are passed explicitly,
@@ -10,65 +10,23 @@ values of the old policy under the new one give log-probabilities that neither p
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import psutil
-from safetensors.torch import save_file
-from torch import Tensor
 
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready, generate_in_slices
 from reasonrl.engines.stopping import Decoder, StopTexts
-from reasonrl.engines.weights import Compute, Weights, check_complete, in_parts
+from reasonrl.engines.vllm.files import in_memory
+from reasonrl.engines.vllm.settings import VllmSettings, start
+from reasonrl.engines.weights import Weights, check_complete
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
-
-# Rows for sequences that are scored while all other rows sample.
-_AUDITED = 4
-# Tokens of prompts and running rollouts together that one step computes.
-_PREFILL_TOKENS = 8_192
-# Weights for engines in other processes pass through files in memory.
-_MEMORY = Path("/dev/shm")  # noqa: S108
-_PREFIX = "reasonrl-weights-"
-_FILE_BYTES = 1 << 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VllmSettings:
-    """The settings that an engine starts with.
-
-    `model` is a directory or a hub id, whose weights are not read: an engine samples only once it
-    was given all of `weight_names`, since a tied head that is not sent silently stays as it was.
-    `context_tokens` bounds a prompt and its completion together; scoring needs one token more.
-    """
-
-    model: str
-    weight_names: frozenset[str]
-    eos_ids: tuple[int, ...]
-    context_tokens: int
-    compute: Compute
-    max_rows: int
-    tensor_parallel: int = 1
-    memory_share: float = 0.85
-    device: str = "cuda"
-    can_sleep: bool = False
-    is_apart: bool = False
-
-    @property
-    def runs_apart(self) -> bool:
-        """Return whether the engine runs in other processes, as tensor parallel engines must."""
-        return self.is_apart or self.tensor_parallel > 1
 
 
 @dataclass(slots=True)
@@ -100,7 +58,7 @@ class VllmEngine:
         # Log-probabilities of given tokens by request name, None until vLLM has computed them.
         self._scoring: dict[str, Any] = {}
         self._is_asleep = False
-        self._llm = _start(settings)
+        self._llm = start(settings)
 
     # sampling
 
@@ -249,7 +207,7 @@ class VllmEngine:
         self._llm.sleep(level=0, mode="keep")
         while not engine.engine_core.outputs_queue.empty():
             self._step()
-        with _in_memory(weights) as directory:
+        with in_memory(weights) as directory:
             self._reload(weights_path=str(directory))
         engine.reset_prefix_cache(reset_running_requests=True)
         self._llm.wake_up(tags=["scheduling"])
@@ -264,86 +222,6 @@ class VllmEngine:
 
     def __exit__(self, *error: object) -> None:
         self._llm.llm_engine.engine_core.shutdown()
-
-
-def _start(settings: VllmSettings) -> Any:
-    """Start vLLM as the measurements require; on a CPU nothing is compiled."""
-    is_cpu = settings.device == "cpu"
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if settings.runs_apart else "0"
-    if is_cpu:
-        os.environ.setdefault("VLLM_CPU_CI_ENV", "1")
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        # Other processes need the cores too.
-        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-    try:
-        from vllm import LLM
-    except ImportError as error:
-        raise EngineError(
-            f"vLLM cannot be imported: {error}",
-            where="engine.rollout.type",
-            remedy="pip install 'reasonrl[vllm]' on the nodes that sample",
-        ) from error
-    llm = LLM(
-        model=settings.model,
-        load_format="dummy",
-        dtype=settings.compute,
-        max_model_len=settings.context_tokens,
-        max_num_seqs=settings.max_rows + _AUDITED,
-        tensor_parallel_size=settings.tensor_parallel,
-        gpu_memory_utilization=settings.memory_share,
-        skip_tokenizer_init=True,
-        # The model's own generation config could cut the support by top-p or top-k.
-        generation_config="vllm",
-        logprobs_mode="processed_logprobs",
-        enforce_eager=is_cpu,
-        # A chunked prompt rewinds its rollout's generator, which is not possible on a CPU.
-        enable_chunked_prefill=not is_cpu,
-        max_num_batched_tokens=max(settings.context_tokens, _PREFILL_TOKENS),
-        # The prompt of a group is computed once.
-        enable_prefix_caching=True,
-        enable_sleep_mode=settings.can_sleep and not is_cpu,
-        distributed_executor_backend="mp" if settings.tensor_parallel > 1 else "uni",
-        # A token in flight would carry the wrong version.
-        async_scheduling=False,
-        disable_log_stats=True,
-    )
-    # From now on weights are read from files, not made up as at the start.
-    if settings.runs_apart:
-        overrides = {"load_config": {"load_format": "safetensors"}}
-        llm.collective_rpc("update_config", kwargs={"overrides": overrides})
-    return llm
-
-
-@contextmanager
-def _in_memory(weights: Weights) -> Iterator[Path]:
-    """Write weights to files in memory, part by part; remove files that a killed process left."""
-    parent = _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
-    for left in parent.glob(f"{_PREFIX}*"):
-        if not psutil.pid_exists(int(left.name.removeprefix(_PREFIX))):
-            shutil.rmtree(left, ignore_errors=True)
-    directory = parent / f"{_PREFIX}{os.getpid()}"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(mode=0o700)
-    try:
-        for number, part in enumerate(in_parts(weights.tensors.items(), part_bytes=_FILE_BYTES)):
-            for alias in _shared_in(part):
-                part[alias] = part[alias].clone()
-            whole = {name: tensor.contiguous() for name, tensor in part.items()}
-            save_file(whole, directory / f"model-{number:05d}.safetensors")
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _shared_in(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of tensors whose memory belongs to an earlier tensor too."""
-    seen: set[int] = set()
-    shared = []
-    for name, tensor in tensors.items():
-        if tensor.data_ptr() in seen:
-            shared.append(name)
-        seen.add(tensor.data_ptr())
-    return shared
 
 
 def _as_prompt(tokens: Tokens) -> dict[str, list[int]]:

@@ -1,0 +1,90 @@
+"""What a vLLM engine starts with, and the start itself, in the words of vLLM."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from reasonrl.engines.weights import Compute
+from reasonrl.errors import EngineError
+
+# Rows for sequences that are scored while all other rows sample.
+_AUDITED = 4
+# Tokens of prompts and running rollouts together that one step computes.
+_PREFILL_TOKENS = 8_192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmSettings:
+    """The settings that an engine starts with.
+
+    `model` is a directory or a hub id, whose weights are not read: an engine samples only once it
+    was given all of `weight_names`, since a tied head that is not sent silently stays as it was.
+    `context_tokens` bounds a prompt and its completion together; scoring needs one token more.
+    """
+
+    model: str
+    weight_names: frozenset[str]
+    eos_ids: tuple[int, ...]
+    context_tokens: int
+    compute: Compute
+    max_rows: int
+    tensor_parallel: int = 1
+    memory_share: float = 0.85
+    device: str = "cuda"
+    can_sleep: bool = False
+    is_apart: bool = False
+
+    @property
+    def runs_apart(self) -> bool:
+        """Return whether the engine runs in other processes, as tensor parallel engines must."""
+        return self.is_apart or self.tensor_parallel > 1
+
+
+def start(settings: VllmSettings) -> Any:
+    """Start vLLM as the measurements require; on a CPU nothing is compiled."""
+    is_cpu = settings.device == "cpu"
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if settings.runs_apart else "0"
+    if is_cpu:
+        os.environ.setdefault("VLLM_CPU_CI_ENV", "1")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+        # Other processes need the cores too.
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    try:
+        from vllm import LLM
+    except ImportError as error:
+        raise EngineError(
+            f"vLLM cannot be imported: {error}",
+            where="engine.rollout.type",
+            remedy="pip install 'reasonrl[vllm]' on the nodes that sample",
+        ) from error
+    llm = LLM(
+        model=settings.model,
+        load_format="dummy",
+        dtype=settings.compute,
+        max_model_len=settings.context_tokens,
+        max_num_seqs=settings.max_rows + _AUDITED,
+        tensor_parallel_size=settings.tensor_parallel,
+        gpu_memory_utilization=settings.memory_share,
+        skip_tokenizer_init=True,
+        # The model's own generation config could cut the support by top-p or top-k.
+        generation_config="vllm",
+        logprobs_mode="processed_logprobs",
+        enforce_eager=is_cpu,
+        # A chunked prompt rewinds its rollout's generator, which is not possible on a CPU.
+        enable_chunked_prefill=not is_cpu,
+        max_num_batched_tokens=max(settings.context_tokens, _PREFILL_TOKENS),
+        # The prompt of a group is computed once.
+        enable_prefix_caching=True,
+        enable_sleep_mode=settings.can_sleep and not is_cpu,
+        distributed_executor_backend="mp" if settings.tensor_parallel > 1 else "uni",
+        # A token in flight would carry the wrong version.
+        async_scheduling=False,
+        disable_log_stats=True,
+    )
+    # From now on weights are read from files, not made up as at the start.
+    if settings.runs_apart:
+        overrides = {"load_config": {"load_format": "safetensors"}}
+        llm.collective_rpc("update_config", kwargs={"overrides": overrides})
+    return llm
