@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from reasonrl.algo.loss import Objective
+from reasonrl.engines.checksums import differing
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError
@@ -171,6 +173,20 @@ def test_new_weights_are_another_policy_under_another_version(rollout):
     np.testing.assert_allclose(sampled, learner_logprobs(rollout, groups), rtol=0, atol=CLOSE)
     if rollout.kind != "fake":  # its policy is the same in every version
         assert np.abs(learner_logprobs(rollout, before) - old).max() > 0.01
+
+
+def test_an_engine_holds_what_it_was_sent_and_says_so(rollout):
+    """The checksums of a sync: equal after it, and different in a single weight by one ulp."""
+    sent = rollout.learner.weights()
+    held = rollout.engine.checksums()
+    assert differing(sent.checksums(), held) == []
+    if rollout.kind == "fake":
+        return
+    newer = {name: tensor.clone() for name, tensor in sent.tensors.items()}
+    changed = "model.layers.1.mlp.down_proj.weight"
+    newer[changed][3, 5] = torch.nextafter(newer[changed][3, 5], torch.tensor(torch.inf))
+    weights = Weights(tensors=newer, version=4)
+    assert differing(weights.checksums(), held) == [changed]
 
 
 def test_many_more_requests_than_rows_are_all_answered(rollout):

@@ -13,7 +13,7 @@ import reasonrl
 from reasonrl.api.recipes import overrides_of
 from reasonrl.engines.local import LocalSampler
 from reasonrl.errors import CheckpointError, ConfigError, DataError, ReasonRLError
-from reasonrl.launch.engines import local_engine
+from reasonrl.launch.one_process import local_engine
 from reasonrl.models.hf import load_model
 from reasonrl.recipe.tables import apply_override
 from reasonrl.types import Status, Verdict

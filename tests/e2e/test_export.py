@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from reasonrl.errors import RefusedError
 from reasonrl.launch.check_export import check_export
-from reasonrl.launch.engines import local_engine
 from reasonrl.launch.export import origin_of, without_paths
+from reasonrl.launch.one_process import local_engine
 from reasonrl.models.hf import load_model
 from reasonrl.recipe import OptimizerConfig
 from reasonrl.recipe.toml import load_recipe

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from reasonrl.algo.loss import Objective
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import WHOLE, check_names, unreadable
 from reasonrl.engines.update import check_not_empty, kept
@@ -79,6 +80,9 @@ class FakeEngine:
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
         return [np.full(len(completion), self._logprob, np.float32) for _, completion in pairs]
+
+    def checksums(self) -> Checksums:
+        return {}
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         self.version = version

@@ -9,6 +9,7 @@ machine the faults took 3.2 of 26 CPU-seconds of sampling and 3.6 of 42 of an up
 from __future__ import annotations
 
 import ctypes
+import gc
 import platform
 
 import psutil
@@ -25,6 +26,13 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, -1)
+
+
+def free_blocks(device: str) -> None:
+    """Give the freed blocks of a GPU back to the driver, so that other allocators can use them."""
+    if device != "cpu":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def use_threads(threads: int) -> int:

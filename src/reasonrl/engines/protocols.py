@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from reasonrl.algo.loss import Objective, TokenSums
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.weights import Weights
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
@@ -140,6 +141,10 @@ class RolloutEngine(Protocol):
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
         """Return the log-probabilities of (prompt, completion) pairs; audits compare them."""
+        ...
+
+    def checksums(self) -> Checksums:
+        """Return the checksums of the weights that are computed with, in the compute dtype."""
         ...
 
     def load_weights(self, weights: Weights, *, version: int) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError
@@ -47,6 +48,8 @@ class SteppingEngine(Protocol):
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]: ...
+
+    def checksums(self) -> Checksums: ...
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         """Replace the policy. Running rollouts continue with it, or are finished before."""

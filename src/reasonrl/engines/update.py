@@ -68,6 +68,13 @@ def take_step(
     return float(norm)
 
 
+def move_moments(optimizer: torch.optim.Optimizer, device: str) -> None:
+    """Move what an optimizer keeps for each parameter to a device."""
+    for state in optimizer.state.values():
+        for name, value in state.items():
+            state[name] = value.to(device)
+
+
 def value_at(what: TokenValue, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the function from logits [N, V] and tokens [N] to the tokens' values, [N]."""
     if what is TokenValue.ENTROPIES:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from reasonrl.engines.checksums import checksum
 from reasonrl.errors import EngineError
 
 Compute: TypeAlias = Literal["float32", "bfloat16"]
@@ -28,11 +29,40 @@ class Weights:
     """Tensors under every name of the Hugging Face state dict, tied aliases included.
 
     An engine that gets a tied model without its alias silently keeps the old head, so the alias is
-    part of the contract. `version` counts updates since the run's start.
+    part of the contract. `version` counts updates since the run's start. Samplers compute in
+    `dtype`. `known` are checksums that were computed while the tensors were gathered.
     """
 
     tensors: Mapping[str, Tensor]
     version: int
+    dtype: torch.dtype = torch.float32
+    known: Mapping[str, int] | None = None
+
+    def checksums(self) -> Mapping[str, int]:
+        """Return the checksum of each tensor as a sampler must hold it, by name."""
+        if self.known is not None:
+            return self.known
+        return {name: checksum(tensor, self.dtype) for name, tensor in self.tensors.items()}
+
+
+class LiveTensors(Mapping[str, Tensor]):
+    """A module's state dict as it is at each access, also after the module has moved."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self._module.state_dict()[name]
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._module.state_dict())
+
+    def __len__(self) -> int:
+        return len(self._module.state_dict())
+
+    def items(self) -> ItemsView[str, Tensor]:
+        return self._module.state_dict().items()
 
 
 def check_complete(sent: Set[str], wanted: Set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Build the engines of a cluster, each in the actor that it will work in."""
+"""Build the engines of a cluster, each in the actor that it will work in; translate settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from reasonrl.engines.process import use_threads
 from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.models.hf import as_directory, load_model, outline_model
-from reasonrl.recipe import OptimizerConfig, RayEngineConfig
+from reasonrl.recipe import (
+    LocalEngineConfig,
+    OptimizerConfig,
+    OwnModule,
+    RayEngineConfig,
+    RolloutReplicas,
+)
 
 if TYPE_CHECKING:
     from reasonrl.engines.fsdp.engine import Build
@@ -60,10 +66,12 @@ def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine
     return VllmEngine(vllm_settings(engine, workload))
 
 
-def vllm_settings(engine: RayEngineConfig, workload: Workload) -> VllmSettings:
-    """Translate a recipe's engine into vLLM's terms."""
+def vllm_settings(engine: RayEngineConfig | LocalEngineConfig, workload: Workload) -> VllmSettings:
+    """Translate a recipe's engine with vLLM, a replica's or this process's, into vLLM's terms."""
     from reasonrl.engines.vllm import VllmSettings
 
+    rollout = engine.rollout
+    assert not isinstance(rollout, OwnModule)
     model = outline_model(workload.model)
     return VllmSettings(
         model=as_directory(workload.model),
@@ -73,10 +81,10 @@ def vllm_settings(engine: RayEngineConfig, workload: Workload) -> VllmSettings:
         context_tokens=min(workload.context_tokens + 1, model.context),
         compute=engine.compute,
         max_rows=engine.max_rows,
-        tensor_parallel=engine.rollout.tensor_parallel,
-        memory_share=engine.rollout.memory_share,
+        tensor_parallel=rollout.tensor_parallel if isinstance(rollout, RolloutReplicas) else 1,
+        memory_share=rollout.memory_share,
         device=engine.device,
-        can_sleep=engine.placement == "shared",
+        can_sleep=not isinstance(engine, RayEngineConfig) or engine.placement == "shared",
     )
 
 

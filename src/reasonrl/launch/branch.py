@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reasonrl.errors import ConfigError, NotFiniteError
-from reasonrl.launch.engines import local_engine
 from reasonrl.launch.models import find_model, open_model, take_over
+from reasonrl.launch.one_process import local_engine
 from reasonrl.loop.state import TrainState
 from reasonrl.recipe import LocalEngineConfig, OptimizerConfig, Recipe
 from reasonrl.run.layout import CHECKPOINTS, START, checkpoint_paths, step_of

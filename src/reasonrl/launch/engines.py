@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.sync import BFLOAT16, FLOAT32, Audit
+from reasonrl.engines.turns import LearnerInTurn, RolloutInTurn, Turns
 from reasonrl.errors import ConfigError
-from reasonrl.launch.actors import Workload, build_rank, build_replica, optimizer_settings
+from reasonrl.launch.actors import Workload, build_rank, build_replica
+from reasonrl.launch.one_process import open_in_process, open_vllm
 from reasonrl.models.hf import LanguageModel, load_model, outline_model
 from reasonrl.recipe import (
-    EngineBase,
     EngineConfig,
+    InProcessVllm,
     LocalEngineConfig,
-    OptimizerConfig,
     RayEngineConfig,
 )
 from reasonrl.run.heartbeat import Describe
@@ -81,17 +82,10 @@ def open_engines(
     """Start the engines; they end with the context. On a cluster, inside `open_cluster`."""
     match engine:
         case LocalEngineConfig():
-            reference = None
-            if workload.keep_reference and workload.reference:
-                reference = load_model(workload.reference, device=engine.device)
-            with local_engine(
-                model,
-                engine,
-                workload.optimizer,
-                keep_reference=workload.keep_reference,
-                reference=reference,
-            ) as local:
-                yield Engines(rollout=local, learner=local, audit=None, describe=lambda: ())
+            with open_in_process(engine, workload, model, logs) as (rollout, learner):
+                has_two_models = isinstance(engine.rollout, InProcessVllm)
+                audit = audit_of(engine) if has_two_models else None
+                yield Engines(rollout=rollout, learner=learner, audit=audit, describe=lambda: ())
         case RayEngineConfig():
             with ExitStack() as stack:
                 yield _open_remote(engine, workload, logs.resolve(), on_event, stack)
@@ -149,30 +143,6 @@ def judge_seats(engine: EngineConfig) -> Sequence[Seat]:
             return node_seats()
 
 
-def local_engine(
-    model: LanguageModel,
-    engine: EngineBase,
-    optimizer: OptimizerConfig,
-    *,
-    keep_reference: bool = False,
-    reference: LanguageModel | None = None,
-) -> LocalEngine:
-    """Return the engine that samples and learns in this process.
-
-    It keeps `reference`, or with `keep_reference` the model as it is now, for a KL term.
-    """
-    return LocalEngine(
-        model,
-        optimizer_settings(optimizer),
-        compute=engine.compute,
-        recompute=engine.recompute,
-        token_budget=engine.token_budget,
-        max_rows=engine.max_rows,
-        keep_reference=keep_reference,
-        reference=reference,
-    )
-
-
 @contextmanager
 def open_sampler(
     engine: EngineConfig,
@@ -182,8 +152,11 @@ def open_sampler(
     logs: Path,
     on_event: Callable[[str], None],
 ) -> Iterator[RolloutEngine]:
-    """Give the weights that `holder` has to what samples: `holder` itself, or replicas of it."""
+    """Give the weights that `holder` has to what samples: `holder` itself, vLLM, or replicas."""
     match engine:
+        case LocalEngineConfig(rollout=InProcessVllm()):
+            with ExitStack() as stack:
+                yield open_vllm(holder, engine, workload, logs, stack)
         case LocalEngineConfig():
             yield holder
         case RayEngineConfig():
@@ -223,8 +196,6 @@ def _open_remote(
     on_event: Callable[[str], None],
     stack: ExitStack,
 ) -> Engines:
-    from reasonrl.engines.remote import LearnerInTurn, RolloutInTurn, Turns
-
     audit = audit_of(engine)
     open_rollout = partial(open_replicas, engine, workload, logs=logs, on_event=on_event)
     if engine.placement == "separate":

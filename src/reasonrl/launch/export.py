@@ -20,8 +20,8 @@ from reasonrl.engines.process import use_threads
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
 from reasonrl.launch.check_export import Exported, check_export
-from reasonrl.launch.engines import local_engine
 from reasonrl.launch.models import NamedModel, find_model, open_model, take_over
+from reasonrl.launch.one_process import local_engine
 from reasonrl.launch.prompts import in_form
 from reasonrl.launch.request import BENCHMARKS
 from reasonrl.loop.state import read_state

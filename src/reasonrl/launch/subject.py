@@ -10,9 +10,10 @@ from pathlib import Path
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.launch.actors import Workload
-from reasonrl.launch.engines import is_on_cluster, judge_seats, local_engine
+from reasonrl.launch.engines import is_on_cluster, judge_seats
 from reasonrl.launch.judges import open_judge
 from reasonrl.launch.models import NamedModel, open_model, take_over
+from reasonrl.launch.one_process import local_engine
 from reasonrl.launch.own import NOTHING, Own, open_own_sampler
 from reasonrl.launch.prompts import in_form
 from reasonrl.launch.rewards import open_rewards

@@ -8,6 +8,7 @@ torch nor any engine.
 from reasonrl.recipe.engine import (
     EngineBase,
     EngineConfig,
+    InProcessVllm,
     LearnerRanks,
     LocalEngineConfig,
     OwnModule,
@@ -97,6 +98,7 @@ __all__ = [
     "GymSource",
     "HighEntropy",
     "HubSource",
+    "InProcessVllm",
     "JudgeReward",
     "KlCov",
     "LanguageReward",

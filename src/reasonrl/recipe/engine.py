@@ -31,20 +31,56 @@ class EngineBase(Strict):
     """The most rollouts that one engine samples side by side."""
 
 
-class OwnModule(Strict):
-    """Sample with the learner's own module. Other samplers beside a local learner come here."""
+def _type_of(table: Any) -> str:
+    """Return the tag of a table, `local` where the table does not say."""
+    if isinstance(table, Mapping):
+        return str(table.get("type", "local"))
+    return str(getattr(table, "type", "local"))
 
-    type: Literal["module"] = "module"
+
+class OwnModule(Strict):
+    """Sample with the learner's own module."""
+
+    type: Literal["local"] = "local"
     """The kind of sampler."""
 
 
+class InProcessVllm(Strict):
+    """Sample with vLLM in the learner's process; the two take turns on one GPU."""
+
+    type: Literal["vllm"] = "vllm"
+    """The kind of sampler."""
+    memory_share: float = Field(default=0.5, gt=0, lt=1)
+    """The share of the GPU's memory that vLLM takes while it samples."""
+
+
 class LocalEngineConfig(EngineBase):
-    """One process that samples and learns on one module, on a CPU or one GPU."""
+    """One process that samples and learns, on a CPU or one GPU."""
 
     type: Literal["local"] = "local"
     """The kind of engine."""
-    rollout: OwnModule = OwnModule()
-    """The sampler."""
+    rollout: Annotated[
+        Annotated[OwnModule, Tag("local")] | Annotated[InProcessVllm, Tag("vllm")],
+        Discriminator(_type_of),
+    ] = OwnModule()
+    """The sampler: the learner's own module, or vLLM."""
+    offload: bool = False
+    """Move the learner's weights and moments to the host's memory while vLLM samples."""
+
+    @model_validator(mode="after")
+    def _check_sampler(self) -> LocalEngineConfig:
+        is_vllm = isinstance(self.rollout, InProcessVllm)
+        if self.offload and not is_vllm:
+            raise ValueError(
+                'offload = true needs rollout.type = "vllm": a local sampler computes with the '
+                "learner's own weights, which must stay where it samples"
+            )
+        if is_vllm and self.device not in ("cpu", "cuda", "cuda:0"):
+            raise ValueError(
+                'vLLM takes the first GPU that it sees; set device = "cuda" and choose the GPU '
+                "with the environment variable CUDA_VISIBLE_DEVICES"
+            )
+        return self
 
     @property
     def gpus(self) -> int:
@@ -105,13 +141,6 @@ class RayEngineConfig(EngineBase):
         if self.placement == "shared":
             return max(sampling, self.learner.ranks)
         return sampling + self.learner.ranks
-
-
-def _type_of(engine: Any) -> str:
-    """Return the tag of an engine table, `local` where the table does not say."""
-    if isinstance(engine, Mapping):
-        return str(engine.get("type", "local"))
-    return str(getattr(engine, "type", "local"))
 
 
 EngineConfig = Annotated[

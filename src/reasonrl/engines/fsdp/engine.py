@@ -7,7 +7,6 @@ and on GPUs with nccl.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -24,6 +23,7 @@ from reasonrl.engines.fsdp import policy
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart, part_of
 from reasonrl.engines.packing import Microbatch, pack, share_out
+from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, outline, read_into
 from reasonrl.engines.update import (
@@ -35,6 +35,7 @@ from reasonrl.engines.update import (
     check_not_empty,
     kept,
     loss_at,
+    move_moments,
     take_step,
     value_at,
     zero_row,
@@ -257,13 +258,8 @@ class FsdpLearner:
         policy.move(self.module, device)
         if self._reference is not None:
             policy.move(self._reference, device)
-        for state in self._optimizer.state.values():
-            for name, value in state.items():
-                state[name] = value.to(device)
-        if self.ranks.device != "cpu":
-            gc.collect()
-            # Otherwise the freed blocks stay with this process.
-            torch.cuda.empty_cache()
+        move_moments(self._optimizer, device)
+        free_blocks(self.ranks.device)
 
     def __enter__(self) -> Self:
         return self

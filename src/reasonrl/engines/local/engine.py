@@ -17,9 +17,16 @@ from torch import Tensor
 
 from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.local.scoring import hidden_at_predictors, score_batch, score_pairs
+from reasonrl.engines.local.scoring import (
+    hidden_at_predictors,
+    own_checksums,
+    score_batch,
+    score_pairs,
+)
 from reasonrl.engines.packing import Microbatch, microbatches
+from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
 from reasonrl.engines.update import (
@@ -31,10 +38,11 @@ from reasonrl.engines.update import (
     check_not_empty,
     kept,
     loss_at,
+    move_moments,
     take_step,
     zero_row,
 )
-from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
+from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, LiveTensors, Weights
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
@@ -100,6 +108,9 @@ class LocalEngine:
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
         return score_pairs(self.model, pairs, temperature, token_budget=self.token_budget)
+
+    def checksums(self) -> Checksums:
+        return own_checksums(self.model)
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         own = self.model.module.state_dict()
@@ -188,7 +199,11 @@ class LocalEngine:
     # state
 
     def weights(self) -> Weights:
-        return Weights(tensors=self.model.module.state_dict(), version=self.version)
+        return Weights(
+            tensors=LiveTensors(self.model.module),
+            version=self.version,
+            dtype=self.model.compute,
+        )
 
     def save(self, directory: Path) -> None:
         write_whole(directory, self.state_dict())
@@ -223,6 +238,21 @@ class LocalEngine:
 
     def reset_optimizer(self) -> None:
         self._optimizer = adamw(self._parameters.values(), self._settings)
+
+    def rest(self) -> None:
+        """Leave the GPU to a sampler: weights and moments wait in the host's memory."""
+        self._move("cpu")
+
+    def return_to_work(self) -> None:
+        self._move(self._device)
+
+    def _move(self, device: str) -> None:
+        self._optimizer.zero_grad()
+        for model in filter(None, (self.model, self._reference)):
+            with layers.writing_weights(model.module):
+                model.module.to(device)
+        move_moments(self._optimizer, device)
+        free_blocks(self._device)
 
     def __enter__(self) -> Self:
         return self

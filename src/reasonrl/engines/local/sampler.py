@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.local.scoring import score_pairs
+from reasonrl.engines.local.scoring import own_checksums, score_pairs
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready
 from reasonrl.engines.weights import COMPUTE_DTYPES, Compute, Weights, check_complete
@@ -85,6 +86,9 @@ class LocalSampler:
     ) -> list[Logprobs]:
         check_ready(self.version)
         return score_pairs(self.model, pairs, temperature, token_budget=self._token_budget)
+
+    def checksums(self) -> Checksums:
+        return own_checksums(self.model)
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         own = self.model.module.state_dict()

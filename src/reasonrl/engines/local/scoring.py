@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from reasonrl.algo.head import chunks
+from reasonrl.engines.checksums import Checksums, checksum
 from reasonrl.engines.packing import Microbatch, batch_of_pairs, microbatches
 from reasonrl.engines.protocols import TokenValue, TrainBatch
 from reasonrl.engines.update import value_at
@@ -53,6 +54,12 @@ def score_pairs(
         token_budget=token_budget,
     )
     return np.split(flat, np.cumsum([len(completion) for _, completion in pairs])[:-1])
+
+
+def own_checksums(model: LanguageModel) -> Checksums:
+    """Return the checksum of each tensor of a module, in the dtype that its layers compute in."""
+    tensors = model.module.state_dict()
+    return {(name,): checksum(tensor, model.compute) for name, tensor in tensors.items()}
 
 
 def hidden_at_predictors(model: LanguageModel, micro: Microbatch) -> Tensor:

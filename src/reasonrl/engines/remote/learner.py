@@ -194,7 +194,7 @@ class RemoteLearner:
 
     def weights(self) -> Weights:
         stored = self._all("weights", [actor.weights.remote() for actor in self.actors])[0]
-        return Weights(tensors=stored, version=self.version)
+        return Weights(tensors=stored, version=self.version, known=stored.checksums)
 
     def save(self, directory: Path) -> None:
         directory = directory.resolve()

@@ -16,6 +16,7 @@ import ray
 import torch
 from torch import Tensor
 
+from reasonrl.engines.checksums import checksum
 from reasonrl.engines.weights import in_parts
 
 _BUCKET_BYTES = 512 << 20
@@ -30,13 +31,15 @@ class _Bucket:
 
 
 class StoredTensors(Mapping[str, Tensor]):
-    """Weights in the object store, by name. `items()` reads one bucket at a time.
+    """Weights in the object store, by name, and their checksums in their own dtype.
 
-    The tensors lie in the store itself: copy from them, never write to them.
+    `items()` reads one bucket at a time. The tensors lie in the store itself: copy from them, never
+    write to them.
     """
 
-    def __init__(self, buckets: tuple[_Bucket, ...]) -> None:
+    def __init__(self, buckets: tuple[_Bucket, ...], checksums: Mapping[str, int]) -> None:
         self._buckets = buckets
+        self.checksums = checksums
 
     def __iter__(self) -> Iterator[str]:
         return (name for bucket in self._buckets for name in bucket.names)
@@ -59,8 +62,16 @@ class StoredTensors(Mapping[str, Tensor]):
 
 def store(tensors: Iterable[tuple[str, Tensor]]) -> StoredTensors:
     """Put weights into the object store. They stay there as long as the result exists."""
-    here = ((name, tensor.detach().cpu().contiguous()) for name, tensor in tensors)
-    return StoredTensors(tuple(map(_put, in_parts(here, part_bytes=_BUCKET_BYTES))))
+    checksums: dict[str, int] = {}
+
+    def here() -> Iterator[tuple[str, Tensor]]:
+        for name, tensor in tensors:
+            # The device that holds the tensor computes the checksum.
+            checksums[name] = checksum(tensor, tensor.dtype)
+            yield name, tensor.detach().cpu().contiguous()
+
+    buckets = tuple(map(_put, in_parts(here(), part_bytes=_BUCKET_BYTES)))
+    return StoredTensors(buckets, checksums)
 
 
 def _put(tensors: Mapping[str, Tensor]) -> _Bucket:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.remote.cluster import failures_to_log, write_output_to
 from reasonrl.engines.remote.objects import StoredTensors
 from reasonrl.engines.stepping import SampleRequest, SteppingEngine
@@ -30,6 +31,9 @@ class Replica:
 
     def score(self, pairs: Sequence[tuple[Tokens, Tokens]], temperature: float) -> list[Logprobs]:
         return self._engine.score(pairs, temperature=temperature)
+
+    def checksums(self) -> Checksums:
+        return self._engine.checksums()
 
     def load_weights(self, tensors: StoredTensors, version: int) -> None:
         self._engine.load_weights(Weights(tensors=tensors, version=version), version=version)

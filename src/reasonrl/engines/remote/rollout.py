@@ -13,11 +13,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import ray
 
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.remote.cluster import (
     Seat,
@@ -198,6 +199,20 @@ class RemoteRollout:
                 )
         return list(scores[0])
 
+    def checksums(self) -> Checksums:
+        """Return the checksums of replica-0; EngineError when another replica's differ."""
+        with self._seating:
+            calls = [replica.actor.checksums.remote() for replica in self._replicas]
+        first, *others = answers(calls, who="a replica", timeout_s=self._timeout_s)
+        for number, checksums in enumerate(others, start=1):
+            if checksums != first:
+                raise EngineError(
+                    f"replica-{number} holds other weights than replica-0",
+                    expected="the same weights on all replicas",
+                    remedy="resume the run: every replica then gets the weights again",
+                )
+        return cast(Checksums, first)
+
     # weights
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
@@ -222,12 +237,6 @@ class RemoteRollout:
         stored, version = self._weights
         replica.version = version
         return replica, replica.actor, replica.actor.load_weights.remote(stored, version)
-
-    def recall_weights(self) -> None:
-        """Give all replicas the newest weights again, if there are any."""
-        if self._weights is not None:
-            stored, version = self._weights
-            self.load_weights(Weights(tensors=stored, version=version), version=version)
 
     def rest(self) -> None:
         """Free the GPUs; every replica needs weights again before it samples."""

@@ -15,10 +15,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 
+from reasonrl.engines.checksums import Checksums, added
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready, generate_in_slices
 from reasonrl.engines.stopping import Decoder, StopTexts
@@ -177,6 +179,14 @@ class VllmEngine:
         return scores
 
     # weights
+
+    def checksums(self) -> Checksums:
+        check_ready(self.version)
+        shares = self._llm.collective_rpc("read_checksums")
+        by_names: dict[tuple[str, ...], list[int]] = {}
+        for names, value in chain.from_iterable(shares):
+            by_names.setdefault(tuple(names), []).append(value)
+        return {names: added(values) for names, values in by_names.items()}
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         if self._is_asleep:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from reasonrl.engines.weights import Compute
@@ -22,6 +24,7 @@ class VllmSettings:
     `model` is a directory or a hub id, whose weights are not read: an engine samples only once it
     was given all of `weight_names`, since a tied head that is not sent silently stays as it was.
     `context_tokens` bounds a prompt and its completion together; scoring needs one token more.
+    vLLM writes its messages to `log`, or to the output of the process if it is None.
     """
 
     model: str
@@ -35,6 +38,7 @@ class VllmSettings:
     device: str = "cuda"
     can_sleep: bool = False
     is_apart: bool = False
+    log: Path | None = None
 
     @property
     def runs_apart(self) -> bool:
@@ -59,6 +63,8 @@ def start(settings: VllmSettings) -> Any:
             where="engine.rollout.type",
             remedy="pip install 'reasonrl[vllm]' on the nodes that sample",
         ) from error
+    if settings.log is not None:
+        _write_messages_to(settings.log)
     llm = LLM(
         model=settings.model,
         load_format="dummy",
@@ -82,9 +88,20 @@ def start(settings: VllmSettings) -> Any:
         # A token in flight would carry the wrong version.
         async_scheduling=False,
         disable_log_stats=True,
+        worker_extension_cls="reasonrl.engines.vllm.worker.WeightReader",
+        # Logits in bfloat16 would be off by 0.02 nats a token; the learner's are float32.
+        hf_overrides={"head_dtype": "float32"},
     )
     # From now on weights are read from files, not made up as at the start.
     if settings.runs_apart:
         overrides = {"load_config": {"load_format": "safetensors"}}
         llm.collective_rpc("update_config", kwargs={"overrides": overrides})
     return llm
+
+
+def _write_messages_to(log: Path) -> None:
+    """Let vLLM write to a file: its messages would bury those of the run in the same process."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(log)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger("vllm").handlers = [file]
