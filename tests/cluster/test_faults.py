@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from reasonrl.engines.checksums import differing
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.remote import Crew, node_seats
 from reasonrl.engines.weights import Weights
@@ -166,7 +167,7 @@ def test_stale_tied_embeddings_are_caught_by_the_audit(cluster, model_dir, local
                 tensors = dict(learner.weights().tensors.items()) | {"lm_head.weight": stale}
                 return Weights(tensors=tensors, version=2)
 
-        with pytest.raises(EngineError, match="nats a token from the learner"):
+        with pytest.raises(EngineError, match="other numbers than the learner sent"):
             push_weights(rollout, ForgetsTheAlias(), version=2, batch=batch, audit=engines.audit)
 
 
@@ -194,6 +195,45 @@ def test_a_replica_killed_while_weights_come_loses_no_rollout(
         thread.join(timeout=120)
         assert not thread.is_alive()
     assert [len(group) for group in groups] == [LONG.group_size] * len(prompts)
+
+
+def test_a_replica_killed_before_it_scores_is_replaced_and_asked_again(
+    cluster, model_dir, local, tmp_path
+):
+    """Its scores and checksums are those of the weights that the fleet was given last."""
+    events = []
+    layout = cluster_layout(model_dir, rollout="local", replicas=2)
+    prompts = prompts_of(local, TEXTS)
+    pairs = [(prompts[0].tokens, prompts[1].tokens)]
+    with open_replicas(*layout, logs=tmp_path, on_event=events.append) as engine:
+        engine.load_weights(local.weights(), version=3)
+        for ask in (lambda: engine.score(pairs, temperature=1.0), engine.checksums):
+            processes("Replica")[0].kill()
+            answer = ask()
+        assert differing(local.weights().checksums(), answer) == []
+        [score] = engine.score(pairs, temperature=1.0)
+    [expected] = local.score(pairs, temperature=1.0)
+    np.testing.assert_allclose(score, expected, rtol=0, atol=2e-5)
+    assert len(events) == 2
+    assert all("replaced" in event for event in events)
+
+
+def test_a_replica_that_dies_when_it_is_put_to_rest_comes_back_with_the_next_weights(
+    cluster, model_dir, local, tmp_path
+):
+    """On a shared GPU every loss outside sampling is noticed there."""
+    events = []
+    layout = cluster_layout(model_dir, rollout="local", replicas=2)
+    prompts = prompts_of(local, TEXTS)
+    with open_replicas(*layout, logs=tmp_path, on_event=events.append) as engine:
+        engine.load_weights(local.weights(), version=3)
+        processes("Replica")[0].kill()
+        engine.rest()
+        assert len(processes("Replica")) == 1
+        engine.load_weights(local.weights(), version=4)
+        groups = engine.generate(prompts, Sampling(max_new_tokens=3, group_size=8))
+    assert {completion.version for group in groups for completion in group} == {4}
+    assert ["to be replaced" in events[0], "replaced" in events[1]] == [True, True]
 
 
 def test_a_replica_that_cannot_start_says_why_at_once(cluster, tmp_path):

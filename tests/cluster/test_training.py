@@ -24,6 +24,7 @@ from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl, rollouts_o
 
 STEPS = 16
 SAME = 0.02  # relative: a draw that falls within rounding flips a token; seeds are 0.1 apart
+IN_PROCESS = ("engine.rollout.type=vllm",)
 ON_RAY = ("engine.type=ray", "engine.rollout.type=local", "engine.learner.ranks=2")
 ON_VLLM = ("engine.type=ray", "engine.rollout.type=vllm", "engine.learner.ranks=2")
 
@@ -113,6 +114,63 @@ def test_the_final_model_is_the_one_that_was_trained(on_ray, in_one_process):
     assert mine.keys() == theirs.keys()
     for name, value in theirs.items():
         assert float((mine[name] - value).abs().mean()) < 1e-4, name
+
+
+@pytest.fixture(scope="module")
+def beside_vllm(model_dir, tmp_path_factory) -> Path:
+    """A run in one process that samples with vLLM."""
+    return train(tmp_path_factory.mktemp("runs") / "vllm", model_dir, *IN_PROCESS)
+
+
+def test_vllm_in_the_learners_process_learns_and_every_sync_is_proved(beside_vllm, in_one_process):
+    check_conserved(beside_vllm)
+    rows = metrics_of(beside_vllm)
+    assert all(row["sync/gap_nats"] < 1e-5 for row in rows if row["sync/gap_nats"] is not None)
+    _, mine = summary(beside_vllm)
+    _, alone = summary(in_one_process)
+    assert abs(mine - alone) < 0.6
+    assert "Reloading weights" in (beside_vllm / "logs" / "vllm.log").read_text()
+
+
+def test_a_killed_run_with_vllm_in_its_process_goes_on(beside_vllm, model_dir, tmp_path):
+    """vLLM's seeds belong to rollouts, so a resumed run samples what the whole one did."""
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [
+            *COMMAND,
+            "train",
+            RECIPES / "tiny.toml",
+            "--run-dir",
+            run,
+            *settings(model_dir, *IN_PROCESS),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while len(list((run / "checkpoints").glob("step-0*"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    done = reasonrl("resume", run)
+    assert done.returncode == 0, done.stderr
+    check_conserved(run)
+    first, whole = metrics_of(run)[:6], metrics_of(beside_vllm)[:6]
+    for row, other in zip(first, whole, strict=True):
+        assert row["accuracy/all"] == pytest.approx(other["accuracy/all"], rel=SAME)
+
+
+def test_an_evaluation_samples_with_vllm_in_its_process(beside_vllm, tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text('{"prompt": "1+1=", "answer": "2"}\n', encoding="utf-8")
+    directory = tmp_path / "eval"
+    done = reasonrl(
+        "eval", beside_vllm, "--suite", problems, "--k", "4", "--max-new-tokens", "6",
+        "--out", directory, "--set", "engine.rollout.type=vllm",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (directory / "results.json").is_file()
+    assert any(directory.rglob("vllm.log"))
 
 
 def test_a_teacher_is_the_reference_on_ranks_as_in_one_process(in_one_process, model_dir, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.stepping import requests_for
+from reasonrl.errors import EngineError
 from reasonrl.launch.actors import vllm_settings
 from reasonrl.launch.engines import open_replicas
 from reasonrl.models.hf import load_model
@@ -72,3 +74,57 @@ def test_the_fleet_scores_while_it_samples(model_dir, cluster, local, tmp_path):
         engine.score([(prompts[0].tokens, prompts[1].tokens)], temperature=1.0)
         assert thread.is_alive()
         thread.join()
+
+
+def few_blocks(monkeypatch, blocks: int) -> None:
+    """Let vLLM have fewer blocks of its key-value cache than all rows need."""
+    import vllm
+
+    monkeypatch.setattr(vllm, "LLM", partial(vllm.LLM, num_gpu_blocks_override=blocks))
+
+
+def test_an_audit_does_not_wait_behind_rollouts_that_lost_their_cache(
+    monkeypatch, cluster, model_dir, local
+):
+    """After new weights vLLM puts all rollouts back into its queue; an audit goes before them."""
+    from reasonrl.engines.vllm import VllmEngine
+
+    few_blocks(monkeypatch, 24)
+    layout = cluster_layout(model_dir, rollout="vllm", max_rows=32)
+    settings = replace(vllm_settings(*layout), eos_ids=())
+    prompts = prompts_of(local, TEXTS)
+    requests = requests_for(prompts, Sampling(max_new_tokens=300, group_size=8))
+    with VllmEngine(settings) as engine:
+        engine.load_weights(local.weights(), version=1)
+        engine.submit([request for _, request in requests.values()])
+        engine.advance(0.2)
+        engine.load_weights(local.weights(), version=2)
+        steps = []
+        step = engine._step
+        monkeypatch.setattr(engine, "_step", lambda: (steps.append(1), step()))
+        engine.score([(prompts[0].tokens, prompts[1].tokens)], temperature=1.0)
+    assert len(steps) <= 3
+
+
+def test_scores_that_never_come_are_an_error_and_no_endless_loop(
+    monkeypatch, cluster, model_dir, local
+):
+    """Other versions of vLLM return None in place of a prompt's log-probabilities."""
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    from reasonrl.engines.vllm import VllmEngine
+
+    step = LLMEngine.step
+
+    def without_scores(self):
+        outputs = step(self)
+        for output in outputs:
+            output.prompt_logprobs = None
+        return outputs
+
+    monkeypatch.setattr(LLMEngine, "step", without_scores)
+    prompts = prompts_of(local, TEXTS)
+    with VllmEngine(vllm_settings(*cluster_layout(model_dir, rollout="vllm"))) as engine:
+        engine.load_weights(local.weights(), version=1)
+        with pytest.raises(EngineError, match="no log-probabilities"):
+            engine.score([(prompts[0].tokens, prompts[1].tokens)], temperature=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,10 @@ def weights_gap(engine, other) -> float:
     return float(torch.cat([(mine[name] - yours[name]).abs().ravel() for name in mine]).mean())
 
 
+def embedding_of(engine) -> Tensor:
+    return dict(engine.weights().tensors.items())["model.embed_tokens.weight"]
+
+
 def update(engine, batch, objective=OBJECTIVE):
     return engine.update(batch, objective, learning_rate=RATE)
 
@@ -104,6 +109,24 @@ def test_the_reference_stays_where_the_policy_started(learner):
     np.testing.assert_allclose(values(TokenValue.REFERENCE_LOGPROBS), start, rtol=0, atol=1e-5)
     if learner.kind != "fake":  # its policy never changes
         assert np.abs(values(TokenValue.LOGPROBS) - start).max() > 1e-3
+
+
+def test_the_padding_token_learns_where_it_stands_in_a_prompt(learner):
+    """It ends the turns of many templates; transformers alone drops its embedding's gradient."""
+    skip_the_fake(learner)
+    model = learner.reference.model
+    [padding] = model.eos_ids
+    assert model.tokenizer.hf.pad_token_id == padding
+    groups = tuple(
+        replace(group, prompt=np.insert(group.prompt, 2, padding)) for group in learner.batch.groups
+    )
+    batch = replace(learner.batch, groups=groups)
+    before = embedding_of(learner.engine)[padding].clone()
+    mine = update(learner.engine, batch).gradient_norm
+    assert (embedding_of(learner.engine)[padding] - before).abs().max() > RATE / 2
+    if not learner.is_reference:
+        assert mine == pytest.approx(update(learner.reference, batch).gradient_norm, rel=1e-5)
+        assert weights_gap(learner.engine, learner.reference) < FLOAT32
 
 
 @pytest.mark.parametrize("make", [lambda: local_engine("tiny"), FakeEngine], ids=["local", "fake"])

@@ -132,6 +132,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "engine.rollout.replicas": (),
     "engine.rollout.tensor_parallel": (),
     "engine.rollout.memory_share": (),  # needs a GPU
+    "engine.offload": (),  # tests/unit/engines/test_turns.py; the memory needs a GPU
     "engine.rollout.timeout_s": (),
     "engine.learner.ranks": (),
     "engine.learner.sequence_parallel": (),

@@ -76,7 +76,8 @@ def vllm_settings(engine: RayEngineConfig | LocalEngineConfig, workload: Workloa
     return VllmSettings(
         model=as_directory(workload.model),
         weight_names=frozenset(model.module.state_dict()),
-        eos_ids=tuple(sorted(model.eos_ids)),
+        # vLLM refuses to stop at an id that the model cannot sample.
+        eos_ids=tuple(sorted(eos for eos in model.eos_ids if eos < len(model.head))),
         # Scoring makes vLLM sample one token more than the sequence that it scores.
         context_tokens=min(workload.context_tokens + 1, model.context),
         compute=engine.compute,

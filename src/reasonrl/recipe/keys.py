@@ -123,7 +123,8 @@ def _unknown_in(members: Sequence[type[BaseModel]], item: Any, at: str) -> Itera
     for unknown in unknown_keys(model, item, at):
         parts = unknown.key.removeprefix(at).split(".")
         owners = [member for member in members if _has_key(member, parts)]
-        if owners:
+        # Where the table's own model has the key, an inner table named the wrong type.
+        if owners and model not in owners:
             types = " or ".join(json.dumps(word) for owner in owners for word in _types_of(owner))
             yield UnknownKey(key=unknown.key, expected=f"{at}type = {types} beside this key")
         else:

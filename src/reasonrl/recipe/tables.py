@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonrl.errors import ConfigError
-from reasonrl.recipe.engine import LocalEngineConfig, RayEngineConfig
+from reasonrl.recipe.engine import RayEngineConfig
 from reasonrl.recipe.named import base_of_paths
 
 FORMAT = 1
@@ -23,7 +23,6 @@ _CLUSTER_DEFAULTS = {
     for name, value in RayEngineConfig().model_dump(mode="json").items()
     if name in ("placement", "restarts", "rollout", "learner")
 }
-_LOCAL_ROLLOUT = LocalEngineConfig().rollout.model_dump(mode="json")
 
 
 def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -78,6 +77,10 @@ def _check_format(data: dict[str, Any], path: Path) -> None:
             expected=f"format = {FORMAT}",
             remedy="use the version of reasonrl that wrote the run",
         )
+    engine = data.get("engine")
+    if isinstance(engine, dict) and engine.get("rollout") == {"type": "module"}:
+        # The name of the local sampler until release 0.2.0.
+        engine["rollout"] = {"type": "local"}
 
 
 def _drop_cluster_tables(engine: object) -> None:
@@ -204,9 +207,9 @@ def _drop_foreign_engine(engine: dict[str, Any], kind: object) -> None:
     if kind == "local":
         for name in _CLUSTER_DEFAULTS:
             engine.pop(name, None)
-    elif engine.get("rollout") == _LOCAL_ROLLOUT:
-        # A local run's config.toml names its sampler; a table of replicas was asked for and stays.
-        del engine["rollout"]
+    elif "offload" in engine:
+        # A local run's config.toml has every key; a table of replicas was asked for and stays.
+        del engine["offload"], engine["rollout"]
 
 
 def _stage_of(tables: list[Any], part: str, override: str) -> Any:

@@ -46,9 +46,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         if override.startswith("engine="):
             apply_override(data, override)
     choose_engine(data, where=path.name)
-    for override in overrides:
-        if not override.startswith("engine="):
-            apply_override(data, override)
+    others = [override for override in overrides if not override.startswith("engine=")]
+    # A new type takes out the keys that only the other type has, so it comes before its own keys.
+    for override in sorted(others, key=lambda text: not text.startswith("engine.type=")):
+        apply_override(data, override)
     # Only paths of overrides are still relative: reading the file made its own paths absolute.
     anchor_paths(data, Path.cwd())
     _refuse_data_recipe(data, path)

@@ -1,8 +1,11 @@
 """Recipes as files: what is laid over what, and where relative paths start."""
 
+import re
+
 import pytest
 
 from reasonrl.errors import ConfigError
+from reasonrl.recipe import InProcessVllm, RolloutReplicas
 from reasonrl.recipe.toml import dump_recipe, load_eval_recipe, load_recipe
 from tests.e2e.support import RECIPES, REPOSITORY
 
@@ -160,6 +163,40 @@ def test_a_local_runs_recipe_may_move_to_a_cluster_and_back(tmp_path):
     assert there.engine.rollout.type == "vllm"
     path.write_text(dump_recipe(there))
     assert load_recipe(path, ["engine.type=local"]) == load_recipe(RECIPES / "tiny.toml")
+
+
+def test_the_order_of_overrides_of_an_engine_does_not_matter(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(dump_recipe(load_recipe(RECIPES / "tiny.toml")))
+    asked = ["engine.rollout.type=local", "engine.type=ray", "engine.rollout.replicas=2"]
+    for overrides in (asked, asked[::-1]):
+        assert load_recipe(path, overrides).engine.rollout == RolloutReplicas(
+            type="local", replicas=2
+        )
+
+
+def test_vllm_in_the_learners_process_is_a_sampler_of_the_local_engine():
+    recipe = load_recipe(RECIPES / "tiny.toml", ["engine.rollout.type=vllm", "engine.offload=true"])
+    assert recipe.engine.rollout == InProcessVllm(memory_share=0.5)
+    for overrides, word in (
+        (["engine.offload=true"], "offload = true needs rollout.type"),
+        (["engine.rollout.type=vllm", "engine.device=cuda:1"], "CUDA_VISIBLE_DEVICES"),
+        (["engine.rollout.memory_share=0.5"], 'engine.rollout.type = "vllm" beside this key'),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(word)):
+            load_recipe(RECIPES / "tiny.toml", overrides)
+
+
+def test_a_run_from_before_the_local_sampler_was_renamed_is_read(tmp_path):
+    path = tmp_path / "config.toml"
+    now = dump_recipe(load_recipe(RECIPES / "tiny.toml"))
+    assert 'type = "local"' in now
+    path.write_text(
+        "format = 1\n"
+        + now.replace('[engine.rollout]\ntype = "local"', '[engine.rollout]\ntype = "module"')
+    )
+    assert '"module"' in path.read_text()
+    assert load_recipe(path) == load_recipe(RECIPES / "tiny.toml")
 
 
 def test_a_default_laid_over_another_value_of_the_base_counts(tmp_path):

@@ -96,6 +96,9 @@ class FsdpLearner:
         for micro, part in self._rounds(batch):
             part_N = module(part, micro.targets_N[part.chosen_N], work=work)
             values_N[_batch_index(micro, part)] = part_N.cpu().numpy()
+        if is_reference:
+            # FSDP keeps the embedding and the head gathered, for a backward pass that never comes.
+            policy.drop_gathered(module)
         return self._over_ranks(values_N)
 
     def update(

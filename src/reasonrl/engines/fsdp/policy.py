@@ -79,11 +79,16 @@ def writing_weights(module: nn.Module) -> Iterator[None]:
     FSDP keeps the outer unit gathered after a forward pass that no backward pass follows. The next
     forward pass would run on these weights although the shares have changed.
     """
-    assert isinstance(module, FSDPModule)
     try:
         yield
     finally:
-        module.reshard()
+        drop_gathered(module)
+
+
+def drop_gathered(module: nn.Module) -> None:
+    """Free the gathered weights of the outer unit; this rank's shares stay."""
+    assert isinstance(module, FSDPModule)
+    module.reshard()
 
 
 def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
@@ -170,6 +175,5 @@ class _StreamedHead(Function):
 
 def move(module: nn.Module, device: str) -> None:
     """Move a rank's share to a device, to free memory on another."""
-    assert isinstance(module, FSDPModule)
-    module.reshard()
-    cast(nn.Module, module).to(device)
+    drop_gathered(module)
+    module.to(device)

@@ -73,18 +73,20 @@ def join(
         )
     if device != "cpu":
         torch.cuda.set_device(device)
+    timeout = timedelta(seconds=timeout_s)
     dist.init_process_group(
         "gloo" if device == "cpu" else "nccl",
         init_method=address,
         rank=rank,
         world_size=world,
-        timeout=timedelta(seconds=timeout_s),
+        timeout=timeout,
     )
     row_group = None
     # torch requires that every rank takes part in making every group.
     for first in range(0, world, sequence_parallel):
         members = list(range(first, first + sequence_parallel))
-        group = dist.new_group(members)
+        # A new group has a timeout of its own, which would be the ten minutes of nccl.
+        group = dist.new_group(members, timeout=timeout)
         if rank in members:
             row_group = group
     return Ranks(

@@ -20,16 +20,10 @@ import ray
 
 from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.remote.cluster import (
-    Seat,
-    answers,
-    end,
-    settle,
-    start,
-)
+from reasonrl.engines.remote.cluster import Seat, settle
+from reasonrl.engines.remote.fleet import Fleet
 from reasonrl.engines.remote.lengths import Lengths
-from reasonrl.engines.remote.objects import StoredTensors, store
-from reasonrl.engines.remote.replica import Replica, SeatedReplica
+from reasonrl.engines.remote.replica import SeatedReplica
 from reasonrl.engines.stepping import SampleRequest, SteppingEngine, in_order, requests_for
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
@@ -41,8 +35,6 @@ _ANSWER_S = 0.02
 # Requests that a replica may hold for each one that it can run, so that the next ones are there.
 _AHEAD = 1.25
 _CLOSE_S = 10.0
-# Give up when one replica is lost more often than this without having finished a rollout.
-_MAX_LOSSES_IN_A_ROW = 3
 # A mean distance between the scores of two replicas that rounding does not explain.
 _SAME_NATS = 0.1
 
@@ -64,27 +56,17 @@ class RemoteRollout:
         logs: Path,
         on_event: Callable[[str], None],
     ) -> None:
-        self._build = build
-        self._seats = list(seats)
+        self._fleet = Fleet(build, seats, timeout_s=timeout_s, logs=logs, on_event=on_event)
         self._room = max(1, int(max_rows * _AHEAD))
-        self._timeout_s = timeout_s
         self._slice_s = max(_SLICE_S, _ANSWER_S * len(seats))
-        self._logs = logs
-        self._on_event = on_event
         self._lengths = Lengths()
-        self._is_closed = False
-        self._weights: tuple[StoredTensors, int] | None = None
-        # _sampling lets one call sample at a time; _seating guards the replicas and their weights.
+        # One call samples at a time.
         self._sampling = threading.Lock()
-        self._seating = threading.RLock()
-        self._replicas = [
-            SeatedReplica(number, self._start(number)) for number in range(len(seats))
-        ]
 
     @property
     def actors(self) -> list[Any]:
         """Return the handles of the current replicas."""
-        return [replica.actor for replica in self._replicas]
+        return [replica.actor for replica in self._fleet.replicas]
 
     # sampling
 
@@ -112,8 +94,8 @@ class RemoteRollout:
 
     def _deal(self, waiting: deque[SampleRequest]) -> None:
         """Give waiting requests to the replicas with the fewest expected tokens, and call these."""
-        with self._seating:
-            idle = [replica for replica in self._replicas if replica.call is None]
+        with self._fleet.seating:
+            idle = [replica for replica in self._fleet.replicas if replica.call is None]
             fresh: dict[int, list[SampleRequest]] = {replica.number: [] for replica in idle}
             load = {
                 replica.number: sum(map(self._cost, replica.in_flight.values())) for replica in idle
@@ -145,9 +127,11 @@ class RemoteRollout:
 
     def _answered(self) -> list[tuple[SeatedReplica, bool]]:
         """Wait for answers; return (replica, True) for each, (replica, False) for a silent one."""
-        by_call = {replica.call: replica for replica in self._replicas if replica.call is not None}
+        by_call = {
+            replica.call: replica for replica in self._fleet.replicas if replica.call is not None
+        }
         done, _ = ray.wait(list(by_call), timeout=_SLICE_S)
-        limit = time.monotonic() - self._timeout_s - self._slice_s
+        limit = time.monotonic() - self._fleet.timeout_s - self._slice_s
         answered = [by_call[ref] for ref in done]
         late = [replica for replica in by_call.values() if replica.called_at < limit]
         silent = [replica for replica in late if replica not in answered]
@@ -159,13 +143,15 @@ class RemoteRollout:
         """Return a replica's finished completions; if it is lost, put its requests back."""
         try:
             if not has_answered:
-                raise EngineLost(f"{replica.name} was silent for {self._timeout_s:g} s")
+                raise EngineLost(f"{replica.name} was silent for {self._fleet.timeout_s:g} s")
             done: list[tuple[int, Completion]] = settle(replica.call, who=replica.name)
         except EngineLost as error:
-            with self._seating:
+            with self._fleet.seating:
                 lost = list(replica.in_flight.values())
                 waiting.extendleft(lost)
-                self._replace(replica, f"{error.what}; replaced, {len(lost)} rollouts are redone")
+                self._fleet.replace(
+                    replica, f"{error.what}; replaced, {len(lost)} rollouts are redone"
+                )
             return []
         replica.call = None
         if done:
@@ -182,120 +168,51 @@ class RemoteRollout:
     ) -> list[Logprobs]:
         """Return the scores of replica-0; EngineError when another replica's scores differ.
 
-        Replicas that sample score between two slices. A lost replica ends the call.
+        Replicas that sample score between two slices.
         """
         stored = ray.put(list(pairs))
-        with self._seating:
-            calls = [replica.actor.score.remote(stored, temperature) for replica in self._replicas]
-        scores = answers(calls, who="a replica", timeout_s=self._timeout_s)
+        scores = self._fleet.ask_all(lambda actor: actor.score.remote(stored, temperature))
         first, *_ = flat = [np.concatenate(replica_scores) for replica_scores in scores]
-        for replica, values in zip(self._replicas, flat, strict=True):
+        for number, values in enumerate(flat):
             distance = float(np.abs(values - first).mean())
             if distance > _SAME_NATS:
-                raise EngineError(
-                    f"{replica.name} scores {distance:.3g} nats from replica-0",
-                    expected="the same weights on all replicas",
-                    remedy="resume the run: every replica then gets the weights again",
-                )
+                raise _differs(number, f"scores {distance:.3g} nats from replica-0")
         return list(scores[0])
 
     def checksums(self) -> Checksums:
         """Return the checksums of replica-0; EngineError when another replica's differ."""
-        with self._seating:
-            calls = [replica.actor.checksums.remote() for replica in self._replicas]
-        first, *others = answers(calls, who="a replica", timeout_s=self._timeout_s)
+        first, *others = self._fleet.ask_all(lambda actor: actor.checksums.remote())
         for number, checksums in enumerate(others, start=1):
             if checksums != first:
-                raise EngineError(
-                    f"replica-{number} holds other weights than replica-0",
-                    expected="the same weights on all replicas",
-                    remedy="resume the run: every replica then gets the weights again",
-                )
+                raise _differs(number, "holds other weights than replica-0")
         return cast(Checksums, first)
 
     # weights
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
-        """Give all replicas new weights; a replica that samples loads them between two slices."""
-        tensors = weights.tensors
-        stored = tensors if isinstance(tensors, StoredTensors) else store(tensors.items())
-        with self._seating:
-            self._weights = (stored, version)
-            calls = [self._push(replica) for replica in self._replicas]
-        for replica, actor, call in calls:
-            try:
-                answers([call], who=replica.name, timeout_s=self._timeout_s)
-            except EngineLost as error:
-                # If the replica has requests in flight, generate() replaces it.
-                with self._seating:
-                    if replica.actor is actor and not replica.in_flight:
-                        self._replace(replica, f"{error.what}; replaced")
-
-    def _push(self, replica: SeatedReplica) -> tuple[SeatedReplica, Any, Any]:
-        """Send the newest weights; return the replica, the actor that gets them and the call."""
-        assert self._weights is not None
-        stored, version = self._weights
-        replica.version = version
-        return replica, replica.actor, replica.actor.load_weights.remote(stored, version)
+        self._fleet.load_weights(weights, version=version)
 
     def rest(self) -> None:
         """Free the GPUs; every replica needs weights again before it samples."""
-        with self._seating:
-            answers(
-                [replica.actor.rest.remote() for replica in self._replicas],
-                who="a replica",
-                timeout_s=self._timeout_s,
-            )
-            for replica in self._replicas:
-                replica.version = -1
+        self._fleet.rest()
 
     def describe(self) -> list[dict[str, object]]:
         """Return the state of each replica and how often it was replaced, for the heartbeat."""
-        return [
-            {
-                "name": replica.name,
-                "version": replica.version,
-                "in_flight": len(replica.in_flight),
-                "finished": replica.finished,
-                "replaced": replica.replaced,
-            }
-            for replica in self._replicas
-        ]
-
-    # seats
-
-    def _start(self, number: int) -> Any:
-        log = self._logs / f"replica-{number}.log"
-        return start(Replica, self._seats[number], self._build, log)
-
-    def _replace(self, replica: SeatedReplica, what: str) -> None:
-        """Start a new actor for a lost replica and send it the newest weights.
-
-        The caller holds `_seating`.
-        """
-        if self._is_closed:
-            raise EngineLost(f"{replica.name} has ended")
-        replica.lost_in_a_row += 1
-        if replica.lost_in_a_row > _MAX_LOSSES_IN_A_ROW:
-            raise EngineLost(
-                f"{replica.name} was lost {replica.lost_in_a_row} times without a result",
-                where=str(self._logs / f"{replica.name}.log"),
-            )
-        self._on_event(what)
-        replica.replaced += 1
-        end([replica.actor])
-        replica.actor = self._start(replica.number)
-        replica.in_flight, replica.call, replica.version = {}, None, -1
-        if self._weights is not None:
-            self._push(replica)
+        return self._fleet.describe()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with self._seating:
-            self._is_closed = True
-            end(self.actors)
+        self._fleet.close()
         # Wait until a thread that samples ahead has noticed the end.
         if self._sampling.acquire(timeout=_CLOSE_S):
             self._sampling.release()
+
+
+def _differs(number: int, how: str) -> EngineError:
+    return EngineError(
+        f"replica-{number} {how}",
+        expected="the same weights on all replicas",
+        remedy="resume the run: every replica then gets the weights again",
+    )

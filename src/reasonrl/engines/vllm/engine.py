@@ -30,6 +30,10 @@ from reasonrl.engines.weights import Weights, check_complete
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
 
+# Priorities of requests. vLLM takes the smaller number first, also before rollouts that it had to
+# put back into its queue: an audit behind them would wait for thousands of steps.
+_SCORED, _SAMPLED = 0, 1
+
 
 @dataclass(slots=True)
 class _Running:
@@ -57,7 +61,7 @@ class VllmEngine:
         self._running: dict[str, _Running] = {}
         self._waiting: deque[SampleRequest] = deque()
         self._finished: list[tuple[int, Completion]] = []
-        # Log-probabilities of given tokens by request name, None until vLLM has computed them.
+        # The outputs of sequences that are scored by request name, None until they are finished.
         self._scoring: dict[str, Any] = {}
         self._is_asleep = False
         self._llm = start(settings)
@@ -80,7 +84,7 @@ class VllmEngine:
             request = self._waiting.popleft()
             name = str(request.key)
             self._llm.llm_engine.add_request(
-                name, _as_prompt(request.prompt), self._params(request)
+                name, _as_prompt(request.prompt), self._params(request), priority=_SAMPLED
             )
             texts = request.sampling.stop
             stop = StopTexts(texts, self._decoder) if texts else None
@@ -97,12 +101,14 @@ class VllmEngine:
         """Compute one token for each running rollout, and collect those that end with it."""
         for output in self._llm.llm_engine.step():
             if output.request_id in self._scoring:
-                self._scoring[output.request_id] = output.prompt_logprobs
+                # A finished output without log-probabilities is an error and no reason to wait.
+                if output.finished:
+                    self._scoring[output.request_id] = output
                 continue
             running = self._running[output.request_id]
             [sampled] = output.outputs
             running.tokens.extend(sampled.token_ids)
-            running.logprobs.extend(_chosen(sampled.token_ids, sampled.logprobs))
+            running.logprobs.extend(_chosen(sampled.token_ids, sampled.logprobs, slice(None)))
             is_stopped = running.is_stopped
             if is_stopped and not output.finished:
                 self._llm.llm_engine.abort_request([output.request_id])
@@ -166,7 +172,7 @@ class VllmEngine:
         wholes = [np.concatenate(pair) for pair in pairs]
         self._scoring = {f"score/{number}": None for number in range(len(pairs))}
         for name, whole in zip(self._scoring, wholes, strict=True):
-            self._llm.llm_engine.add_request(name, _as_prompt(whole), params)
+            self._llm.llm_engine.add_request(name, _as_prompt(whole), params, priority=_SCORED)
         # Running rollouts continue meanwhile.
         while None in self._scoring.values():
             self._step()
@@ -174,7 +180,7 @@ class VllmEngine:
         scores = []
         for (prompt, _), whole, output in zip(pairs, wholes, outputs, strict=True):
             tail = slice(len(prompt), len(whole))
-            values = _chosen(whole[tail].tolist(), output[tail])
+            values = _chosen(whole[tail].tolist(), output.prompt_logprobs, tail)
             scores.append(np.asarray(values, dtype=np.float32))
         return scores
 
@@ -238,12 +244,17 @@ def _as_prompt(tokens: Tokens) -> dict[str, list[int]]:
     return {"prompt_token_ids": tokens.tolist()}
 
 
-def _chosen(tokens: Sequence[int], by_position: Any) -> list[float]:
-    """Return the log-probabilities of tokens from vLLM's dictionaries, one for each position."""
+def _chosen(tokens: Sequence[int], by_position: Any, part: slice) -> list[float]:
+    """Return the log-probabilities of tokens, which stand at `part` of vLLM's dictionaries."""
     if by_position is None:
-        raise EngineError("vLLM returned no log-probabilities", expected="one for each token")
+        raise EngineError(
+            "vLLM returned no log-probabilities",
+            expected="one for each token",
+            remedy="install a version of vLLM that this project was tested with (docs/clusters.md)",
+        )
     return [
-        candidates[token].logprob for token, candidates in zip(tokens, by_position, strict=True)
+        candidates[token].logprob
+        for token, candidates in zip(tokens, by_position[part], strict=True)
     ]
 
 

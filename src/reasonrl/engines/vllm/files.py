@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from torch import Tensor
 from reasonrl.engines.weights import Weights, in_parts
 
 _MEMORY = Path("/dev/shm")  # noqa: S108
-_PREFIX = "reasonrl-weights-"
+# Containers that share this memory have process ids, and host names, of their own.
+_PREFIX = f"reasonrl-weights-{socket.gethostname()}-"
 _FILE_BYTES = 1 << 30
 
 

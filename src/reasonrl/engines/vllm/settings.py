@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from reasonrl.engines.weights import Compute
 from reasonrl.errors import EngineError
 
 # Rows for sequences that are scored while all other rows sample.
 _AUDITED = 4
+# A killed process has given its memory back after this time.
+_MEMORY_S = 60.0
 # Tokens of prompts and running rollouts together that one step computes.
 _PREFILL_TOKENS = 8_192
 
@@ -55,6 +61,8 @@ def start(settings: VllmSettings) -> Any:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
         # Other processes need the cores too.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    if settings.log is not None:
+        _write_messages_to(settings.log)
     try:
         from vllm import LLM
     except ImportError as error:
@@ -63,35 +71,9 @@ def start(settings: VllmSettings) -> Any:
             where="engine.rollout.type",
             remedy="pip install 'reasonrl[vllm]' on the nodes that sample",
         ) from error
-    if settings.log is not None:
-        _write_messages_to(settings.log)
-    llm = LLM(
-        model=settings.model,
-        load_format="dummy",
-        dtype=settings.compute,
-        max_model_len=settings.context_tokens,
-        max_num_seqs=settings.max_rows + _AUDITED,
-        tensor_parallel_size=settings.tensor_parallel,
-        gpu_memory_utilization=settings.memory_share,
-        skip_tokenizer_init=True,
-        # The model's own generation config could cut the support by top-p or top-k.
-        generation_config="vllm",
-        logprobs_mode="processed_logprobs",
-        enforce_eager=is_cpu,
-        # A chunked prompt rewinds its rollout's generator, which is not possible on a CPU.
-        enable_chunked_prefill=not is_cpu,
-        max_num_batched_tokens=max(settings.context_tokens, _PREFILL_TOKENS),
-        # The prompt of a group is computed once.
-        enable_prefix_caching=True,
-        enable_sleep_mode=settings.can_sleep and not is_cpu,
-        distributed_executor_backend="mp" if settings.tensor_parallel > 1 else "uni",
-        # A token in flight would carry the wrong version.
-        async_scheduling=False,
-        disable_log_stats=True,
-        worker_extension_cls="reasonrl.engines.vllm.worker.WeightReader",
-        # Logits in bfloat16 would be off by 0.02 nats a token; the learner's are float32.
-        hf_overrides={"head_dtype": "float32"},
-    )
+    if not is_cpu and not settings.runs_apart:
+        await_free_memory(settings.memory_share, _free_share)
+    llm = LLM(**_options(settings))
     # From now on weights are read from files, not made up as at the start.
     if settings.runs_apart:
         overrides = {"load_config": {"load_format": "safetensors"}}
@@ -99,9 +81,74 @@ def start(settings: VllmSettings) -> Any:
     return llm
 
 
+def _options(settings: VllmSettings) -> dict[str, Any]:
+    """Return the options of vLLM's `LLM`, which are the same for every model."""
+    is_cpu = settings.device == "cpu"
+    return {
+        "model": settings.model,
+        "load_format": "dummy",
+        "dtype": settings.compute,
+        "max_model_len": settings.context_tokens,
+        "max_num_seqs": settings.max_rows + _AUDITED,
+        "tensor_parallel_size": settings.tensor_parallel,
+        "gpu_memory_utilization": settings.memory_share,
+        "skip_tokenizer_init": True,
+        # The model's own generation config could cut the support by top-p or top-k.
+        "generation_config": "vllm",
+        "logprobs_mode": "processed_logprobs",
+        "enforce_eager": is_cpu,
+        # A chunked prompt rewinds its rollout's generator, which is not possible on a CPU.
+        "enable_chunked_prefill": not is_cpu,
+        # vLLM keeps memory for so many tokens; longer prompts come in chunks, except on a CPU.
+        "max_num_batched_tokens": max(settings.context_tokens if is_cpu else 0, _PREFILL_TOKENS),
+        # The prompt of a group is computed once.
+        "enable_prefix_caching": True,
+        "enable_sleep_mode": settings.can_sleep and not is_cpu,
+        "distributed_executor_backend": "mp" if settings.tensor_parallel > 1 else "uni",
+        # A token in flight would carry the wrong version.
+        "async_scheduling": False,
+        "disable_log_stats": True,
+        "scheduling_policy": "priority",
+        "worker_extension_cls": "reasonrl.engines.vllm.worker.WeightReader",
+        # Logits in bfloat16 would be off by 0.02 nats a token; the learner's are float32.
+        "hf_overrides": {"head_dtype": "float32"},
+    }
+
+
+def await_free_memory(
+    share: float, free_share: Callable[[], float], *, seconds: float = _MEMORY_S
+) -> None:
+    """Wait until a share of the GPU's memory is free; EngineError if it is not within `seconds`.
+
+    A process that was killed a moment ago may still hold memory, and vLLM would not wait.
+    """
+    end = time.monotonic() + seconds
+    while (free := free_share()) < share:
+        if time.monotonic() > end:
+            raise EngineError(
+                f"{free:.0%} of the GPU's memory is free, and vLLM was told to take {share:.0%}",
+                where="engine.rollout.memory_share",
+                expected="free memory when vLLM starts",
+                remedy="end the processes that nvidia-smi lists, set engine.offload = true, or "
+                "lower engine.rollout.memory_share",
+            )
+        time.sleep(min(1.0, seconds / 10))
+
+
+def _free_share() -> float:
+    free, total = torch.cuda.mem_get_info()
+    return free / total
+
+
 def _write_messages_to(log: Path) -> None:
-    """Let vLLM write to a file: its messages would bury those of the run in the same process."""
+    """Let vLLM write to a file: its messages would bury those of the run in the same process.
+
+    To be called before vLLM is imported, which otherwise makes a logger of its own.
+    """
+    os.environ["VLLM_CONFIGURE_LOGGING"] = "0"
     log.parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(log)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger("vllm").handlers = [file]
+    logger = logging.getLogger("vllm")
+    logger.handlers, logger.propagate = [file], False
+    logger.setLevel(logging.INFO)
