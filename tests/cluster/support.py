@@ -8,7 +8,13 @@ from pathlib import Path
 import psutil
 
 from reasonrl.launch.actors import Workload
-from reasonrl.recipe import LearnerRanks, OptimizerConfig, RayEngineConfig, RolloutReplicas
+from reasonrl.recipe import (
+    LearnerRanks,
+    LoraConfig,
+    OptimizerConfig,
+    RayEngineConfig,
+    RolloutReplicas,
+)
 
 SILENCE_S = 180.0  # a slow machine takes a minute to import vLLM
 
@@ -23,6 +29,7 @@ def cluster_layout(
     keep_reference: bool = False,
     timeout_s: float = SILENCE_S,
     rank_timeout_s: float = SILENCE_S,
+    lora: LoraConfig | None = None,
     **engine: object,
 ) -> tuple[RayEngineConfig, Workload]:
     """Small budgets, so that a small batch is cut into several microbatches."""
@@ -40,6 +47,7 @@ def cluster_layout(
         optimizer=OptimizerConfig(),
         context_tokens=400,
         keep_reference=keep_reference,
+        lora=lora,
     )
     return settings, workload
 

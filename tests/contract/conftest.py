@@ -17,7 +17,9 @@ import pytest
 from reasonrl.engines.fake import FakeEngine
 from reasonrl.engines.local import LocalEngine, LocalSampler
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TrainBatch
+from reasonrl.launch.actors import adapted
 from reasonrl.models.hf import load_model
+from reasonrl.recipe import LoraConfig
 from reasonrl.types import Prompt, Sampling
 from tests.conftest import OPTIMIZER, TEXTS, batch_of, prompts_of
 
@@ -33,13 +35,16 @@ ROLLOUTS = (
     "sampler",
     *map(on_cluster, ("vllm", "vllm apart", "remote sampler", "remote vllm")),
 )
+LORA = LoraConfig(rank=4, alpha=8)
 LAYOUTS = {
     "one rank": {"ranks": 1},
     "two ranks": {"ranks": 2},
     "two ranks, recomputing": {"ranks": 2, "recompute": True},
     "two ranks share a row": {"ranks": 2, "sequence_parallel": 2},
 }
-LEARNERS = ("local", "fake", *map(on_cluster, LAYOUTS))
+ADAPTED = "two ranks, adapters"
+LAYOUTS[ADAPTED] = {"ranks": 2, "lora": LORA}
+LEARNERS = ("local", "local, adapters", "fake", *map(on_cluster, LAYOUTS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +76,9 @@ class LearnerCase:
         return self.engine is self.reference
 
 
-def local_engine(model: str, **options) -> LocalEngine:
-    return LocalEngine(load_model(model), OPTIMIZER, token_budget=4096, max_rows=64, **options)
+def local_engine(model: str, *, lora: LoraConfig | None = None, **options) -> LocalEngine:
+    loaded = adapted(load_model(model), lora, seed=0)
+    return LocalEngine(loaded, OPTIMIZER, token_budget=4096, max_rows=64, **options)
 
 
 def fake_prompts() -> list[Prompt]:
@@ -153,7 +159,7 @@ def learner_kind(request) -> str:
 
 @pytest.fixture(scope="module")
 def started_ranks(learner_kind, request, tmp_path_factory) -> Iterator[LearnerEngine | None]:
-    if learner_kind in ("local", "fake"):
+    if learner_kind in ("local", "local, adapters", "fake"):
         yield None
         return
     from reasonrl.launch.engines import open_ranks
@@ -173,11 +179,12 @@ def learner(learner_kind, started_ranks, request, tmp_path) -> LearnerCase:
         engine = FakeEngine(keep_reference=True)
         batch = sampled_batch(engine, fake_prompts())
         return LearnerCase(kind=learner_kind, engine=engine, reference=engine, batch=batch)
+    lora = LORA if "adapters" in learner_kind else None
     if started_ranks is None:
-        reference = local_engine("tiny", keep_reference=True)
+        reference = local_engine("tiny", lora=lora, keep_reference=True)
         engine = reference
     else:
-        reference = local_engine(str(request.getfixturevalue("model_dir")))
+        reference = local_engine(str(request.getfixturevalue("model_dir")), lora=lora)
         start: Path = tmp_path / "start"
         start.mkdir()
         reference.save(start)

@@ -16,6 +16,7 @@ from reasonrl.engines.protocols import TokenValue, TrainBatch
 from reasonrl.engines.tensor_files import read_whole, write_whole
 from reasonrl.engines.weights import WEIGHT
 from reasonrl.errors import CheckpointError, EngineError
+from reasonrl.models.hf import load_model
 from tests.contract.conftest import fake_prompts, local_engine, sampled_batch
 
 OBJECTIVE = Objective(
@@ -123,7 +124,10 @@ def test_the_padding_token_learns_where_it_stands_in_a_prompt(learner):
     batch = replace(learner.batch, groups=groups)
     before = embedding_of(learner.engine)[padding].clone()
     mine = update(learner.engine, batch).gradient_norm
-    assert (embedding_of(learner.engine)[padding] - before).abs().max() > RATE / 2
+    if "adapters" in learner.kind:
+        assert torch.equal(embedding_of(learner.engine)[padding], before)
+    else:
+        assert (embedding_of(learner.engine)[padding] - before).abs().max() > RATE / 2
     if not learner.is_reference:
         assert mine == pytest.approx(update(learner.reference, batch).gradient_norm, rel=1e-5)
         assert weights_gap(learner.engine, learner.reference) < FLOAT32
@@ -209,7 +213,7 @@ def test_an_empty_update_is_refused(learner):
 def test_weights_come_under_every_name_with_the_tied_alias(learner):
     skip_the_fake(learner)
     names = learner.engine.weights().tensors.keys()
-    assert names == learner.reference.model.module.state_dict().keys()
+    assert names == load_model("tiny").module.state_dict().keys()
     assert {"lm_head.weight", "model.embed_tokens.weight"} <= names
     assert weights_gap(learner.engine, learner.reference) == 0.0
 

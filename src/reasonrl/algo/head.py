@@ -45,15 +45,17 @@ def backward_through_head(
     tokens_N: Tensor,
     temperature: float,
     chunk_loss: ChunkLoss,
+    *,
+    learns_head: bool = True,
 ) -> Tensor:
-    """Return the gradient at `hidden_ND` and add the head's to `weight_VD.grad`.
+    """Return the gradient at `hidden_ND`; add the head's to `weight_VD.grad` if the head learns.
 
     Exact for any loss that is a sum over tokens: policy, entropy and KL terms together. Computes
     in float32 whatever the model's dtype.
     """
     with torch.no_grad():
         gradient_ND = torch.empty_like(hidden_ND)
-        if weight_VD.grad is None:
+        if learns_head and weight_VD.grad is None:
             weight_VD.grad = torch.zeros_like(weight_VD)
         vocabulary = weight_VD.shape[0]
         buffer = hidden_ND.new_empty(min(CHUNK_TOKENS, len(tokens_N)), vocabulary)
@@ -67,7 +69,8 @@ def backward_through_head(
                     rows, probs[: len(rows)], tokens_N[block], temperature, block, chunk_loss
                 )
             torch.mm(logits_NV, weight_VD, out=gradient_ND[part])
-            weight_VD.grad.addmm_(logits_NV.T, hidden_ND[part])
+            if learns_head and weight_VD.grad is not None:
+                weight_VD.grad.addmm_(logits_NV.T, hidden_ND[part])
     return gradient_ND
 
 

@@ -75,6 +75,11 @@ def move_moments(optimizer: torch.optim.Optimizer, device: str) -> None:
             state[name] = value.to(device)
 
 
+def learning_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that learn, by name: all, or the adapters where there are any."""
+    return {name: value for name, value in module.named_parameters() if value.requires_grad}
+
+
 def value_at(what: TokenValue, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the function from logits [N, V] and tokens [N] to the tokens' values, [N]."""
     if what is TokenValue.ENTROPIES:

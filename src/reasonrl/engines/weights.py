@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from reasonrl.engines.checksums import checksum
 from reasonrl.errors import EngineError
+from reasonrl.models.lora import policy_tensors
 
 Compute: TypeAlias = Literal["float32", "bfloat16"]
 """The dtype that the decoder's layers compute in, as recipes write it."""
@@ -46,23 +47,30 @@ class Weights:
 
 
 class LiveTensors(Mapping[str, Tensor]):
-    """A module's state dict as it is at each access, also after the module has moved."""
+    """A module's weights as they are at each access, also after the module has moved.
+
+    `items()` merges the adapters of one layer at a time.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
 
+    def are_of(self, module: nn.Module) -> bool:
+        """Return whether these are the weights of a module itself."""
+        return self._module is module
+
     def __getitem__(self, name: str) -> Tensor:
-        tensor: Tensor = self._module.state_dict()[name]
-        return tensor
+        return dict(policy_tensors(self._module))[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._module.state_dict())
+        return (name for name, _ in policy_tensors(self._module))
 
     def __len__(self) -> int:
-        return len(self._module.state_dict())
+        return sum(1 for _ in self)
 
-    def items(self) -> ItemsView[str, Tensor]:
-        return self._module.state_dict().items()
+    def items(self) -> Any:
+        """Return an iterator over names and tensors, unlike dict.items."""
+        return policy_tensors(self._module)
 
 
 def check_complete(sent: Set[str], wanted: Set[str]) -> None:

@@ -10,14 +10,17 @@ from reasonrl.engines.local import LocalSampler
 from reasonrl.engines.process import use_threads
 from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.update import OptimizerSettings
-from reasonrl.models.hf import as_directory, load_model, outline_model
+from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_model
+from reasonrl.models.lora import LoraSettings, add_adapters
 from reasonrl.recipe import (
     LocalEngineConfig,
+    LoraConfig,
     OptimizerConfig,
     OwnModule,
     RayEngineConfig,
     RolloutReplicas,
 )
+from reasonrl.seeds import derive_seed
 
 if TYPE_CHECKING:
     from reasonrl.engines.fsdp.engine import Build
@@ -38,6 +41,7 @@ class Workload:
     context_tokens: int
     keep_reference: bool = False
     reference: str = ""
+    lora: LoraConfig | None = None
 
 
 def optimizer_settings(optimizer: OptimizerConfig) -> OptimizerSettings:
@@ -48,6 +52,19 @@ def optimizer_settings(optimizer: OptimizerConfig) -> OptimizerSettings:
         weight_decay=optimizer.weight_decay,
         max_gradient_norm=optimizer.max_gradient_norm,
     )
+
+
+def adapted(model: LanguageModel, lora: LoraConfig | None, *, seed: int) -> LanguageModel:
+    """Return the model, with adapters drawn from the seed if its recipe asks for adapters."""
+    if lora is not None:
+        add_adapters(model.module, lora_settings(lora), seed=derive_seed(seed, "adapters"))
+    return model
+
+
+def lora_settings(lora: LoraConfig) -> LoraSettings:
+    """Translate the recipe's `[model.lora]` table."""
+    targets = None if isinstance(lora.targets, str) else lora.targets
+    return LoraSettings(rank=lora.rank, alpha=lora.alpha, targets=targets)
 
 
 def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine:
@@ -103,8 +120,10 @@ def build_rank(engine: RayEngineConfig, workload: Workload, rank: int, address: 
         timeout_s=engine.learner.timeout_s,
     )
     return FsdpLearner(
-        partial(outline_model, workload.model),
-        partial(load_model, workload.model, seed=workload.seed),
+        lambda: adapted(outline_model(workload.model), workload.lora, seed=workload.seed),
+        lambda: adapted(
+            load_model(workload.model, seed=workload.seed), workload.lora, seed=workload.seed
+        ),
         ranks,
         optimizer_settings(workload.optimizer),
         token_budget=engine.token_budget,

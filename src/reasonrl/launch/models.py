@@ -18,6 +18,7 @@ from pathlib import Path
 
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import CheckpointError, ConfigError
+from reasonrl.launch.actors import adapted
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
 from reasonrl.models.random import is_tiny
 from reasonrl.models.tokenizer import ChatTokenizer
@@ -180,7 +181,12 @@ def _at(point: Path, run: Path) -> NamedModel:
 def open_model(model: NamedModel, *, device: str) -> LanguageModel:
     """Load a model; `take_over` then brings the weights of its checkpoint."""
     recipe = model.recipe()
-    return load_model(model.base, seed=recipe.seed if recipe else 0, device=device)
+    if recipe is None:
+        return load_model(model.base, device=device)
+    loaded = load_model(model.base, seed=recipe.seed, device=device)
+    # A checkpoint holds what has learned; a final model holds all weights.
+    lora = recipe.model.lora if model.checkpoint is not None else None
+    return adapted(loaded, lora, seed=recipe.seed)
 
 
 def open_tokenizer(model: NamedModel) -> tuple[ChatTokenizer, int]:

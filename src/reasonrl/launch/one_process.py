@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.turns import LearnerInTurn, RolloutInTurn, Turns
-from reasonrl.launch.actors import Workload, optimizer_settings, vllm_settings
+from reasonrl.launch.actors import Workload, adapted, optimizer_settings, vllm_settings
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.recipe import EngineBase, InProcessVllm, LocalEngineConfig, OptimizerConfig
 
@@ -52,7 +52,7 @@ def open_in_process(
     if workload.keep_reference and workload.reference:
         reference = load_model(workload.reference, device=engine.device)
     learner = local_engine(
-        model,
+        adapted(model, workload.lora, seed=workload.seed),
         engine,
         workload.optimizer,
         keep_reference=workload.keep_reference,

@@ -138,6 +138,7 @@ def _workload(recipe: Recipe, pools: Pools) -> Workload:
         context_tokens=longest_context(recipe, pools),
         keep_reference=keeps_reference(recipe),
         reference=recipe.stage[0].update.reference,
+        lora=recipe.model.lora,
     )
 
 

@@ -107,7 +107,8 @@ class Normalise(Function):
         x, scale = ctx.saved_tensors
         unit = x.float() * scale
         wide = g.float()
-        gradient_of(ctx.weight).add_((wide * unit).flatten(0, -2).sum(0))
+        if ctx.weight.requires_grad:
+            gradient_of(ctx.weight).add_((wide * unit).flatten(0, -2).sum(0))
         at_unit = wide * ctx.weight
         shared = torch.linalg.vecdot(at_unit, unit)[..., None] / x.shape[-1]
         at_x = at_unit.sub_(unit.mul_(shared)).mul_(scale)
@@ -137,7 +138,9 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor, direction: float) -> Tensor:
 
 
 def _add_product(weight: Tensor, g: Tensor, x: Tensor) -> None:
-    """Add g^T x, summed over tokens, to the weight's float32 gradient."""
+    """Add g^T x, summed over tokens, to the float32 gradient of a weight that is not frozen."""
+    if not weight.requires_grad:
+        return
     g_LN, x_LM = g.flatten(0, -2), x.flatten(0, -2)
     gradient = gradient_of(weight)
     if g.dtype == gradient.dtype:

@@ -22,6 +22,7 @@ from transformers.utils import logging as hf_logging
 from reasonrl.errors import EngineError, ModelError, StorageError
 from reasonrl.models import attention, fetch
 from reasonrl.models.admission import check_family, check_vocabulary, eos_ids_of
+from reasonrl.models.lora import has_adapters, policy_tensors
 from reasonrl.models.random import TINY, build_tiny, is_tiny, tiny_family
 from reasonrl.models.tokenizer import ChatTokenizer
 
@@ -76,7 +77,7 @@ class LanguageModel:
     def digest(self) -> str:
         """Return a hash of all weights by name: equal policies have equal hashes on any machine."""
         digest = hashlib.blake2b(digest_size=20)
-        for name, tensor in sorted(self.module.state_dict().items()):
+        for name, tensor in sorted(policy_tensors(self.module)):
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy().data)
@@ -88,6 +89,8 @@ class LanguageModel:
 
     def save_weights(self, directory: Path, weights: Mapping[str, Tensor] | None) -> None:
         """Write a directory as `save` does, with the given weights, or the module's own if None."""
+        if weights is None and has_adapters(self.module):
+            weights = dict(policy_tensors(self.module))
         given = None if weights is None else dict(weights.items())
         if given is not None and cast(Any, self.module).config.tie_word_embeddings:
             # The same tensor is saved as the embedding.

@@ -32,7 +32,7 @@ def exchange(module: nn.Module, compute: torch.dtype) -> None:
     body.embed_tokens = _Embedding(body.embed_tokens.weight, compute)
     for layer in body.layers:
         layer.self_attn = _Attention(layer.self_attn)
-        layer.mlp = _GatedMLP(layer.mlp)
+        layer.mlp = _mlp(layer.mlp)
         layer.input_layernorm = _norm(layer.input_layernorm)
         layer.post_attention_layernorm = _norm(layer.post_attention_layernorm)
     body.norm = _norm(body.norm)
@@ -137,6 +137,19 @@ class _Attention(nn.Module):
         return self.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), None
 
 
+class _AdaptedMLP(nn.Module):
+    """The gated MLP with adapters on its layers, which need the tensors between them."""
+
+    def __init__(self, mlp: Any) -> None:
+        super().__init__()
+        self.gate_proj, self.up_proj = _linear(mlp.gate_proj), _linear(mlp.up_proj)
+        self.down_proj = _linear(mlp.down_proj)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.down_proj(nn.functional.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
+
+
 class _GatedMLP(nn.Module):
     def __init__(self, mlp: Any) -> None:
         super().__init__()
@@ -164,8 +177,18 @@ def _run(function: type[Function], *args: object) -> Tensor:
     return cast(Tensor, function.apply(*args))  # type: ignore[no-untyped-call]
 
 
-def _linear(module: Any) -> _Linear:
+def _linear(module: Any) -> nn.Module:
+    """Return a leaner layer; an adapter stays, around the leaner layer that it adds to."""
+    if hasattr(module, "base_layer"):
+        module.base_layer = _linear(module.base_layer)
+        return cast(nn.Module, module)
     return _Linear(module.weight, module.bias)
+
+
+def _mlp(module: Any) -> nn.Module:
+    parts = (module.gate_proj, module.up_proj, module.down_proj)
+    is_adapted = any(hasattr(part, "base_layer") for part in parts)
+    return _AdaptedMLP(module) if is_adapted else _GatedMLP(module)
 
 
 def _norm(module: Any) -> _Norm:

