@@ -14,6 +14,7 @@ SOURCE = REPOSITORY / "src" / "reasonrl"
 HOME = {
     "torch": ("algo", "models", "engines"),
     "transformers": ("models",),
+    "peft": ("models",),
     "ray": ("engines/remote",),
     "vllm": ("engines/vllm",),
     "sympy": ("verify/math/worker.py",),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,13 +13,14 @@ import numpy as np
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import RefusedError
 from reasonrl.launch.judges import judge_with, make_verifier
-from reasonrl.models.hf import LanguageModel
-from reasonrl.models.plain import score_plainly
+from reasonrl.models.hf import LanguageModel, as_directory, load_model
+from reasonrl.models.plain import PlainScore, score_plainly
+from reasonrl.models.random import is_tiny
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import spread
 from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
 from reasonrl.rollout.problems import EncodedProblem, item_of, turns_of
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion, Logprobs, Prompt, Sampling
 
 _ANSWERS, _TOKENS = 8, 64
 """Answers that are compared, and the most tokens of each."""
@@ -37,9 +40,18 @@ class Exported:
 
 
 def check_export(
-    scratch: Path, directory: Path, model: LanguageModel, engine: LocalEngine, recipe: Recipe
+    scratch: Path,
+    directory: Path,
+    model: LanguageModel,
+    engine: LocalEngine,
+    recipe: Recipe,
+    *,
+    adapter: Path | None = None,
 ) -> Exported:
-    """Answer some problems with the engine, and have plain transformers score the answers."""
+    """Answer some problems with the engine, and have plain transformers score the answers.
+
+    An `adapter` is scored, too: on the model that training started from, by plain peft.
+    """
     items = _some_problems(recipe, model)
     longest = max(len(item.tokens) for item in items)
     limit = min(_TOKENS, model.context - longest)
@@ -53,12 +65,44 @@ def check_export(
         temperature=1.0,
     )
     turns = [turns_of(item.problem, recipe.model.system_prompt) for item in items]
-    plain = score_plainly(
-        scratch,
-        [(turn, answer.tokens) for turn, answer in zip(turns, answers, strict=True)],
-        # The export's own template is the one that the run used.
-        replace(model.tokenizer.form, template=None, name=None),
+    asked = [(turn, answer.tokens) for turn, answer in zip(turns, answers, strict=True)]
+    # The export's own template is the one that the run used.
+    form = replace(model.tokenizer.form, template=None, name=None)
+    plain = score_plainly(scratch, asked, form)
+    gap = _largest_gap(items, ours, plain, directory)
+    if adapter is not None:
+        with started_from(recipe) as base:
+            adapted = score_plainly(scratch, asked, form, adapter=adapter, base=base)
+        gap = max(gap, _largest_gap(items, ours, adapted, directory / adapter.name))
+    texts = [model.tokenizer.decode(answer.tokens) for answer in answers]
+    _check_verdicts(items, answers, texts, [score.text for score in plain], recipe)
+    return Exported(
+        directory=directory,
+        answers=len(items),
+        tokens=sum(len(answer.tokens) for answer in answers),
+        gap_nats=gap,
     )
+
+
+@contextmanager
+def started_from(recipe: Recipe) -> Iterator[Path]:
+    """Give the directory of the model that training started from; `tiny` is written for a while."""
+    name = recipe.model.name
+    if not is_tiny(name):
+        yield Path(as_directory(name))
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        load_model(name, seed=recipe.seed).save(Path(directory))
+        yield Path(directory)
+
+
+def _largest_gap(
+    items: Sequence[EncodedProblem],
+    ours: Sequence[Logprobs],
+    plain: Sequence[PlainScore],
+    directory: Path,
+) -> float:
+    """Return the largest distance of two scores in nats; RefusedError when it is not rounding."""
     gap = 0.0
     for item, own, other in zip(items, ours, plain, strict=True):
         gap = max(gap, float(np.abs(own - other.logprobs).max()))
@@ -71,14 +115,7 @@ def check_export(
                 expected=f"the same prompt, and at most {_CLOSE:g}",
                 remedy="nothing was exported; report this with the run's config.toml",
             )
-    texts = [model.tokenizer.decode(answer.tokens) for answer in answers]
-    _check_verdicts(items, answers, texts, [score.text for score in plain], recipe)
-    return Exported(
-        directory=directory,
-        answers=len(items),
-        tokens=sum(len(answer.tokens) for answer in answers),
-        gap_nats=gap,
-    )
+    return gap
 
 
 def _check_verdicts(

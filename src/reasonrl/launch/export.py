@@ -19,6 +19,7 @@ from reasonrl import __version__
 from reasonrl.engines.process import use_threads
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
+from reasonrl.launch.adapter import export_adapter
 from reasonrl.launch.check_export import Exported, check_export
 from reasonrl.launch.models import NamedModel, find_model, open_model, take_over
 from reasonrl.launch.one_process import local_engine
@@ -75,7 +76,8 @@ def export(
             take_over(named, engine)
             others = _results_of(evaluations, model.digest())
             _write_model(model, scratch)
-            checked = check_export(scratch, directory, model, engine, recipe)
+            adapter = export_adapter(named, recipe, scratch)
+            checked = check_export(scratch, directory, model, engine, recipe, adapter=adapter)
         _write_papers(named, recipe, scratch, license_id, others, checked)
         _write_evaluations(others, scratch)
         scratch.rename(directory)

@@ -16,6 +16,7 @@ from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import EngineLost
 from reasonrl.evaluation.best import best_step
 from reasonrl.launch.actors import Workload
+from reasonrl.launch.adapter import write_adapter
 from reasonrl.launch.branch import naming_last_good
 from reasonrl.launch.engines import Engines, restarts_of
 from reasonrl.launch.own import CallingRecorder, Own, open_all_engines
@@ -150,6 +151,7 @@ def _write_results(
     write_profile(directory, run.model.tokenizer.word)
     if is_finished:
         run.model.save_weights(directory / MODEL, engines.learner.weights().tensors)
+        write_adapter(directory, run.recipe)
         write_summary(
             directory,
             run.recipe,

@@ -35,16 +35,26 @@ class PlainScore:
 
 @torch.no_grad()
 def score_plainly(
-    directory: Path, answers: Sequence[tuple[Sequence[Message], Tokens]], form: ChatForm
+    directory: Path,
+    answers: Sequence[tuple[Sequence[Message], Tokens]],
+    form: ChatForm,
+    *,
+    adapter: Path | None = None,
+    base: Path | None = None,
 ) -> list[PlainScore]:
     """Load a directory and score answers, each given as the turns before it and its tokens.
 
-    `form` is how turns become a prompt, by the chat template of the directory.
+    `form` is how turns become a prompt, by the chat template of the directory. With an `adapter`
+    the model is that of `base`, with the adapter on it.
     """
     hf_logging.disable_progress_bar()
     raw = AutoTokenizer.from_pretrained(directory)
     tokenizer = ChatTokenizer(raw, where=str(directory), form=form)
-    module = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    module = AutoModelForCausalLM.from_pretrained(base or directory, dtype=torch.float32)
+    if adapter is not None:
+        from peft import PeftModel
+
+        module = PeftModel.from_pretrained(module, str(adapter))
     module.eval()
     scores = []
     for turns, answer in answers:

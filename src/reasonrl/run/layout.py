@@ -27,6 +27,9 @@ START = "start"
 MODEL = "model"
 """The final model, a Hugging Face directory."""
 
+ADAPTER = "adapter"
+"""The final adapters of a run with `[model.lora]`, as peft reads them; also in an export."""
+
 SUMMARY, PAGE, PICTURE, PROFILE = "summary.json", "report.html", "curves.svg", "entropy.json"
 HEARTBEAT, EVENTS, LOGS = "heartbeat.json", "events.jsonl", "logs"
 LOCK = ".lock"
