@@ -28,12 +28,18 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerSettings:
-    """AdamW's constants. The learning rate comes with each update."""
+    """AdamW's constants, and how the local engine keeps its state (`local.optimizer`).
+
+    The learning rate comes with each update.
+    """
 
     betas: tuple[float, float]
     epsilon: float
     weight_decay: float
     max_gradient_norm: float
+    eight_bits: bool = False
+    offload: bool = False
+    splits: bool = False
 
 
 def adamw(parameters: Iterable[nn.Parameter], settings: OptimizerSettings) -> torch.optim.AdamW:
@@ -48,12 +54,12 @@ def adamw(parameters: Iterable[nn.Parameter], settings: OptimizerSettings) -> to
 
 
 def take_step(
-    optimizer: torch.optim.Optimizer,
+    step: Callable[[float], None],
     parameters: Iterable[nn.Parameter],
     settings: OptimizerSettings,
     learning_rate: float,
 ) -> float:
-    """Clip the gradient, take one optimizer step, and return the norm before clipping.
+    """Clip the gradient, call `step` with the learning rate; return the norm before clipping.
 
     Raises NotFiniteError when the norm is not finite; the weights then stay as they were.
     """
@@ -62,10 +68,19 @@ def take_step(
         norm = norm.full_tensor()
     if not torch.isfinite(norm):
         raise NotFiniteError(f"the gradient norm is {float(norm)}")
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-    optimizer.step()
+    step(learning_rate)
     return float(norm)
+
+
+def step_of(optimizer: torch.optim.Optimizer) -> Callable[[float], None]:
+    """Return the function that takes a step of torch's optimizer with a learning rate."""
+
+    def step(learning_rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+        optimizer.step()
+
+    return step
 
 
 def move_moments(optimizer: torch.optim.Optimizer, device: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -21,8 +21,8 @@ COMPUTE_DTYPES: dict[Compute, torch.dtype] = {
     "bfloat16": torch.bfloat16,
 }
 
-WEIGHT, MOMENT = "weight.", "adam."
-"""The prefixes of the names of a learner's saved tensors."""
+WEIGHT, MOMENT, CODED_MOMENT = "weight.", "adam.", "adam8."
+"""The prefixes of the names of a learner's saved tensors; coded moments have 8 bits a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,18 +49,21 @@ class Weights:
 class LiveTensors(Mapping[str, Tensor]):
     """A module's weights as they are at each access, also after the module has moved.
 
-    `items()` merges the adapters of one layer at a time.
+    `items()` merges the adapters of one layer at a time. `exact` completes a weight, given its
+    name, where the module has only a part of it.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
+    def __init__(
+        self, module: nn.Module, exact: Callable[[str, Tensor], Tensor] = lambda _, tensor: tensor
+    ) -> None:
+        self._module, self._exact = module, exact
 
     def are_of(self, module: nn.Module) -> bool:
         """Return whether these are the weights of a module itself."""
         return self._module is module
 
     def __getitem__(self, name: str) -> Tensor:
-        return dict(policy_tensors(self._module))[name]
+        return self._exact(name, dict(policy_tensors(self._module))[name])
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, _ in policy_tensors(self._module))
@@ -70,7 +73,7 @@ class LiveTensors(Mapping[str, Tensor]):
 
     def items(self) -> Any:
         """Return an iterator over names and tensors, unlike dict.items."""
-        return policy_tensors(self._module)
+        return ((name, self._exact(name, value)) for name, value in policy_tensors(self._module))
 
 
 def check_complete(sent: Set[str], wanted: Set[str]) -> None:

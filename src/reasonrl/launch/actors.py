@@ -51,6 +51,9 @@ def optimizer_settings(optimizer: OptimizerConfig) -> OptimizerSettings:
         epsilon=optimizer.epsilon,
         weight_decay=optimizer.weight_decay,
         max_gradient_norm=optimizer.max_gradient_norm,
+        eight_bits=optimizer.type == "adamw-8bit",
+        offload=optimizer.offload,
+        splits=optimizer.parameters == "bfloat16",
     )
 
 

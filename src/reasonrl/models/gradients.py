@@ -18,7 +18,7 @@ from torch.nn.functional import silu
 def gradient_of(weight: Tensor) -> Tensor:
     """Return the tensor that accumulates a weight's gradient; it starts as zeros."""
     if weight.grad is None:
-        weight.grad = torch.zeros_like(weight)
+        weight.grad = torch.zeros_like(weight, dtype=torch.float32)
     return weight.grad
 
 

@@ -30,6 +30,12 @@ _CODE = CodeOptions()
 class OptimizerConfig(Strict):
     """AdamW as in the released code; the report gives only the learning rate."""
 
+    type: Literal["adamw", "adamw-8bit"] = "adamw"
+    """With `adamw-8bit` the moments are kept in 8 bits a number; the local engine has it."""
+    offload: bool = False
+    """Keep the moments in the host's memory: the same numbers in more time; the local engine."""
+    parameters: Literal["float32", "bfloat16"] = "float32"
+    """With `bfloat16` a weight is the number that layers compute with and what is missing to it."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
     """The decay of the first moment."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
@@ -188,6 +194,7 @@ class Recipe(Settings):
             )
         if len({stage.update.reference for stage in self.stage}) > 1:
             raise ValueError("stages name several update.reference; a run keeps one")
+        _check_state(self.optimizer, self.engine, self.model)
         if self.checkpoint.best:
             _check_best(self.checkpoint.best, self.suite)
         _check_differ("stage", [stage.name for stage in self.stage])
@@ -242,6 +249,32 @@ def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
         reward=recipe.reward,
         suite=recipe.suite,
     )
+
+
+def _check_state(optimizer: OptimizerConfig, engine: EngineConfig, model: ModelConfig) -> None:
+    """Refuse ways to keep the training state that the engine does not have."""
+    plain = OptimizerConfig()
+    changed = {
+        "type": optimizer.type != plain.type,
+        "offload": optimizer.offload,
+        "parameters": optimizer.parameters != plain.parameters,
+    }
+    if isinstance(engine, RayEngineConfig) and any(changed.values()):
+        key = next(key for key, is_changed in changed.items() if is_changed)
+        raise ValueError(
+            f"optimizer.{key} is the local engine's: FSDP2 shares the state among ranks instead; "
+            f'set engine.type = "local", or remove optimizer.{key}'
+        )
+    if optimizer.parameters == "bfloat16" and engine.compute != "bfloat16":
+        raise ValueError(
+            'optimizer.parameters = "bfloat16" needs engine.compute = "bfloat16": it keeps the '
+            "number that layers compute with, and what is missing to the float32 weight"
+        )
+    if optimizer.parameters == "bfloat16" and model.lora is not None:
+        raise ValueError(
+            'optimizer.parameters = "bfloat16" has nothing to keep beside [model.lora]: frozen '
+            "weights are in engine.compute already; remove it"
+        )
 
 
 def _check_best(name: str, suites: tuple[Suite, ...]) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
+from reasonrl.engines.local.optimizer import Optimizer
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ConfigError
 from reasonrl.models.hf import load_model
@@ -71,6 +72,17 @@ def test_an_adapters_gradient_is_the_full_models_projected(compute):
             assert (mine - expected).norm() <= close * expected.norm(), (layer, letter)
 
 
+class Descent(Optimizer):
+    """Plain gradient descent in the place of AdamW."""
+
+    def __init__(self, of: LocalEngine) -> None:
+        super().__init__(of._parameters, UNCLIPPED)
+
+    def step(self, learning_rate: float) -> None:
+        for value in self._parameters.values():
+            value.data -= learning_rate * value.grad
+
+
 def test_sgd_on_b_is_sgd_on_w_when_a_is_the_identity():
     """20 steps on one layer, everything else frozen; weights equal to 1e-6."""
     whole = engine(None)
@@ -82,7 +94,7 @@ def test_sgd_on_b_is_sgd_on_w_when_a_is_the_identity():
         for other, value in of._parameters.items():
             value.requires_grad_(other == name)
         of._parameters = {name: of._parameters[name]}
-        of._optimizer = torch.optim.SGD(of._parameters.values())
+        of._optimizer = Descent(of)
     batch = sampled(whole)
     before = whole.weights().tensors[f"{DOWN}.weight"].clone()
     for _ in range(20):

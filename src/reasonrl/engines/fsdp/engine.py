@@ -38,12 +38,13 @@ from reasonrl.engines.update import (
     learning_parameters,
     loss_at,
     move_moments,
+    step_of,
     take_step,
     value_at,
     zero_row,
 )
-from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
-from reasonrl.errors import StorageError
+from reasonrl.engines.weights import CODED_MOMENT, COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
+from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.lora import has_adapters, without_adapters
 from reasonrl.types import Logprobs
@@ -130,7 +131,7 @@ class FsdpLearner:
                 progress(micro.n_rollouts)
         with policy.writing_weights(self.module):
             gradient_norm = take_step(
-                self._optimizer, self._parameters.values(), self._settings, learning_rate
+                step_of(self._optimizer), self._parameters.values(), self._settings, learning_rate
             )
         rows = [zero_row(self.ranks.device), *map(as_row, sums)]
         return UpdateStats.of(
@@ -218,6 +219,12 @@ class FsdpLearner:
     def load(self, directory: Path) -> None:
         stored = outline(directory)
         check_names(stored, self._parameters, where=directory)
+        if any(name.startswith(CODED_MOMENT) for name in stored):
+            raise CheckpointError(
+                "its moments have 8 bits, which only the local engine reads",
+                where=str(directory),
+                remedy='resume it with engine.type = "local"',
+            )
         self.reset_optimizer()
         # One process writes step counts of another shape than ranks do: read them as written.
         steps = {

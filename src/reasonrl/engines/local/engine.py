@@ -19,6 +19,7 @@ from torch import Tensor
 from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.checksums import Checksums
+from reasonrl.engines.local.optimizer import Optimizer
 from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.local.scoring import (
     hidden_at_predictors,
@@ -31,20 +32,17 @@ from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
 from reasonrl.engines.tensor_files import check_names, read_whole, write_whole
 from reasonrl.engines.update import (
-    MOMENTS,
     OptimizerSettings,
-    adamw,
     as_row,
     by_name,
     check_not_empty,
     kept,
     learning_parameters,
     loss_at,
-    move_moments,
     take_step,
     zero_row,
 )
-from reasonrl.engines.weights import COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, LiveTensors, Weights
+from reasonrl.engines.weights import COMPUTE_DTYPES, WEIGHT, Compute, LiveTensors, Weights
 from reasonrl.errors import EngineError
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
@@ -96,7 +94,7 @@ class LocalEngine:
         if recompute:
             layers.recompute_activations(model.module)
         self._parameters = learning_parameters(model.module)
-        self.reset_optimizer()
+        self._optimizer = Optimizer(self._parameters, optimizer)
 
     # sampling
 
@@ -150,8 +148,7 @@ class LocalEngine:
         progress: Progress | None = None,
     ) -> UpdateStats:
         check_not_empty(batch)
-        # The gradients keep their memory: new pages cost more than writing zeros.
-        self._optimizer.zero_grad(set_to_none=False)
+        self._optimizer.zero_grad(keeps_memory=True)
         logprobs_N = np.empty(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
         n_microbatches = 0
@@ -162,7 +159,7 @@ class LocalEngine:
                 progress(micro.n_rollouts)
         with layers.writing_weights(self.model.module):
             gradient_norm = take_step(
-                self._optimizer, self._parameters.values(), self._settings, learning_rate
+                self._optimizer.step, self._parameters.values(), self._settings, learning_rate
             )
         return UpdateStats.of(
             batch,
@@ -211,10 +208,14 @@ class LocalEngine:
 
     def weights(self) -> Weights:
         return Weights(
-            tensors=LiveTensors(self.model.module),
+            tensors=LiveTensors(self.model.module, self._exact),
             version=self.version,
             dtype=self.model.compute,
         )
+
+    def _exact(self, name: str, tensor: Tensor) -> Tensor:
+        """Return a weight with the bits that its parameter alone does not have."""
+        return self._optimizer.weight(name) if name in self._parameters else tensor
 
     def save(self, directory: Path) -> None:
         write_whole(directory, self.state_dict())
@@ -227,28 +228,15 @@ class LocalEngine:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the tensors of weights and moments by flat names."""
-        state = {WEIGHT + name: value.detach() for name, value in self._parameters.items()}
-        for name, parameter in self._parameters.items():
-            for moment, value in self._optimizer.state.get(parameter, {}).items():
-                state[f"{MOMENT}{moment}.{name}"] = value
-        return state
+        return dict(self._optimizer.state())
 
     def load_state_dict(self, state: Mapping[str, Tensor], *, where: Path | None = None) -> None:
         check_names(state, self._parameters, where=where)
-        self.reset_optimizer()
         with layers.writing_weights(self.model.module):
-            for name, parameter in self._parameters.items():
-                parameter.copy_(state[WEIGHT + name])
-                moments = {
-                    moment: state[key].to(parameter.device, copy=True)
-                    for moment in MOMENTS
-                    if (key := f"{MOMENT}{moment}.{name}") in state
-                }
-                if moments:
-                    self._optimizer.state[parameter] = moments
+            self._optimizer.load(state)
 
     def reset_optimizer(self) -> None:
-        self._optimizer = adamw(self._parameters.values(), self._settings)
+        self._optimizer.reset()
 
     def rest(self) -> None:
         """Leave the GPU to a sampler: weights and moments wait in the host's memory."""
@@ -258,11 +246,11 @@ class LocalEngine:
         self._move(self._device)
 
     def _move(self, device: str) -> None:
-        self._optimizer.zero_grad()
+        self._optimizer.zero_grad(keeps_memory=False)
         for model in filter(None, (self.model, self._reference)):
             with layers.writing_weights(model.module):
                 model.module.to(device)
-        move_moments(self._optimizer, device)
+        self._optimizer.move(device)
         free_blocks(self._device)
 
     def __enter__(self) -> Self:
