@@ -71,6 +71,27 @@ def test_a_run_keeps_its_template_and_its_time(recipe, tmp_path):
     assert "given to the template" in (out / "report.html").read_text()
 
 
+def test_rollouts_hold_every_turn_of_their_prompt_and_its_ids(tmp_path):
+    turns = [("user", "1 + 1 ="), ("assistant", "2"), ("user", "2 + 1 =")]
+    prompt = [{"role": role, "content": content} for role, content in turns]
+    (tmp_path / "shots.jsonl").write_text(json.dumps({"id": "a", "prompt": prompt, "answer": "3"}))
+    (tmp_path / "own.toml").write_text(
+        f'extends = "{RECIPES / "tiny.toml"}"\nsuite = []\n[model]\nsystem_prompt = "Be brief."\n'
+        '[data]\nsources = [{ type = "file", path = "shots.jsonl" }]\n'
+        "[rollout]\nprompts_per_step = 1\n"
+    )
+    run = tmp_path / "run"
+    done = here("train", tmp_path / "own.toml", "--run-dir", run, *SHORT, *ONE)
+    assert done.returncode == 0, done.stderr
+    [text] = prompts_of(run)
+    for content in ("Be brief.", "1 + 1 =", "2 + 1 ="):
+        assert content in text
+    for path in (run / "rollouts").iterdir():
+        for row in pq.read_table(path).to_pylist():
+            assert row["prompt_turns"] == [{"role": "system", "content": "Be brief."}, *prompt]
+            assert row["prompt"] == "1 + 1 =\n2\n2 + 1 ="
+
+
 def test_an_export_says_how_its_model_is_asked(recipe, tmp_path):
     run, release = tmp_path / "run", tmp_path / "release"
     assert here("train", recipe, "--run-dir", run, *SHORT, *ONE).returncode == 0

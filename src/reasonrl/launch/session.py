@@ -95,7 +95,7 @@ def _train(run: RunParts) -> TrainOutcome:
             )
         )
         run.heartbeat.describe = engines.describe
-        files = RunRecorder(directory)
+        files = RunRecorder(directory, system_prompt=recipe.model.system_prompt)
         state = _restore(run, engines, files)
         while run.changes:
             run.on_event(f"from step {state.step + 1} on: {run.changes.pop(0)}")

@@ -19,14 +19,19 @@ from reasonrl.algo.select import SelectedGroup
 from reasonrl.atomic import write_atomic
 from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.reward.columns import COMPONENT, NOTES, columns_of
+from reasonrl.rollout.problems import turns_of
 from reasonrl.run.layout import RUN_FILES, rollouts_path, rollouts_paths, step_of
-from reasonrl.types import Row
+from reasonrl.types import Message, Row
+
+_TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
 
 _ROLLOUTS = pa.schema(
     [
         ("step", pa.int32()), ("stage", pa.string()),
         ("rollout_id", pa.string()), ("problem_id", pa.string()), ("index", pa.int32()),
-        ("prompt", pa.string()), ("text", pa.string()), ("answer", pa.string()),
+        ("prompt", pa.string()),
+        ("prompt_turns", pa.list_(_TURN)), ("prompt_tokens", pa.list_(pa.int32())),
+        ("text", pa.string()), ("answer", pa.string()),
         ("tokens", pa.list_(pa.int32())), ("logprobs", pa.list_(pa.float32())),
         ("stop", pa.string()), ("version", pa.int32()),
         ("updates", pa.list_(pa.int32())),  # first token and version of each change, in turn
@@ -44,16 +49,24 @@ _OLD_NAMES = {"entropy/coefficient": "entropy/alpha", "entropy/controller": "ent
 
 
 class RunRecorder:
-    """The writer and reader of one run directory's record."""
+    """The writer and reader of one run directory's record.
 
-    def __init__(self, directory: Path) -> None:
+    `system_prompt` is the turn that every prompt of the run begins with; only the writer needs it.
+    """
+
+    def __init__(self, directory: Path, *, system_prompt: str | None = None) -> None:
         self.directory = directory
+        self._system_prompt = system_prompt
         self._metrics, self._evaluations, self._rollouts = (directory / name for name in RUN_FILES)
 
     def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
         """Write all rollouts of a step, before anything is learned from them."""
         self._rollouts.mkdir(exist_ok=True)
-        rows = [row for item in selected for row in _rollout_rows(item, step, stage)]
+        rows = [
+            {"step": step, "stage": stage, **row}
+            for item in selected
+            for row in _rollout_rows(item, turns_of(item.group.problem, self._system_prompt))
+        ]
         path = rollouts_path(self.directory, step)
         schema = _with_components(_ROLLOUTS, rows[0])
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
@@ -98,7 +111,9 @@ def _with_components(schema: pa.Schema, row: Mapping[str, object]) -> pa.Schema:
     return schema.append(pa.field(NOTES, pa.string())) if NOTES in row else schema
 
 
-def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, object]]:
+def _rollout_rows(item: SelectedGroup, turns: Sequence[Message]) -> list[dict[str, object]]:
+    """Return the rows of a group whose prompt has these turns."""
+    asked = [{"role": turn.role, "content": turn.content} for turn in turns]
     fates = {
         rollout.id: (advantage, is_masked)
         for rollout, advantage, is_masked in zip(
@@ -111,12 +126,12 @@ def _rollout_rows(item: SelectedGroup, step: int, stage: str) -> list[dict[str, 
         completion, verdict = rollout.completion, rollout.verdict
         rows.append(
             {
-                "step": step,
-                "stage": stage,
                 "rollout_id": rollout.id,
                 "problem_id": item.group.problem.id,
                 "index": rollout.index,
                 "prompt": "\n".join(turn.content for turn in item.group.problem.prompt),
+                "prompt_turns": asked,
+                "prompt_tokens": item.group.prompt,
                 "text": rollout.text,
                 "answer": item.group.problem.answer,
                 "tokens": completion.tokens,

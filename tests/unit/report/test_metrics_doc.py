@@ -59,5 +59,10 @@ def test_the_columns_of_rollouts_come_in_the_order_of_the_table(run: Path) -> No
         f"list of {one.type.value_type}" if hasattr(one.type, "value_type") else str(one.type)
         for one in schema
     ]
-    names = {"float": "float32", "double": "float64", "list of float": "list of float32"}
+    names = {
+        "float": "float32",
+        "double": "float64",
+        "list of float": "list of float32",
+        "list of struct<role: string, content: string>": "list of role and content",
+    }
     assert types[: len(written)] == [names.get(one, one) for one in written]
