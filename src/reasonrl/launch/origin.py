@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reasonrl.atomic import sync
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
 from reasonrl.run.config import read_config
+from reasonrl.run.gaps import first_gap
 from reasonrl.run.layout import (
     CHECKPOINTS,
     EVALUATIONS,
@@ -54,11 +56,6 @@ class Origin:
     def copy_to(self, directory: Path) -> None:
         """Copy the checkpoint, and the record up to its step, into a new run."""
         step = step_of(self.checkpoint)
-        target = directory / CHECKPOINTS / self.checkpoint.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".writing-{target.name}")
-        shutil.copytree(self.checkpoint, scratch)
-        scratch.rename(target)
         # The recorder rewinds these to the checkpoint's step.
         for name in (METRICS, EVALUATIONS):
             if (self.run / name).exists():
@@ -69,6 +66,18 @@ class Origin:
         for path in rollouts_paths(self.run):
             if step_of(path) <= step:
                 _link_or_copy(path, directory / ROLLOUTS / path.name)
+        target = directory / CHECKPOINTS / self.checkpoint.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".writing-{target.name}")
+        shutil.copytree(self.checkpoint, scratch)
+        # The record is on the disk before its checkpoint is there, as in any run.
+        copies = [path for path in (directory / METRICS, directory / EVALUATIONS) if path.exists()]
+        for folder in (directory / ROLLOUTS, scratch):
+            copies += [*folder.iterdir(), folder]
+        for path in (*copies, directory):
+            sync(path)
+        scratch.rename(target)
+        sync(target.parent)
 
 
 def find_origin(name: str) -> Origin:
@@ -88,6 +97,14 @@ def find_origin(name: str) -> Origin:
             "no such checkpoint" if points else "this run has no checkpoint yet",
             where=where,
             expected="one of " + (", ".join(str(step_of(path)) for path in points) or "none"),
+        )
+    if gap := first_gap(directory, step_of(wanted[-1])):
+        raise CheckpointError(
+            gap.what,
+            where=where,
+            expected="a record of every step up to the checkpoint, once and in order",
+            remedy="restore the file from a copy, name an earlier step, or begin with the weights "
+            f"alone: --from {name}",
         )
     return Origin(run=directory, checkpoint=checkpoint.load(wanted[-1]).path)
 

@@ -171,6 +171,8 @@ def _save(
     files: RunRecorder,
 ) -> None:
     best = recipe.checkpoint.best
+    # A checkpoint whose steps the record lacks could not be resumed from.
+    files.flush()
     checkpoint.save(
         directory / CHECKPOINTS,
         step=state.step,

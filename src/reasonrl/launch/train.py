@@ -36,6 +36,7 @@ from reasonrl.launch.session import RunParts, TrainOutcome, train_with_restarts
 from reasonrl.recipe import Recipe
 from reasonrl.report.run.write import write_page
 from reasonrl.run.config import read_config, write_config
+from reasonrl.run.gaps import check_record
 from reasonrl.run.heartbeat import Heartbeat
 from reasonrl.run.layout import (
     CHECKPOINTS,
@@ -121,9 +122,11 @@ def resume(
     recipe = read_config(directory, overrides)
     place = place_of(directory, recipe)
     check_steps(recipe, overrides, place)
-    if has_more_steps(recipe, place):
+    has_ended = (directory / SUMMARY).exists() and not has_more_steps(recipe, place)
+    if not has_ended:
+        check_record(directory)
         (directory / SUMMARY).unlink(missing_ok=True)
-    if (directory / SUMMARY).exists():
+    if has_ended:
         recorder = RunRecorder(directory)
         # A kill right after summary.json was written may have lost the page.
         write_page(directory, recipe, recorder)
@@ -185,9 +188,12 @@ def _run(
 
 
 def _begin(recipe: Recipe, directory: Path, origin: Origin | None) -> None:
-    """Write what a new run keeps from its start."""
+    """Write what a new run keeps from its start.
+
+    The config comes last: a run without it is none, so a kill leaves no run without its origin.
+    """
     keep_template(recipe.model, directory)
     keep_advantages(recipe, directory)
-    write_config(directory, recipe)
     if origin is not None:
         origin.copy_to(directory)
+    write_config(directory, recipe)

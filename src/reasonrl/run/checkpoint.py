@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from reasonrl.atomic import sync
 from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.run.layout import checkpoint_paths, step_of
 
@@ -71,6 +71,7 @@ def save(
             shutil.rmtree(target)
         scratch.rename(target)
         sync(directory)
+        sync(directory.parent)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(scratch, ignore_errors=True)
         raise StorageError(
@@ -142,15 +143,6 @@ def _read_document(path: Path) -> dict[str, Any]:
 def _unreadable(path: Path, what: str) -> CheckpointError:
     remedy = f"delete {path} to resume from the checkpoint before it"
     return CheckpointError(what, where=str(path), remedy=remedy)
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a directory entry to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def digest(path: Path, algorithm: str = "blake2b") -> str:

@@ -1,7 +1,8 @@
 """The record of a run: its metrics, every rollout, and its evaluations.
 
 The recorder appends while the run trains and rewinds to a step on resume, so that a resumed run
-leaves the same files as a run without an interruption.
+leaves the same files as a run without an interruption. What a step leaves is flushed to the disk
+before the checkpoint that follows it, and not at each step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from reasonrl.algo.select import SelectedGroup
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import sync, write_atomic
+from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.reward.columns import COMPONENT, NOTES, columns_of
 from reasonrl.rollout.problems import turns_of
@@ -58,6 +60,7 @@ class RunRecorder:
         self.directory = directory
         self._system_prompt = system_prompt
         self._metrics, self._evaluations, self._rollouts = (directory / name for name in RUN_FILES)
+        self._unflushed: set[Path] = set()
 
     def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
         """Write all rollouts of a step, before anything is learned from them."""
@@ -70,12 +73,30 @@ class RunRecorder:
         path = rollouts_path(self.directory, step)
         schema = _with_components(_ROLLOUTS, rows[0])
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+        self._unflushed.add(path)
 
     def step(self, metrics: Row) -> None:
-        _append(self._metrics, metrics)
+        self._append(self._metrics, metrics)
 
     def evaluation(self, result: SuiteResult) -> None:
-        _append(self._evaluations, as_line(result))
+        self._append(self._evaluations, as_line(result))
+
+    def flush(self) -> None:
+        """Put on the disk what was written since the last call; call it before each checkpoint.
+
+        Raises StorageError when the disk does not take it.
+        """
+        try:
+            folders = {path.parent for path in self._unflushed}
+            for path in sorted(self._unflushed) + sorted({*folders, self.directory}):
+                sync(path)
+        except OSError as error:
+            raise StorageError(
+                f"the record could not be flushed to the disk: {error}",
+                where=str(self.directory),
+                remedy=f"check the disk; then rerun `reasonrl resume {self.directory}`",
+            ) from error
+        self._unflushed.clear()
 
     def evaluations(self) -> list[SuiteResult]:
         """Return the evaluations so far, in order."""
@@ -96,6 +117,11 @@ class RunRecorder:
         for path in rollouts_paths(self.directory):
             if step_of(path) > step:
                 path.unlink()
+
+    def _append(self, path: Path, row: Mapping[str, object]) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(_line(row))
+        self._unflushed.add(path)
 
 
 def _renamed(row: Row) -> Row:
@@ -153,18 +179,40 @@ def _rollout_rows(item: SelectedGroup, turns: Sequence[Message]) -> list[dict[st
     return rows
 
 
-def _append(path: Path, row: Mapping[str, object]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(_line(row))
-
-
 def _line(row: Mapping[str, object]) -> str:
     return json.dumps(row) + "\n"
 
 
 def _read(path: Path) -> list[dict[str, object]]:
-    """Return the rows of a JSONL file, without a last line that a crash has torn."""
+    """Return the rows of a JSONL file, without the last lines if a crash has spoiled them.
+
+    Raises CheckpointError for an unreadable line that has a readable line behind it.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    rows: list[dict[str, object]] = []
+    spoiled = 0
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        row = _row(line)
+        if row is None:
+            spoiled = spoiled or number
+        elif spoiled:
+            raise CheckpointError(
+                "this line cannot be read",
+                where=f"{path}:{spoiled}",
+                expected="a JSON object with a whole number as `step`",
+                remedy="restore the line from a copy of the file, then rerun",
+            )
+        else:
+            rows.append(row)
+    return rows
+
+
+def _row(line: bytes) -> dict[str, object] | None:
+    """Return the row of a line, None for anything else."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_row = isinstance(row, dict) and isinstance(row.get("step"), int)
+    return row if is_row else None

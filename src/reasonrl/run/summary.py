@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from reasonrl import __version__
-from reasonrl.atomic import write_atomic
+from reasonrl.atomic import sync, write_atomic
 from reasonrl.evaluation.best import describe_best
 from reasonrl.evaluation.score import SuiteResult, as_line, by_suite
 from reasonrl.recipe import Recipe
@@ -28,7 +28,9 @@ def write_summary(
     train_wall_s: float,
     threads: int,
 ) -> None:
-    """Write summary.json from the record and the final model's file."""
+    """Write summary.json from the record and the final model's file, which is flushed before."""
+    for path in (*(directory / MODEL).iterdir(), directory / MODEL):
+        sync(path)
     suites = {
         name: {"before": _suite_row(results[0]), "after": _suite_row(results[-1])}
         for name, results in by_suite(recorder.evaluations()).items()
