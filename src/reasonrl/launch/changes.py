@@ -58,7 +58,7 @@ class Place:
 def place_of(directory: Path, recipe: Recipe) -> Place:
     """Return where a run stands, by its newest checkpoint."""
     points = checkpoint_paths(directory / CHECKPOINTS)
-    stage = checkpoint.peek(points[-1]).get("stage") if points else None
+    stage = checkpoint.read_state(points[-1]).get("stage") if points else None
     if not isinstance(stage, dict):
         return Place(stage=0, taken=0)
     return Place(stage=min(int(stage["number"]), len(recipe.stage) - 1), taken=int(stage["step"]))

@@ -1,8 +1,8 @@
 """Checkpoints: points that a run can be resumed from, written whole or not at all.
 
 A checkpoint is a directory with the learner's safetensors files (weights and moments) and
-`state.json` (all else that decides the next step, and the files' hashes). It is written under a
-temporary name, flushed to disk and renamed. Nothing is pickled.
+`state.json` (all else that decides the next step, the files' hashes, and a hash of itself). It is
+written under a temporary name, flushed to disk and renamed. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.run.layout import checkpoint_paths, step_of
 
 _STATE = "state.json"
-_FORMAT = 3
-_LAST_FORMAT = 2
-"""Format 2 (release 0.1.0) differs in the state alone, which `loop.state` reads."""
+_HASH = "hash"
+"""The key in state.json of the hash of all its other keys."""
+
+_FORMAT = 4
+_OLDER_FORMATS = (2, 3)
+"""Formats without the hash: they are read as they are, so that older runs can be resumed. Format 2
+(release 0.1.0) has another state besides, which `loop.state` reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ def save(
         if not digests:
             raise StorageError("the learner wrote no tensors", where=str(scratch))
         document = {"format": _FORMAT, "blake2b": digests, "state": dict(state)}
+        document[_HASH] = _hash_of(document)
         (scratch / _STATE).write_text(json.dumps(document), encoding="utf-8")
         for path in scratch.iterdir():
             sync(path)
@@ -109,31 +114,38 @@ def _digests(directory: Path) -> dict[str, str]:
         return dict(zip((file.name for file in files), pool.map(digest, files), strict=True))
 
 
-def read_state(path: Path) -> Mapping[str, object]:
-    """Return only a checkpoint's state; raise CheckpointError when it cannot be read."""
-    state: Mapping[str, object] = _read_document(path)["state"]
-    return state
+def read_state(path: Path) -> Mapping[str, Any]:
+    """Return the trainer's state of a checkpoint, whose tensors are not read.
 
-
-def peek(path: Path) -> Mapping[str, Any]:
-    """Return the trainer's state of a checkpoint, whose tensors are not read."""
+    Raises CheckpointError when it is not as it was written.
+    """
     state: Mapping[str, Any] = _read_document(path)["state"]
     return state
+
+
+def _hash_of(document: Mapping[str, object]) -> str:
+    """Return the hash of a state.json without its own hash."""
+    rest = {key: value for key, value in document.items() if key != _HASH}
+    return hashlib.blake2b(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf-8"))
         number = document["format"]
-        is_known = number in (_FORMAT, _LAST_FORMAT)
+        is_known = number == _FORMAT or number in _OLDER_FORMATS
         if not is_known or not {"blake2b", "state"} <= document.keys():
             raise CheckpointError(
                 f"format {number}",
                 where=str(path),
-                expected=f"format {_FORMAT} or {_LAST_FORMAT}",
+                expected=f"format {_FORMAT}, or one of {', '.join(map(str, _OLDER_FORMATS))}",
                 remedy="resume with the version of reasonrl that wrote the checkpoint",
             )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if number == _FORMAT and document.get(_HASH) != _hash_of(document):
+            raise _unreadable(path, f"its {_STATE} has changed since it was written")
+        if not isinstance(document["state"], dict):
+            raise _unreadable(path, f"the state in its {_STATE} is no table")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise _unreadable(path, f"cannot be read: {error}") from error

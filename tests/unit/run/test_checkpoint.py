@@ -44,14 +44,55 @@ def test_a_changed_tensor_is_refused_with_a_way_out(tmp_path):
         checkpoint.load(path)
 
 
-@pytest.mark.parametrize("number", [1, 4, "3", None])
-def test_other_formats_are_refused_and_the_last_one_is_read(tmp_path, number):
+@pytest.mark.parametrize("number", [1, 5, "4", None])
+def test_other_formats_are_refused_and_older_ones_are_read(tmp_path, number):
     path = saved(tmp_path, 5)
     document = json.loads((path / "state.json").read_text())
-    (path / "state.json").write_text(json.dumps(document | {"format": 2}))
-    assert checkpoint.load(path).state == {"step": 5}
+    del document["hash"]  # formats 2 and 3 have none
+    for older in (2, 3):
+        (path / "state.json").write_text(json.dumps(document | {"format": older}))
+        assert checkpoint.load(path).state == {"step": 5}
     (path / "state.json").write_text(json.dumps(document | {"format": number}))
-    with pytest.raises(CheckpointError, match="expected format 3 or 2"):
+    with pytest.raises(CheckpointError, match="expected format 4, or one of 2, 3"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document["state"].update(step=6),
+        lambda document: document.pop("hash"),
+        lambda document: document.update(hash=0),
+        lambda document: document.update(blake2b={}),
+        lambda document: document.update(more=1),
+    ],
+)
+def test_an_edited_state_is_refused_with_a_way_out(tmp_path, change):
+    path = saved(tmp_path, 5)
+    document = json.loads((path / "state.json").read_text())
+    change(document)
+    (path / "state.json").write_text(json.dumps(document))
+    for read in (checkpoint.load, checkpoint.read_state):
+        with pytest.raises(
+            CheckpointError, match=r"state.json has changed .* delete .*step-000005"
+        ):
+            read(path)
+
+
+def test_a_state_that_is_written_in_another_layout_is_the_same(tmp_path):
+    path = saved(tmp_path, 5)
+    document = json.loads((path / "state.json").read_text())
+    (path / "state.json").write_text(json.dumps(document, indent=2, sort_keys=True))
+    assert checkpoint.load(path).state == {"step": 5}
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "7", "[" * 100_000, '{"format": 3, "blake2b": {}, "state": 1}']
+)
+def test_what_is_no_state_is_refused_without_a_traceback(tmp_path, text):
+    path = saved(tmp_path, 5)
+    (path / "state.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"delete .*step-000005"):
         checkpoint.load(path)
 
 
