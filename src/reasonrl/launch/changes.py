@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reasonrl.errors import ConfigError
 from reasonrl.recipe import Recipe
+from reasonrl.recipe.tables import differences, short
+from reasonrl.recipe.toml import dump_table
 from reasonrl.run import checkpoint
-from reasonrl.run.layout import CHECKPOINTS, checkpoint_paths
+from reasonrl.run.config import read_config, taken_config
+from reasonrl.run.layout import CHECKPOINTS, CONFIG, checkpoint_paths
 
 _SAFE = (
     r"engine(\..+)?",
@@ -28,7 +34,7 @@ def check_changes(overrides: Sequence[str], directory: Path) -> None:
     """Raise ConfigError for a change that would make the steps already taken another run's."""
     for override in overrides:
         key = override.partition("=")[0].strip()
-        if not any(re.fullmatch(form, key) for form in _SAFE):
+        if not _is_safe(key):
             raise ConfigError(
                 f"a run that has begun keeps {key}: the steps that it took would be another run's",
                 where=f"--set {override}",
@@ -37,6 +43,65 @@ def check_changes(overrides: Sequence[str], directory: Path) -> None:
                 remedy="begin another run where this one stands: `reasonrl train "
                 f"{directory}/config.toml --from-state {directory} --set {override}`",
             )
+
+
+def check_unedited(directory: Path, overrides: Sequence[str]) -> None:
+    """Raise ConfigError when config.toml differs from the recipe that the run took.
+
+    An edit that `overrides` state too is announced, and passes.
+    """
+    now, taken = read_config(directory, overrides), taken_config(directory, overrides)
+    edited = differences(dump_table(now), dump_table(taken))
+    if edited:
+        shown = [f"{key} = {short(new)}, and the run has {short(old)}" for key, new, old in edited]
+        raise ConfigError(
+            f"edited since the run took it: {'; '.join(shown[:3])}",
+            where=str(directory / CONFIG),
+            expected="the recipe that the run began with, or was given by `resume --set`",
+            remedy=_way_to_change(directory, [(key, new) for key, new, _ in edited]),
+        )
+
+
+def _way_to_change(directory: Path, edited: Sequence[tuple[str, Any]]) -> str:
+    """Return what to do with keys that a person gave other values in config.toml."""
+    back = "set the key back" if len(edited) == 1 else f"set the {len(edited)} keys back"
+    if not all(_is_safe(key) for key, _ in edited):
+        return (
+            f"{back}, or begin another run where this one stands: "
+            f"`reasonrl train {directory / CONFIG} --from-state {directory}`"
+        )
+    if any(value is None or isinstance(value, list | dict) for _, value in edited):
+        return f"{back}; change it with `reasonrl resume {directory} --set KEY=VALUE`"
+    options = [f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in edited]
+    return f"{back}, or pass it: `reasonrl resume {directory} {' '.join(options)}`"
+
+
+def _is_safe(key: str) -> bool:
+    return any(re.fullmatch(form, key) for form in _SAFE)
+
+
+def computed_otherwise(taken: Recipe, now: Recipe) -> list[str]:
+    """Return sentences on keys of [engine] that change what is computed, and not only where.
+
+    Other keys of [engine] change rounding at most, and a run moves to other machines with them.
+    """
+    before, after = taken.engine, now.engine
+    sentences = []
+    if before.compute != after.compute:
+        sentences.append(
+            f"layers compute in {after.compute} and no longer in {before.compute}, so the numbers "
+            "are not those that the run would have had"
+        )
+    samplers = [
+        "local" if engine.rollout.type == "module" else engine.rollout.type
+        for engine in (before, after)
+    ]
+    if samplers[0] != samplers[1]:
+        sentences.append(
+            f"the sampler is {samplers[1]} and no longer {samplers[0]}, so it draws other tokens "
+            "than the run would have had"
+        )
+    return sentences
 
 
 def changes_suites(overrides: Sequence[str]) -> bool:

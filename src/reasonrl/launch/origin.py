@@ -12,7 +12,7 @@ from reasonrl.atomic import sync
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
-from reasonrl.run.config import read_config
+from reasonrl.run.config import taken_config
 from reasonrl.run.gaps import first_gap
 from reasonrl.run.layout import (
     CHECKPOINTS,
@@ -37,7 +37,7 @@ class Origin:
 
     def check(self, recipe: Recipe, sets: Sequence[ProblemSet]) -> None:
         """Raise for a recipe that the state does not belong to: other seed, problems or stages."""
-        known = read_config(self.run)
+        known = taken_config(self.run)
         where = f"--from-state {self.run}@{step_of(self.checkpoint)}"
         for key, ours, theirs in (
             ("seed", recipe.seed, known.seed),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import ConfigError
@@ -16,6 +15,7 @@ from reasonrl.launch.models import NamedModel, open_tokenizer
 from reasonrl.launch.prompts import settle_form
 from reasonrl.launch.request import REPORT_TOKENS, EvalRequest, question
 from reasonrl.recipe import EvalRecipe
+from reasonrl.recipe.tables import differences, short
 from reasonrl.recipe.toml import dump_recipe, load_eval_recipe
 from reasonrl.rollout.pools import ProblemLists, SuitePools, encode_suites
 from reasonrl.run.layout import LOCK
@@ -96,8 +96,8 @@ def _with_tokens(recipe: EvalRecipe, limits: Mapping[str, int]) -> EvalRecipe:
 def _check_same(asked: EvalRecipe, stored: EvalRecipe, directory: Path) -> None:
     """Raise ConfigError where the directory holds an evaluation that asked something else."""
     differing = [
-        f"{key} = {_short(ours)}, there {_short(theirs)}"
-        for key, ours, theirs in _differences(question(asked), question(stored), "")
+        f"{key} = {short(ours)}, there {short(theirs)}"
+        for key, ours, theirs in differences(question(asked), question(stored))
     ]
     if differing:
         raise ConfigError(
@@ -105,27 +105,3 @@ def _check_same(asked: EvalRecipe, stored: EvalRecipe, directory: Path) -> None:
             where=str(directory),
             remedy="pass another --out, or ask the same question",
         )
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return f"{len(value)} tables"
-    return repr(value)[:60]
-
-
-def _differences(ours: Any, theirs: Any, at: str) -> list[tuple[str, Any, Any]]:
-    """Return the dotted keys at which two tables differ, with both values."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        keys = sorted(ours.keys() | theirs.keys())
-        return [
-            difference
-            for key in keys
-            for difference in _differences(
-                ours.get(key), theirs.get(key), f"{at}.{key}".lstrip(".")
-            )
-        ]
-    are_lists = isinstance(ours, tuple | list) and isinstance(theirs, tuple | list)
-    if are_lists and len(ours) == len(theirs):
-        pairs = enumerate(zip(ours, theirs, strict=True), start=1)
-        return [pair for n, (a, b) in pairs for pair in _differences(a, b, f"{at}.{n}")]
-    return [] if ours == theirs else [(at, ours, theirs)]

@@ -19,6 +19,8 @@ from reasonrl.launch.changes import (
     changes_suites,
     check_changes,
     check_steps,
+    check_unedited,
+    computed_otherwise,
     has_more_steps,
     place_of,
 )
@@ -35,7 +37,7 @@ from reasonrl.launch.rewards import open_rewards
 from reasonrl.launch.session import RunParts, TrainOutcome, train_with_restarts
 from reasonrl.recipe import Recipe
 from reasonrl.report.run.write import write_page
-from reasonrl.run.config import read_config, write_config
+from reasonrl.run.config import read_config, taken_config, write_config
 from reasonrl.run.gaps import check_record
 from reasonrl.run.heartbeat import Heartbeat
 from reasonrl.run.layout import (
@@ -119,6 +121,7 @@ def resume(
     more steps of its last stage reopen a finished run.
     """
     check_changes(overrides, directory)
+    check_unedited(directory, overrides)
     recipe = read_config(directory, overrides)
     place = place_of(directory, recipe)
     check_steps(recipe, overrides, place)
@@ -132,7 +135,8 @@ def resume(
         write_page(directory, recipe, recorder)
         console.note(f"{directory} is finished; see {directory / PAGE}")
         return TrainOutcome(directory=directory, is_finished=True, step=len(recorder.metrics()))
-    return _run(recipe, directory, console, address, own, is_new=False, changes=overrides)
+    changes = [*overrides, *computed_otherwise(taken_config(directory), recipe)]
+    return _run(recipe, directory, console, address, own, is_new=False, changes=changes)
 
 
 def _run(

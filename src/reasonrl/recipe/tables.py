@@ -219,3 +219,26 @@ def _stage_of(tables: list[Any], part: str, override: str) -> Any:
             expected=f"a number from 1 to {len(tables)}",
         )
     return tables[int(part) - 1]
+
+
+def differences(ours: Any, theirs: Any, at: str = "") -> list[tuple[str, Any, Any]]:
+    """Return the dotted keys at which two tables differ, with both values; None for no value."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = sorted(ours.keys() | theirs.keys())
+        return [
+            difference
+            for key in keys
+            for difference in differences(ours.get(key), theirs.get(key), f"{at}.{key}".lstrip("."))
+        ]
+    are_lists = isinstance(ours, tuple | list) and isinstance(theirs, tuple | list)
+    if are_lists and len(ours) == len(theirs):
+        pairs = enumerate(zip(ours, theirs, strict=True), start=1)
+        return [pair for n, (a, b) in pairs for pair in differences(a, b, f"{at}.{n}")]
+    return [] if ours == theirs else [(at, ours, theirs)]
+
+
+def short(value: Any) -> str:
+    """Return a value as a message shows it."""
+    if isinstance(value, list):
+        return f"{len(value)} tables"
+    return repr(value)[:60]

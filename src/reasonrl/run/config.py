@@ -1,4 +1,8 @@
-"""A run's config.toml: its recipe, resolved, with the format of the directory."""
+"""A run's config.toml: its recipe, resolved, with the format of the directory.
+
+A copy beside it holds the recipe as the run took it. Only the run writes the copy, so the two
+differ where a person edited config.toml.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,19 @@ from reasonrl.errors import CheckpointError
 from reasonrl.recipe import Recipe
 from reasonrl.recipe.tables import FORMAT
 from reasonrl.recipe.toml import dump_recipe, load_recipe
-from reasonrl.run.layout import CONFIG, is_run
+from reasonrl.run.layout import CONFIG, TAKEN, is_run
 
 
 def read_config(directory: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return a run's recipe; CheckpointError when the directory holds no run."""
     check_is_run(directory)
     return load_recipe(directory / CONFIG, overrides)
+
+
+def taken_config(directory: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe as the run took it, which is config.toml in a run of an older version."""
+    taken = directory / TAKEN
+    return load_recipe(taken, overrides) if taken.is_file() else read_config(directory, overrides)
 
 
 def check_is_run(directory: Path) -> None:
@@ -31,8 +41,9 @@ def check_is_run(directory: Path) -> None:
 
 
 def write_config(directory: Path, recipe: Recipe) -> None:
-    """Write config.toml in today's format, unless it holds just that already."""
+    """Write config.toml and its copy in today's format, unless they hold just that already."""
     text = f"format = {FORMAT}\n{dump_recipe(recipe)}"
-    path = directory / CONFIG
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_atomic(path, text)
+    # With config.toml the directory is a run, so the copy comes first.
+    for path in (directory / TAKEN, directory / CONFIG):
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_atomic(path, text)

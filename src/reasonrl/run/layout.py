@@ -7,6 +7,9 @@ from pathlib import Path
 CONFIG = "config.toml"
 """The recipe, resolved."""
 
+TAKEN = ".config.toml"
+"""The recipe as the run took it, by which a resume sees that config.toml was edited."""
+
 DATA = "data.json"
 """The hashes of the run's problems."""
 
