@@ -81,6 +81,25 @@ def _check_format(data: dict[str, Any], path: Path) -> None:
     if isinstance(engine, dict) and engine.get("rollout") == {"type": "module"}:
         # The name of the local sampler until release 0.2.0.
         engine["rollout"] = {"type": "local"}
+    for stage in data.get("stage", ()):
+        for name, table in stage.items():
+            if isinstance(table, dict) and isinstance(data.get(name), dict):
+                _drop_repeated(table, data[name])
+
+
+def _drop_repeated(table: dict[str, Any], shared: Mapping[str, Any]) -> None:
+    """Take out of a stage's table, in place, the values that the recipe's own table has too.
+
+    A run's config.toml writes every stage out, so that `--set update.learning_rate=...` on it would
+    reach no stage. A table of another entropy mode stays whole, because it brings its own numbers.
+    """
+    if table.get("mode") != shared.get("mode"):
+        return
+    for key, value in list(table.items()):
+        if isinstance(value, dict) and isinstance(shared.get(key), dict):
+            _drop_repeated(value, shared[key])
+        elif not isinstance(value, dict | list) and key in shared and shared[key] == value:
+            del table[key]
 
 
 def _drop_cluster_tables(engine: object) -> None:

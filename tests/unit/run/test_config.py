@@ -7,7 +7,7 @@ import tomli_w
 
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.recipe import RayEngineConfig
-from reasonrl.recipe.toml import dump_recipe, load_recipe
+from reasonrl.recipe.toml import dump_recipe, engine_names, is_eval_recipe, load_recipe
 from reasonrl.run.config import read_config, write_config
 from tests.e2e.support import RECIPES
 
@@ -19,6 +19,28 @@ def test_a_written_config_carries_its_format_and_is_read_back(tmp_path):
     assert tomllib.loads((tmp_path / "config.toml").read_text())["format"] == 1
     assert read_config(tmp_path) == TINY
     assert load_recipe(tmp_path / "config.toml") == TINY  # it serves as a recipe, too
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_comes_back_from_a_runs_config(path, tmp_path):
+    if is_eval_recipe(path) or "stage" not in tomllib.loads(path.read_text()):
+        pytest.skip("trains nothing")
+    engines = engine_names(path)
+    recipe = load_recipe(path, [f"engine={engines[0]}"] if engines else [])
+    write_config(tmp_path, recipe)
+    assert read_config(tmp_path) == recipe
+
+
+def test_a_change_of_all_stages_reaches_the_stages_of_a_runs_config(tmp_path):
+    changes = ["stage.2.update.clip_high=0.3", 'stage.2.entropy.mode="report"']
+    write_config(tmp_path, load_recipe(RECIPES / "tiny.toml", changes))
+    changed = ["update.learning_rate=0.5", "update.clip_high=0.4", "entropy.maximum=0.02"]
+    first, second = read_config(tmp_path, changed).stage
+    assert (first.update.learning_rate, second.update.learning_rate) == (0.5, 0.5)
+    assert (first.update.clip_high, second.update.clip_high) == (0.4, 0.3)
+    plain = load_recipe(RECIPES / "tiny.toml", changes).stage[1].entropy
+    assert first.entropy.maximum == 0.02
+    assert second.entropy == plain
 
 
 def test_a_config_of_release_0_1_0_is_read(tmp_path):
