@@ -126,11 +126,13 @@ def test_weights_that_are_not_finite_stop_the_run_with_its_last_good_checkpoint(
     hot = ("--set", "stage.1.update.learning_rate=1e9", "--set", "stage.1.steps=4")
     said = refused("train", TINY, *short, *hot, "--run-dir", tmp_path / "hot")
     assert "step 2: the policy's logits are not finite" in said
-    assert "no checkpoint is older than the fault" in said
+    assert "train again, for no checkpoint is older than the last update" in said
     late = ("--set", "stage.2.update.learning_rate=1e9", "--set", "stage.2.steps=4")
     said = refused("train", TINY, *short, *late, "--run-dir", tmp_path / "late")
-    # The absurd weights of step 3 are still finite; step 4 had no signal.
-    assert f"`reasonrl train RECIPE --from {tmp_path / 'late'}@3`" in said
+    # The absurd weights of step 3 are still finite, and step 4 learned from them.
+    late_config = tmp_path / "late" / "config.toml"
+    assert f"`reasonrl train {late_config} --from {tmp_path / 'late'}@3 --set stage.2.u" in said
+    assert "take an earlier step: 1, 2" in said
     assert "continue with" not in said
     done = reasonrl("train", TINY, *SHORT, "--from", f"{tmp_path / 'late'}@2", "--run-dir", branch)
     assert done.returncode == 0, done.stderr

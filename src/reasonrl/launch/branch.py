@@ -11,8 +11,12 @@ from reasonrl.launch.models import find_model, open_model, take_over
 from reasonrl.launch.one_process import local_engine
 from reasonrl.loop.state import TrainState
 from reasonrl.recipe import LocalEngineConfig, OptimizerConfig, Recipe
-from reasonrl.run.layout import CHECKPOINTS, START, checkpoint_paths, step_of
+from reasonrl.run.layout import CHECKPOINTS, CONFIG, START, checkpoint_paths, step_of
+from reasonrl.run.record import RunRecorder
 from reasonrl.terminal import Console
+
+_LOWER = 10
+"""The advice divides a learning rate that is too high by this."""
 
 
 def start_from(name: str, recipe: Recipe, directory: Path, console: Console) -> Recipe:
@@ -40,26 +44,41 @@ def start_from(name: str, recipe: Recipe, directory: Path, console: Console) -> 
 
 
 @contextmanager
-def naming_last_good(directory: Path, state: TrainState) -> Iterator[None]:
-    """Add to a NotFiniteError the step, the usual cause, and the last checkpoint before it.
-
-    A checkpoint of the step itself may hold the weights that are at fault; an earlier checkpoint is
-    finite, because no other is written.
-    """
+def naming_last_good(directory: Path, recipe: Recipe, state: TrainState) -> Iterator[None]:
+    """Add to a NotFiniteError the step, the usual cause, and the command that goes on before it."""
     try:
         yield
     except NotFiniteError as error:
-        steps = map(step_of, checkpoint_paths(directory / CHECKPOINTS))
-        good = [step for step in steps if step < state.step]
-        branch = (
-            "branch from the newest checkpoint before it: "
-            f"`reasonrl train RECIPE --from {directory}@{good[-1]}`"
-            if good
-            else "train again: no checkpoint is older than the fault"
-        )
         raise NotFiniteError(
             error.what,
             where=f"{directory}, step {state.step + 1}",
             expected="finite numbers; a learning rate that is too high is the usual cause",
-            remedy=f"lower update.learning_rate and {branch}",
+            remedy=_way_on(directory, recipe),
         ) from error
+
+
+def _way_on(directory: Path, recipe: Recipe) -> str:
+    """Return the command that begins again before the update that is likely at fault: the last.
+
+    Every checkpoint is finite, because no other is written. Weights may be absurd and finite, so
+    the fault may lie further back: the earlier checkpoints are named too.
+    """
+    updates = [row for row in RunRecorder(directory).metrics() if row.get("update/n")]
+    steps = map(step_of, checkpoint_paths(directory / CHECKPOINTS))
+    good = [step for step in steps if updates and step < int(str(updates[-1]["step"]))]
+    names = [stage.name for stage in recipe.stage]
+    number = names.index(str(updates[-1]["stage"])) if updates else 0
+    rate = recipe.stage[number].update.learning_rate / _LOWER
+    way = "branch from the newest checkpoint before the last update"
+    if not good:
+        way = "train again, for no checkpoint is older than the last update"
+    origin = f" --from {directory}@{good[-1]}" if good else ""
+    command = (
+        f"reasonrl train {directory / CONFIG}{origin} "
+        f"--set stage.{number + 1}.update.learning_rate={rate:g}"
+    )
+    advice = f"{way}, with a lower rate: `{command}`"
+    if good[:-1]:
+        earlier = ", ".join(map(str, good[:-1]))
+        advice += f"; if entropy is not what it was there, take an earlier step: {earlier}"
+    return advice

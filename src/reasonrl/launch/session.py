@@ -120,7 +120,7 @@ def _train(run: RunParts) -> TrainOutcome:
             state=state,
             audit=engines.audit,
         )
-        with naming_last_good(directory, state):
+        with naming_last_good(directory, recipe, state):
             is_finished = (
                 PipelinedTrainer(trainer, recipe.pipeline).run()
                 if recipe.pipeline
