@@ -92,14 +92,10 @@ def computed_otherwise(taken: Recipe, now: Recipe) -> list[str]:
             f"layers compute in {after.compute} and no longer in {before.compute}, so the numbers "
             "are not those that the run would have had"
         )
-    samplers = [
-        "local" if engine.rollout.type == "module" else engine.rollout.type
-        for engine in (before, after)
-    ]
-    if samplers[0] != samplers[1]:
+    if before.rollout.type != after.rollout.type:
         sentences.append(
-            f"the sampler is {samplers[1]} and no longer {samplers[0]}, so it draws other tokens "
-            "than the run would have had"
+            f"the sampler is {after.rollout.type} and no longer {before.rollout.type}, so it draws "
+            "other tokens than the run would have had"
         )
     return sentences
 
