@@ -16,14 +16,14 @@ import simpy
 
 from reasonrl.planning.calibrated import H800, baseline
 from reasonrl.planning.lengths import PROMPT_TOKENS
-from reasonrl.planning.shapes import SHAPES
+from reasonrl.planning.published import SHAPES
 from reasonrl.planning.timing import REPORT_SYSTEM, decode_cost
 
 # Rows side by side on a replica: twice as many as in the calibration; the cache has room for 148.
 ROWS = 64
 SHAPE = SHAPES[baseline(32).model]
 COST = decode_cost(SHAPE, H800, 1)
-READ_S = 2 * SHAPE.multiplied_parameters / (H800.peak_flops * REPORT_SYSTEM.flops_share)
+READ_S = 2 * SHAPE.multiplied_parameters / (H800.speed.peak_flops * REPORT_SYSTEM.flops_share)
 """Seconds to compute the cache of one token of an interrupted rollout again."""
 
 Process = Generator[simpy.Event, Any, None]

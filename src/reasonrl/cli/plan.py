@@ -16,7 +16,22 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change one value, e.g. --set engine=gpus-8."),
 ]
-GpuName = Annotated[str, typer.Option("--gpu", help="H800, H100, H200 or A100.")]
+GpuName = Annotated[
+    str | None,
+    typer.Option(
+        "--gpu", help="Name of the GPUs, e.g. 4090, L4 or A100-40. Default: H800, the report's."
+    ),
+]
+GpuMemory = Annotated[
+    float | None,
+    typer.Option(
+        "--gpu-memory",
+        min=1,
+        max=10_000,
+        metavar="GB",
+        help="Memory of a GPU, as nvidia-smi reports it (MiB / 1024). Without --gpu no time.",
+    ),
+]
 Price = Annotated[
     float | None, typer.Option(min=0, help="Price of a GPU-hour; 2.0 is assumed if left out.")
 ]
@@ -28,23 +43,27 @@ AllRows = Annotated[
 def plan(
     recipe: RecipePath,
     overrides: Overrides = None,
-    gpu: GpuName = "H800",
+    gpu: GpuName = None,
+    gpu_memory: GpuMemory = None,
     gpu_hour_usd: Price = None,
     tables: AllRows = False,
 ) -> None:
     """Estimate what a recipe will need: memory, time, GPU-hours. Exits with 1 if it does not fit.
 
     reasonrl plan or1-7b --set engine=gpus-8
+
+    reasonrl plan my.toml --gpu 4090
     """
+    from reasonrl.launch.shapes import shape_of_model
     from reasonrl.planning.calibrated import reproduce_tables
-    from reasonrl.planning.gpus import gpu_of
+    from reasonrl.planning.gpus import find_gpu
     from reasonrl.planning.plan import plan as make_plan
-    from reasonrl.planning.shapes import shape_of
     from reasonrl.recipe.named import recipe_path
     from reasonrl.recipe.toml import load_recipe
 
     parsed = load_recipe(recipe_path(recipe), overrides or ())
-    made = make_plan(parsed, shape_of(parsed.model.name), gpu_of(gpu), gpu_hour_usd=gpu_hour_usd)
+    shape = shape_of_model(parsed.model.name)
+    made = make_plan(parsed, shape, find_gpu(gpu, gpu_memory), gpu_hour_usd=gpu_hour_usd)
 
     from reasonrl.cli.show.plan import show_errors, show_plan
     from reasonrl.terminal import Console

@@ -1,7 +1,7 @@
 """What a recipe needs before it is launched: memory by component, time by phase, GPU-hours.
 
-`shapes` and `gpus` are tables, `layout` is the engine's part, `lengths` the assumption about
-responses. `memory`, `decode` and `timing` are the formulas, and `fitting` finds changes that make a
-stage fit. `plan` applies the formulas to a recipe, `calibrated` compares them with the report's
-tables. Loads no model and no torch.
+`published` and `gpus` are tables, `configs` reads the shape of other models. `layout` is the
+engine's part, `lengths` the assumption about responses. `memory`, `decode` and `timing` are the
+formulas, and `fitting` finds changes that make a stage fit. `plan` applies the formulas to a
+recipe, `calibrated` compares them with the report's tables. Loads no model and no torch.
 """

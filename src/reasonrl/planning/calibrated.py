@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.layout import EngineLayout
-from reasonrl.planning.shapes import SHAPES
+from reasonrl.planning.published import SHAPES
 from reasonrl.planning.timing import REPORT_SYSTEM, Calibration, StepTime, step_time
 from reasonrl.recipe import (
     DataConfig,

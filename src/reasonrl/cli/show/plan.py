@@ -20,7 +20,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     """Print a plan, and what to change where it does not fit."""
     machine = "one process" if plan.layout.is_one_process else f"{plan.layout.gpus} processes"
     if plan.gpu is not None:
-        machine = f"{plan.layout.gpus} x {plan.gpu.name}"
+        machine = plan.gpu.label(plan.layout.gpus)
     millions = plan.shape.parameters / 1e6
     size = f"{millions / 1e3:.1f}B" if millions >= 1_000 else f"{millions:.3g}M"
     console.note(f"{plan.name}: {plan.model} ({size} parameters) on {machine}")
@@ -28,10 +28,10 @@ def show_plan(console: Console, plan: Plan) -> None:
     if plan.gpu is None:
         console.note("no GPU: whether this fits depends on the memory of the machine")
     elif plan.fits:
-        console.note("fits")
+        console.note(f"fits on {machine}")
     else:
         short = [stage.name for stage in plan.stages if not stage.memory.fits]
-        console.note(f"does not fit: {', '.join(short)}; {plan.remedy}")
+        console.note(f"does not fit on {machine}: {', '.join(short)}; {plan.remedy}")
     if plan.untimed:
         console.note(plan.untimed)
         return
