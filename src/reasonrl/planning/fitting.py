@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from reasonrl.planning.gpus import Gpu
 from reasonrl.planning.layout import EngineLayout
-from reasonrl.planning.memory import context_tokens, stage_memory
+from reasonrl.planning.memory import stage_memory
+from reasonrl.planning.parts import context_tokens
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.recipe import Settings
 

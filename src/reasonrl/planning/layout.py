@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from reasonrl.recipe import EngineConfig
+from reasonrl.planning.state import TrainingState, adamw
+from reasonrl.recipe import Recipe
+
+_ADAMW = adamw()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +21,11 @@ class EngineLayout:
     `ranks` FSDP ranks learn, `sequence_parallel` of them share each row. `replicas` sample, each on
     `tensor_parallel` GPUs, of which a vLLM replica takes `memory_share`. With `shares_gpus` ranks
     and replicas take turns on the same GPUs. In one process a rank and a replica are the same
-    process. `token_budget` bounds the tokens of a microbatch, `max_rows` the rollouts that one
-    engine samples side by side.
+    process: it samples with the module that learns or, with `samples_with_vllm`, with a vLLM engine
+    beside it; with `offloads` the learner's weights and moments then move to the host while the
+    engine samples. `token_budget` bounds the tokens of a microbatch, `max_rows` the rollouts that
+    one engine samples side by side. `training` is what a parameter costs; `keeps_reference`: a
+    reference policy of the model's size is kept, too.
     """
 
     is_one_process: bool
@@ -35,11 +41,20 @@ class EngineLayout:
     memory_share: float = 1.0
     shares_gpus: bool = True
     samples_with_vllm: bool = False
+    offloads: bool = False
+    training: TrainingState = _ADAMW
+    keeps_reference: bool = False
 
     @property
     def element_bytes(self) -> int:
         """The bytes of a number that the model computes with."""
         return 2 if self.is_bfloat16 else 4
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether sampler and learner, each with weights of its own, take turns on the GPUs."""
+        is_shared = self.samples_with_vllm if self.is_one_process else self.shares_gpus
+        return is_shared and not self.is_on_cpu
 
     @property
     def gpus(self) -> int:
@@ -48,8 +63,9 @@ class EngineLayout:
         return max(sampling, self.ranks) if self.shares_gpus else sampling + self.ranks
 
 
-def layout_of(engine: EngineConfig) -> EngineLayout:
-    """Return the layout of an engine block."""
+def layout_of(recipe: Recipe, training: TrainingState = _ADAMW) -> EngineLayout:
+    """Return the layout of a recipe's engine block, with a state of training."""
+    engine = recipe.engine
     in_one_process = EngineLayout(
         is_one_process=True,
         is_on_cpu=engine.device == "cpu",
@@ -57,6 +73,8 @@ def layout_of(engine: EngineConfig) -> EngineLayout:
         recompute=engine.recompute,
         token_budget=engine.token_budget,
         max_rows=engine.max_rows,
+        training=training,
+        keeps_reference=any(stage.update.kl_coefficient > 0 for stage in recipe.stage),
     )
     if engine.type == "local":
         return in_one_process

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from reasonrl.planning.fitting import differences, largest_token_budget, remedy
 from reasonrl.planning.gpus import Gpu, check_compute
 from reasonrl.planning.layout import EngineLayout, layout_of
-from reasonrl.planning.memory import StageMemory, context_tokens, stage_memory
+from reasonrl.planning.memory import StageMemory, stage_memory
+from reasonrl.planning.parts import context_tokens
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.planning.timing import StepTime, step_time
 from reasonrl.recipe import Recipe, Stage
@@ -98,7 +99,7 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
 
     Raises ConfigError if the recipe computes in bfloat16 and the GPU cannot.
     """
-    layout = layout_of(recipe.engine)
+    layout = layout_of(recipe)
     used_gpu = None if layout.is_on_cpu else gpu
     if used_gpu is not None:
         check_compute(used_gpu, recipe.engine.compute)

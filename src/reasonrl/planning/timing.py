@@ -19,7 +19,7 @@ from reasonrl.planning import lengths
 from reasonrl.planning.decode import DecodeCost, replica_s
 from reasonrl.planning.gpus import Gpu
 from reasonrl.planning.layout import EngineLayout
-from reasonrl.planning.memory import stage_memory
+from reasonrl.planning.sampler import free_bytes
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.recipe import Settings
 
@@ -144,8 +144,14 @@ def update_flops(shape: ModelShape, max_new_tokens: int, *, recompute: bool) -> 
 
 
 def slots_of(shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu) -> int:
-    """Return the number of rollouts that a replica runs at a time, at most `max_rows`."""
-    rows = stage_memory(shape, layout, stage, gpu).rows_mean
+    """Return the number of rollouts that a replica runs at a time, at most `max_rows`.
+
+    The activations that this project's vLLM sets memory aside for are not taken off: the report's
+    system, on which the constants were fitted, does not say what it sets aside.
+    """
+    token_bytes = shape.kv_bytes() / layout.tensor_parallel
+    context = lengths.mean_context(stage.rollout.max_new_tokens)
+    rows = int(free_bytes(shape, layout, gpu) / (token_bytes * context))
     return max(1, min(layout.max_rows, rows))
 
 

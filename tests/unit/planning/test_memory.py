@@ -6,7 +6,9 @@ import pytest
 
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.layout import EngineLayout, layout_of
-from reasonrl.planning.memory import HEAD_TOKENS, learner_memory, stage_memory
+from reasonrl.planning.learner import HEAD_TOKENS, ROOT_BYTES, learner_memory
+from reasonrl.planning.memory import stage_memory
+from reasonrl.planning.parts import IDLE_BYTES
 from reasonrl.planning.published import SHAPES
 from reasonrl.recipe.toml import load_recipe
 from tests.e2e.support import RECIPES
@@ -22,15 +24,17 @@ def recipe():
 
 @pytest.fixture(scope="module")
 def layout(recipe):
-    return layout_of(recipe.engine)
+    return layout_of(recipe)
 
 
 def test_the_parts_of_a_32b_rank_are_the_sums_of_a_hand_calculation(recipe, layout):
     """32.76e9 parameters on 8 ranks, 6,906 tokens per rank, in both stages."""
     parts = dict(learner_memory(SHAPE, layout, recipe.stage[1]).parts)
-    assert parts["weights, gradients, moments"] == 16 * 32_763_876_352 / 8
+    state = [parts[name] for name in ("weights", "gradients", "moments")]
+    assert state == [each * 32_763_876_352 / 8 for each in (4, 4, 8)]
     root = 2 * 152_064 * 5_120 + 5_120
-    assert parts["gathered embedding and head"] == 8 * root
+    # Measured on two ranks; float32 weights and gradients alone would be 8 bytes.
+    assert parts["gathered embedding and head"] == ROOT_BYTES * root == pytest.approx(10.4 * root)
     layer = (32_763_876_352 - root) / 64
     assert parts["gathered layers"] == layer * (2 + 2 + 2 + 4)
     assert parts["kept for the backward pass"] == 64 * 6_906 * 5_120 * 2
@@ -54,7 +58,7 @@ def test_a_step_on_a_cpu_is_within_a_tenth_of_what_was_measured(budget, measured
         [f"engine.token_budget={budget}", "rollout.prompts_per_step=8"],
     )
     shape = SHAPES[small.model.name]
-    memory = stage_memory(shape, layout_of(small.engine), small.stage[0], None)
+    memory = stage_memory(shape, layout_of(small), small.stage[0], None)
     assert memory.learner.total_bytes / 2**20 == pytest.approx(measured_mb, rel=0.1)
 
 
@@ -68,16 +72,32 @@ def test_more_ranks_and_longer_sequence_groups_need_less(recipe, layout):
     assert total(whole) < total(replace(whole, recompute=False))
 
 
-def test_turns_on_shared_gpus_need_the_larger_of_both_and_a_host_that_keeps_the_other(
-    recipe, layout
-):
+def test_turns_on_shared_gpus_leave_room_for_the_resting_side(recipe, layout):
     stage = recipe.stage[0]
     shared = stage_memory(SHAPE, layout, stage, H800)
     apart = stage_memory(SHAPE, replace(layout, shares_gpus=False), stage, H800)
-    assert shared.peak_bytes > apart.peak_bytes
+    assert shared.peak_bytes == apart.peak_bytes + IDLE_BYTES
     assert apart.peak_bytes == max(apart.learner.total_bytes, apart.rollout.total_bytes)
-    assert apart.host_bytes == 0
-    assert shared.host_bytes == pytest.approx(8 * (16 / 8 + 2 / 4) * SHAPE.parameters)
+
+
+def test_vllm_sets_memory_aside_for_its_largest_forward_pass(recipe, layout):
+    """7B at 32K: 34,816 tokens, in bfloat16, of two hidden states and the MLP's three tensors."""
+    shape = SHAPES["Skywork/Skywork-OR1-7B"]
+    stage = load_recipe(RECIPES / "or1-7b.toml").stage[1]
+    alone = replace(layout, tensor_parallel=1)
+    parts = dict(stage_memory(shape, alone, stage, H800).rollout.parts)
+    tokens = stage.rollout.max_prompt_tokens + 32_768
+    activations = parts["activations of a prefill"]
+    assert activations == 2 * tokens * (2 * 3_584 + 3 * 18_944)
+    others = sum(parts[name] for name in ("weights", "workspace", "key-value cache"))
+    assert others + activations == pytest.approx(alone.memory_share * H800.memory_bytes)
+
+
+def test_a_reference_is_kept_in_all_stages_if_one_of_them_has_a_kl_term(recipe):
+    overrides = ["engine=gpus-8", "stage.2.update.kl_coefficient=0.01"]
+    layout = layout_of(load_recipe(RECIPES / "or1-32b.toml", overrides))
+    first = dict(stage_memory(SHAPE, layout, recipe.stage[0], H800).learner.parts)
+    assert first["reference policy"] == 4 * SHAPE.parameters / 8
 
 
 def test_a_replica_without_room_for_one_whole_rollout_does_not_fit(recipe):

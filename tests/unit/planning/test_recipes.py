@@ -138,7 +138,7 @@ def test_the_command_leaves_with_1_and_says_what_would_fit():
 def test_a_recipe_of_one_process_has_memory_and_no_time():
     done = reasonrl_here("plan", RECIPES / "quickstart.toml")
     assert done.returncode == 0
-    assert "weights, gradients, moments" in done.stdout
+    assert "learner: moments" in done.stdout
     assert "no time: the formulas are calibrated on GPUs" in done.stdout
     assert "GPU-hours" not in done.stdout
 

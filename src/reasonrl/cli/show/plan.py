@@ -10,7 +10,9 @@ from rich.text import Text
 
 from reasonrl.planning.calibrated import ReportNumber
 from reasonrl.planning.gpus import GIB
-from reasonrl.planning.memory import MemoryEstimate
+from reasonrl.planning.host import gpus_of_node
+from reasonrl.planning.layout import EngineLayout
+from reasonrl.planning.parts import MemoryEstimate
 from reasonrl.planning.plan import Plan, StagePlan
 from reasonrl.planning.timing import CALIBRATED_ROWS
 from reasonrl.terminal import Console
@@ -89,13 +91,19 @@ def _memory_table(plan: Plan) -> Table:
         full, mean = ([m.rows_full for m in memories], [m.rows_mean for m in memories])
         table.add_row("rollouts in a cache, full length", *map(str, full))
         table.add_row("rollouts in a cache, mean length", *map(str, mean))
-    if any(memory.host_bytes for memory in memories):
-        table.add_row("host memory of a node", *(_gib(memory.host_bytes) for memory in memories))
+    if any(memory.host.parts for memory in memories):
+        table.add_section()
+        _add_role(table, _host(plan.layout), [memory.host for memory in memories])
     return table
 
 
+def _host(layout: EngineLayout) -> str:
+    """Return what the host is called: that of the machine, or of a node of the cluster."""
+    return "host" if layout.gpus == 1 else f"host of {gpus_of_node(layout)} GPUs"
+
+
 def _add_role(table: Table, role: str, memories: Sequence[MemoryEstimate]) -> None:
-    for name, _ in memories[0].parts:
+    for name in dict.fromkeys(name for memory in memories for name, _ in memory.parts):
         sizes = [dict(memory.parts).get(name, 0.0) for memory in memories]
         table.add_row(f"{role}: {name}", *map(_gib, sizes))
     table.add_row(f"{role}, in all", *(_gib(memory.total_bytes) for memory in memories))

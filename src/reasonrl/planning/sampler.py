@@ -1,0 +1,141 @@
+"""The memory of a sampler: the learner's own module with a cache of its own, or a vLLM replica."""
+
+from __future__ import annotations
+
+import math
+
+from reasonrl.planning.gpus import Gpu
+from reasonrl.planning.layout import EngineLayout
+from reasonrl.planning.parts import (
+    IDLE_BYTES,
+    WORKSPACE_BYTES,
+    MemoryEstimate,
+    Part,
+    context_tokens,
+    estimate,
+    process_part,
+    prompt_tokens,
+    state_parts,
+)
+from reasonrl.planning.shapes import ModelShape
+from reasonrl.recipe import Settings
+
+FIRST_CAPACITY = 64
+"""The new tokens that a row's first cache has room for, as in `engines.local.sampling`."""
+
+SHRINK_BELOW = 0.8
+"""The share of live rows below which the batch is made smaller, as in `engines.local.sampling`."""
+
+PREFILL_TOKENS = 8_192
+"""The tokens that vLLM runs at once, or the longest context if that is more: `engines.vllm`."""
+
+
+def module_memory(shape: ModelShape, layout: EngineLayout, stage: Settings) -> MemoryEstimate:
+    """Return the memory of a process that samples with a module of its own.
+
+    In one process it is the learner's module, with gradients, moments and reference beside it.
+    """
+    weights = state_parts(shape, layout) if layout.is_one_process else _own_weights(shape, layout)
+    rows = running_rows(layout, stage)
+    return estimate(
+        (
+            *weights,
+            *_cache(shape, layout, stage, rows),
+            ("logits", float(rows * shape.vocabulary * 4)),
+            process_part(layout),
+        )
+    )
+
+
+def running_rows(layout: EngineLayout, stage: Settings) -> int:
+    """Return the rollouts that a module samples side by side."""
+    return min(layout.max_rows, stage.rollout.prompts_per_step * stage.rollout.group_size)
+
+
+def cache_capacity(prompt: int, max_new_tokens: int) -> int:
+    """Return the tokens that a row of the cache has room for when the longest rollout ends.
+
+    The first cache holds the longest prompt and a few new tokens; it doubles when a row needs more.
+    The last token of a rollout is never put into the cache.
+    """
+    capacity = prompt + min(FIRST_CAPACITY, max_new_tokens)
+    while capacity < prompt + max_new_tokens - 1:
+        capacity *= 2
+    return capacity
+
+
+def copied_share(rows: int, *, has_grown: bool) -> float:
+    """Return the part of the cache that exists twice while the cache grows or loses rows.
+
+    Growing keeps the old half until the new cache is there. Losing rows copies the live ones, at
+    most the largest number below `SHRINK_BELOW` of all.
+    """
+    live = math.ceil(SHRINK_BELOW * rows) - 1
+    return max(live / rows, 0.5 if has_grown else 0.0)
+
+
+def replica_memory(
+    shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu
+) -> MemoryEstimate:
+    """Return the memory of a vLLM replica on one of its GPUs while it samples.
+
+    It fills its share of the GPU with its cache. In one process the learner's state is there, too,
+    unless it has moved to the host.
+    """
+    state = sum(size for _, size in state_parts(shape, layout))
+    is_beside = layout.is_one_process and not layout.offloads
+    return estimate(
+        (
+            ("learner's state", state if is_beside else 0.0),
+            ("weights", replica_weights(shape, layout)),
+            ("workspace", WORKSPACE_BYTES),
+            ("activations of a prefill", prefill_bytes(shape, layout, stage)),
+            ("key-value cache", cache_bytes(shape, layout, stage, gpu)),
+            ("resting learner", IDLE_BYTES * (layout.takes_turns and not layout.is_one_process)),
+        )
+    )
+
+
+def replica_weights(shape: ModelShape, layout: EngineLayout) -> float:
+    """Return the bytes of a vLLM replica's weights on one of its GPUs, which are bfloat16."""
+    return 2.0 * shape.parameters / layout.tensor_parallel
+
+
+def prefill_bytes(shape: ModelShape, layout: EngineLayout, stage: Settings) -> float:
+    """Return the activations that vLLM sets memory aside for: those of its largest forward pass.
+
+    The MLP's inner tensors are split over the GPUs of a replica, the hidden states are not.
+    """
+    tokens = max(context_tokens(layout, stage), PREFILL_TOKENS)
+    width = 2 * shape.hidden + 3 * shape.intermediate / layout.tensor_parallel
+    return 2.0 * tokens * width
+
+
+def free_bytes(shape: ModelShape, layout: EngineLayout, gpu: Gpu) -> float:
+    """Return what a replica's share of a GPU has beside weights and workspace; may be negative."""
+    return layout.memory_share * gpu.memory_bytes - replica_weights(shape, layout) - WORKSPACE_BYTES
+
+
+def cache_bytes(shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu) -> float:
+    """Return the bytes of one GPU that a replica has for keys and values, at least 0."""
+    free = free_bytes(shape, layout, gpu) - prefill_bytes(shape, layout, stage)
+    return max(0.0, free)
+
+
+def _own_weights(shape: ModelShape, layout: EngineLayout) -> tuple[Part, ...]:
+    copies = layout.training.copies(shape, layout.element_bytes)
+    return (("weights", 4.0 * shape.parameters), ("bfloat16 copies of the layers", copies))
+
+
+def _cache(shape: ModelShape, layout: EngineLayout, stage: Settings, rows: int) -> tuple[Part, ...]:
+    prompt, new = prompt_tokens(layout, stage), stage.rollout.max_new_tokens
+    token_bytes = shape.kv_bytes(layout.element_bytes)
+    capacity = cache_capacity(prompt, new)
+    cache = float(rows * capacity * token_bytes)
+    share = copied_share(rows, has_grown=capacity > prompt + FIRST_CAPACITY)
+    prompts = min(stage.rollout.prompts_per_step, math.ceil(rows / stage.rollout.group_size))
+    return (
+        ("key-value cache", cache),
+        ("its copy while it changes size", cache * share),
+        ("prompts", float(prompts * prompt * token_bytes)),
+    )
