@@ -51,6 +51,16 @@ class EngineLayout:
         return 2 if self.is_bfloat16 else 4
 
     @property
+    def compute(self) -> str:
+        """The type that the layers compute in, as a recipe names it."""
+        return "bfloat16" if self.is_bfloat16 else "float32"
+
+    @property
+    def samples_with_learner(self) -> bool:
+        """Whether the module that learns also samples."""
+        return self.is_one_process and not self.samples_with_vllm
+
+    @property
     def takes_turns(self) -> bool:
         """Whether sampler and learner, each with weights of its own, take turns on the GPUs."""
         is_shared = self.samples_with_vllm if self.is_one_process else self.shares_gpus

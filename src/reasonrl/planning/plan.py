@@ -5,13 +5,14 @@ Evaluations, checkpoints and failures are not included.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reasonrl.planning.fitting import differences, largest_token_budget, remedy
-from reasonrl.planning.gpus import Gpu, check_compute
+from reasonrl.planning.fitting import differences, largest_rows, largest_token_budget, remedy
+from reasonrl.planning.gpus import GIB, Gpu, check_compute
 from reasonrl.planning.layout import EngineLayout, layout_of
 from reasonrl.planning.memory import StageMemory, stage_memory
-from reasonrl.planning.parts import context_tokens
+from reasonrl.planning.parts import WORKSPACE_BYTES, context_tokens, state_parts
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.planning.timing import StepTime, step_time
 from reasonrl.recipe import Recipe, Stage
@@ -26,7 +27,8 @@ _HOUR_S = 3_600.0
 class StagePlan:
     """The plan of one stage. `time` is None where the formulas of time do not apply.
 
-    `token_budget` is the largest budget that fits, None without a GPU or if no budget fits.
+    `token_budget` is the largest budget that fits the learner, `max_rows` the most rows that fit
+    the sampler of one process. Both are None without a GPU or if nothing fits.
     """
 
     name: str
@@ -38,6 +40,7 @@ class StagePlan:
     max_new_tokens: int
     memory: StageMemory
     token_budget: int | None
+    max_rows: int | None
     time: StepTime | None
     gpus: int
 
@@ -62,8 +65,9 @@ class StagePlan:
 class Plan:
     """The plan of a recipe.
 
-    `remedy` names changes with which all stages fit, `untimed` the reason why there is no time;
-    both may be empty.
+    `changes` are values of `--set` with which all stages fit, and `remedy` is the sentence about
+    them; both are empty where the stages fit already. `untimed` is the reason why there is no time,
+    and may be empty.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Plan:
     gpu_hour_usd: float
     is_price_assumed: bool
     stages: tuple[StagePlan, ...]
+    changes: tuple[str, ...]
     remedy: str
     untimed: str
 
@@ -112,7 +117,10 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
         if not untimed:
             time = step_time(shape, layout, stage, gpu, is_pipelined=is_pipelined)
         stages.append(_stage_plan(shape, layout, stage, used_gpu, first, time))
-    fits = all(stage.memory.fits for stage in stages)
+    changes: tuple[str, ...] = ()
+    advice = ""
+    if used_gpu is not None and not all(stage.memory.fits for stage in stages):
+        changes, advice = _remedy(shape, layout, recipe.stage, used_gpu)
     return Plan(
         name=recipe.name,
         model=recipe.model.name,
@@ -122,7 +130,8 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
         gpu_hour_usd=GPU_HOUR_USD if gpu_hour_usd is None else gpu_hour_usd,
         is_price_assumed=gpu_hour_usd is None,
         stages=tuple(stages),
-        remedy="" if fits or used_gpu is None else _remedy(shape, layout, recipe.stage, used_gpu),
+        changes=changes,
+        remedy=advice,
         untimed=untimed,
     )
 
@@ -136,6 +145,7 @@ def _stage_plan(
     time: StepTime | None,
 ) -> StagePlan:
     budget = largest_token_budget(shape, layout, stage, gpu) if gpu else None
+    rows = largest_rows(shape, layout, stage, gpu) if gpu and layout.samples_with_learner else None
     return StagePlan(
         name=stage.name,
         first_step=first,
@@ -146,6 +156,7 @@ def _stage_plan(
         max_new_tokens=stage.rollout.max_new_tokens,
         memory=stage_memory(shape, layout, stage, gpu),
         token_budget=budget,
+        max_rows=rows,
         time=time,
         gpus=layout.gpus,
     )
@@ -164,14 +175,26 @@ def _untimed(layout: EngineLayout, gpu: Gpu) -> str:
     return ""
 
 
-def _remedy(shape: ModelShape, layout: EngineLayout, stages: tuple[Stage, ...], gpu: Gpu) -> str:
-    """Return the changes with which all stages fit, as options of the command line."""
+def _remedy(
+    shape: ModelShape, layout: EngineLayout, stages: Sequence[Stage], gpu: Gpu
+) -> tuple[tuple[str, ...], str]:
+    """Return the changes with which all stages fit, and the sentence that says so.
+
+    Without such changes the sentence says what is too large.
+    """
     fitting = remedy(shape, layout, stages, gpu)
-    if fitting is None:
-        longest = max(context_tokens(layout, stage) for stage in stages)
-        return (
-            f"nothing tried fits on {gpu.label()}: rows of {longest:,} tokens need GPUs with more "
-            "memory or a smaller rollout.max_new_tokens"
+    if fitting is not None:
+        changes = tuple(differences(layout, fitting))
+        options = " ".join(f"--set {change}" for change in changes)
+        return changes, f"fits on {gpu.label(fitting.gpus)} with {options}"
+    state = sum(size for _, size in state_parts(shape, layout))
+    if layout.is_one_process and state + WORKSPACE_BYTES > gpu.memory_bytes:
+        return (), (
+            f"what learning keeps from step to step takes {state / GIB:.1f} GiB: choose a smaller "
+            "model or a GPU with more memory"
         )
-    changes = " ".join(f"--set {change}" for change in differences(layout, fitting))
-    return f"fits on {gpu.label(fitting.gpus)} with {changes}"
+    longest = max(context_tokens(layout, stage) for stage in stages)
+    return (), (
+        f"nothing tried fits on {gpu.label()}: rows of {longest:,} tokens need GPUs with more "
+        "memory or a smaller rollout.max_new_tokens"
+    )

@@ -82,12 +82,10 @@ def _memory_table(plan: Plan) -> Table:
     table.add_row("peak", *(_gib(memory.peak_bytes) for memory in memories))
     if plan.gpu is not None:
         table.add_row("of", *(_gib(memory.gpu_bytes or 0.0) for memory in memories))
-        budgets = [stage.token_budget for stage in plan.stages]
-        table.add_row(
-            "largest token_budget",
-            *("none" if budget is None else f"{budget:,}" for budget in budgets),
-        )
-    if plan.gpu is not None and not plan.layout.is_one_process:
+        _add_largest(table, "token_budget", [stage.token_budget for stage in plan.stages])
+        if plan.layout.samples_with_learner:
+            _add_largest(table, "max_rows", [stage.max_rows for stage in plan.stages])
+    if plan.gpu is not None and plan.layout.samples_with_vllm:
         full, mean = ([m.rows_full for m in memories], [m.rows_mean for m in memories])
         table.add_row("rollouts in a cache, full length", *map(str, full))
         table.add_row("rollouts in a cache, mean length", *map(str, mean))
@@ -100,6 +98,12 @@ def _memory_table(plan: Plan) -> Table:
 def _host(layout: EngineLayout) -> str:
     """Return what the host is called: that of the machine, or of a node of the cluster."""
     return "host" if layout.gpus == 1 else f"host of {gpus_of_node(layout)} GPUs"
+
+
+def _add_largest(table: Table, key: str, values: Sequence[int | None]) -> None:
+    """Add the row of the largest value of a key that fits in each stage."""
+    cells = ("none" if value is None else f"{value:,}" for value in values)
+    table.add_row(f"largest {key}", *cells)
 
 
 def _add_role(table: Table, role: str, memories: Sequence[MemoryEstimate]) -> None:
