@@ -65,9 +65,9 @@ class StagePlan:
 class Plan:
     """The plan of a recipe.
 
-    `changes` are values of `--set` with which all stages fit, and `remedy` is the sentence about
-    them; both are empty where the stages fit already. `untimed` is the reason why there is no time,
-    and may be empty.
+    `fitting` is a layout on which all stages fit, None if no tried layout is; `changes` are its
+    differences as values of `--set`, and `remedy` is the sentence about them, empty where the
+    stages fit already. `untimed` is the reason why there is no time, and may be empty.
     """
 
     name: str
@@ -78,13 +78,17 @@ class Plan:
     gpu_hour_usd: float
     is_price_assumed: bool
     stages: tuple[StagePlan, ...]
-    changes: tuple[str, ...]
+    fitting: EngineLayout | None
     remedy: str
     untimed: str
 
     @property
     def fits(self) -> bool:
         return all(stage.memory.fits for stage in self.stages)
+
+    @property
+    def changes(self) -> list[str]:
+        return differences(self.layout, self.fitting) if self.fitting else []
 
     @property
     def hours(self) -> float:
@@ -117,10 +121,11 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
         if not untimed:
             time = step_time(shape, layout, stage, gpu, is_pipelined=is_pipelined)
         stages.append(_stage_plan(shape, layout, stage, used_gpu, first, time))
-    changes: tuple[str, ...] = ()
+    fitting: EngineLayout | None = layout
     advice = ""
     if used_gpu is not None and not all(stage.memory.fits for stage in stages):
-        changes, advice = _remedy(shape, layout, recipe.stage, used_gpu)
+        fitting = remedy(shape, layout, recipe.stage, used_gpu)
+        advice = _advice(shape, layout, recipe.stage, used_gpu, fitting)
     return Plan(
         name=recipe.name,
         model=recipe.model.name,
@@ -130,7 +135,7 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
         gpu_hour_usd=GPU_HOUR_USD if gpu_hour_usd is None else gpu_hour_usd,
         is_price_assumed=gpu_hour_usd is None,
         stages=tuple(stages),
-        changes=changes,
+        fitting=fitting,
         remedy=advice,
         untimed=untimed,
     )
@@ -175,26 +180,25 @@ def _untimed(layout: EngineLayout, gpu: Gpu) -> str:
     return ""
 
 
-def _remedy(
-    shape: ModelShape, layout: EngineLayout, stages: Sequence[Stage], gpu: Gpu
-) -> tuple[tuple[str, ...], str]:
-    """Return the changes with which all stages fit, and the sentence that says so.
-
-    Without such changes the sentence says what is too large.
-    """
-    fitting = remedy(shape, layout, stages, gpu)
+def _advice(
+    shape: ModelShape,
+    layout: EngineLayout,
+    stages: Sequence[Stage],
+    gpu: Gpu,
+    fitting: EngineLayout | None,
+) -> str:
+    """Return the changes with which all stages fit, as options, or what is too large."""
     if fitting is not None:
-        changes = tuple(differences(layout, fitting))
-        options = " ".join(f"--set {change}" for change in changes)
-        return changes, f"fits on {gpu.label(fitting.gpus)} with {options}"
+        options = " ".join(f"--set {change}" for change in differences(layout, fitting))
+        return f"fits on {gpu.label(fitting.gpus)} with {options}"
     state = sum(size for _, size in state_parts(shape, layout))
     if layout.is_one_process and state + WORKSPACE_BYTES > gpu.memory_bytes:
-        return (), (
+        return (
             f"what learning keeps from step to step takes {state / GIB:.1f} GiB: choose a smaller "
             "model or a GPU with more memory"
         )
     longest = max(context_tokens(layout, stage) for stage in stages)
-    return (), (
+    return (
         f"nothing tried fits on {gpu.label()}: rows of {longest:,} tokens need GPUs with more "
         "memory or a smaller rollout.max_new_tokens"
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from reasonrl.errors import ConfigError
 from reasonrl.recipe.engine import RayEngineConfig
-from reasonrl.recipe.named import base_of_paths
+from reasonrl.recipe.named import base_of_paths, recipe_path
 
 FORMAT = 1
 """The format of a run's directory, which its config.toml carries. Release 0.1.0 wrote none."""
@@ -57,8 +57,16 @@ def read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if base is None:
         return data
     if not isinstance(base, str):
-        raise ConfigError(f"extends = {base!r}", where=str(path), expected="a path in a string")
-    return merged(read_tables(path.parent / base, (*seen, path)), data)
+        raise ConfigError(
+            f"extends = {base!r}", where=str(path), expected="a path or a shipped name"
+        )
+    return merged(read_tables(_extended_path(base, path), (*seen, path)), data)
+
+
+def _extended_path(base: str, path: Path) -> Path:
+    """Return the recipe that a file extends, named by a relative path or by its shipped name."""
+    is_path = "/" in base or base.endswith(".toml")
+    return path.parent / base if is_path else recipe_path(base)
 
 
 def _check_format(data: dict[str, Any], path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from reasonrl.planning.configs import shape_of
 from reasonrl.planning.gpus import GIB, GPUS, gpu_of
 from reasonrl.planning.plan import plan
+from reasonrl.planning.published import SHAPES
 from reasonrl.recipe.toml import load_recipe
 from tests.e2e.support import RECIPES, REPOSITORY
 
@@ -39,5 +40,29 @@ def test_a_row_of_the_reports_recipes_is_the_plan_of_today(name, block, is_large
     assert cells == f"{peak:.1f} | {steps} | {made.hours:,.0f} | {made.gpu_hours:,.0f}"
 
 
-def test_the_table_of_recipes_is_there():
+CARDS = re.findall(r"^\| ([^|]+) \| (\S+/\S+) \| `(.*)` \|$", PAGE, re.MULTILINE)
+FAMILIES = ("HuggingFaceTB/SmolLM2-", "Qwen/Qwen2.5-", "Qwen/Qwen3-", "meta-llama/Llama-3.2-")
+
+
+def plan_on(card, model):
+    """Return the plan of a recipe as the page describes it, for one card and one model."""
+    tokens = [f"stage.{number}.rollout.max_new_tokens=2048" for number in (1, 2)]
+    overrides = ["engine.device=cuda", "engine.compute=bfloat16", f"model.name={model}", *tokens]
+    recipe = load_recipe(RECIPES / "quickstart.toml", overrides)
+    return plan(recipe, shape_of(model), gpu_of(card))
+
+
+@pytest.mark.parametrize(("card", "model", "settings"), CARDS)
+def test_a_card_has_the_largest_model_that_is_planned_to_fit(card, model, settings):
+    assert plan_on(card, model).changes == settings.split()
+    larger = {
+        name: shape
+        for name, shape in SHAPES.items()
+        if name.startswith(FAMILIES) and shape_of(model).parameters < shape.parameters < 9e9
+    }
+    assert all(plan_on(card, name).fitting is None for name in larger)
+
+
+def test_the_tables_of_cards_and_recipes_are_there():
+    assert len(CARDS) == 7
     assert len(PLANS) == 11
