@@ -26,7 +26,8 @@ def host_memory(shape: ModelShape, layout: EngineLayout) -> MemoryEstimate:
     if layout.is_on_cpu:
         return estimate(())
     if layout.is_one_process:
-        return estimate((*_at_rest(shape, layout, layout.offloads), _moments(shape, layout, 1)))
+        kept = _at_rest(shape, layout, layout.offloads) or (_checkpoint(shape, layout),)
+        return estimate((*kept, _moments(shape, layout, 1)))
     ranks = min(gpus_of_node(layout), layout.ranks)
     return estimate(
         (
@@ -45,6 +46,16 @@ def _at_rest(shape: ModelShape, layout: EngineLayout, leaves_gpu: bool) -> tuple
     reference = training.reference(shape, layout.element_bytes, keeps_copies=layout.is_one_process)
     kept = training.weights(shape) + training.moments(shape) + reference * layout.keeps_reference
     return (("learner at rest", kept / layout.ranks),)
+
+
+def _checkpoint(shape: ModelShape, layout: EngineLayout) -> Part:
+    """Return the copies of weights and moments from which one process writes a checkpoint.
+
+    All are on the host at the same time. A learner that rests there is as large, and at another
+    time.
+    """
+    training = layout.training
+    return "a checkpoint while it is written", training.weights(shape) + training.moments(shape)
 
 
 def _moments(shape: ModelShape, layout: EngineLayout, ranks: int) -> Part:

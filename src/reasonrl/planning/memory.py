@@ -70,6 +70,6 @@ def _cached_rows(
 ) -> tuple[int, int]:
     """Return the rollouts of full and of mean length that a replica's cache has room for."""
     free = cache_bytes(shape, layout, stage, gpu)
-    token_bytes = shape.kv_bytes() / layout.tensor_parallel
+    token_bytes = shape.kv_bytes(layout.element_bytes) / layout.tensor_parallel
     full, mean = context_tokens(layout, stage), mean_context(stage.rollout.max_new_tokens)
     return int(free / (token_bytes * full)), int(free / (token_bytes * mean))

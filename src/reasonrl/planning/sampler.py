@@ -97,8 +97,8 @@ def replica_memory(
 
 
 def replica_weights(shape: ModelShape, layout: EngineLayout) -> float:
-    """Return the bytes of a vLLM replica's weights on one of its GPUs, which are bfloat16."""
-    return 2.0 * shape.parameters / layout.tensor_parallel
+    """Return the bytes of a vLLM replica's weights on one of its GPUs, in `engine.compute`."""
+    return layout.element_bytes * shape.parameters / layout.tensor_parallel
 
 
 def prefill_bytes(shape: ModelShape, layout: EngineLayout, stage: Settings) -> float:
@@ -108,7 +108,7 @@ def prefill_bytes(shape: ModelShape, layout: EngineLayout, stage: Settings) -> f
     """
     tokens = max(context_tokens(layout, stage), PREFILL_TOKENS)
     width = 2 * shape.hidden + 3 * shape.intermediate / layout.tensor_parallel
-    return 2.0 * tokens * width
+    return layout.element_bytes * tokens * width
 
 
 def free_bytes(shape: ModelShape, layout: EngineLayout, gpu: Gpu) -> float:

@@ -67,9 +67,9 @@ def test_a_name_that_is_no_hub_id_is_not_looked_up(name):
         shape_of_model(name)
 
 
-def test_finding_a_shape_loads_neither_torch_nor_transformers():
+def test_the_command_loads_neither_torch_nor_transformers():
     code = (
-        "import sys\n"
+        "import sys, reasonrl.launch.fitted, reasonrl.planning.plan, reasonrl.cli.show.plan\n"
         "from reasonrl.launch.shapes import shape_of_model\n"
         "shape_of_model('tiny')\n"
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"

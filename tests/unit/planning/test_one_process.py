@@ -66,8 +66,12 @@ def test_the_copies_are_those_that_the_layers_of_a_module_keep():
     assert size == adamw().copies(SHAPES["tiny:qwen3"], 2)
 
 
-def test_one_process_on_one_gpu_needs_no_host_of_a_node(recipe, layout):
-    assert memory_of(layout, recipe).host.parts == ()
+def test_one_process_on_a_gpu_copies_weights_and_moments_to_the_host_for_a_checkpoint(
+    recipe, layout
+):
+    assert memory_of(layout, recipe).host.parts == (("a checkpoint while it is written", 12 * N),)
+    on_cpu = replace(layout, is_on_cpu=True)
+    assert stage_memory(SHAPE, on_cpu, recipe.stage[0], None).host.parts == ()
 
 
 def test_the_cache_is_as_large_as_the_one_that_the_sampler_allocates():
@@ -133,7 +137,8 @@ def test_another_state_saves_its_bytes_while_learning_and_while_sampling(
 
 def test_moments_on_the_host_are_counted_there(recipe, layout):
     offloaded = replace(layout, training=with_moments_on_host(adamw()))
-    assert memory_of(offloaded, recipe).host.parts == (("moments", 8 * N),)
+    host = dict(memory_of(offloaded, recipe).host.parts)
+    assert host == {"a checkpoint while it is written": 4 * N, "moments": 8 * N}
 
 
 def test_with_adapters_the_8b_model_learns_on_a_card_that_its_moments_would_not_fit_on(recipe):
@@ -184,6 +189,15 @@ def test_the_cache_of_vllm_is_what_its_share_leaves(recipe, layout):
     assert dict(memory.rollout.parts)["key-value cache"] == pytest.approx(free)
     context = 200 + 2_048
     assert memory.rows_full == int(free / (context * SHAPE.kv_bytes()))
+
+
+def test_vllm_computes_in_the_type_of_the_recipe(recipe, layout):
+    wide = memory_of(replace(layout, is_bfloat16=False, **VLLM), recipe)
+    narrow = memory_of(replace(layout, **VLLM), recipe)
+    for name in ("weights", "activations of a prefill"):
+        assert dict(wide.rollout.parts)[name] == 2 * dict(narrow.rollout.parts)[name]
+    free = dict(wide.rollout.parts)["key-value cache"]
+    assert wide.rows_full == int(free / (2_248 * SHAPE.kv_bytes(4)))
 
 
 def test_a_share_without_room_for_one_rollout_does_not_fit(recipe, layout):
