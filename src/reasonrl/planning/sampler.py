@@ -43,6 +43,7 @@ def module_memory(shape: ModelShape, layout: EngineLayout, stage: Settings) -> M
             *_cache(shape, layout, stage, rows),
             ("logits", float(rows * shape.vocabulary * 4)),
             process_part(layout),
+            _resting_learner(layout),
         )
     )
 
@@ -91,7 +92,7 @@ def replica_memory(
             ("workspace", WORKSPACE_BYTES),
             ("activations of a prefill", prefill_bytes(shape, layout, stage)),
             ("key-value cache", cache_bytes(shape, layout, stage, gpu)),
-            ("resting learner", IDLE_BYTES * (layout.takes_turns and not layout.is_one_process)),
+            _resting_learner(layout),
         )
     )
 
@@ -120,6 +121,11 @@ def cache_bytes(shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: G
     """Return the bytes of one GPU that a replica has for keys and values, at least 0."""
     free = free_bytes(shape, layout, gpu) - prefill_bytes(shape, layout, stage)
     return max(0.0, free)
+
+
+def _resting_learner(layout: EngineLayout) -> Part:
+    """Return what a learner in another process leaves on the GPU while the sampler has it."""
+    return "resting learner", IDLE_BYTES * (layout.takes_turns and not layout.is_one_process)
 
 
 def _own_weights(shape: ModelShape, layout: EngineLayout) -> tuple[Part, ...]:

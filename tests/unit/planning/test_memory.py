@@ -80,6 +80,18 @@ def test_turns_on_shared_gpus_leave_room_for_the_resting_side(recipe, layout):
     assert apart.peak_bytes == max(apart.learner.total_bytes, apart.rollout.total_bytes)
 
 
+def test_local_replicas_of_a_cluster_have_weights_and_a_cache_of_their_own(recipe, layout):
+    stage = recipe.stage[0]
+    local = replace(layout, samples_with_vllm=False, tensor_parallel=1, replicas=8)
+    memory = stage_memory(SHAPE, local, stage, H800)
+    parts = dict(memory.rollout.parts)
+    assert parts["weights"] == 4 * SHAPE.parameters
+    assert parts["bfloat16 copies of the layers"] == 2 * 64 * SHAPE.linear_parameters
+    assert parts["resting learner"] == IDLE_BYTES
+    assert memory.rows_full == min(local.max_rows, 256 * 16)
+    assert "moments" not in parts
+
+
 def test_vllm_sets_memory_aside_for_its_largest_forward_pass(recipe, layout):
     """7B at 32K: 34,816 tokens, in bfloat16, of two hidden states and the MLP's three tensors."""
     shape = SHAPES["Skywork/Skywork-OR1-7B"]
