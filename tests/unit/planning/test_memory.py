@@ -62,6 +62,18 @@ def test_a_step_on_a_cpu_is_within_a_tenth_of_what_was_measured(budget, measured
     assert memory.learner.total_bytes / 2**20 == pytest.approx(measured_mb, rel=0.1)
 
 
+def test_a_step_in_bfloat16_on_a_cpu_is_within_a_tenth_of_what_was_measured():
+    """docs/LOG.md, 2026-11-29: two steps of the quickstart's model peaked at 3,282 MiB."""
+    small = load_recipe(
+        RECIPES / "quickstart.toml",
+        ["engine.compute=bfloat16", "rollout.prompts_per_step=2", "rollout.max_prompt_tokens=60",
+         "stage.1.rollout.max_new_tokens=256", "stage.2.rollout.max_new_tokens=256"],
+    )  # fmt: skip
+    shape = SHAPES[small.model.name]
+    memory = stage_memory(shape, layout_of(small), small.stage[0], None)
+    assert memory.peak_bytes / 2**20 == pytest.approx(3_282, rel=0.1)
+
+
 def test_more_ranks_and_longer_sequence_groups_need_less(recipe, layout):
     def total(changed):
         return learner_memory(SHAPE, changed, recipe.stage[1]).total_bytes
