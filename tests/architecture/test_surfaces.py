@@ -24,7 +24,7 @@ RECIPE = """
     NAME ArithmeticSource Benchmark CheckpointConfig ClipCov CodeBenchmark CodeConfig DataConfig
     DifficultyFilter EngineBase EngineConfig EntropyConfig EvalRecipe FileSource Focus
     FunctionsSource GivenSource GymSource HighEntropy KlCov LearnerRanks LiveCodeBench
-    InProcessVllm LocalEngineConfig
+    InProcessVllm LocalEngineConfig LoraConfig
     MathBenchmark ModelConfig OptimizerConfig OwnModule PipelineConfig Plateau RayEngineConfig
     Recipe RolloutConfig RolloutReplicas Settings Source Stage Strict Suite UpdateConfig
     VerifyConfig check_test_halves eval_recipe_of source_labels test_halves

@@ -125,6 +125,14 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "optimizer.epsilon": ("optimizer.epsilon=0.1",),
     "optimizer.weight_decay": ("optimizer.weight_decay=10.0",),
     "optimizer.max_gradient_norm": ("optimizer.max_gradient_norm=1e-9",),
+    "optimizer.type": ('optimizer.type="adamw-8bit"',),
+    "optimizer.offload": (),  # tests/unit/engines/test_optimizer.py: no bit changes
+    "optimizer.parameters": (  # rounds ties in another way
+        'optimizer.parameters="bfloat16"', 'engine.compute="bfloat16"',
+    ),
+    "model.lora.rank": ("model.lora.rank=4", "model.lora.rank=16"),
+    "model.lora.alpha": ("model.lora.alpha=64", "model.lora.rank=16"),
+    "model.lora.targets": ('model.lora.targets=["q_proj"]', "model.lora.rank=16"),
     "engine.type": (),  # tests/cluster, as all of [engine.rollout] and [engine.learner]
     "engine.placement": (),
     "engine.restarts": (),

@@ -29,7 +29,7 @@ from reasonrl.loop.state import read_state
 from reasonrl.models import fetch
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.random import is_tiny
-from reasonrl.recipe import Recipe
+from reasonrl.recipe import OptimizerConfig, Recipe
 from reasonrl.recipe.toml import dump_table
 from reasonrl.report.card import CardFacts, render_card
 from reasonrl.run import checkpoint
@@ -58,12 +58,7 @@ def export(
             expected="a directory of `reasonrl train`",
             remedy="check the path",
         )
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError(
-            "this directory is not empty",
-            where=str(directory),
-            remedy="choose another directory",
-        )
+    _check_empty(directory)
     use_threads(recipe.engine.threads)
     console.note(f"loading {named.name}")
     model = in_form(open_model(named, device=recipe.engine.device), recipe.model, named.run)
@@ -72,7 +67,7 @@ def export(
     try:
         scratch.mkdir(parents=True)
         exact = recipe.engine.model_copy(update={"compute": "float32"})
-        with local_engine(model, exact, recipe.optimizer) as engine:
+        with local_engine(model, exact, OptimizerConfig()) as engine:
             take_over(named, engine)
             others = _results_of(evaluations, model.digest())
             _write_model(model, scratch)
@@ -92,6 +87,15 @@ def export(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return checked
+
+
+def _check_empty(directory: Path) -> None:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError(
+            "this directory is not empty",
+            where=str(directory),
+            remedy="choose another directory",
+        )
 
 
 def _write_model(model: LanguageModel, directory: Path) -> None:

@@ -43,7 +43,7 @@ def _at_rest(shape: ModelShape, layout: EngineLayout, leaves_gpu: bool) -> tuple
     if not leaves_gpu:
         return ()
     training = layout.training
-    reference = training.reference(shape, layout.element_bytes, keeps_copies=layout.is_one_process)
+    reference = training.reference(shape, layout.element_bytes if layout.is_one_process else 4)
     kept = training.weights(shape) + training.moments(shape) + reference * layout.keeps_reference
     return (("learner at rest", kept / layout.ranks),)
 
@@ -55,7 +55,8 @@ def _checkpoint(shape: ModelShape, layout: EngineLayout) -> Part:
     time.
     """
     training = layout.training
-    return "a checkpoint while it is written", training.weights(shape) + training.moments(shape)
+    learned = 4.0 * training.trained(shape)
+    return "a checkpoint while it is written", learned + training.moments(shape)
 
 
 def _moments(shape: ModelShape, layout: EngineLayout, ranks: int) -> Part:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from reasonrl.planning.state import TrainingState, adamw
+from reasonrl.errors import ConfigError
+from reasonrl.planning.state import (
+    LINEAR,
+    TrainingState,
+    adamw,
+    adamw_8bit,
+    in_bfloat16,
+    lora,
+    with_moments_on_host,
+)
 from reasonrl.recipe import Recipe
 
 _ADAMW = adamw()
@@ -73,8 +82,30 @@ class EngineLayout:
         return max(sampling, self.ranks) if self.shares_gpus else sampling + self.ranks
 
 
-def layout_of(recipe: Recipe, training: TrainingState = _ADAMW) -> EngineLayout:
-    """Return the layout of a recipe's engine block, with a state of training."""
+def training_of(recipe: Recipe) -> TrainingState:
+    """Return what each parameter of a recipe's model costs while it learns."""
+    optimizer, adapters = recipe.optimizer, recipe.model.lora
+    state = adamw() if optimizer.type == "adamw" else adamw_8bit()
+    if optimizer.offload:
+        state = with_moments_on_host(state)
+    if optimizer.parameters == "bfloat16":
+        state = in_bfloat16(state)
+    if adapters is None:
+        return state
+    names = [word.removesuffix("_proj") for word in adapters.targets]
+    targets = LINEAR if adapters.targets == "all-linear" else tuple(names)
+    if unknown := set(targets) - set(LINEAR):
+        raise ConfigError(
+            f"no layer is named {min(unknown)!r}",
+            where="model.lora.targets",
+            expected=", ".join(f"{name}_proj" for name in LINEAR),
+        )
+    compute_bytes = 2 if recipe.engine.compute == "bfloat16" else 4
+    return lora(adapters.rank, compute_bytes=compute_bytes, targets=targets, state=state)
+
+
+def layout_of(recipe: Recipe) -> EngineLayout:
+    """Return the layout of a recipe's engine block, with what its parameters cost."""
     engine = recipe.engine
     in_one_process = EngineLayout(
         is_one_process=True,
@@ -83,9 +114,16 @@ def layout_of(recipe: Recipe, training: TrainingState = _ADAMW) -> EngineLayout:
         recompute=engine.recompute,
         token_budget=engine.token_budget,
         max_rows=engine.max_rows,
-        training=training,
+        training=training_of(recipe),
         keeps_reference=any(stage.update.kl_coefficient > 0 for stage in recipe.stage),
     )
+    if engine.type == "local" and engine.rollout.type == "vllm":
+        return replace(
+            in_one_process,
+            samples_with_vllm=True,
+            memory_share=engine.rollout.memory_share,
+            offloads=engine.offload,
+        )
     if engine.type == "local":
         return in_one_process
     return replace(

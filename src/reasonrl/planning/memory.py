@@ -49,7 +49,7 @@ def stage_memory(
     """Return the memory that a stage needs. Without a GPU a role is one process on a CPU."""
     learner = learner_memory(shape, layout, stage)
     if layout.samples_with_vllm and gpu is not None:
-        rollout = replica_memory(shape, layout, stage, gpu)
+        rollout = replica_memory(shape, layout, gpu)
         rows_full, rows_mean = _cached_rows(shape, layout, stage, gpu)
     else:
         rollout = module_memory(shape, layout, stage)
@@ -69,7 +69,7 @@ def _cached_rows(
     shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu
 ) -> tuple[int, int]:
     """Return the rollouts of full and of mean length that a replica's cache has room for."""
-    free = cache_bytes(shape, layout, stage, gpu)
+    free = cache_bytes(shape, layout, gpu)
     token_bytes = shape.kv_bytes(layout.element_bytes) / layout.tensor_parallel
     full, mean = context_tokens(layout, stage), mean_context(stage.rollout.max_new_tokens)
     return int(free / (token_bytes * full)), int(free / (token_bytes * mean))

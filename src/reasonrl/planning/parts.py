@@ -72,16 +72,16 @@ def state_parts(shape: ModelShape, layout: EngineLayout) -> tuple[Part, ...]:
     """Return what a rank keeps of policy, optimizer and reference from step to step.
 
     In one process the layers keep copies of their matrices in the narrower type that they compute
-    in, from one update to the next, and the reference keeps its own for ever. FSDP casts what it
-    gathers and keeps no copies.
+    in, from one update to the next, and the reference, which never learns, is in this type alone.
+    FSDP casts what it gathers and keeps no copies.
     """
     training, ranks = layout.training, layout.ranks
-    element, keeps_copies = layout.element_bytes, layout.is_one_process
-    reference = training.reference(shape, element, keeps_copies=keeps_copies)
+    element, in_process = layout.element_bytes, layout.is_one_process
+    reference = training.reference(shape, element if in_process else 4)
     return (
         ("weights", training.weights(shape) / ranks),
         ("gradients", training.gradients(shape) / ranks),
         ("moments", training.moments(shape) / ranks),
-        ("bfloat16 copies of the layers", training.copies(shape, element) * keeps_copies),
+        ("bfloat16 copies of the layers", training.copies(shape, element) * in_process),
         ("reference policy", reference / ranks * layout.keeps_reference),
     )

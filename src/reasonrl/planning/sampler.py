@@ -11,7 +11,6 @@ from reasonrl.planning.parts import (
     WORKSPACE_BYTES,
     MemoryEstimate,
     Part,
-    context_tokens,
     estimate,
     process_part,
     prompt_tokens,
@@ -27,7 +26,7 @@ SHRINK_BELOW = 0.8
 """The share of live rows below which the batch is made smaller, as in `engines.local.sampling`."""
 
 PREFILL_TOKENS = 8_192
-"""The tokens that vLLM runs at once, or the longest context if that is more: `engines.vllm`."""
+"""The tokens that vLLM runs at once on a GPU; longer prompts come in chunks: `engines.vllm`."""
 
 
 def module_memory(shape: ModelShape, layout: EngineLayout, stage: Settings) -> MemoryEstimate:
@@ -75,9 +74,7 @@ def copied_share(rows: int, *, has_grown: bool) -> float:
     return max(live / rows, 0.5 if has_grown else 0.0)
 
 
-def replica_memory(
-    shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu
-) -> MemoryEstimate:
+def replica_memory(shape: ModelShape, layout: EngineLayout, gpu: Gpu) -> MemoryEstimate:
     """Return the memory of a vLLM replica on one of its GPUs while it samples.
 
     It fills its share of the GPU with its cache. In one process the learner's state is there, too,
@@ -90,8 +87,8 @@ def replica_memory(
             ("learner's state", state if is_beside else 0.0),
             ("weights", replica_weights(shape, layout)),
             ("workspace", WORKSPACE_BYTES),
-            ("activations of a prefill", prefill_bytes(shape, layout, stage)),
-            ("key-value cache", cache_bytes(shape, layout, stage, gpu)),
+            ("activations of a prefill", prefill_bytes(shape, layout)),
+            ("key-value cache", cache_bytes(shape, layout, gpu)),
             _resting_learner(layout),
         )
     )
@@ -102,14 +99,13 @@ def replica_weights(shape: ModelShape, layout: EngineLayout) -> float:
     return layout.element_bytes * shape.parameters / layout.tensor_parallel
 
 
-def prefill_bytes(shape: ModelShape, layout: EngineLayout, stage: Settings) -> float:
+def prefill_bytes(shape: ModelShape, layout: EngineLayout) -> float:
     """Return the activations that vLLM sets memory aside for: those of its largest forward pass.
 
     The MLP's inner tensors are split over the GPUs of a replica, the hidden states are not.
     """
-    tokens = max(context_tokens(layout, stage), PREFILL_TOKENS)
     width = 2 * shape.hidden + 3 * shape.intermediate / layout.tensor_parallel
-    return layout.element_bytes * tokens * width
+    return layout.element_bytes * PREFILL_TOKENS * width
 
 
 def free_bytes(shape: ModelShape, layout: EngineLayout, gpu: Gpu) -> float:
@@ -117,9 +113,9 @@ def free_bytes(shape: ModelShape, layout: EngineLayout, gpu: Gpu) -> float:
     return layout.memory_share * gpu.memory_bytes - replica_weights(shape, layout) - WORKSPACE_BYTES
 
 
-def cache_bytes(shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu) -> float:
+def cache_bytes(shape: ModelShape, layout: EngineLayout, gpu: Gpu) -> float:
     """Return the bytes of one GPU that a replica has for keys and values, at least 0."""
-    free = free_bytes(shape, layout, gpu) - prefill_bytes(shape, layout, stage)
+    free = free_bytes(shape, layout, gpu) - prefill_bytes(shape, layout)
     return max(0.0, free)
 
 

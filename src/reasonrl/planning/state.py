@@ -48,15 +48,15 @@ class TrainingState:
     """The bytes of each trained parameter on the GPU, and of its moments on the host.
 
     The trained parameters are all parameters of the model, or those of the `adapters`.
-    `weight_bytes` contain whatever the update needs beside the weight itself; `reference_bytes` are
-    those of a parameter of the reference policy.
+    `weight_bytes` contain whatever the update needs beside the weight itself. Without
+    `keeps_copies` the weights are already in the type that layers compute in.
     """
 
     weight_bytes: float = _FLOAT32
     gradient_bytes: float = _FLOAT32
     moment_bytes: float = 2 * _FLOAT32
     host_bytes: float = 0.0
-    reference_bytes: int = _FLOAT32
+    keeps_copies: bool = True
     adapters: Adapters | None = None
 
     def trained(self, shape: ModelShape) -> int:
@@ -84,18 +84,18 @@ class TrainingState:
 
         Only the matrices have copies. Frozen layers are in that type already.
         """
-        is_narrow = self.adapters is not None or self.reference_bytes <= element_bytes
-        return 0.0 if is_narrow else float(element_bytes * shape.layers * shape.linear_parameters)
+        has_none = element_bytes >= _FLOAT32 or self.adapters is not None or not self.keeps_copies
+        return 0.0 if has_none else float(element_bytes * shape.layers * shape.linear_parameters)
 
-    def reference(self, shape: ModelShape, element_bytes: int, *, keeps_copies: bool) -> float:
-        """Return the bytes of a reference policy.
+    def reference(self, shape: ModelShape, layer_bytes: int) -> float:
+        """Return the bytes of a reference policy whose matrices take `layer_bytes` a number.
 
         Adapters need none: without them the model is the reference.
         """
         if self.adapters:
             return 0.0
-        copies = self.copies(shape, element_bytes) if keeps_copies else 0.0
-        return self.reference_bytes * shape.parameters + copies
+        matrices = shape.layers * shape.linear_parameters
+        return float(layer_bytes * matrices + _FLOAT32 * (shape.parameters - matrices))
 
 
 def adamw() -> TrainingState:
@@ -114,12 +114,12 @@ def with_moments_on_host(state: TrainingState) -> TrainingState:
 
 
 def in_bfloat16(state: TrainingState) -> TrainingState:
-    """Return a state with parameters in bfloat16, each with what its rounding left over.
+    """Return a state whose matrices are in bfloat16, each number with the 16 bits cut off from it.
 
-    The sum of weight and remainder learns as a float32 weight does. Gradients are added up in
-    float32.
+    Together they are the float32 weight, so its bytes are the same; but layers compute with the
+    first half, and need no copy. Gradients are added up in float32.
     """
-    return replace(state, weight_bytes=2 * _BFLOAT16, reference_bytes=_BFLOAT16)
+    return replace(state, weight_bytes=2 * _BFLOAT16, keeps_copies=False)
 
 
 def lora(

@@ -41,9 +41,9 @@ def test_a_config_of_each_family_has_the_parameters_of_the_model_that_it_makes(
 
 
 def test_the_families_are_those_that_training_admits():
-    from reasonrl.models import hf
+    from reasonrl.models import admission
 
-    assert FAMILIES.keys() == hf.FAMILIES
+    assert FAMILIES.keys() == admission.FAMILIES
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums
@@ -85,12 +85,12 @@ class LocalEngine:
         self._reference = None
         if reference is not None:
             layers.exchange(reference.module, dtype)
-            self._reference = replace(reference, compute=dtype)
+            self._reference = _frozen(reference.module, replace(reference, compute=dtype))
         elif keep_reference and self._is_adapted:
             # Without its adapters the model is the one that training started from.
             self._reference = self.model
         elif keep_reference:
-            self._reference = replace(self.model, module=copy.deepcopy(model.module))
+            self._reference = _frozen(copy.deepcopy(model.module), self.model)
         if recompute:
             layers.recompute_activations(model.module)
         self._parameters = learning_parameters(model.module)
@@ -258,3 +258,9 @@ class LocalEngine:
 
     def __exit__(self, *error: object) -> None:
         """Do nothing: this engine holds nothing outside its process."""
+
+
+def _frozen(module: nn.Module, model: LanguageModel) -> LanguageModel:
+    """Return a model with another module, which never learns."""
+    store_frozen(module.requires_grad_(False), model.compute)
+    return replace(model, module=module)
