@@ -13,8 +13,10 @@ from reasonrl.launch.judges import make_verifier, require_sandbox
 from reasonrl.launch.own import Own
 from reasonrl.launch.prompts import settle_form
 from reasonrl.launch.readable import unreadable_keys
+from reasonrl.launch.shapes import shape_of_loaded
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_tokenizer
+from reasonrl.planning.layout import training_of
 from reasonrl.recipe import Recipe, test_halves
 from reasonrl.rollout.pools import Pools, encode_pools, load_problem_lists, sources_of
 from reasonrl.run.trackers import Tracker, open_tracker, require_ready
@@ -104,25 +106,31 @@ def open_trackers(
 
 
 def _describe_memory(model: LanguageModel, recipe: Recipe) -> str:
-    """Return one line on what the weights will need; activations and the cache come on top."""
-    n = sum(parameter.numel() for parameter in model.module.parameters())
-    copies = 5 if keeps_reference(recipe) else 4  # weights, gradient, two moments, reference
+    """Return one line on what the state needs; activations and the sampler's cache come on top."""
+    shape, state = shape_of_loaded(model), training_of(recipe)
     ranks = ranks_of(recipe.engine)
-    share = f" over {ranks} ranks" if ranks > 1 else ""
-    size = copies * 4 * n / 1e9
-    return f"{n / 1e6:.1f}M parameters; float32 training state {size:.2f} GB{share}"
+    size = state.weights(shape) + state.gradients(shape) + state.moments(shape)
+    if keeps_reference(recipe):
+        size += state.reference(shape, 4)
+    parts = [f"{shape.parameters / 1e6:.1f}M parameters"]
+    if recipe.model.lora is not None:
+        parts.append(f"of which none learns; {state.trained(shape) / 1e6:.2f}M in adapters do")
+    parts.append(f"training state {size / 1e9:.2f} GB" + (f" over {ranks} ranks" * (ranks > 1)))
+    if host := state.on_host(shape):
+        parts.append(f"and {host / 1e9:.2f} GB in the host's memory")
+    return ", ".join(parts)
 
 
 def _describe_disk(model: LanguageModel, recipe: Recipe, directory: Path) -> str:
     """Return one line on what checkpoints and the final model will take, and what is free.
 
-    A checkpoint has float32 weights and two moments, and a new one is written before an old one
-    goes. Rollouts come on top.
+    A checkpoint has the float32 weights that learn and two moments, and a new one is written before
+    an old one goes. Rollouts come on top.
     """
-    n = sum(parameter.numel() for parameter in model.module.parameters())
-    point = 3 * 4 * n
+    shape, state = shape_of_loaded(model), training_of(recipe)
+    point = 4 * state.trained(shape) + state.moments(shape) + state.on_host(shape)
     points = recipe.checkpoint.keep + 1 + bool(recipe.checkpoint.best)
-    whole = points * point + 4 * n
+    whole = points * point + 4 * shape.parameters
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     warning = "" if free > whole else ": TOO LITTLE; lower checkpoint.keep, or free space"

@@ -8,10 +8,14 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from reasonrl.planning.configs import CONFIG, known_shape, read_shape, unknown_shape
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.run.layout import MODEL, is_run
+
+if TYPE_CHECKING:
+    from reasonrl.models.hf import LanguageModel
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -50,3 +54,23 @@ def _from_hub(name: str) -> Path:
     except (HTTPError, OSError, ValueError) as error:
         first_line = str(error).strip().partition("\n")[0] or type(error).__name__
         raise unknown_shape(name, f"its {CONFIG} cannot be fetched: {first_line}") from error
+
+
+def shape_of_loaded(model: LanguageModel) -> ModelShape:
+    """Return the shape of a model that is loaded, or of its outline."""
+    config: Any = model.module.config
+    names = {name for name, _ in model.module.named_parameters()}
+    kv_heads, head_size = model.cache_shape
+    return ModelShape(
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        heads=config.num_attention_heads,
+        kv_heads=kv_heads,
+        head_size=head_size,
+        intermediate=config.intermediate_size,
+        vocabulary=config.vocab_size,
+        tied=config.tie_word_embeddings,
+        qkv_bias="model.layers.0.self_attn.q_proj.bias" in names,
+        output_bias="model.layers.0.self_attn.o_proj.bias" in names,
+        qk_norm="model.layers.0.self_attn.q_norm.weight" in names,
+    )

@@ -132,6 +132,11 @@ class PackedGroups:
 
 
 def _causal(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None) -> Tensor:
+    if query.is_cuda and query.dtype == torch.float32:
+        # There torch has no fast kernel for heads that share keys; the plain one would keep a score
+        # for each pair of tokens.
+        repeats = query.shape[1] // key.shape[1]
+        key, value = (heads.repeat_interleave(repeats, dim=1) for heads in (key, value))
     return scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
     )

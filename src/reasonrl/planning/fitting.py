@@ -18,6 +18,7 @@ from reasonrl.planning.memory import stage_memory
 from reasonrl.planning.parts import context_tokens
 from reasonrl.planning.sampler import module_memory
 from reasonrl.planning.shapes import ModelShape
+from reasonrl.planning.state import with_moments_on_host
 from reasonrl.recipe import Settings
 
 _BUDGET_STEP = 1_024  # tokens
@@ -74,6 +75,7 @@ def remedy(
 
 def differences(before: EngineLayout, after: EngineLayout) -> list[str]:
     """Return the changes as values of `--set`."""
+    is_moved = before.training.host_bytes, after.training.host_bytes
     pairs: tuple[tuple[str, object, object], ...] = (
         ("token_budget", before.token_budget, after.token_budget),
         ("recompute", before.recompute, after.recompute),
@@ -86,7 +88,8 @@ def differences(before: EngineLayout, after: EngineLayout) -> list[str]:
         ("rollout.tensor_parallel", before.tensor_parallel, after.tensor_parallel),
         ("rollout.memory_share", before.memory_share, after.memory_share),
     )
-    return [f"engine.{key}={str(new).lower()}" for key, old, new in pairs if old != new]
+    changes = [f"engine.{key}={str(new).lower()}" for key, old, new in pairs if old != new]
+    return changes + ["optimizer.offload=true"] * (is_moved[0] != is_moved[1])
 
 
 def _largest(fits: Callable[[int], bool], high: int) -> int:
@@ -106,16 +109,26 @@ def _in_one_process(
 ) -> Iterator[EngineLayout]:
     """Yield layouts that might fit, first the ones with few changes, last those in bfloat16.
 
-    The sampler is changed so that it fits as well as it can, and so is the budget.
+    The sampler is changed so that it fits as well as it can, and so is the budget. Moments on the
+    host cost time and change no number.
     """
-    types = [layout.is_bfloat16] if layout.is_bfloat16 or not gpu.has_bfloat16 else [False, True]
-    for is_bfloat16 in types:
-        narrow = replace(layout, is_bfloat16=is_bfloat16)
-        for recompute in sorted({layout.recompute, True}):
-            tried = replace(narrow, recompute=recompute)
-            for sampling in _samplers(shape, tried, stages, gpu):
-                yield sampling
-                yield _with_largest_budget(shape, sampling, stages, gpu)
+    narrow = in_bfloat16(layout) if gpu.has_bfloat16 and not layout.is_bfloat16 else None
+    for typed in filter(None, (layout, narrow)):
+        on_host = replace(typed, training=with_moments_on_host(typed.training))
+        for kept in (typed, on_host):
+            for recompute in sorted({layout.recompute, True}):
+                tried = replace(kept, recompute=recompute)
+                for sampling in _samplers(shape, tried, stages, gpu):
+                    yield sampling
+                    yield _with_largest_budget(shape, sampling, stages, gpu)
+
+
+def in_bfloat16(layout: EngineLayout) -> EngineLayout:
+    """Return the layout whose layers compute in bfloat16, frozen layers stored so."""
+    adapters = layout.training.adapters
+    if adapters is not None:
+        adapters = replace(adapters, layer_bytes=2)
+    return replace(layout, is_bfloat16=True, training=replace(layout.training, adapters=adapters))
 
 
 def _with_largest_budget(

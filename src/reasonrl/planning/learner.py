@@ -7,7 +7,6 @@ from reasonrl.planning.parts import (
     IDLE_BYTES,
     MemoryEstimate,
     Part,
-    context_tokens,
     estimate,
     process_part,
     row_tokens,
@@ -36,7 +35,6 @@ def learner_memory(shape: ModelShape, layout: EngineLayout, stage: Settings) -> 
             *state_parts(shape, layout),
             *_gathered(shape, layout),
             *_activations(shape, layout, tokens),
-            ("attention scores in float32", _scores(shape, layout, stage, tokens)),
             ("last hidden states", float(tokens * shape.hidden * 4 * 2)),
             ("logits", float(min(tokens, HEAD_TOKENS) * shape.vocabulary * 4 * 2)),
             process_part(layout),
@@ -75,6 +73,9 @@ def _activations(shape: ModelShape, layout: EngineLayout, tokens: int) -> tuple[
     # FSDP runs the layers of transformers, whose norms keep float32 copies.
     if not layout.is_one_process:
         saved += 6 * shape.hidden + shape.query_size
+    # In float32 a GPU attends with keys and values that are repeated for each query head.
+    if not layout.is_bfloat16 and not layout.is_on_cpu:
+        saved += 2 * (shape.query_size - shape.kv_size)
     # The gradients of activations on their way through one layer.
     passing = 2 * shape.hidden + 3 * shape.intermediate
     kept = shape.hidden if layout.recompute else saved
@@ -83,16 +84,3 @@ def _activations(shape: ModelShape, layout: EngineLayout, tokens: int) -> tuple[
         ("kept for the backward pass", float(tokens * shape.layers * kept * element)),
         ("one layer, backward", float(tokens * at_once * element)),
     )
-
-
-def _scores(shape: ModelShape, layout: EngineLayout, stage: Settings, tokens: int) -> float:
-    """Return the bytes of the scores of every token with every earlier one.
-
-    In bfloat16 no scores exist. In float32 on a GPU torch computes attention whose heads share keys
-    by its plain kernel alone, as its page on scaled_dot_product_attention says: a layer keeps its
-    scores for the backward pass, and the layer that computes holds them twice more. Not measured.
-    """
-    if layout.is_bfloat16 or layout.is_on_cpu or shape.heads == shape.kv_heads:
-        return 0.0
-    of_a_layer = 4.0 * shape.heads * tokens * context_tokens(layout, stage)
-    return of_a_layer * ((1 if layout.recompute else shape.layers) + 2)

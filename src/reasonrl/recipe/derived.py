@@ -13,7 +13,13 @@ from typing import Any
 import tomli_w
 
 from reasonrl.recipe.named import SHIPPED
-from reasonrl.recipe.tables import anchor_paths, apply_override, merged, read_tables
+from reasonrl.recipe.tables import (
+    after_the_block,
+    anchor_paths,
+    apply_override,
+    merged,
+    read_tables,
+)
 
 
 def derived_recipe(path: Path, overrides: Sequence[str], out: Path) -> str:
@@ -41,9 +47,8 @@ def _overridden(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     name, blocks = data.get("engine"), data.get("engines", {})
     if isinstance(name, str) and name in blocks:
         data["engine"] = blocks[name]
-    for override in overrides:
-        if not override.startswith("engine="):
-            apply_override(data, override)
+    for override in after_the_block(overrides):
+        apply_override(data, override)
     if isinstance(name, str):
         data["engine"] = name
     anchor_paths(data, Path.cwd())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,15 @@ def _without_presets(table: Mapping[str, Any], mode: object) -> dict[str, Any]:
     if mode is None or table.get("mode", mode) == mode:
         return dict(table)
     return {name: table[name] for name in ("target_nats",) if name in table}
+
+
+def after_the_block(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that follow the choice of an engine block, in the order that they act.
+
+    A new engine type takes out the keys that only the other type has, so it precedes its own keys.
+    """
+    others = [override for override in overrides if not override.startswith("engine=")]
+    return sorted(others, key=lambda override: not override.startswith("engine.type="))
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:

@@ -25,7 +25,13 @@ from reasonrl.recipe import (
 )
 from reasonrl.recipe.faults import fault_of
 from reasonrl.recipe.keys import key_of, unknown_keys
-from reasonrl.recipe.tables import anchor_paths, apply_override, merged, read_tables
+from reasonrl.recipe.tables import (
+    after_the_block,
+    anchor_paths,
+    apply_override,
+    merged,
+    read_tables,
+)
 
 Settled = TypeVar("Settled", bound=Strict)
 
@@ -46,9 +52,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         if override.startswith("engine="):
             apply_override(data, override)
     choose_engine(data, where=path.name)
-    others = [override for override in overrides if not override.startswith("engine=")]
-    # A new type takes out the keys that only the other type has, so it comes before its own keys.
-    for override in sorted(others, key=lambda text: not text.startswith("engine.type=")):
+    for override in after_the_block(overrides):
         apply_override(data, override)
     # Only paths of overrides are still relative: reading the file made its own paths absolute.
     anchor_paths(data, Path.cwd())

@@ -27,8 +27,8 @@ def on_a_card(*overrides):
     return load_recipe(RECIPES / "quickstart.toml", [*ON_A_CARD, *ROWS_OF_4K, *overrides])
 
 
-def fits_everywhere(layout, recipe, gpu):
-    return all(stage_memory(SMALL, layout, stage, gpu).fits for stage in recipe.stage)
+def fits_everywhere(layout, recipe, gpu, shape=SMALL):
+    return all(stage_memory(shape, layout, stage, gpu).fits for stage in recipe.stage)
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +121,24 @@ def test_where_one_row_is_too_large_its_activations_are_recomputed():
 
 
 def test_bfloat16_is_proposed_where_nothing_fits_in_float32_and_the_card_has_it():
-    recipe = on_a_card('engine.compute="float32"', "stage.2.rollout.max_new_tokens=8192")
+    recipe = on_a_card('engine.compute="float32"', "stage.2.rollout.max_new_tokens=16384")
     layout = layout_of(recipe)
-    fitting = remedy(SMALL, layout, recipe.stage, RTX_4090)
+    shape = shape_of("Qwen/Qwen3-1.7B")
+    fitting = remedy(shape, layout, recipe.stage, RTX_4090)
     assert "engine.compute=bfloat16" in differences(layout, fitting)
-    assert fits_everywhere(fitting, recipe, RTX_4090)
+    assert fits_everywhere(fitting, recipe, RTX_4090, shape)
     old = replace(RTX_4090, has_bfloat16=False)
-    assert remedy(SMALL, layout, recipe.stage, old) is None
+    assert remedy(shape, layout, recipe.stage, old) is None
+
+
+def test_moments_move_to_the_host_before_the_layers_compute_in_another_type():
+    recipe = on_a_card('engine.compute="float32"', "engine.recompute=true", "engine.max_rows=1")
+    layout = layout_of(recipe)
+    shape = shape_of("Qwen/Qwen3-1.7B")
+    fitting = remedy(shape, layout, recipe.stage, RTX_4090)
+    assert differences(layout, fitting)[-1] == "optimizer.offload=true"
+    assert fitting.compute == "float32"
+    assert fits_everywhere(fitting, recipe, RTX_4090, shape)
 
 
 def test_the_most_rows_fit_and_one_more_does_not():
@@ -184,7 +195,9 @@ def test_the_command_proposes_options_with_which_the_recipe_fits():
 
 def test_the_command_says_where_the_model_itself_is_too_large():
     options = [word for override in ON_A_CARD[:2] for word in ("--set", override)]
-    done = reasonrl_here("plan", "quickstart", *options, "--set", "model.name=Qwen/Qwen3-8B")
+    done = reasonrl_here(
+        "plan", "quickstart", *options, "--set", "model.name=Qwen/Qwen3-8B", "--gpu", "4090"
+    )
     assert done.returncode == 1
     # 16 bytes for each of 8.19e9 parameters, and 2 for the 6.95e9 of the layers' matrices.
     assert "what learning keeps from step to step takes 135.0 GiB" in done.stdout
