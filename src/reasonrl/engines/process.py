@@ -11,9 +11,13 @@ from __future__ import annotations
 import ctypes
 import gc
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import torch
+
+from reasonrl.errors import EngineError
 
 # The names and numbers of <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -33,6 +37,26 @@ def free_blocks(device: str) -> None:
     if device != "cpu":
         gc.collect()
         torch.cuda.empty_cache()
+
+
+@contextmanager
+def naming_full_memory(retry: str) -> Iterator[None]:
+    """Turn a GPU that is out of memory into an EngineError that says what to change.
+
+    `retry` is the command that goes on with a changed setting.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        first_line = str(error).partition(". ")[0]
+        raise EngineError(
+            f"the GPU's memory is full: {first_line}",
+            where="[engine]",
+            expected="what `reasonrl plan` counts, and a margin",
+            remedy="set engine.recompute = true or lower engine.token_budget where it learns; set "
+            "engine.offload = true, or lower engine.rollout.memory_share or engine.max_rows, where "
+            f"it samples; go on with `{retry}` (docs/one-gpu.md)",
+        ) from error
 
 
 def use_threads(threads: int) -> int:

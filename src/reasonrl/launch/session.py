@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reasonrl.algo.select import AdvantageFunction
+from reasonrl.engines.process import naming_full_memory
 from reasonrl.engines.protocols import LearnerEngine
 from reasonrl.errors import EngineLost
 from reasonrl.evaluation.best import best_step
@@ -73,12 +74,14 @@ class RunParts:
 def train_with_restarts(run: RunParts) -> TrainOutcome:
     """Train; when an engine is lost, start again from the newest checkpoint, a few times."""
     restarts = restarts_of(run.recipe.engine)
-    for attempt in range(1, restarts + 1):
-        try:
-            return _train(run)
-        except EngineLost as error:
-            run.on_event(f"{error}; starting again from the last checkpoint ({attempt}/{restarts})")
-    return _train(run)
+    with naming_full_memory(f"reasonrl resume {run.directory} --set KEY=VALUE"):
+        for attempt in range(1, restarts + 1):
+            try:
+                return _train(run)
+            except EngineLost as error:
+                again = f"starting again from the last checkpoint ({attempt}/{restarts})"
+                run.on_event(f"{error}; {again}")
+        return _train(run)
 
 
 def _train(run: RunParts) -> TrainOutcome:

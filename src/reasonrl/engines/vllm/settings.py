@@ -73,7 +73,18 @@ def start(settings: VllmSettings) -> Any:
         ) from error
     if not is_cpu and not settings.runs_apart:
         await_free_memory(settings.memory_share, _free_share)
-    llm = LLM(**_options(settings))
+    try:
+        llm = LLM(**_options(settings))
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise EngineError(
+            f"vLLM could not start: {str(error).strip().partition(chr(10))[0]}",
+            where="engine.rollout",
+            remedy="read its messages"
+            + (f" in {settings.log}" if settings.log else "")
+            + "; for memory, raise engine.rollout.memory_share or set engine.offload = true",
+        ) from error
     # From now on weights are read from files, not made up as at the start.
     if settings.runs_apart:
         overrides = {"load_config": {"load_format": "safetensors"}}
