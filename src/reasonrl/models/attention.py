@@ -10,7 +10,7 @@ Axes: L tokens of the packed row, R cached rows, H query heads, K key-value head
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -174,7 +174,7 @@ class CachedRows:
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all rows but these; they are renumbered in the order given."""
         index = torch.tensor(rows, dtype=torch.long, device=self.lengths_R.device)
-        self.layers = [(keys[index], values[index]) for keys, values in self.layers]
+        self._replace(lambda cache: cache[index])
         self.lengths_R = self.lengths_R[index]
 
     def advance(self) -> Tensor:
@@ -200,10 +200,12 @@ class CachedRows:
         if needed <= capacity:
             return
         extra = max(capacity, needed - capacity)
-        self.layers = [
-            (pad(keys, (0, 0, 0, extra)), pad(values, (0, 0, 0, extra)))
-            for keys, values in self.layers
-        ]
+        self._replace(lambda cache: pad(cache, (0, 0, 0, extra)))
+
+    def _replace(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Change the cache layer by layer, so that only one layer exists twice at a time."""
+        for number, (keys, values) in enumerate(self.layers):
+            self.layers[number] = (change(keys), change(values))
 
     def attend(
         self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float

@@ -65,7 +65,7 @@ def cache_capacity(prompt: int, max_new_tokens: int) -> int:
 
 
 def copied_share(rows: int, *, has_grown: bool) -> float:
-    """Return the part of the cache that exists twice while the cache grows or loses rows.
+    """Return the part of a layer's cache that exists twice while the cache grows or loses rows.
 
     Growing keeps the old half until the new cache is there. Losing rows copies the live ones, at
     most the largest number below `SHRINK_BELOW` of all.
@@ -138,6 +138,6 @@ def _cache(shape: ModelShape, layout: EngineLayout, stage: Settings, rows: int) 
     prompts = min(stage.rollout.prompts_per_step, math.ceil(rows / stage.rollout.group_size))
     return (
         ("key-value cache", cache),
-        ("its copy while it changes size", cache * share),
+        ("a layer's copy while the cache changes size", cache / shape.layers * share),
         ("prompts", float(prompts * prompt * token_bytes)),
     )
