@@ -51,6 +51,9 @@ WAYS = {
     "two halves, 8 bits, host": (*HALVES, "optimizer.type=adamw-8bit", "optimizer.offload=true"),
     "LoRA of rank 16, float32": ("model.lora.rank=16",),
     "LoRA of rank 16, bfloat16": ("model.lora.rank=16", "engine.compute=bfloat16"),
+    "LoRA of rank 16, bfloat16, 4 bits": (
+        "model.lora.rank=16", "engine.compute=bfloat16", "model.lora.frozen=4bit",
+    ),
     "LoRA of rank 16, bfloat16, 8 bits": (
         "model.lora.rank=16", "engine.compute=bfloat16", "optimizer.type=adamw-8bit",
     ),
@@ -114,7 +117,8 @@ def _learner(model: str, recipe: Recipe) -> LocalEngine:
     for parameter in loaded.module.parameters():
         # Otherwise they are views of the model's file, whose pages count as resident memory.
         parameter.data = parameter.data.clone()
-    engine = local_engine(loaded, recipe.engine, recipe.optimizer)
+    packs = recipe.model.lora is not None and recipe.model.lora.frozen == "4bit"
+    engine = local_engine(loaded, recipe.engine, recipe.optimizer, packs=packs)
     _first_update(engine)
     return engine
 

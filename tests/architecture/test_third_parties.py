@@ -15,6 +15,7 @@ HOME = {
     "torch": ("algo", "models", "engines"),
     "transformers": ("models",),
     "peft": ("models",),
+    "bitsandbytes": ("models",),
     "ray": ("engines/remote",),
     "vllm": ("engines/vllm",),
     "sympy": ("verify/math/worker.py",),

@@ -125,6 +125,18 @@ def test_a_kl_term_holds_the_policy_to_the_model_without_adapters(tmp_path):
     assert max(kl) > 1e-3
 
 
+def test_frozen_matrices_in_4_bits_train_resume_and_export(tmp_path):
+    packed = (*GIVEN, "--set", "model.lora.frozen=4bit", "--set", "stage.2.steps=2")
+    run, part = tmp_path / "run", tmp_path / "part"
+    assert reasonrl("train", TINY, "--run-dir", run, *packed).returncode == 0
+    half = (*packed, "--set", "stage.1.steps=4", "--set", "stage.2.steps=1")
+    assert reasonrl("train", TINY, "--run-dir", part, *half).returncode == 0
+    rewards = [row["reward/mean"] for row in metrics_of(run)]
+    assert [row["reward/mean"] for row in metrics_of(part)][:4] == rewards[:4]
+    done = reasonrl("export", run, tmp_path / "export")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_recipe_with_dropout_is_refused_with_the_reason(tmp_path):
     done = reasonrl("train", TINY, "--run-dir", tmp_path / "run", "--set", "model.lora.dropout=0.1")
     assert done.returncode == 2

@@ -132,6 +132,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     ),
     "model.lora.rank": ("model.lora.rank=4", "model.lora.rank=16"),
     "model.lora.alpha": ("model.lora.alpha=64", "model.lora.rank=16"),
+    "model.lora.frozen": ('model.lora.frozen="4bit"', "model.lora.rank=16"),
     "model.lora.targets": ('model.lora.targets=["q_proj"]', "model.lora.rank=16"),
     "engine.type": (),  # tests/cluster, as all of [engine.rollout] and [engine.learner]
     "engine.placement": (),

@@ -67,7 +67,9 @@ def adapted(model: LanguageModel, lora: LoraConfig | None, *, seed: int) -> Lang
 def lora_settings(lora: LoraConfig) -> LoraSettings:
     """Translate the recipe's `[model.lora]` table."""
     targets = None if isinstance(lora.targets, str) else lora.targets
-    return LoraSettings(rank=lora.rank, alpha=lora.alpha, targets=targets)
+    return LoraSettings(
+        rank=lora.rank, alpha=lora.alpha, targets=targets, is_packed=lora.frozen == "4bit"
+    )
 
 
 def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine:

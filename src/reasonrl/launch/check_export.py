@@ -12,6 +12,7 @@ import numpy as np
 
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import RefusedError
+from reasonrl.launch.actors import adapted
 from reasonrl.launch.judges import judge_with, make_verifier
 from reasonrl.models.hf import LanguageModel, as_directory, load_model
 from reasonrl.models.plain import PlainScore, score_plainly
@@ -86,13 +87,18 @@ def check_export(
 
 @contextmanager
 def started_from(recipe: Recipe) -> Iterator[Path]:
-    """Give the directory of the model that training started from; `tiny` is written for a while."""
-    name = recipe.model.name
-    if not is_tiny(name):
+    """Give the directory of the model that the adapters stand on.
+
+    It is written for a while where there is none: for `tiny`, and with matrices of 4 bits.
+    """
+    name, lora = recipe.model.name, recipe.model.lora
+    is_packed = lora is not None and lora.frozen == "4bit"
+    if not is_tiny(name) and not is_packed:
         yield Path(as_directory(name))
         return
     with tempfile.TemporaryDirectory() as directory:
-        load_model(name, seed=recipe.seed).save(Path(directory))
+        # New adapters add nothing, so the merged model is the one that training started from.
+        adapted(load_model(name, seed=recipe.seed), lora, seed=0).save(Path(directory))
         yield Path(directory)
 
 

@@ -26,10 +26,12 @@ def local_engine(
     *,
     keep_reference: bool = False,
     reference: LanguageModel | None = None,
+    packs: bool = False,
 ) -> LocalEngine:
     """Return the engine that samples and learns in this process.
 
-    It keeps `reference`, or with `keep_reference` the model as it is now, for a KL term.
+    It keeps `reference`, or with `keep_reference` the model as it is now, for a KL term. With
+    `packs` the matrices beside adapters are stored in 4 bits.
     """
     return LocalEngine(
         model,
@@ -40,6 +42,7 @@ def local_engine(
         max_rows=engine.max_rows,
         keep_reference=keep_reference,
         reference=reference,
+        packs=packs,
     )
 
 
@@ -57,6 +60,7 @@ def open_in_process(
         workload.optimizer,
         keep_reference=workload.keep_reference,
         reference=reference,
+        packs=workload.lora is not None and workload.lora.frozen == "4bit",
     )
     with ExitStack() as stack:
         stack.enter_context(learner)

@@ -6,6 +6,7 @@ pass adds the gradient into `weight.grad` in place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -53,6 +54,19 @@ class Product(Function):
         x, cast = ctx.saved_tensors
         _add_product(ctx.weight, g, x)
         return g @ cast, None, None
+
+
+class FrozenProduct(Function):
+    """Return x W^T for a frozen matrix, which is made anew for each pass and kept for none."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, matrix: Callable[[torch.dtype], Tensor]) -> Tensor:
+        ctx.matrix = matrix  # type: ignore[attr-defined]
+        return x @ matrix(x.dtype).T
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return g @ ctx.matrix(g.dtype), None
 
 
 class GatedProduct(Function):

@@ -23,6 +23,7 @@ from torch.autograd import Function
 from torch.utils.checkpoint import checkpoint
 
 from reasonrl.models.attention import Layout
+from reasonrl.models.four_bits import PackedLinear
 from reasonrl.models.gradients import GatedProduct, Lookup, Normalise, Product, Rotation
 
 
@@ -36,6 +37,14 @@ def exchange(module: nn.Module, compute: torch.dtype) -> None:
         layer.input_layernorm = _norm(layer.input_layernorm)
         layer.post_attention_layernorm = _norm(layer.post_attention_layernorm)
     body.norm = _norm(body.norm)
+
+
+def pack_frozen(module: nn.Module) -> None:
+    """Store the matrices that adapters stand beside in 4 bits, in place."""
+    for layer in list(module.modules()):
+        base = getattr(layer, "base_layer", None)
+        if isinstance(base, _Linear):
+            cast(Any, layer).base_layer = PackedLinear(base.weight.detach(), base.bias)
 
 
 def recompute_activations(module: nn.Module) -> None:

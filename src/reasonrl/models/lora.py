@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reasonrl.errors import ConfigError
+from reasonrl.models.four_bits import rounded
 
 _NAME = "default"
 _A, _B, _BASE = f".lora_A.{_NAME}.weight", f".lora_B.{_NAME}.weight", ".base_layer."
@@ -29,11 +30,15 @@ ADAPTER_FILE = "adapter_model.safetensors"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraSettings:
-    """The size of the adapters and the layers that get one: names, or all of the decoder's."""
+    """The size of the adapters and the layers that get one: names, or all of the decoder's.
+
+    With `is_packed` the matrices beside adapters have the numbers that 4 bits can hold.
+    """
 
     rank: int
     alpha: int
     targets: tuple[str, ...] | None = None
+    is_packed: bool = False
 
     @property
     def scaling(self) -> float:
@@ -77,6 +82,10 @@ def add_adapters(module: Any, settings: LoraSettings, *, seed: int) -> None:
             where="model.lora.targets",
             expected='"all-linear", or names of linear layers such as ["q_proj", "v_proj"]',
         ) from error
+    if settings.is_packed and not is_outline:
+        for name, parameter in module.named_parameters():
+            if name.endswith(f"{_BASE}weight"):
+                parameter.data = rounded(parameter.data)
 
 
 def has_adapters(module: nn.Module) -> bool:
@@ -119,8 +128,11 @@ def policy_tensors(
     state = module.state_dict()
     for name, value in state.items():
         path, base, kind = name.partition(_BASE)
-        if ".lora_" in name:
+        if ".lora_" in name or kind == "scales":
             continue
+        if kind == "codes":
+            packed: Any = module.get_submodule(f"{path}.base_layer")
+            kind, value = "weight", packed.unpacked(torch.float32)
         if not base or kind != "weight":
             yield path + ("." + kind if base else ""), whole(value)
             continue

@@ -127,7 +127,7 @@ def in_bfloat16(layout: EngineLayout) -> EngineLayout:
     """Return the layout whose layers compute in bfloat16, frozen layers stored so."""
     adapters = layout.training.adapters
     if adapters is not None:
-        adapters = replace(adapters, layer_bytes=2)
+        adapters = replace(adapters, layer_bytes=min(2, adapters.layer_bytes))
     return replace(layout, is_bfloat16=True, training=replace(layout.training, adapters=adapters))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from reasonrl.errors import ConfigError
 from reasonrl.planning.state import (
+    FOUR_BITS,
     LINEAR,
     TrainingState,
     adamw,
@@ -100,7 +101,9 @@ def training_of(recipe: Recipe) -> TrainingState:
             where="model.lora.targets",
             expected=", ".join(f"{name}_proj" for name in LINEAR),
         )
-    compute_bytes = 2 if recipe.engine.compute == "bfloat16" else 4
+    compute_bytes: float = 2 if recipe.engine.compute == "bfloat16" else 4
+    if adapters.frozen == "4bit":
+        compute_bytes = FOUR_BITS
     return lora(adapters.rank, compute_bytes=compute_bytes, targets=targets, state=state)
 
 

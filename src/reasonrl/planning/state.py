@@ -16,6 +16,9 @@ _BFLOAT16 = 2
 MOMENT_BLOCK = 256
 """The numbers of an 8-bit moment that share a float32 scale."""
 
+FOUR_BITS = 0.5 + _FLOAT32 / 64
+"""The bytes of a number in 4 bits, with a float32 scale for each block of 64."""
+
 LINEAR = ("q", "k", "v", "o", "gate", "up", "down")
 """The matrices of a decoder layer, all of which an adapter can stand beside."""
 
@@ -29,7 +32,7 @@ class Adapters:
     """
 
     rank: int
-    layer_bytes: int
+    layer_bytes: float
     targets: tuple[str, ...] = LINEAR
 
     def parameters(self, shape: ModelShape) -> int:
@@ -123,11 +126,11 @@ def in_bfloat16(state: TrainingState) -> TrainingState:
 
 
 def lora(
-    rank: int, *, compute_bytes: int, targets: tuple[str, ...] = LINEAR, state: TrainingState
+    rank: int, *, compute_bytes: float, targets: tuple[str, ...] = LINEAR, state: TrainingState
 ) -> TrainingState:
     """Return a state in which only adapters learn, each of their parameters as in `state`.
 
-    `compute_bytes` are those of a number that the layers compute with.
+    `compute_bytes` are those of a number that the layers compute with, or that they are stored in.
     """
     adapters = Adapters(rank=rank, layer_bytes=compute_bytes, targets=targets)
     return replace(state, adapters=adapters)

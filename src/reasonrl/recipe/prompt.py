@@ -64,6 +64,8 @@ class LoraConfig(Strict):
     """An adapter counts alpha / rank times."""
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """The linear layers that get an adapter: all of the decoder's, or these names."""
+    frozen: Literal["compute", "4bit"] = "compute"
+    """How the matrices beside adapters are stored: in `engine.compute`, or in 4 bits (NF4)."""
 
     @field_validator("targets")
     @classmethod

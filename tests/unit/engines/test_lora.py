@@ -13,6 +13,7 @@ from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.local.optimizer import Optimizer
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ConfigError
+from reasonrl.models.four_bits import rounded
 from reasonrl.models.hf import load_model
 from reasonrl.models.lora import LoraSettings, add_adapters
 from reasonrl.types import Sampling
@@ -148,3 +149,42 @@ def test_a_seed_decides_the_adapters():
 def test_names_that_no_layer_has_are_refused():
     with pytest.raises(ConfigError, match=r"model\.lora\.targets.*all-linear"):
         engine(LoraSettings(rank=4, alpha=8, targets=("query",)))
+
+
+def packed(**options) -> LocalEngine:
+    model = load_model("tiny", seed=1)
+    add_adapters(model.module, LoraSettings(rank=4, alpha=8, is_packed=True), seed=5)
+    return LocalEngine(model, UNCLIPPED, token_budget=4096, max_rows=64, **options)
+
+
+@pytest.mark.parametrize("compute", ["float32", "bfloat16"])
+def test_matrices_in_4_bits_compute_what_the_rounded_ones_do(compute):
+    """Log-probabilities and gradients, beside an engine that keeps the same numbers whole."""
+    mine, other = (packed(packs=packs, compute=compute) for packs in (True, False))
+    batch = sampled(other)
+    scores = [of.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0) for of in (mine, other)]
+    np.testing.assert_allclose(*scores, rtol=0, atol=2e-5 if compute == "float32" else 0.05)
+    first, second = gradients(mine, batch), gradients(other, batch)
+    close = 1e-5 if compute == "float32" else 0.1
+    for name, value in second.items():
+        assert (first[name] - value).norm() <= close * value.norm().clamp(min=1e-6), name
+    sent, whole = (dict(of.weights().tensors.items()) for of in (mine, other))
+    assert sent.keys() == whole.keys() == load_model("tiny").module.state_dict().keys()
+    if compute == "float32":
+        assert all(torch.equal(sent[name], whole[name]) for name in sent)
+
+
+def test_matrices_in_4_bits_take_a_seventh_of_the_bytes():
+    def matrices(of: LocalEngine) -> int:
+        state = of.model.module.state_dict()
+        return sum(v.nbytes for k, v in state.items() if ".base_layer." in k)
+
+    assert matrices(packed(packs=True)) < matrices(packed(packs=False)) / 7
+
+
+def test_packing_again_gives_the_same_bits():
+    generator = torch.Generator().manual_seed(3)
+    weight = torch.randn(96, 160, generator=generator) * 0.02
+    once = rounded(weight)
+    assert torch.equal(rounded(once), once)
+    assert 0.05 < (once - weight).norm() / weight.norm() < 0.15

@@ -8,14 +8,13 @@ magnitude in a block a number is off by 1 % of itself (median; at most 11 %), a 
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
 from torch import Tensor
 
-from reasonrl.errors import ConfigError
+from reasonrl.models.four_bits import functional_for
 
 _BLOCK = 256
 
@@ -64,14 +63,4 @@ def _map(is_signed: bool, device: str) -> Tensor:
 
 
 def _functional() -> Any:
-    # On a CPU it says at its first import that a kernel for another use cannot be fetched.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    try:
-        from bitsandbytes import functional
-    except ImportError as error:
-        raise ConfigError(
-            f"bitsandbytes cannot be imported: {error}",
-            where='optimizer.type = "adamw-8bit"',
-            remedy="pip install 'reasonrl[8bit]'",
-        ) from error
-    return functional
+    return functional_for('optimizer.type = "adamw-8bit"')

@@ -56,7 +56,8 @@ class LocalEngine:
     `token_budget` bounds the tokens of a microbatch, `max_rows` the rollouts sampled side by side;
     both trade memory for speed and change no result beyond rounding. So does `recompute`: it keeps
     one tensor per layer for the backward pass and computes the others again. The layers compute in
-    `compute`; weights, their gradients, the head and the optimizer stay float32.
+    `compute`; weights, their gradients, the head and the optimizer stay float32. With `packs` the
+    matrices beside adapters are kept in 4 bits.
     """
 
     def __init__(
@@ -70,10 +71,13 @@ class LocalEngine:
         recompute: bool = False,
         keep_reference: bool = False,
         reference: LanguageModel | None = None,
+        packs: bool = False,
     ) -> None:
         dtype = COMPUTE_DTYPES[compute]
         layers.exchange(model.module, dtype)
         self._is_adapted = has_adapters(model.module)
+        if packs:
+            layers.pack_frozen(model.module)
         if self._is_adapted:
             store_frozen(model.module, dtype)
         self.model = replace(model, compute=dtype)
