@@ -116,6 +116,25 @@ def test_the_final_model_is_the_one_that_was_trained(on_ray, in_one_process):
         assert float((mine[name] - value).abs().mean()) < 1e-4, name
 
 
+def test_adapters_learn_on_ranks_as_in_one_process(model_dir, tmp_path):
+    """The same curve, the same merged model, and the adapters of the last checkpoint beside it."""
+    from safetensors.torch import load_file
+
+    more = ("model.lora.rank=8", "stage.1.steps=3", "stage.2.steps=1", "update.learning_rate=1e-2")
+    runs = [
+        train(tmp_path / name, model_dir, *where, *more, "update.kl_coefficient=0.01")
+        for name, where in (("alone", ()), ("ranks", ON_RAY))
+    ]
+    for key in ("update/kl", "entropy/nats", "update/gradient_norm"):
+        alone, ranks = ([row[key] for row in metrics_of(run)] for run in runs)
+        assert ranks == pytest.approx(alone, rel=SAME, abs=1e-6), key
+    for name in ("model/model.safetensors", "adapter/adapter_model.safetensors"):
+        alone, ranks = (load_file(run / name) for run in runs)
+        assert alone.keys() == ranks.keys()
+        for tensor, value in alone.items():
+            assert float((ranks[tensor] - value).abs().mean()) < 1e-3, tensor
+
+
 @pytest.fixture(scope="module")
 def beside_vllm(model_dir, tmp_path_factory) -> Path:
     """A run in one process that samples with vLLM."""
