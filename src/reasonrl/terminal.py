@@ -47,8 +47,8 @@ class Console:
         )
 
     def note(self, text: str) -> None:
-        """Print a text. Control characters are replaced: data must not control the terminal."""
-        self._rich.print(text.translate(_CONTROLS), markup=False, soft_wrap=True)
+        """Print a text. Control characters are replaced."""
+        self._rich.print(plain_text(text), markup=False, soft_wrap=True)
 
     def step(self, metrics: Mapping[str, float | int | str | bool | None], *, total: int) -> None:
         """Print one greppable line: `step=12/30 stage=short acc=0.412 ...`."""
@@ -92,6 +92,11 @@ class Console:
                 self.note(f"{name} {done}/{total}")
 
         return count
+
+
+def plain_text(text: str) -> str:
+    """Return a text without control characters: data must not control the terminal."""
+    return text.translate(_CONTROLS)
 
 
 @contextmanager

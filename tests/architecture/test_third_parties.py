@@ -12,7 +12,8 @@ from tests.conftest import REPOSITORY
 SOURCE = REPOSITORY / "src" / "reasonrl"
 
 HOME = {
-    "torch": ("algo", "models", "engines"),
+    # The check of a GPU asks torch itself: which kernels ran, how much memory a card has left.
+    "torch": ("algo", "models", "engines", "gpu"),
     "transformers": ("models",),
     "peft": ("models",),
     "bitsandbytes": ("models",),

@@ -6,12 +6,12 @@ Heavy imports happen inside the commands, after the command line was checked.
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reasonrl.cli.arguments import seconds_of
 from reasonrl.cli.endings import ExitCode
 from reasonrl.errors import ConfigError
 
@@ -57,9 +57,6 @@ Workers = Annotated[
 
 lab_app = typer.Typer(help="The miniature that studies run on.", no_args_is_help=True)
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
 
 def study(
     names: Names = None,
@@ -92,7 +89,7 @@ def study(
         show_catalog(console, catalog.values())
         return
     chosen = list(catalog.values()) if every else named
-    wanted, budget_s = _arms(chosen, arms_known, arms, seeds), _seconds(budget)
+    wanted, budget_s = _arms(chosen, arms_known, arms, seeds), seconds_of(budget)
 
     from reasonrl.lab.miniature import Spec
     from reasonrl.recipe.named import recipe_path
@@ -200,14 +197,3 @@ def _arms(
                 raise ConfigError(f"--arms {name}", expected="some of " + ", ".join(wanted))
         wanted = {name: wanted[name] for name in chosen}
     return [(arms[name], number) for name, number in wanted.items()]
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ConfigError(
-            f"--budget {text}", expected="a time such as 90s, 30m or 2h", remedy="pass such a time"
-        )
-    return float(match[1]) * _SECONDS[match[2]]

@@ -1,6 +1,7 @@
 """Scores of a model directory under plain transformers, without this package's layers.
 
-For the check that an exported model is the trained one. Called by `launch.check_export`.
+For the check that an exported model is the trained one, and for the check of a GPU. Called by
+`launch.check_export` and `gpu.scores`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,16 +61,35 @@ def score_plainly(
     scores = []
     for turns, answer in answers:
         prompt = tokenizer.encode_chat(turns).tokens
-        tokens = torch.as_tensor(np.concatenate((prompt, answer)), dtype=torch.long)
-        logits = module(tokens[None]).logits[0, len(prompt) - 1 : -1].float()
-        logprobs = torch.log_softmax(logits, dim=-1)
-        chosen = logprobs.gather(1, tokens[len(prompt) :, None])[:, 0]
+        chosen, best = _scored(module, prompt, answer)
         scores.append(
-            PlainScore(
-                prompt=prompt,
-                text=tokenizer.decode(answer),
-                logprobs=chosen.numpy(),
-                best=logprobs.max(dim=1).values.numpy(),
-            )
+            PlainScore(prompt=prompt, text=tokenizer.decode(answer), logprobs=chosen, best=best)
         )
     return scores
+
+
+@torch.no_grad()
+def plain_logprobs(
+    directory: str, pairs: Sequence[tuple[Tokens, Tokens]], *, device: str
+) -> list[Logprobs]:
+    """Load a directory in float32 on a device, and score (prompt, completion) pairs one by one.
+
+    The attention is that of transformers' own formulas, without any kernel.
+    """
+    hf_logging.disable_progress_bar()
+    module = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager"
+    )
+    module.to(device).eval()
+    return [_scored(module, prompt, completion)[0] for prompt, completion in pairs]
+
+
+def _scored(module: Any, prompt: Tokens, answer: Tokens) -> tuple[Logprobs, Logprobs]:
+    """Return the log-probabilities of an answer's tokens, and of the likeliest ones there."""
+    tokens = torch.as_tensor(
+        np.concatenate((prompt, answer)), dtype=torch.long, device=module.device
+    )
+    logits = module(tokens[None]).logits[0, len(prompt) - 1 : -1].float()
+    logprobs = torch.log_softmax(logits, dim=-1)
+    chosen = logprobs.gather(1, tokens[len(prompt) :, None])[:, 0]
+    return chosen.cpu().numpy(), logprobs.max(dim=1).values.cpu().numpy()

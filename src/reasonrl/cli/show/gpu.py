@@ -1,0 +1,43 @@
+"""Show the rows of the check of a GPU, and what they answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from reasonrl.gpu.row import RowAnswer
+from reasonrl.report.drawing.scale import duration_text
+from reasonrl.terminal import Console, plain_text
+
+if TYPE_CHECKING:
+    from reasonrl.gpu.row import CheckReport, GpuRow, RowResult
+
+
+def show_rows(console: Console, rows: Iterable[GpuRow]) -> None:
+    """List the rows with their questions and estimates."""
+    table = Table("row", "question", "on a GPU", "on a CPU with tiny")
+    for row in rows:
+        on_gpu = "-" if row.needs.elsewhere else duration_text(row.estimate_s)
+        on_cpu = "-" if row.needs.elsewhere or row.needs.gpus else duration_text(row.cpu_estimate_s)
+        table.add_row(row.name, row.question, on_gpu, on_cpu)
+    console.print(table)
+
+
+def show_results(console: Console, report: CheckReport) -> None:
+    """Print a table of all rows: answer, bound, verdict, time."""
+    table = Table("row", "answer", "bound", "verdict", "time", show_lines=True)
+    for row in report.rows:
+        table.add_row(*(Text(plain_text(cell)) for cell in _cells(row)))
+    console.print(table)
+
+
+def _cells(row: RowResult) -> tuple[str, ...]:
+    answer = row.answer or RowAnswer()
+    lines = [f"{figure.name}: {figure.shown}" for figure in answer.figures]
+    lines += [f"{name}: {value}" for name, value in answer.facts]
+    bounds = "\n".join(figure.bound or "-" for figure in answer.figures)
+    seconds = duration_text(row.seconds) if row.seconds else "-"
+    return row.name, "\n".join(lines), bounds, row.verdict, seconds

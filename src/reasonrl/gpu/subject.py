@@ -1,0 +1,100 @@
+"""What rows ask about: the model, an engine that learns, and rollouts that the engine sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from reasonrl.engines.local import LocalEngine
+from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.engines.weights import Compute
+from reasonrl.gpu.choice import TINY
+from reasonrl.gpu.row import CheckSetting, Figure
+from reasonrl.launch.one_process import local_engine
+from reasonrl.models.hf import LanguageModel, as_directory, load_model
+from reasonrl.models.random import build_tiny
+from reasonrl.recipe import LocalEngineConfig, OptimizerConfig
+from reasonrl.types import Completion, Logprobs, Message, Prompt, Sampling, Tokens
+
+_TEXTS = (
+    "1+1",
+    "What is 12 + 7?",
+    "a",
+    "Name a prime above 10, please, and say in one sentence why it is a prime.",
+)
+_NEW_TOKENS, _GROUP = 32, 4
+
+# vLLM computes heads of 32 and more on a CPU.
+_HEAD_SIZE = 32
+
+
+def directory_of(setting: CheckSetting, work: Path) -> str:
+    """Return a directory with the model of a check; tiny is drawn and saved once for all rows."""
+    return tiny_directory(work) if setting.model == TINY else as_directory(setting.model)
+
+
+def tiny_directory(work: Path) -> str:
+    """Return a directory with tiny, with heads that vLLM computes on any device."""
+    directory = work.parent / TINY
+    if not (directory / "config.json").exists():
+        model, tokenizer = build_tiny(head_size=_HEAD_SIZE)
+        tokenizer.save_pretrained(directory)
+        model.save_pretrained(directory)
+    return str(directory)
+
+
+def engine_settings(setting: CheckSetting, compute: Compute) -> LocalEngineConfig:
+    """Return the engine of one process on the device of a check."""
+    return LocalEngineConfig(device=setting.device, compute=compute, max_rows=64)
+
+
+def learner_of(directory: str, setting: CheckSetting, compute: Compute) -> LocalEngine:
+    """Return a learner on the device of a check."""
+    model = load_model(directory, device=setting.device)
+    return local_engine(model, engine_settings(setting, compute), OptimizerConfig())
+
+
+def prompts_of(model: LanguageModel) -> list[Prompt]:
+    """Return prompts of uneven length; each prompt's seed is its index."""
+    encode = model.tokenizer.encode_chat
+    return [
+        Prompt(tokens=encode([Message(role="user", content=text)]).tokens, seed=number)
+        for number, text in enumerate(_TEXTS)
+    ]
+
+
+SAMPLING = Sampling(max_new_tokens=_NEW_TOKENS, group_size=_GROUP)
+"""How the rows sample: a few short completions of each prompt, at temperature 1."""
+
+
+def batch_of(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) -> TrainBatch:
+    """Return sampled groups as a batch; in a group every other completion was good."""
+    return TrainBatch(
+        groups=tuple(
+            TrainGroup(
+                prompt=prompt.tokens,
+                completions=tuple(completion.tokens for completion in group),
+                advantages=tuple(1.0 if number % 2 else -1.0 for number in range(len(group))),
+            )
+            for prompt, group in zip(prompts, groups, strict=True)
+        ),
+        rollout_logprobs_N=np.concatenate([c.logprobs for group in groups for c in group]),
+    )
+
+
+def pairs_of(batch: TrainBatch) -> list[tuple[Tokens, Tokens]]:
+    """Return the prompt and the completion of each rollout of a batch, in order."""
+    return [(group.prompt, one) for group in batch.groups for one in group.completions]
+
+
+def distances(
+    what: str, left_N: Logprobs, right_N: Logprobs, *, mean: float, most: float | None = None
+) -> tuple[Figure, Figure]:
+    """Return the mean and the largest distance of two computations, with their bounds in nats."""
+    gaps_N = np.abs(left_N.astype(np.float64) - right_N)
+    return (
+        Figure(name=f"{what}, mean", value=float(gaps_N.mean()), unit="nats", high=mean),
+        Figure(name=f"{what}, largest", value=float(gaps_N.max()), unit="nats", high=most),
+    )
