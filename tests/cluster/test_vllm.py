@@ -76,6 +76,24 @@ def test_the_fleet_scores_while_it_samples(model_dir, cluster, local, tmp_path):
         thread.join()
 
 
+def test_seeds_make_samples_repeatable_and_can_be_left_out_to_measure_their_cost(model_dir, local):
+    from reasonrl.engines.vllm import VllmEngine
+
+    prompts, sampling = prompts_of(local, TEXTS), Sampling(max_new_tokens=24, group_size=4)
+    settings = vllm_settings(*cluster_layout(model_dir, rollout="vllm"))
+
+    def sampled(engine) -> list[list[int]]:
+        groups = engine.generate(prompts, sampling)
+        return [completion.tokens.tolist() for group in groups for completion in group]
+
+    with VllmEngine(replace(settings, eos_ids=())) as engine:
+        engine.load_weights(local.weights(), version=1)
+        first = sampled(engine)
+        assert sampled(engine) == first
+        engine.has_seeds = False
+        assert sampled(engine) != first
+
+
 def few_blocks(monkeypatch, blocks: int) -> None:
     """Let vLLM have fewer blocks of its key-value cache than all rows need."""
     import vllm

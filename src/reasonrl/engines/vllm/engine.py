@@ -57,6 +57,8 @@ class VllmEngine:
 
     def __init__(self, settings: VllmSettings) -> None:
         self.version = -1
+        # Off only where the cost of seeds is measured: rollouts are then not repeatable.
+        self.has_seeds = True
         self._settings = settings
         self._running: dict[str, _Running] = {}
         self._waiting: deque[SampleRequest] = deque()
@@ -135,7 +137,7 @@ class VllmEngine:
             top_k=sampling.top_k,
             min_p=sampling.min_p,
             max_tokens=sampling.max_new_tokens,
-            seed=_seed(request),
+            seed=_seed(request) if self.has_seeds else None,
             # Stop only at stop_token_ids, and return log-probabilities of sampled tokens only.
             ignore_eos=True,
             stop_token_ids=list(self._settings.eos_ids),
