@@ -79,7 +79,7 @@ def check(
         out=out,
         setting=setting,
         sight=look(setting),
-        command=partial(_row_command, setting, out),
+        command=partial(_row_command, setting, out.resolve()),
         note=console.note,
     )
     with only_process(out):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from reasonrl.gpu.row import GpuRow, Needs
 
-_GPU = Needs(gpus=1)
 _VLLM = Needs(vllm=True)
 
 ROWS: tuple[GpuRow, ...] = (
@@ -38,6 +37,102 @@ ROWS: tuple[GpuRow, ...] = (
         estimate_s=25,
         cpu_estimate_s=8,
         limit_s=600,
+    ),
+    GpuRow(
+        name="sampler-learner-float32",
+        question="Does vLLM compute what the learner computes, in float32?",
+        estimate_s=90,
+        cpu_estimate_s=25,
+        limit_s=900,
+        needs=_VLLM,
+    ),
+    GpuRow(
+        name="sampler-learner-bfloat16",
+        question="How far is vLLM from the learner in bfloat16?",
+        estimate_s=90,
+        cpu_estimate_s=25,
+        limit_s=900,
+        needs=_VLLM,
+    ),
+    GpuRow(
+        name="sync-stale",
+        question="Does a sync find weights, and a head, that are old by one update?",
+        estimate_s=90,
+        cpu_estimate_s=25,
+        limit_s=900,
+        needs=_VLLM,
+    ),
+    GpuRow(
+        name="sleep",
+        question="Does vLLM give its memory back when it sleeps, and wake as it was?",
+        estimate_s=100,
+        cpu_estimate_s=0,
+        limit_s=900,
+        needs=Needs(gpus=1, vllm=True),
+    ),
+    GpuRow(
+        name="quickstart-local",
+        question="Does the quickstart learn here, how fast, and in how much memory?",
+        estimate_s=120,
+        cpu_estimate_s=30,
+        limit_s=1800,
+    ),
+    GpuRow(
+        name="quickstart-vllm",
+        question="The same with vLLM in the learner's process, in turns on one GPU?",
+        estimate_s=240,
+        cpu_estimate_s=60,
+        limit_s=1800,
+        needs=_VLLM,
+    ),
+    GpuRow(
+        name="quickstart-ray-shared",
+        question="The same with Ray, a rank and a vLLM replica that share one GPU?",
+        estimate_s=300,
+        cpu_estimate_s=90,
+        limit_s=2400,
+        needs=Needs(vllm=True, ray=True),
+    ),
+    GpuRow(
+        name="resume",
+        question="Does a run that is killed and resumed end as one that was not?",
+        estimate_s=120,
+        cpu_estimate_s=25,
+        limit_s=1200,
+    ),
+    GpuRow(
+        name="fsdp-nccl",
+        question="Do FSDP2's ranks compute what the local engine computes?",
+        estimate_s=120,
+        cpu_estimate_s=45,
+        limit_s=900,
+    ),
+    GpuRow(
+        name="seeds",
+        question="What does a seed for each request cost vLLM in speed?",
+        estimate_s=90,
+        cpu_estimate_s=30,
+        limit_s=900,
+        needs=_VLLM,
+    ),
+    GpuRow(
+        name="tensor-parallel",
+        question="Does vLLM on two GPUs hold the learner's weights, and score as it does?",
+        estimate_s=150,
+        cpu_estimate_s=0,
+        limit_s=1200,
+        needs=Needs(gpus=2, vllm=True),
+    ),
+    GpuRow(
+        name="two-nodes",
+        question="Does a run on two machines end as it does on one?",
+        estimate_s=0,
+        cpu_estimate_s=0,
+        limit_s=0,
+        needs=Needs(
+            elsewhere="two machines: submit the lines under Slurm in docs/clusters.md with "
+            "--nodes=2, then read `reasonrl status RUN`"
+        ),
     ),
 )
 """All rows, in the order in which they are asked."""

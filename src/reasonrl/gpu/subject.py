@@ -12,10 +12,11 @@ from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.choice import TINY
 from reasonrl.gpu.row import CheckSetting, Figure
+from reasonrl.launch.actors import Workload
 from reasonrl.launch.one_process import local_engine
 from reasonrl.models.hf import LanguageModel, as_directory, load_model
 from reasonrl.models.random import build_tiny
-from reasonrl.recipe import LocalEngineConfig, OptimizerConfig
+from reasonrl.recipe import InProcessVllm, LocalEngineConfig, OptimizerConfig
 from reasonrl.types import Completion, Logprobs, Message, Prompt, Sampling, Tokens
 
 _TEXTS = (
@@ -25,6 +26,7 @@ _TEXTS = (
     "Name a prime above 10, please, and say in one sentence why it is a prime.",
 )
 _NEW_TOKENS, _GROUP = 32, 4
+_CONTEXT = 512
 
 # vLLM computes heads of 32 and more on a CPU.
 _HEAD_SIZE = 32
@@ -54,6 +56,19 @@ def learner_of(directory: str, setting: CheckSetting, compute: Compute) -> Local
     """Return a learner on the device of a check."""
     model = load_model(directory, device=setting.device)
     return local_engine(model, engine_settings(setting, compute), OptimizerConfig())
+
+
+def vllm_beside(
+    setting: CheckSetting, directory: str, compute: Compute
+) -> tuple[LocalEngineConfig, Workload]:
+    """Return an engine with vLLM in the learner's process, and what it must serve."""
+    engine = LocalEngineConfig(
+        device=setting.device, compute=compute, max_rows=64, rollout=InProcessVllm()
+    )
+    workload = Workload(
+        model=directory, seed=0, optimizer=OptimizerConfig(), context_tokens=_CONTEXT
+    )
+    return engine, workload
 
 
 def prompts_of(model: LanguageModel) -> list[Prompt]:

@@ -27,17 +27,22 @@ def show_rows(console: Console, rows: Iterable[GpuRow]) -> None:
 
 
 def show_results(console: Console, report: CheckReport) -> None:
-    """Print a table of all rows: answer, bound, verdict, time."""
-    table = Table("row", "answer", "bound", "verdict", "time", show_lines=True)
+    """Print a table of all rows: answer, bound, verdict, time; each number has a line."""
+    table = Table("row", "answer", "bound", "verdict", "time")
     for row in report.rows:
-        table.add_row(*(Text(plain_text(cell)) for cell in _cells(row)))
+        lines = _lines(row)
+        seconds = duration_text(row.seconds) if row.seconds else "-"
+        for number, (answer, bound) in enumerate(lines, start=1):
+            head = (row.name, row.verdict, seconds) if number == 1 else ("", "", "")
+            cells = (head[0], answer, bound, *head[1:])
+            table.add_row(
+                *(Text(plain_text(cell)) for cell in cells), end_section=number == len(lines)
+            )
     console.print(table)
 
 
-def _cells(row: RowResult) -> tuple[str, ...]:
+def _lines(row: RowResult) -> list[tuple[str, str]]:
+    """Return the answer of a row with its bounds, line by line; one empty line without any."""
     answer = row.answer or RowAnswer()
-    lines = [f"{figure.name}: {figure.shown}" for figure in answer.figures]
-    lines += [f"{name}: {value}" for name, value in answer.facts]
-    bounds = "\n".join(figure.bound or "-" for figure in answer.figures)
-    seconds = duration_text(row.seconds) if row.seconds else "-"
-    return row.name, "\n".join(lines), bounds, row.verdict, seconds
+    lines = [(f"{figure.name}: {figure.shown}", figure.bound or "-") for figure in answer.figures]
+    return [*lines, *((f"{name}: {value}", "") for name, value in answer.facts)] or [("", "")]

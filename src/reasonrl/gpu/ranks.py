@@ -1,0 +1,175 @@
+"""The row `fsdp-nccl`: FSDP2 on one rank and on two against the local engine.
+
+Each rank is a process of its own, with nccl on a GPU of its own, or with gloo on a CPU.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+
+from reasonrl.algo.loss import Objective
+from reasonrl.engines.fsdp import FsdpLearner, join
+from reasonrl.engines.process import free_blocks, use_threads
+from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch
+from reasonrl.engines.weights import Compute
+from reasonrl.errors import EngineError
+from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
+from reasonrl.gpu.subject import SAMPLING, batch_of, directory_of, distances, learner_of, prompts_of
+from reasonrl.launch.actors import optimizer_settings
+from reasonrl.models.hf import load_model, outline_model
+from reasonrl.recipe import OptimizerConfig
+from reasonrl.types import Logprobs
+
+_RATE = 1e-6
+_PLAIN = Objective(
+    clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
+)
+_TOKENS = 512  # of a microbatch, so that the batch has several rounds
+_TIMEOUT_S = 240.0
+_MOST_RANKS = 2
+
+_NATS: dict[Compute, float] = {"float32": 2e-5, "bfloat16": 0.05}
+"""The largest mean distance of log-probabilities that rounding explains."""
+
+_NORMS: dict[Compute, float] = {"float32": 1e-3, "bfloat16": 0.05}
+"""The largest relative distance of gradient norms that rounding explains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Values:
+    """What a learner makes of the batch: log-probabilities, and the norm of the gradient."""
+
+    logprobs_N: Logprobs
+    gradient_norm: float
+
+
+def answer(setting: CheckSetting, work: Path) -> RowAnswer:
+    """Return the distances of one rank, and of two where there are two GPUs, in both types."""
+    directory = directory_of(setting, work)
+    sampler = learner_of(directory, setting, "float32")
+    prompts = prompts_of(sampler.model)
+    batch = batch_of(prompts, sampler.generate(prompts, SAMPLING))
+    del sampler
+    n_most = _MOST_RANKS if setting.device == "cpu" else min(_MOST_RANKS, setting.gpus)
+    local = {}
+    for compute in _NATS:
+        local[compute] = _values(learner_of(directory, setting, compute), batch)
+        free_blocks(setting.device)
+    figures: list[Figure] = []
+    for world in range(1, n_most + 1):
+        ranked = _on_ranks(world, directory, setting.device, batch, work)
+        for compute in _NATS:
+            what = f"{compute}, ranks: {world}"
+            figures += _compared(what, compute, ranked[compute], local[compute])
+    backend = "gloo" if setting.device == "cpu" else "nccl"
+    return RowAnswer(figures=tuple(figures), facts=(("backend", backend),))
+
+
+def _compared(what: str, compute: Compute, ranked: _Values, local: _Values) -> Iterator[Figure]:
+    yield from distances(
+        f"ranks to local, {what}", ranked.logprobs_N, local.logprobs_N, mean=_NATS[compute]
+    )
+    apart = abs(ranked.gradient_norm - local.gradient_norm) / local.gradient_norm
+    yield Figure(name=f"gradient norm apart, {what}", value=apart, high=_NORMS[compute])
+
+
+def _values(learner: LearnerEngine, batch: TrainBatch) -> _Values:
+    logprobs_N = learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
+    stats = learner.update(batch, _PLAIN, learning_rate=_RATE)
+    return _Values(logprobs_N=logprobs_N, gradient_norm=stats.gradient_norm)
+
+
+def _on_ranks(
+    world: int, directory: str, device: str, batch: TrainBatch, work: Path
+) -> dict[Compute, _Values]:
+    """Start the ranks, wait for them, and return what rank 0 left in files."""
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    # A fork would copy torch without its threads, and CUDA does not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    ranks = [
+        context.Process(target=_work, args=(rank, world, address, directory, device, batch, work))
+        for rank in range(world)
+    ]
+    for process in ranks:
+        process.start()
+    if code := _first_failure(ranks):
+        raise EngineError(
+            f"a rank of {world} ended with exit code {code}",
+            where="fsdp-nccl",
+            remedy="read its traceback in the row's log; NCCL_DEBUG=INFO makes nccl say more",
+        )
+    return {compute: _read(_file(work, world, compute)) for compute in _NATS}
+
+
+def _read(path: Path) -> _Values:
+    with np.load(path, allow_pickle=False) as file:
+        return _Values(logprobs_N=file["logprobs_N"], gradient_norm=float(file["gradient_norm"]))
+
+
+def _file(work: Path, world: int, compute: Compute) -> Path:
+    return work / f"{compute}-{world}.npz"
+
+
+def _first_failure(ranks: Sequence[BaseProcess]) -> int:
+    """Wait for all ranks; return the first bad exit code, 0 without any.
+
+    A rank that fails ends the others, which would wait for it until their timeout.
+    """
+    waiting = list(ranks)
+    while waiting:
+        wait([process.sentinel for process in waiting])
+        for process in [process for process in waiting if process.exitcode is not None]:
+            waiting.remove(process)
+            if process.exitcode:
+                for other in waiting:
+                    other.kill()
+                    other.join()
+                return process.exitcode
+    return 0
+
+
+def _work(
+    rank: int,
+    world: int,
+    address: str,
+    directory: str,
+    device: str,
+    batch: TrainBatch,
+    work: Path,
+) -> None:
+    """Be one rank: join the others, compute in each type, and let rank 0 write the values down."""
+    use_threads(1 if device == "cpu" else 0)
+    own = device if device == "cpu" else f"cuda:{rank}"
+    ranks = join(rank=rank, world=world, address=address, device=own, timeout_s=_TIMEOUT_S)
+    for compute in _NATS:
+        learner = FsdpLearner(
+            partial(outline_model, directory),
+            partial(load_model, directory),
+            ranks,
+            optimizer_settings(OptimizerConfig()),
+            token_budget=_TOKENS,
+            compute=compute,
+        )
+        values = _values(learner, batch)
+        if rank == 0:
+            np.savez(
+                _file(work, world, compute),
+                logprobs_N=values.logprobs_N,
+                gradient_norm=values.gradient_norm,
+            )
+    ranks.leave()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
