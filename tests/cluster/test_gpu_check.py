@@ -23,7 +23,7 @@ def test_every_row_that_a_cpu_can_answer_is_within_its_bound(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {row["name"]: row for row in json.loads((tmp_path / "check.json").read_text())["rows"]}
     for row in ROWS:
-        is_answered = not (row.needs.gpus or row.needs.elsewhere)
+        is_answered = row.name not in ("sleep", "two-nodes")
         assert rows[row.name]["state"] == ("answered" if is_answered else "needs"), row.name
     found = {figure["name"]: figure["value"] for figure in rows["sync-stale"]["answer"]["figures"]}
     assert found["planted faults that were found"] == 2

@@ -22,10 +22,12 @@ Device: TypeAlias = Literal["cuda", "cpu"]
 class Needs:
     """The things that a row cannot be asked without.
 
-    `elsewhere` says how a row is asked that this command cannot ask; empty for all others.
+    A row that is `asked_of_cpus` needs its GPUs only where a GPU is checked. `elsewhere` says how a
+    row is asked that this command cannot ask; empty for all others.
     """
 
     gpus: int = 0
+    asked_of_cpus: bool = False
     vllm: bool = False
     ray: bool = False
     elsewhere: str = ""

@@ -117,11 +117,11 @@ ROWS: tuple[GpuRow, ...] = (
     ),
     GpuRow(
         name="tensor-parallel",
-        question="Does vLLM on two GPUs hold the learner's weights, and score as it does?",
+        question="Does vLLM, cut over two GPUs, hold the learner's weights and score as it does?",
         estimate_s=150,
-        cpu_estimate_s=0,
+        cpu_estimate_s=45,
         limit_s=1200,
-        needs=Needs(gpus=2, vllm=True),
+        needs=Needs(gpus=2, asked_of_cpus=True, vllm=True),
     ),
     GpuRow(
         name="two-nodes",

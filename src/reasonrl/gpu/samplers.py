@@ -157,10 +157,10 @@ def _is_found(pair: _Pair, version: int, old: dict[str, Tensor]) -> bool:
 
 
 def tensor_parallel_answer(setting: CheckSetting, work: Path) -> RowAnswer:
-    """Return the distance of a vLLM engine that is cut over two GPUs, after a proved sync.
+    """Return the distance of a vLLM engine that is cut over two workers, after a proved sync.
 
-    The model is tiny on any machine: its heads can be cut in two. The learner stays on the CPU, as
-    a driver does: vLLM starts its workers from a process that has not touched a GPU.
+    The model is tiny on any machine: its heads can be cut in two. The learner stays on the CPU:
+    vLLM starts its workers from a process that has not touched a GPU, as it does in a replica.
     """
     from reasonrl.engines.vllm import VllmEngine
 

@@ -21,6 +21,7 @@ _LIMIT_S = 180.0  # importing torch from a slow disk takes a minute
 class Sight:
     """The things that rows may need, as they are on this machine."""
 
+    device: Device
     gpus: int
     has_vllm: bool
     has_ray: bool
@@ -30,7 +31,8 @@ class Sight:
         needs = row.needs
         if needs.elsewhere:
             return needs.elsewhere
-        if needs.gpus > self.gpus:
+        is_free_of_gpus = self.device == "cpu" and needs.asked_of_cpus
+        if needs.gpus > self.gpus and not is_free_of_gpus:
             return "a GPU" if needs.gpus == 1 else f"{needs.gpus} GPUs"
         if needs.vllm and not self.has_vllm:
             return "vLLM: pip install 'reasonrl[vllm]'"
@@ -42,6 +44,7 @@ class Sight:
 def look(setting: CheckSetting) -> Sight:
     """Return what rows can count on. On a CPU the machine's GPUs are left alone."""
     return Sight(
+        device=setting.device,
         gpus=setting.gpus,
         has_vllm=importlib.util.find_spec("vllm") is not None,
         has_ray=importlib.util.find_spec("ray") is not None,

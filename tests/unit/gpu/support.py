@@ -10,7 +10,7 @@ from reasonrl.gpu.row import CheckSetting, GpuRow, Needs, answer_path
 from reasonrl.gpu.sight import Sight
 
 SETTING = CheckSetting(device="cpu", gpus=0, model="tiny")
-NOTHING = Sight(gpus=0, has_vllm=False, has_ray=False)
+NOTHING = Sight(device="cpu", gpus=0, has_vllm=False, has_ray=False)
 
 
 def a_row(name: str, *, limit_s: float = 60.0, estimate_s: float = 1.0, **needs) -> GpuRow:

@@ -74,21 +74,22 @@ def test_a_row_that_crashes_is_an_answer_and_the_next_row_is_asked(tmp_path):
     assert not report.is_good
 
 
-def test_a_row_that_hangs_is_ended_with_all_that_it_started(tmp_path):
-    pid = tmp_path / "pid"
+@pytest.mark.parametrize("kept_environment", [True, False])
+def test_a_row_that_hangs_is_ended_with_all_that_it_started(kept_environment, tmp_path):
+    """Also a process that has lost its parent, has a session of its own, and maybe no mark."""
+    pid, script = tmp_path / "pid", tmp_path / "hang.py"
     orphan = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    # The child's parent ends, and the child has a session of its own, as engines' processes may.
-    script = tmp_path / "hang.py"
     script.write_text(
         "import os, subprocess, sys, time\n"
         "if not os.fork():\n    os.setsid()\n"
-        f"    subprocess.Popen([sys.executable, '-c', {orphan!r}])\n"
-        "    os._exit(0)\n"
+        f"    given = None if {kept_environment} else {{}}\n"
+        f"    subprocess.Popen([sys.executable, '-c', {orphan!r}], env=given)\n"
+        "    time.sleep(2)\n    os._exit(0)\n"
         "os.wait()\nprint('waiting', flush=True)\ntime.sleep(600)\n"
     )
     programs = {"hangs": f"exec(open({str(script)!r}).read())"}
-    report, _ = check([a_row("hangs", limit_s=3.0), a_row("last")], asking(tmp_path, programs))
-    assert verdicts(report)["hangs"].startswith("failed: no answer within 3")
+    report, _ = check([a_row("hangs", limit_s=4.0), a_row("last")], asking(tmp_path, programs))
+    assert verdicts(report)["hangs"].startswith("failed: no answer within 4")
     assert report.rows[0].log == ("waiting",)
     assert verdicts(report)["last"] == "within its bound"
     assert has_ended(int(pid.read_text()))
@@ -134,6 +135,7 @@ def test_a_row_says_what_it_needs_and_is_not_asked(tmp_path):
         a_row("vllm", vllm=True),
         a_row("ray", ray=True),
         a_row("nodes", elsewhere="two nodes"),
+        a_row("both", gpus=2, asked_of_cpus=True, ray=True),
     ]
     report, _ = check(rows, asking(tmp_path, {}))
     assert list(verdicts(report).values()) == [
@@ -142,11 +144,16 @@ def test_a_row_says_what_it_needs_and_is_not_asked(tmp_path):
         "needs vLLM: pip install 'reasonrl[vllm]'",
         "needs Ray: pip install 'reasonrl[cluster]'",
         "needs two nodes",
+        "needs Ray: pip install 'reasonrl[cluster]'",
     ]
     assert report.is_good
-    here = Sight(gpus=2, has_vllm=True, has_ray=True)
+    one_gpu = Sight(device="cuda", gpus=1, has_vllm=True, has_ray=True)
+    report, _ = check(rows, asking(tmp_path, {}, one_gpu))
+    assert asked(tmp_path) == ["gpu", "vllm", "ray"]
+    assert verdicts(report)["both"] == "needs 2 GPUs"
+    here = Sight(device="cpu", gpus=0, has_vllm=True, has_ray=True)
     report, _ = check(rows, asking(tmp_path, {}, here))
-    assert asked(tmp_path) == ["gpu", "gpus", "vllm", "ray"]
+    assert asked(tmp_path) == ["gpu", "vllm", "ray", "both"]
 
 
 def test_a_row_that_runs_says_so_now_and_then(tmp_path):

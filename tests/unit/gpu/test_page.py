@@ -79,6 +79,7 @@ def test_the_model_is_the_one_asked_for_or_that_of_the_check_so_far(tmp_path):
     assert not said
 
 
+@pytest.mark.slow
 def test_a_machine_that_gets_no_model_is_checked_with_tiny_and_told_so(tmp_path, monkeypatch):
     monkeypatch.setenv("REASONRL_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -21,7 +21,7 @@ def show_rows(console: Console, rows: Iterable[GpuRow]) -> None:
     table = Table("row", "question", "on a GPU", "on a CPU with tiny")
     for row in rows:
         on_gpu = "-" if row.needs.elsewhere else duration_text(row.estimate_s)
-        on_cpu = "-" if row.needs.elsewhere or row.needs.gpus else duration_text(row.cpu_estimate_s)
+        on_cpu = duration_text(row.cpu_estimate_s) if row.cpu_estimate_s else "-"
         table.add_row(row.name, row.question, on_gpu, on_cpu)
     console.print(table)
 
