@@ -16,29 +16,31 @@ from pathlib import Path
 
 import numpy as np
 
-from reasonrl.algo.loss import Objective
 from reasonrl.engines.fsdp import FsdpLearner, join
 from reasonrl.engines.process import free_blocks, use_threads
 from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch
 from reasonrl.engines.weights import Compute
 from reasonrl.errors import EngineError
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
-from reasonrl.gpu.subject import SAMPLING, batch_of, directory_of, distances, learner_of, prompts_of
+from reasonrl.gpu.subject import (
+    RATE,
+    ROUNDING_NATS,
+    SAMPLING,
+    UPDATE,
+    batch_of,
+    directory_of,
+    distances,
+    learner_of,
+    prompts_of,
+)
 from reasonrl.launch.actors import optimizer_settings
 from reasonrl.models.hf import load_model, outline_model
 from reasonrl.recipe import OptimizerConfig
 from reasonrl.types import Logprobs
 
-_RATE = 1e-6
-_PLAIN = Objective(
-    clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
-)
 _TOKENS = 512  # of a microbatch, so that the batch has several rounds
 _TIMEOUT_S = 240.0
 _MOST_RANKS = 2
-
-_NATS: dict[Compute, float] = {"float32": 2e-5, "bfloat16": 0.05}
-"""The largest mean distance of log-probabilities that rounding explains."""
 
 _NORMS: dict[Compute, float] = {"float32": 1e-3, "bfloat16": 0.05}
 """The largest relative distance of gradient norms that rounding explains."""
@@ -61,30 +63,33 @@ def answer(setting: CheckSetting, work: Path) -> RowAnswer:
     del sampler
     n_most = _MOST_RANKS if setting.device == "cpu" else min(_MOST_RANKS, setting.gpus)
     local = {}
-    for compute in _NATS:
+    for compute in _NORMS:
         local[compute] = _values(learner_of(directory, setting, compute), batch)
         free_blocks(setting.device)
     figures: list[Figure] = []
     for world in range(1, n_most + 1):
         ranked = _on_ranks(world, directory, setting.device, batch, work)
-        for compute in _NATS:
+        for compute in _NORMS:
             what = f"{compute}, ranks: {world}"
-            figures += _compared(what, compute, ranked[compute], local[compute])
+            nats = ROUNDING_NATS[setting.device, compute]
+            figures += _compared(
+                what, ranked[compute], local[compute], nats=nats, norm=_NORMS[compute]
+            )
     backend = "gloo" if setting.device == "cpu" else "nccl"
     return RowAnswer(figures=tuple(figures), facts=(("backend", backend),))
 
 
-def _compared(what: str, compute: Compute, ranked: _Values, local: _Values) -> Iterator[Figure]:
-    yield from distances(
-        f"ranks to local, {what}", ranked.logprobs_N, local.logprobs_N, mean=_NATS[compute]
-    )
+def _compared(
+    what: str, ranked: _Values, local: _Values, *, nats: float, norm: float
+) -> Iterator[Figure]:
+    yield from distances(f"ranks to local, {what}", ranked.logprobs_N, local.logprobs_N, mean=nats)
     apart = abs(ranked.gradient_norm - local.gradient_norm) / local.gradient_norm
-    yield Figure(name=f"gradient norm apart, {what}", value=apart, high=_NORMS[compute])
+    yield Figure(name=f"gradient norm apart, {what}", value=apart, high=norm)
 
 
 def _values(learner: LearnerEngine, batch: TrainBatch) -> _Values:
     logprobs_N = learner.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
-    stats = learner.update(batch, _PLAIN, learning_rate=_RATE)
+    stats = learner.update(batch, UPDATE, learning_rate=RATE)
     return _Values(logprobs_N=logprobs_N, gradient_norm=stats.gradient_norm)
 
 
@@ -107,7 +112,7 @@ def _on_ranks(
             where="fsdp-nccl",
             remedy="read its traceback in the row's log; NCCL_DEBUG=INFO makes nccl say more",
         )
-    return {compute: _read(_file(work, world, compute)) for compute in _NATS}
+    return {compute: _read(_file(work, world, compute)) for compute in _NORMS}
 
 
 def _read(path: Path) -> _Values:
@@ -150,7 +155,7 @@ def _work(
     use_threads(1 if device == "cpu" else 0)
     own = device if device == "cpu" else f"cuda:{rank}"
     ranks = join(rank=rank, world=world, address=address, device=own, timeout_s=_TIMEOUT_S)
-    for compute in _NATS:
+    for compute in _NORMS:
         learner = FsdpLearner(
             partial(outline_model, directory),
             partial(load_model, directory),

@@ -12,7 +12,6 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
-from reasonrl.algo.loss import Objective
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TokenValue, TrainBatch
 from reasonrl.engines.sync import BFLOAT16, FLOAT32, Audit, push_weights
 from reasonrl.engines.weights import Compute, Weights
@@ -20,7 +19,9 @@ from reasonrl.errors import EngineError
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.scores import tf32
 from reasonrl.gpu.subject import (
+    RATE,
     SAMPLING,
+    UPDATE,
     batch_of,
     directory_of,
     distances,
@@ -34,12 +35,6 @@ from reasonrl.launch.actors import vllm_settings
 from reasonrl.launch.one_process import open_in_process
 from reasonrl.models.hf import load_model
 
-_RATE = 1e-6
-"""The report's learning rate: in bfloat16 one update at this rate hides behind rounding."""
-
-_PLAIN = Objective(
-    clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
-)
 _HEAD = "lm_head.weight"
 _ANY = Audit(bound_nats=inf)
 """An audit that measures and lets the row's own bound judge."""
@@ -63,7 +58,7 @@ class _Pair:
 
     def learned(self) -> None:
         """Take one update."""
-        self.learner.update(self.batch, _PLAIN, learning_rate=_RATE)
+        self.learner.update(self.batch, UPDATE, learning_rate=RATE)
 
     def copied(self) -> dict[str, Tensor]:
         """Return copies of the learner's weights."""
@@ -141,7 +136,7 @@ def stale_answer(setting: CheckSetting, work: Path) -> RowAnswer:
             Figure(name="right syncs that passed", value=3, low=3, high=3),
             Figure(name="distance after a sync", value=gap, unit="nats", high=BFLOAT16.bound_nats),
         ),
-        facts=(("faults", f"all weights, and the head, old by one update at a rate of {_RATE}"),),
+        facts=(("faults", f"all weights, and the head, old by one update at a rate of {RATE}"),),
     )
 
 

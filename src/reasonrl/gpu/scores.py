@@ -12,6 +12,7 @@ from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import (
+    ROUNDING_NATS,
     SAMPLING,
     batch_of,
     directory_of,
@@ -21,9 +22,6 @@ from reasonrl.gpu.subject import (
     prompts_of,
 )
 from reasonrl.models.plain import plain_logprobs
-
-_FLOAT32_NATS, _BFLOAT16_NATS = 2e-5, 0.05
-"""The largest mean distances that rounding explains."""
 
 _FLOAT32_MOST = 1e-3
 """The largest distance of one token that float32 explains; of bfloat16 no such bound is known."""
@@ -39,9 +37,8 @@ def answer(setting: CheckSetting, work: Path, compute: Compute) -> RowAnswer:
     del learner
     free_blocks(setting.device)
     plain_N = np.concatenate(plain_logprobs(directory, pairs_of(batch), device=setting.device))
-    is_float32 = compute == "float32"
-    mean = _FLOAT32_NATS if is_float32 else _BFLOAT16_NATS
-    most = _FLOAT32_MOST if is_float32 else None
+    mean = ROUNDING_NATS[setting.device, compute]
+    most = _FLOAT32_MOST if compute == "float32" else None
     return RowAnswer(
         figures=(
             *distances("learner to transformers", scored_N, plain_N, mean=mean, most=most),

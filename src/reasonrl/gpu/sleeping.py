@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reasonrl.algo.loss import Objective
 from reasonrl.engines.checksums import differing
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.process import free_blocks
@@ -17,7 +16,9 @@ from reasonrl.engines.vllm import VllmEngine
 from reasonrl.gpu.commands import compute_of
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import (
+    RATE,
     SAMPLING,
+    UPDATE,
     batch_of,
     directory_of,
     learner_of,
@@ -29,15 +30,10 @@ from reasonrl.planning.gpus import GIB
 from reasonrl.planning.memory import IDLE_BYTES
 from reasonrl.types import Completion, Prompt
 
-_RATE = 1e-6
-_PLAIN = Objective(
-    clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
-)
-
 _SAME = 0.75
-"""The share of completions that must be the same after waking. Equal weights whose products are
-added in another order change one of some hundred tokens in bfloat16, and each of them changes the
-rest of its completion; other weights change nearly all completions."""
+"""The share of completions that must be the same after waking; nobody has measured it yet. Equal
+weights give equal tokens unless sums change their order, and then few; other weights change nearly
+all completions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +56,7 @@ def answer(setting: CheckSetting, work: Path) -> RowAnswer:
     prompts = prompts_of(learner.model)
     batch = batch_of(prompts, learner.generate(prompts, SAMPLING))
     # The moments exist after an update.
-    learner.update(batch, _PLAIN, learning_rate=_RATE)
+    learner.update(batch, UPDATE, learning_rate=RATE)
     learning = _resting(setting)
     with VllmEngine(vllm_settings(*vllm_beside(setting, directory, compute))) as engine:
         first = _sampled(engine, learner, prompts, version=1)

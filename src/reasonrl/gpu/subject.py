@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.choice import TINY
-from reasonrl.gpu.row import CheckSetting, Figure
+from reasonrl.gpu.row import CheckSetting, Device, Figure
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.one_process import local_engine
 from reasonrl.models.hf import LanguageModel, as_directory, load_model
@@ -84,6 +85,15 @@ SAMPLING = Sampling(max_new_tokens=_NEW_TOKENS, group_size=_GROUP)
 """How the rows sample: a few short completions of each prompt, at temperature 1."""
 
 
+UPDATE = Objective(
+    clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
+)
+"""The objective of the rows' updates: the policy term alone."""
+
+RATE = 1e-6
+"""The report's learning rate: in bfloat16 one update at this rate hides behind rounding."""
+
+
 def batch_of(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) -> TrainBatch:
     """Return sampled groups as a batch; in a group every other completion was good."""
     return TrainBatch(
@@ -102,6 +112,18 @@ def batch_of(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) 
 def pairs_of(batch: TrainBatch) -> list[tuple[Tokens, Tokens]]:
     """Return the prompt and the completion of each rollout of a batch, in order."""
     return [(group.prompt, one) for group in batch.groups for one in group.completions]
+
+
+ROUNDING_NATS: dict[tuple[Device, Compute], float] = {
+    ("cpu", "float32"): 2e-5,
+    ("cuda", "float32"): 1e-4,
+    ("cpu", "bfloat16"): 0.05,
+    ("cuda", "bfloat16"): 0.05,
+}
+"""The largest mean distance of two computations of a log-probability that rounding explains.
+
+SmolLM2-135M is 8e-6 from transformers in float32 on a CPU. The kernels of a GPU add up in other
+orders, so its bound is larger; products rounded to TF32 would be above 1e-3."""
 
 
 def distances(
