@@ -48,6 +48,10 @@ def _answer(name: str, setting: CheckSetting, work: Path) -> RowAnswer:
             from reasonrl.gpu import training
 
             return training.answer(setting, work, _KINDS[name])
+        case "training-state":
+            from reasonrl.gpu import states
+
+            return states.answer(setting, work)
         case "resume":
             from reasonrl.gpu import resuming
 

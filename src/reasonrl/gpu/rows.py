@@ -94,6 +94,13 @@ ROWS: tuple[GpuRow, ...] = (
         needs=Needs(vllm=True, ray=True),
     ),
     GpuRow(
+        name="training-state",
+        question="Do 8-bit moments, the host's memory, adapters and 4 bits work, in what memory?",
+        estimate_s=60,
+        cpu_estimate_s=15,
+        limit_s=900,
+    ),
+    GpuRow(
         name="resume",
         question="Does a run that is killed and resumed end as one that was not?",
         estimate_s=120,

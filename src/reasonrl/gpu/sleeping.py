@@ -27,7 +27,7 @@ from reasonrl.gpu.subject import (
 )
 from reasonrl.launch.actors import vllm_settings
 from reasonrl.planning.gpus import GIB
-from reasonrl.planning.memory import IDLE_BYTES
+from reasonrl.planning.parts import IDLE_BYTES
 from reasonrl.types import Completion, Prompt
 
 _SAME = 0.75

@@ -24,17 +24,16 @@ from reasonrl.gpu.commands import (
 )
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import directory_of
-from reasonrl.models.hf import load_tokenizer
+from reasonrl.launch.shapes import shape_of_model
 from reasonrl.planning.gpus import GIB, Gpu
 from reasonrl.planning.layout import layout_of
-from reasonrl.planning.memory import WORKSPACE_BYTES, stage_memory
-from reasonrl.planning.shapes import shape_of
+from reasonrl.planning.memory import stage_memory
+from reasonrl.planning.parts import WORKSPACE_BYTES
 from reasonrl.recipe import Recipe
-from reasonrl.rollout.problems import turns_of
 from reasonrl.run.config import read_config
 from reasonrl.run.layout import rollouts_path
 from reasonrl.run.record import RunRecorder
-from reasonrl.types import Kind, Message, Problem, Row
+from reasonrl.types import Row
 
 STEPS = 30
 _FIRST, _LAST = 2, 20
@@ -95,9 +94,7 @@ def _train(setting: CheckSetting, options: Sequence[str]) -> tuple[float, Gpu | 
             least = min(least, torch.cuda.mem_get_info()[0])
             time.sleep(_POLL_S)
     check_ended(command, process.returncode)
-    gpu = Gpu(
-        name=torch.cuda.get_device_name(), memory_bytes=total, peak_flops=0.0, bandwidth_bytes_s=0.0
-    )
+    gpu = Gpu(name=torch.cuda.get_device_name(), nominal_gb=total / 1e9, memory_bytes=total)
     return float(before - least), gpu
 
 
@@ -112,30 +109,19 @@ def _learning(metrics: Sequence[Row]) -> Iterator[Figure]:
 def _speed(run: Path, recipe: Recipe, metrics: Sequence[Row]) -> Iterator[Figure]:
     timed = [row for row in metrics if _FIRST <= _number(row, "step") <= _LAST]
     seconds = [_number(row, "time/step_s") for row in timed]
-    tokens = sum(_tokens(run, recipe, range(_FIRST, _LAST + 1)))
+    tokens = sum(_tokens(run, range(_FIRST, _LAST + 1)))
     yield Figure(name="a step, median", value=median(seconds), unit="s")
     speed = tokens / (fsum(seconds) * recipe.engine.gpus)
     on_cpu = recipe.engine.device == "cpu"
     yield Figure(name="speed", value=speed, unit="tokens/s" if on_cpu else "tokens/s a GPU")
 
 
-def _tokens(run: Path, recipe: Recipe, steps: Sequence[int]) -> Iterator[int]:
+def _tokens(run: Path, steps: Sequence[int]) -> Iterator[int]:
     """Yield the tokens of each rollout of some steps: its prompt's, and those sampled."""
-    tokenizer, _ = load_tokenizer(recipe.model.name)
-    lengths: dict[str, int] = {}
     for step in steps:
-        table = pq.read_table(rollouts_path(run, step), columns=["prompt", "tokens"])
+        table = pq.read_table(rollouts_path(run, step), columns=["prompt_tokens", "tokens"])
         for row in table.to_pylist():
-            text = row["prompt"]
-            if text not in lengths:
-                turns = turns_of(_problem(text), recipe.model.system_prompt)
-                lengths[text] = len(tokenizer.encode_chat(turns).tokens)
-            yield lengths[text] + len(row["tokens"])
-
-
-def _problem(text: str) -> Problem:
-    turn = Message(role="user", content=text)
-    return Problem(id="", prompt=(turn,), answer="", kind=Kind.MATH, source="")
+            yield len(row["prompt_tokens"]) + len(row["tokens"])
 
 
 def _sync(recipe: Recipe, metrics: Sequence[Row]) -> Iterator[Figure]:
@@ -154,17 +140,17 @@ def _sync(recipe: Recipe, metrics: Sequence[Row]) -> Iterator[Figure]:
 
 
 def _peak(recipe: Recipe, kind: TrainingKind, memory: _Memory) -> Iterator[Figure]:
-    """Yield the peak of memory, and beside it the plan where the formulas know the engine.
+    """Yield the peak of memory, and beside it the plan.
 
     The plan holds a margin that is not measured, so it must not be less than the peak, and its
     components alone must not be far above the peak.
     """
     yield Figure(name="peak memory", value=memory.peak_bytes / GIB, unit="GiB")
-    is_main_process = memory.gpu is None and kind == "ray-shared"
-    if kind == "vllm" or is_main_process:
+    if memory.gpu is None and kind == "ray-shared":
+        # The main process of a cluster holds no engine.
         return
     planned = stage_memory(
-        shape_of(recipe.model.name), layout_of(recipe.engine), recipe.stage[0], memory.gpu
+        shape_of_model(recipe.model.name), layout_of(recipe), recipe.stage[0], memory.gpu
     ).peak_bytes
     bare = planned - (WORKSPACE_BYTES if memory.gpu else 0.0)
     high, low = (_PLAN_HIGH, _PLAN_LOW) if memory.gpu else (None, None)
