@@ -48,7 +48,7 @@ def _cells(row: RowResult, question: str) -> tuple[str, ...]:
         "<br>".join(
             f"{escape_text(figure.name)} <b>{escape_text(figure.shown)}</b>" for figure in figures
         ),
-        "<br>".join(escape_text(figure.bound or "-") for figure in figures),
+        "<br>".join(escape_text(figure.judged) for figure in figures),
         cut(row.verdict, 60),
         duration_text(row.seconds) if row.seconds else "-",
     )

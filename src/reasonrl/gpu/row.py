@@ -102,6 +102,11 @@ class Figure:
             return f"at most {self.high:.4g}"
         return "" if self.low is None else f"at least {self.low:.4g}"
 
+    @property
+    def judged(self) -> str:
+        """Return the bounds in words, and whether the number does not keep them."""
+        return f"{self.bound or '-'}{'' if self.is_within else ': NOT KEPT'}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowAnswer:

@@ -45,6 +45,7 @@ def test_a_bound_in_words_and_whether_a_number_keeps_it(low, high, value, said, 
     figure = Figure(name="x", value=value, low=low, high=high)
     assert figure.bound == said
     assert figure.is_within == is_within
+    assert ("NOT KEPT" in figure.judged) is not is_within
 
 
 def test_a_directory_answers_for_one_device_and_model(tmp_path):

@@ -44,5 +44,5 @@ def show_results(console: Console, report: CheckReport) -> None:
 def _lines(row: RowResult) -> list[tuple[str, str]]:
     """Return the answer of a row with its bounds, line by line; one empty line without any."""
     answer = row.answer or RowAnswer()
-    lines = [(f"{figure.name}: {figure.shown}", figure.bound or "-") for figure in answer.figures]
+    lines = [(f"{figure.name}: {figure.shown}", figure.judged) for figure in answer.figures]
     return [*lines, *((f"{name}: {value}", "") for name, value in answer.facts)] or [("", "")]
