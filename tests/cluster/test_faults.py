@@ -119,7 +119,7 @@ def test_a_replica_holds_no_more_than_it_can_soon_begin(cluster, model_dir, loca
 
         def look(*_) -> None:
             nonlocal most
-            most = max(most, *(len(replica.in_flight) for replica in engine._replicas))
+            most = max(most, *(replica["in_flight"] for replica in engine.describe()))
 
         engine.generate(
             prompts_of(local, TEXTS), Sampling(max_new_tokens=3, group_size=40), on_finished=look
