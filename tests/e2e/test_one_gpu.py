@@ -63,7 +63,7 @@ def small(path, folder) -> list[str]:
 
 @pytest.mark.parametrize("path", CARDS[:-1], ids=lambda path: path.stem)
 def test_a_recipe_for_one_card_trains_with_a_random_model_of_its_family(path, tmp_path):
-    settings = [*small(path, tmp_path), "engine.offload=false", "engine.rollout={type='local'}"]
+    settings = [*small(path, tmp_path), "engine.rollout.type=local"]
     words = [word for setting in settings for word in ("--set", setting)]
     run = tmp_path / "run"
     done = reasonrl("train", path, "--run-dir", run, *words)

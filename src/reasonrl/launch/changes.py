@@ -26,6 +26,7 @@ _SAFE = (
     r"trackers",
     r"reward\.\d+\.weight",
     r"verify\.(workers|max_failed_share)",
+    r"optimizer\.offload",
 )
 """The keys that a resumed run may set; they decide no number of the steps that were taken."""
 

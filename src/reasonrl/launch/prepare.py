@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reasonrl.errors import ConfigError
 from reasonrl.launch.engines import model_for, ranks_of
+from reasonrl.launch.extras import require_extras
 from reasonrl.launch.judges import make_verifier, require_sandbox
 from reasonrl.launch.own import Own
 from reasonrl.launch.prompts import settle_form
@@ -32,6 +33,7 @@ def prepare(
     """
     for name in recipe.trackers:
         require_ready(name)
+    require_extras(recipe)
     # A row without an answer is left out like a row whose answer cannot be read.
     drops = any(stage.data.unreadable == "drop" for stage in recipe.stage)
     is_keyed = recipe.has_verifier and not drops

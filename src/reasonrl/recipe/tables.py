@@ -231,6 +231,8 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         )
     if parts == ["engine", "type"]:
         _drop_foreign_engine(node, value)
+    if parts == ["engine", "rollout", "type"]:
+        _drop_vllms_keys(data["engine"], value)
     if parts[-1] == "mode":
         kept = _without_presets(node, value)
         node.clear()
@@ -246,6 +248,13 @@ def _drop_foreign_engine(engine: dict[str, Any], kind: object) -> None:
     elif "offload" in engine:
         # A local run's config.toml has every key; a table of replicas was asked for and stays.
         del engine["offload"], engine["rollout"]
+
+
+def _drop_vllms_keys(engine: dict[str, Any], kind: object) -> None:
+    """Take out of a local engine what only vLLM beside it has, so that its own module can sample."""
+    if kind == "local" and engine.get("type", "local") == "local":
+        engine["rollout"].pop("memory_share", None)
+        engine.pop("offload", None)
 
 
 def _stage_of(tables: list[Any], part: str, override: str) -> Any:

@@ -187,6 +187,14 @@ def test_vllm_in_the_learners_process_is_a_sampler_of_the_local_engine():
             load_recipe(RECIPES / "tiny.toml", overrides)
 
 
+def test_a_recipe_with_vllm_may_sample_with_the_learners_module_instead():
+    """As the error of a machine without vLLM advises."""
+    for path in RECIPES.glob("one-gpu-*.toml"):
+        assert load_recipe(path).engine.rollout.type == "vllm"
+        engine = load_recipe(path, ["engine.rollout.type=local"]).engine
+        assert (engine.rollout.type, engine.offload) == ("local", False)
+
+
 def test_a_run_from_before_the_local_sampler_was_renamed_is_read(tmp_path):
     path = tmp_path / "config.toml"
     now = dump_recipe(load_recipe(RECIPES / "tiny.toml"))
