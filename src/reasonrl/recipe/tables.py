@@ -251,7 +251,7 @@ def _drop_foreign_engine(engine: dict[str, Any], kind: object) -> None:
 
 
 def _drop_vllms_keys(engine: dict[str, Any], kind: object) -> None:
-    """Take out of a local engine what only vLLM beside it has, so that its own module can sample."""
+    """Take out of a local engine the keys of vLLM, so that the learner's module can sample."""
     if kind == "local" and engine.get("type", "local") == "local":
         engine["rollout"].pop("memory_share", None)
         engine.pop("offload", None)
