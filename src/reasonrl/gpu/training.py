@@ -146,8 +146,8 @@ def _peak(recipe: Recipe, kind: TrainingKind, memory: _Memory) -> Iterator[Figur
     components alone must not be far above the peak.
     """
     yield Figure(name="peak memory", value=memory.peak_bytes / GIB, unit="GiB")
-    if memory.gpu is None and kind == "ray-shared":
-        # The main process of a cluster holds no engine.
+    if memory.gpu is None and kind != "local":
+        # On a CPU the plan does not count vLLM, and a cluster's main process holds no engine.
         return
     planned = stage_memory(
         shape_of_model(recipe.model.name), layout_of(recipe), recipe.stage[0], memory.gpu
