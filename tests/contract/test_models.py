@@ -1,9 +1,12 @@
 """Model families: through our attention they compute what transformers' own attention computes."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from transformers import (
+    AutoConfig,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -19,7 +22,7 @@ from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ModelError
 from reasonrl.models.fetch import is_at_hand, locate
-from reasonrl.models.hf import load_model, outline_model
+from reasonrl.models.hf import load_model, load_tokenizer, outline_model
 from reasonrl.models.random import build_tiny
 from reasonrl.types import Sampling
 from tests.conftest import OPTIMIZER, TEXTS, batch_of, prompts_of
@@ -127,15 +130,38 @@ def test_tiny_is_tiny_llama_and_no_other_family_is_guessed():
         load_model("tiny:gpt2")
 
 
-@pytest.mark.parametrize("changes", [{"hidden_act": "gelu"}, {"mlp_bias": True}])
-def test_a_model_with_another_mlp_is_refused(changes, tmp_path):
-    with pytest.raises(ModelError, match="not known to be a plain"):
-        load_model(save("llama", tmp_path, **changes))
+REFUSED = {
+    "another MLP": ("llama", {"hidden_act": "gelu"}, "not gated by SiLU"),
+    "biases in the MLP": ("llama", {"mlp_bias": True}, "has biases"),
+    "another family": ("mistral", {"sliding_window": 64}, "its family, mistral"),
+    "windows": ("qwen2", {"use_sliding_window": True}, "a window of the last tokens"),
+    "dynamic positions": (
+        "llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic",
+    ),
+    "quantised weights": (
+        "llama", {"quantization_config": {"quant_method": "fp8"}}, "quantised",
+    ),
+}  # fmt: skip
 
 
-def test_a_model_with_windowed_attention_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="not known to be a plain"):
-        load_model(save("mistral", tmp_path, sliding_window=64))
+@pytest.mark.parametrize(("family", "changes", "what"), REFUSED.values(), ids=REFUSED)
+def test_a_model_that_is_not_plain_is_refused_by_name_before_its_weights_are_read(
+    family, changes, what, tmp_path
+):
+    name = save(family, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    (tmp_path / "model.safetensors").write_bytes(b"not read")
+    for read in (load_model, outline_model, load_tokenizer):
+        with pytest.raises(ModelError, match=f"cannot be trained here: .*{what}"):
+            read(name)
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3_text", "gpt2", "qwen3_5_text", "phi3"])
+def test_every_other_family_is_refused_without_a_traceback(family, tmp_path):
+    AutoConfig.for_model(family).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=f"its family, {family}, is not known"):
+        load_model(str(tmp_path))
 
 
 def test_pickled_weights_are_refused(tmp_path):

@@ -10,24 +10,38 @@ FAMILIES = frozenset({"llama", "qwen2", "qwen3"})
 """The families that tests compare with transformers."""
 
 
-def check_family(module: Any, name: str) -> None:
-    """Refuse a model that is not known to be a plain decoder: full causal attention, unscaled head.
+_ROPES = frozenset({"default", "linear", "llama3", "yarn"})
+"""Ways to scale positions whose frequencies do not depend on the length of a row. `longrope` and
+`dynamic` choose them by the longest position of a row, and packed rows mix lengths."""
 
-    Other models may load and then compute another function here than in transformers (scaled
-    logits, biased heads, attention windows, recurrent layers). `FAMILIES` names the families that
-    tests compare with transformers.
+
+def check_config(config: Any, name: str) -> None:
+    """Refuse a model that would compute another function here than in transformers.
+
+    Its config is enough, so no weight has to be read. Raises ModelError with what is not known
+    here: the family, attention windows, another MLP, or positions that depend on the row.
     """
-    config = module.config
-    is_windowed = bool(getattr(config, "use_sliding_window", False))
-    is_plain_mlp = config.hidden_act == "silu" and not getattr(config, "mlp_bias", False)
-    if config.model_type not in FAMILIES or is_windowed or not is_plain_mlp:
-        raise ModelError(
-            f"{name!r} ({config.model_type}) is not known to be a plain causal decoder",
-            where="model.name",
-            expected="full attention, a SiLU-gated MLP without biases, and one of "
-            + ", ".join(sorted(FAMILIES)),
-            remedy="choose another model",
-        )
+    if config.model_type not in FAMILIES:
+        raise _refused(name, f"its family, {config.model_type}, is not known to be a plain decoder")
+    if getattr(config, "quantization_config", None):
+        raise _refused(name, "its weights are quantised, and only float weights can learn")
+    if getattr(config, "use_sliding_window", False):
+        raise _refused(name, "its layers attend to a window of the last tokens only")
+    if config.hidden_act != "silu" or getattr(config, "mlp_bias", False):
+        raise _refused(name, "its MLP is not gated by SiLU, or has biases")
+    rope = (config.rope_parameters or {}).get("rope_type", "default")
+    if rope not in _ROPES:
+        raise _refused(name, f"its positions ({rope}) depend on the length of a row")
+
+
+def _refused(name: str, what: str) -> ModelError:
+    return ModelError(
+        f"{name!r} cannot be trained here: {what}",
+        where="model.name",
+        expected="full attention, a SiLU-gated MLP without biases, and one of "
+        + ", ".join(sorted(FAMILIES)),
+        remedy="choose another model",
+    )
 
 
 def check_vocabulary(module: Any, tokenizer: Any, name: str) -> None:

@@ -21,7 +21,7 @@ from transformers.utils import logging as hf_logging
 
 from reasonrl.errors import EngineError, ModelError, StorageError
 from reasonrl.models import attention, fetch
-from reasonrl.models.admission import check_family, check_vocabulary, eos_ids_of
+from reasonrl.models.admission import check_config, check_vocabulary, eos_ids_of
 from reasonrl.models.lora import has_adapters, policy_tensors
 from reasonrl.models.random import TINY, build_tiny, is_tiny, tiny_family
 from reasonrl.models.tokenizer import ChatTokenizer
@@ -172,7 +172,7 @@ def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
     """Check a transformers model and its tokenizer, and return them as the engines use them."""
     attention.register()
     module.config._attn_implementation = attention.ATTENTION_NAME
-    check_family(module, name)
+    check_config(module.config, name)
     check_vocabulary(module, raw_tokenizer, name)
     # Without dropout sampling and training compute the same function.
     module.eval()
@@ -209,17 +209,22 @@ def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:
 
 
 def _tokenizer_and_config(name: str) -> tuple[Any, Any]:
+    """Return a model's tokenizer and its config, which is admitted."""
     location = fetch.locate(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
-        return tokenizer, AutoConfig.from_pretrained(location, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+        check_config(config, name)
+        return AutoTokenizer.from_pretrained(location, trust_remote_code=False), config
+    except ModelError:
+        raise
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(name, error) from error
 
 
 def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
+    # The config is read first, because a refusal must not wait for gigabytes of weights.
+    tokenizer, _ = _tokenizer_and_config(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
         module, report = AutoModelForCausalLM.from_pretrained(
             location,
             dtype=torch.float32,
