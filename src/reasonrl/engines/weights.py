@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from reasonrl.engines.checksums import checksum
 from reasonrl.errors import EngineError
-from reasonrl.models.lora import policy_tensors
+from reasonrl.models.lora import policy_names, policy_tensors
 
 Compute: TypeAlias = Literal["float32", "bfloat16"]
 """The dtype that the decoder's layers compute in, as recipes write it."""
@@ -66,10 +66,14 @@ class LiveTensors(Mapping[str, Tensor]):
         return self._exact(name, dict(policy_tensors(self._module))[name])
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in policy_tensors(self._module))
+        return iter(policy_names(self._module))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(policy_names(self._module))
+
+    def __contains__(self, name: object) -> bool:
+        # Otherwise each question would merge all adapters.
+        return name in policy_names(self._module)
 
     def items(self) -> Any:
         """Return an iterator over names and tensors, unlike dict.items."""
@@ -78,7 +82,7 @@ class LiveTensors(Mapping[str, Tensor]):
 
 def check_complete(sent: Set[str], wanted: Set[str]) -> None:
     """Raise EngineError when a name of the model's state dict was not sent."""
-    if missing := wanted - sent:
+    if missing := wanted - set(sent):
         raise EngineError(
             f"{len(missing)} weights were not sent, {min(missing)} among them",
             expected="every name of the model's state dict, tied aliases included",

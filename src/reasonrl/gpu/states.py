@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.process import free_blocks
-from reasonrl.engines.protocols import TrainBatch
+from reasonrl.engines.protocols import TokenValue, TrainBatch
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.choice import TINY
 from reasonrl.gpu.commands import compute_of
@@ -92,6 +92,8 @@ def answer(setting: CheckSetting, work: Path) -> RowAnswer:
         engine = _engine(way, setting, directory, compute)
         start = _weights(engine)
         moved = _weights(_updated(engine, batch)) - start
+        # The plan counts the copies of layers in bfloat16, which the next pass makes.
+        engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
         free_blocks(setting.device)
         kept = _allocated(setting) - before
         figures.append(_distance(way, moved, far))

@@ -35,7 +35,7 @@ def start_from(name: str, recipe: Recipe, directory: Path, console: Console) -> 
         )
     start = (directory / START).resolve()
     console.note(f"copying the weights of {named.name} to {start}")
-    model = open_model(named, device="cpu")
+    model = open_model(named)
     with local_engine(model, LocalEngineConfig(), OptimizerConfig()) as engine:
         take_over(named, engine)
         directory.mkdir(parents=True, exist_ok=True)

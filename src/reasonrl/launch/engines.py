@@ -20,7 +20,7 @@ from reasonrl.engines.turns import LearnerInTurn, RolloutInTurn, Turns
 from reasonrl.errors import ConfigError
 from reasonrl.launch.actors import Workload, build_rank, build_replica
 from reasonrl.launch.one_process import open_in_process, open_vllm
-from reasonrl.models.hf import LanguageModel, load_model, outline_model
+from reasonrl.models.hf import LanguageModel, check_device, load_model, outline_model
 from reasonrl.recipe import (
     EngineConfig,
     InProcessVllm,
@@ -50,7 +50,9 @@ def model_for(engine: EngineConfig, name: str, *, seed: int) -> LanguageModel:
     """Load a model into this process, or only its outline when actors load it."""
     match engine:
         case LocalEngineConfig():
-            return load_model(name, seed=seed, device=engine.device)
+            check_device(engine.device)
+            # The engine moves it to the device, in the form that it keeps there.
+            return load_model(name, seed=seed)
         case RayEngineConfig():
             return outline_model(name)
 

@@ -61,7 +61,7 @@ def export(
     _check_empty(directory)
     use_threads(recipe.engine.threads)
     console.note(f"loading {named.name}")
-    model = in_form(open_model(named, device=recipe.engine.device), recipe.model, named.run)
+    model = in_form(open_model(named), recipe.model, named.run)
     scratch = directory.with_name(f".{directory.name}.writing")
     shutil.rmtree(scratch, ignore_errors=True)
     try:

@@ -178,12 +178,12 @@ def _at(point: Path, run: Path) -> NamedModel:
     return NamedModel(name=str(point), base=base, run=run, checkpoint=point)
 
 
-def open_model(model: NamedModel, *, device: str) -> LanguageModel:
-    """Load a model; `take_over` then brings the weights of its checkpoint."""
+def open_model(model: NamedModel) -> LanguageModel:
+    """Load a model to the host; `take_over` then brings the weights of its checkpoint."""
     recipe = model.recipe()
     if recipe is None:
-        return load_model(model.base, device=device)
-    loaded = load_model(model.base, seed=recipe.seed, device=device)
+        return load_model(model.base)
+    loaded = load_model(model.base, seed=recipe.seed)
     # A checkpoint holds what has learned; a final model holds all weights.
     lora = recipe.model.lora if model.checkpoint is not None else None
     return adapted(loaded, lora, seed=recipe.seed)

@@ -31,8 +31,9 @@ def local_engine(
     """Return the engine that samples and learns in this process.
 
     It keeps `reference`, or with `keep_reference` the model as it is now, for a KL term. With
-    `packs` the matrices beside adapters are stored in 4 bits.
+    `packs` the matrices beside adapters are stored in 4 bits. Beside a cluster it is on the CPU.
     """
+    device = engine.device if isinstance(engine, LocalEngineConfig) else "cpu"
     return LocalEngine(
         model,
         optimizer_settings(optimizer),
@@ -43,6 +44,7 @@ def local_engine(
         keep_reference=keep_reference,
         reference=reference,
         packs=packs,
+        device=device,
     )
 
 
@@ -53,7 +55,7 @@ def open_in_process(
     """Start the sampler and the learner of this process; both are one engine without vLLM."""
     reference = None
     if workload.keep_reference and workload.reference:
-        reference = load_model(workload.reference, device=engine.device)
+        reference = load_model(workload.reference)
     learner = local_engine(
         adapted(model, workload.lora, seed=workload.seed),
         engine,

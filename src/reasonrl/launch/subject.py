@@ -17,7 +17,7 @@ from reasonrl.launch.one_process import local_engine
 from reasonrl.launch.own import NOTHING, Own, open_own_sampler
 from reasonrl.launch.prompts import in_form
 from reasonrl.launch.rewards import open_rewards
-from reasonrl.models.hf import LanguageModel
+from reasonrl.models.hf import LanguageModel, check_device
 from reasonrl.recipe import Component, EngineConfig, OptimizerConfig, PromptConfig, VerifyConfig
 from reasonrl.reward.scoring import Rewards
 from reasonrl.rollout.judge import Judge
@@ -61,8 +61,9 @@ def open_subject(
     """
     console.note(f"loading {named.name}")
     note, logs = partial(note_event, directory, console), directory / LOGS
-    device = "cpu" if is_on_cluster(engine) else engine.device
-    model = in_form(open_model(named, device=device), prompts, named.run)
+    if not is_on_cluster(engine):
+        check_device(engine.device)
+    model = in_form(open_model(named), prompts, named.run)
     workload = Workload(
         model=named.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
     )

@@ -90,8 +90,11 @@ class LanguageModel:
     def save_weights(self, directory: Path, weights: Mapping[str, Tensor] | None) -> None:
         """Write a directory as `save` does, with the given weights, or the module's own if None."""
         if weights is None and has_adapters(self.module):
-            weights = dict(policy_tensors(self.module))
-        given = None if weights is None else dict(weights.items())
+            weights = {name: tensor.cpu() for name, tensor in policy_tensors(self.module)}
+        # One at a time leaves the GPU: all merged weights in float32 might not fit there.
+        given = None
+        if weights is not None:
+            given = {name: tensor.cpu() for name, tensor in weights.items()}
         if given is not None and cast(Any, self.module).config.tie_word_embeddings:
             # The same tensor is saved as the embedding.
             del given["lm_head.weight"]
@@ -112,7 +115,7 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
     Raises ModelError when the model cannot be found, is not a plain causal decoder, or lacks an EOS
     token or a chat template.
     """
-    _check_device(device)
+    check_device(device)
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     if is_tiny(name):
@@ -122,7 +125,7 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
     return settled(module.to(device), raw_tokenizer, name)
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
     """Raise EngineError for a device that this build of torch, or this machine, does not have."""
     n_gpus = torch.cuda.device_count()
     try:

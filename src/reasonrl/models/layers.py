@@ -39,12 +39,12 @@ def exchange(module: nn.Module, compute: torch.dtype) -> None:
     body.norm = _norm(body.norm)
 
 
-def pack_frozen(module: nn.Module) -> None:
-    """Store the matrices that adapters stand beside in 4 bits, in place."""
+def pack_frozen(module: nn.Module, device: str) -> None:
+    """Store the matrices that adapters stand beside in 4 bits on a device, in place, one by one."""
     for layer in list(module.modules()):
         base = getattr(layer, "base_layer", None)
         if isinstance(base, _Linear):
-            cast(Any, layer).base_layer = PackedLinear(base.weight.detach(), base.bias)
+            cast(Any, layer).base_layer = PackedLinear(base.weight.detach().to(device), base.bias)
 
 
 def recompute_activations(module: nn.Module) -> None:

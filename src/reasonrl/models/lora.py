@@ -118,6 +118,17 @@ def without_adapters(module: nn.Module) -> Iterator[None]:
             layer.enable_adapters(enabled=True)
 
 
+def policy_names(module: nn.Module) -> list[str]:
+    """Return the names of a model's own state dict, without adapters and packed forms."""
+    names = []
+    for name in module.state_dict():
+        path, base, kind = name.partition(_BASE)
+        if ".lora_" not in name and kind != "scales":
+            kind = "weight" if kind == "codes" else kind
+            names.append(f"{path}.{kind}" if base else path)
+    return names
+
+
 def policy_tensors(
     module: nn.Module, whole: Callable[[Tensor], Tensor] = lambda tensor: tensor
 ) -> Iterator[tuple[str, Tensor]]:

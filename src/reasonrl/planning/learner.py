@@ -76,6 +76,9 @@ def _activations(shape: ModelShape, layout: EngineLayout, tokens: int) -> tuple[
     # In float32 a GPU attends with keys and values that are repeated for each query head.
     if not layout.is_bfloat16 and not layout.is_on_cpu:
         saved += 2 * (shape.query_size - shape.kv_size)
+    # peft keeps the input of each adapter in float32, for each of the seven matrices of a layer.
+    if layout.training.adapters and layout.is_one_process and layout.is_bfloat16:
+        saved += 2 * (5 * shape.hidden + shape.query_size + shape.intermediate)
     # The gradients of activations on their way through one layer.
     passing = 2 * shape.hidden + 3 * shape.intermediate
     kept = shape.hidden if layout.recompute else saved

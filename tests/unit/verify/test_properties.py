@@ -221,6 +221,7 @@ PIECES = st.sampled_from(PIECES_SPACED.split())
 @given(answer=st.lists(PIECES, max_size=14).map(" ".join), gold=st.sampled_from(
     ["5", "x^2-1", "(1, 2)", "1, 2", r"[0, \infty)", r"\frac12", "0.25", r"y = 2x", "B", "yes"]
 ))  # fmt: skip
+@example(gold="5", answer=r"\text{or} * \text{or}")  # one unit, joined by a sign that stays
 @example(gold="5", answer="\N{MIDDLE DOT}\N{DIGIT ZERO FULL STOP}")  # int() reads no such digit
 @settings(max_examples=500, deadline=None)
 def test_no_answer_raises_and_cleaning_twice_changes_nothing(gold: str, answer: str) -> None:

@@ -57,7 +57,7 @@ class LocalEngine:
     both trade memory for speed and change no result beyond rounding. So does `recompute`: it keeps
     one tensor per layer for the backward pass and computes the others again. The layers compute in
     `compute`; weights, their gradients, the head and the optimizer stay float32. With `packs` the
-    matrices beside adapters are kept in 4 bits.
+    matrices beside adapters are kept in 4 bits. The model moves to `device`, if one is given.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class LocalEngine:
         keep_reference: bool = False,
         reference: LanguageModel | None = None,
         packs: bool = False,
+        device: str | None = None,
     ) -> None:
         dtype = COMPUTE_DTYPES[compute]
+        device = device or str(model.head.device)
         layers.exchange(model.module, dtype)
         self._is_adapted = has_adapters(model.module)
         if packs:
-            layers.pack_frozen(model.module)
+            layers.pack_frozen(model.module, device)
         if self._is_adapted:
             store_frozen(model.module, dtype)
         self.model = replace(model, compute=dtype)
@@ -85,11 +87,14 @@ class LocalEngine:
         self.max_rows = max_rows
         self.version = 0
         self._settings = optimizer
-        self._device = str(model.head.device)
+        # A model moves once it has its last form, which may be a fraction of its first one.
+        self._device = device
+        model.module.to(device)
         self._reference = None
         if reference is not None:
             layers.exchange(reference.module, dtype)
             self._reference = _frozen(reference.module, replace(reference, compute=dtype))
+            reference.module.to(device)
         elif keep_reference and self._is_adapted:
             # Without its adapters the model is the one that training started from.
             self._reference = self.model
@@ -99,6 +104,7 @@ class LocalEngine:
             layers.recompute_activations(model.module)
         self._parameters = learning_parameters(model.module)
         self._optimizer = Optimizer(self._parameters, optimizer)
+        free_blocks(device)
 
     # sampling
 
@@ -222,7 +228,8 @@ class LocalEngine:
         return self._optimizer.weight(name) if name in self._parameters else tensor
 
     def save(self, directory: Path) -> None:
-        write_whole(directory, self.state_dict())
+        # One at a time leaves the GPU, where split weights exist in two halves only.
+        write_whole(directory, {name: value.cpu() for name, value in self._optimizer.state()})
 
     def load(self, directory: Path, *, with_moments: bool = True) -> None:
         state = read_whole(directory)

@@ -99,10 +99,10 @@ class Optimizer:
             return torch.zeros((), device=device), first, second
         kept = self._moments[name]
         first, second = (
-            from_codes(moment) if isinstance(moment, Codes) else moment.to(device)
+            from_codes(moment.to(str(device))) if isinstance(moment, Codes) else moment.to(device)
             for moment in (kept.first, kept.second)
         )
-        return kept.step.to(device), first.to(device), second.to(device)
+        return kept.step.to(device), first, second
 
     def _close(self, name: str, step: Tensor, first: Tensor, second: Tensor) -> None:
         """Keep a parameter's steps and moments as the settings say."""

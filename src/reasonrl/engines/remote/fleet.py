@@ -52,8 +52,12 @@ class Fleet:
         self.replicas = [SeatedReplica(number, self._start(number)) for number in range(len(seats))]
 
     def ask_all(self, ask: Callable[[Any], Any]) -> list[Any]:
-        """Return the answer of each replica; a lost replica is replaced, and asked again."""
+        """Return the answer of each replica; a lost replica is replaced, and asked again.
+
+        Raises the last EngineLost when nobody replaces it within the time of an answer.
+        """
         answered: dict[int, Any] = {}
+        end_at = time.monotonic() + 2 * self.timeout_s
         while len(answered) < len(self.replicas):
             with self.seating:
                 calls = [
@@ -65,6 +69,8 @@ class Fleet:
                 try:
                     [answered[replica.number]] = self._answers([call], who=replica.name)
                 except EngineLost as error:
+                    if time.monotonic() > end_at:
+                        raise
                     self._replace_idle(replica, actor, error)
         return [answered[replica.number] for replica in self.replicas]
 
@@ -104,6 +110,8 @@ class Fleet:
                 try:
                     self._answers([call], who=replica.name)
                 except EngineLost as error:
+                    # A silent replica may live, and would keep the GPU.
+                    end([replica.actor])
                     self._on_event(f"{error.what}; to be replaced with the next weights")
 
     def describe(self) -> list[dict[str, object]]:

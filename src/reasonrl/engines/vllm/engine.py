@@ -239,7 +239,12 @@ class VllmEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._llm.llm_engine.engine_core.shutdown()
+        try:
+            self._llm.llm_engine.engine_core.shutdown()
+        except RuntimeError:
+            # Memory that a sleeping engine gave back cannot be given back again.
+            if not self._is_asleep:
+                raise
 
 
 def _as_prompt(tokens: Tokens) -> dict[str, list[int]]:

@@ -61,6 +61,9 @@ def start(settings: VllmSettings) -> Any:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
         # Other processes need the cores too.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    if settings.compute == "float32":
+        # Triton's kernel of attention would round products to TF32.
+        os.environ.setdefault("TRITON_F32_DEFAULT", "ieee")
     if settings.log is not None:
         _write_messages_to(settings.log)
     try:

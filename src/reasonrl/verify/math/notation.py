@@ -86,7 +86,7 @@ def _turned(match: re.Match[str]) -> str:
 
 
 def _joined_units(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[2] or '·'}{match[3]}"
+    return f"{match[1]}{match[2] or '*'}{match[3]}"
 
 
 def _marked(match: re.Match[str]) -> str:
