@@ -22,6 +22,7 @@ def rows_of(out) -> dict[str, dict]:
     return {row["name"]: row for row in json.loads((out / "check.json").read_text())["rows"]}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="is for a machine without vLLM")
 def test_a_bare_machine_answers_all_that_a_cpu_can_answer(tmp_path):
