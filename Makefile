@@ -34,19 +34,19 @@ format: .venv/.ready-dev  ## format all code and apply the fixes of the style ch
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: .venv/.ready-dev  ## the tests (about 7 minutes); T=path::name runs only that one
+test: .venv/.ready-dev  ## the tests (7 to 10 minutes); T=path::name runs only that one
 	$(if $(T),$(PYTEST) -m '' '$(T)',$(PYTEST) $(PARALLEL))
 
 test-fast: .venv/.ready-dev  ## the tests that need no whole run (about a minute)
 	$(PYTEST) $(PARALLEL) -m 'not slow and not long and not cluster'
 
-test-long: .venv/.ready-dev  ## the wheel, a minute of fuzz, references of data sets (2 to 5 minutes)
+test-long: .venv/.ready-dev  ## the wheel, a minute of fuzz, references of data sets (5 to 7 minutes)
 	$(PYTEST) $(PARALLEL) -m long
 
 fuzz: .venv/.ready-dev  ## an hour of random input for the verifiers, without their net
 	$(BIN)/python -m benchmarks.fuzz --plant
 
-test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 on this machine's CPU (about 15 minutes)
+test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 on this machine's CPU (about 17 minutes)
 	.venv-cluster/bin/python -m pytest -m cluster --durations=15 tests/cluster tests/contract
 
 check: lint test  ## lint and test
