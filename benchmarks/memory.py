@@ -117,7 +117,7 @@ def _learner(model: str, recipe: Recipe) -> LocalEngine:
     for parameter in loaded.module.parameters():
         # Otherwise they are views of the model's file, whose pages count as resident memory.
         parameter.data = parameter.data.clone()
-    packs = recipe.model.lora is not None and recipe.model.lora.frozen == "4bit"
+    packs = recipe.model.lora is not None and recipe.model.lora.is_packed
     engine = local_engine(loaded, recipe.engine, recipe.optimizer, packs=packs)
     _first_update(engine)
     return engine

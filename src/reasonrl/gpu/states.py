@@ -61,7 +61,7 @@ class _Way:
 
     @property
     def is_packed(self) -> bool:
-        return self.lora is not None and self.lora.frozen == "4bit"
+        return self.lora is not None and self.lora.is_packed
 
 
 def _ways(compute: Compute) -> Iterator[_Way]:

@@ -67,9 +67,7 @@ def adapted(model: LanguageModel, lora: LoraConfig | None, *, seed: int) -> Lang
 def lora_settings(lora: LoraConfig) -> LoraSettings:
     """Translate the recipe's `[model.lora]` table."""
     targets = None if isinstance(lora.targets, str) else lora.targets
-    return LoraSettings(
-        rank=lora.rank, alpha=lora.alpha, targets=targets, is_packed=lora.frozen == "4bit"
-    )
+    return LoraSettings(rank=lora.rank, alpha=lora.alpha, targets=targets, is_packed=lora.is_packed)
 
 
 def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine:

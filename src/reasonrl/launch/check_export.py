@@ -92,7 +92,7 @@ def started_from(recipe: Recipe) -> Iterator[Path]:
     It is written for a while where there is none: for `tiny`, and with matrices of 4 bits.
     """
     name, lora = recipe.model.name, recipe.model.lora
-    is_packed = lora is not None and lora.frozen == "4bit"
+    is_packed = lora is not None and lora.is_packed
     if not is_tiny(name) and not is_packed:
         yield Path(as_directory(name))
         return

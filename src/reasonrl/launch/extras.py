@@ -43,7 +43,7 @@ def _extras_of(recipe: Recipe) -> Iterator[Extra]:
         yield Extra(
             module="peft", extra="lora", key="[model.lora]", otherwise="remove [model.lora]"
         )
-        if recipe.model.lora.frozen == "4bit":
+        if recipe.model.lora.is_packed:
             yield _bitsandbytes('model.lora.frozen = "4bit"', "remove model.lora.frozen")
     if recipe.optimizer.type == "adamw-8bit":
         yield _bitsandbytes('optimizer.type = "adamw-8bit"', "remove optimizer.type")

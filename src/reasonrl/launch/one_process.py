@@ -62,7 +62,7 @@ def open_in_process(
         workload.optimizer,
         keep_reference=workload.keep_reference,
         reference=reference,
-        packs=workload.lora is not None and workload.lora.frozen == "4bit",
+        packs=workload.lora is not None and workload.lora.is_packed,
     )
     with ExitStack() as stack:
         stack.enter_context(learner)

@@ -102,7 +102,7 @@ def training_of(recipe: Recipe) -> TrainingState:
             expected=", ".join(f"{name}_proj" for name in LINEAR),
         )
     compute_bytes: float = 2 if recipe.engine.compute == "bfloat16" else 4
-    if adapters.frozen == "4bit":
+    if adapters.is_packed:
         compute_bytes = FOUR_BITS
     return lora(adapters.rank, compute_bytes=compute_bytes, targets=targets, state=state)
 

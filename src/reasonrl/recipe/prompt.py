@@ -74,6 +74,11 @@ class LoraConfig(Strict):
             raise ValueError('no layer would learn; expected "all-linear" or names of layers')
         return targets
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether the matrices beside adapters are stored in 4 bits."""
+        return self.frozen == "4bit"
+
 
 class ModelConfig(PromptConfig):
     """The model that training starts from, and how it is asked."""

@@ -265,7 +265,7 @@ def _check_state(optimizer: OptimizerConfig, engine: EngineConfig, model: ModelC
             f"optimizer.{key} is the local engine's: FSDP2 shares the state among ranks instead; "
             f'set engine.type = "local", or remove optimizer.{key}'
         )
-    if isinstance(engine, RayEngineConfig) and model.lora and model.lora.frozen == "4bit":
+    if isinstance(engine, RayEngineConfig) and model.lora and model.lora.is_packed:
         raise ValueError(
             'model.lora.frozen = "4bit" needs engine.type = "local": FSDP2 cannot share packed '
             "matrices among ranks; set it, or remove model.lora.frozen"

@@ -101,8 +101,7 @@ class FsdpLearner:
         module = kept(self._reference) if is_reference else self.module
         work = policy.read(value_at(what, temperature))
         values_N = np.zeros(batch.n_tokens, dtype=np.float32)
-        is_start = is_reference and module is self.module
-        with without_adapters(module) if is_start else nullcontext():
+        with without_adapters(module) if is_reference else nullcontext():
             for micro, part in self._rounds(batch):
                 part_N = module(part, micro.targets_N[part.chosen_N], work=work)
                 values_N[_batch_index(micro, part)] = part_N.cpu().numpy()

@@ -142,9 +142,9 @@ class LocalEngine:
     # learning
 
     def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
-        model = kept(self._reference) if what is TokenValue.REFERENCE_LOGPROBS else self.model
-        is_start = what is TokenValue.REFERENCE_LOGPROBS and model is self.model
-        with without_adapters(model.module) if is_start else nullcontext():
+        is_reference = what is TokenValue.REFERENCE_LOGPROBS
+        model = kept(self._reference) if is_reference else self.model
+        with without_adapters(model.module) if is_reference else nullcontext():
             return score_batch(
                 model, batch, what, temperature=temperature, token_budget=self.token_budget
             )
