@@ -12,8 +12,9 @@ from tests.conftest import REPOSITORY
 SOURCE = REPOSITORY / "src" / "reasonrl"
 
 HOME = {
-    # The check of a GPU asks torch itself: which kernels ran, how much memory a card has left.
-    "torch": ("algo", "models", "engines", "gpu"),
+    # The check of a GPU asks torch itself: which kernels ran, how much memory a card has left; that
+    # of a model compares gradients.
+    "torch": ("algo", "models", "engines", "gpu", "admission"),
     "transformers": ("models",),
     "peft": ("models",),
     "bitsandbytes": ("models",),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
-    AutoConfig,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -21,6 +20,7 @@ from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ModelError
+from reasonrl.models.families import FAMILIES as FAMILIES_KNOWN
 from reasonrl.models.fetch import is_at_hand, locate
 from reasonrl.models.hf import load_model, load_tokenizer, outline_model
 from reasonrl.models.random import build_tiny
@@ -117,7 +117,7 @@ def test_gradients_are_those_of_plain_transformers(family, changes, tmp_path):
         )
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", FAMILIES_KNOWN)
 def test_tiny_comes_in_every_family(family):
     module = load_model(f"tiny:{family}", seed=3).module
     assert module.config.model_type == family
@@ -126,42 +126,21 @@ def test_tiny_comes_in_every_family(family):
 
 def test_tiny_is_tiny_llama_and_no_other_family_is_guessed():
     assert load_model("tiny", seed=3).digest() == load_model("tiny:llama", seed=3).digest()
-    with pytest.raises(ModelError, match=r"tiny:llama, tiny:qwen2, tiny:qwen3"):
+    with pytest.raises(ModelError, match="tiny:llama, tiny:qwen2, tiny:qwen3"):
         load_model("tiny:gpt2")
 
 
-REFUSED = {
-    "another MLP": ("llama", {"hidden_act": "gelu"}, "not gated by SiLU"),
-    "biases in the MLP": ("llama", {"mlp_bias": True}, "has biases"),
-    "another family": ("mistral", {"sliding_window": 64}, "its family, mistral"),
-    "windows": ("qwen2", {"use_sliding_window": True}, "a window of the last tokens"),
-    "dynamic positions": (
-        "llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic",
-    ),
-    "quantised weights": (
-        "llama", {"quantization_config": {"quant_method": "fp8"}}, "quantised",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("family", "changes", "what"), REFUSED.values(), ids=REFUSED)
-def test_a_model_that_is_not_plain_is_refused_by_name_before_its_weights_are_read(
-    family, changes, what, tmp_path
-):
-    name = save(family, tmp_path)
+def test_quantised_weights_are_refused_by_name_before_they_are_read(tmp_path):
+    name = save("llama", tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    (tmp_path / "config.json").write_text(
+        json.dumps(config | {"quantization_config": {"quant_method": "fp8"}})
+    )
     (tmp_path / "model.safetensors").write_bytes(b"not read")
     for read in (load_model, outline_model, load_tokenizer):
-        with pytest.raises(ModelError, match=f"cannot be trained here: .*{what}"):
+        with pytest.raises(ModelError, match=r"quantised \(fp8\)") as refused:
             read(name)
-
-
-@pytest.mark.parametrize("family", ["gemma2", "gemma3_text", "gpt2", "qwen3_5_text", "phi3"])
-def test_every_other_family_is_refused_without_a_traceback(family, tmp_path):
-    AutoConfig.for_model(family).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=f"its family, {family}, is not known"):
-        load_model(str(tmp_path))
+        assert "float weights" in str(refused.value)
 
 
 def test_pickled_weights_are_refused(tmp_path):
@@ -223,12 +202,13 @@ def test_the_mask_that_a_gpu_is_given_by_name_is_the_one_that_is_spelled_out():
     from torch.nn.functional import scaled_dot_product_attention
 
     from reasonrl.models.attention import PackedGroups
+    from reasonrl.models.scores import Scores
 
     torch.manual_seed(0)
     prompt, n = 5, 7
     query = torch.randn(1, 4, n, 8)
     key, value = torch.randn(2, 1, 2, prompt + n, 8).unbind(0)
-    spelled = PackedGroups([])._mask(prompt, n, torch.device("cpu"), torch.float32)
+    spelled = PackedGroups([])._mask(prompt, n, Scores(1.0), query)
     for mask in (spelled, causal_lower_right(n, prompt + n)):
         out = scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
         torch.testing.assert_close(

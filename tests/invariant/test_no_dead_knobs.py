@@ -45,6 +45,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "name": ('name="other"',),
     "seed": ("seed=2",),
     "model.name": (),  # test_bad_input: a model directory is trained like a named model
+    "model.backend": (),  # test_families: plain transformers takes padded rows
     "model.system_prompt": ('model.system_prompt="Think."',),
     "model.prompt_style": ('model.prompt_style="plain"',),
     "model.chat_template": (),  # test_prompts: a file makes other prompts

@@ -29,6 +29,10 @@ ChunkLoss = Callable[[slice, Tensor, Tensor], Tensor]
 entropies (leaves of the graph)."""
 
 
+Bound = Callable[[Tensor], Tensor | None]
+"""Bounds logits in place and returns the derivative, None where it is 1."""
+
+
 def chunks(n_tokens: int) -> Iterator[slice]:
     """Return the chunks of `n_tokens` tokens; the logits of one chunk exist at the same time."""
     return _spans(0, n_tokens, CHUNK_TOKENS)
@@ -46,6 +50,7 @@ def backward_through_head(
     temperature: float,
     chunk_loss: ChunkLoss,
     *,
+    bound: Bound | None = None,
     learns_head: bool = True,
 ) -> Tensor:
     """Return the gradient at `hidden_ND`; add the head's to `weight_VD.grad` if the head learns.
@@ -65,9 +70,12 @@ def backward_through_head(
             torch.mm(hidden_ND[part], weight_VD.T, out=logits_NV)
             for block in _spans(part.start, part.stop, _BLOCK_TOKENS):
                 rows = logits_NV[block.start - part.start : block.stop - part.start]
+                slope_NV = bound(rows) if bound else None
                 _to_gradient(
                     rows, probs[: len(rows)], tokens_N[block], temperature, block, chunk_loss
                 )
+                if slope_NV is not None:
+                    rows *= slope_NV
             torch.mm(logits_NV, weight_VD, out=gradient_ND[part])
             if learns_head and weight_VD.grad is not None:
                 weight_VD.grad.addmm_(logits_NV.T, hidden_ND[part])

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from reasonrl import __version__
-from reasonrl.cli import data, evaluate, gpu, plan, study, train, verify
+from reasonrl.cli import data, evaluate, gpu, model, plan, study, train, verify
 from reasonrl.cli.endings import ExitCode
 from reasonrl.cli.usage import describe_usage
 from reasonrl.errors import ReasonRLError, RefusedError
@@ -58,6 +58,7 @@ app.add_typer(data.data_app, name="data")
 app.command("study")(study.study)
 app.add_typer(study.lab_app, name="lab")
 app.add_typer(gpu.gpu_app, name="gpu")
+app.add_typer(model.model_app, name="model")
 app.command("verify")(verify.verify)
 app.add_typer(verify.sandbox_app, name="sandbox")
 

@@ -5,33 +5,27 @@ Each rank is a process of its own, with nccl on a GPU of its own, or with gloo o
 
 from __future__ import annotations
 
-import multiprocessing
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 
-from reasonrl.engines.fsdp import FsdpLearner, join
-from reasonrl.engines.process import free_blocks, use_threads
+from reasonrl.engines.fsdp import FsdpLearner
+from reasonrl.engines.fsdp.processes import run_on_ranks
+from reasonrl.engines.fsdp.ranks import Ranks
+from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch
+from reasonrl.engines.trial import SAMPLING, UPDATE, batch_of, prompts_of
 from reasonrl.engines.weights import Compute
-from reasonrl.errors import EngineError
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import (
     RATE,
     ROUNDING_NATS,
-    SAMPLING,
-    UPDATE,
-    batch_of,
     directory_of,
     distances,
     learner_of,
-    prompts_of,
 )
 from reasonrl.launch.actors import optimizer_settings
 from reasonrl.models.hf import load_model, outline_model
@@ -39,7 +33,6 @@ from reasonrl.recipe import OptimizerConfig
 from reasonrl.types import Logprobs
 
 _TOKENS = 512  # of a microbatch, so that the batch has several rounds
-_TIMEOUT_S = 240.0
 _MOST_RANKS = 2
 
 _NORMS: dict[Compute, float] = {"float32": 1e-3, "bfloat16": 0.05}
@@ -97,21 +90,9 @@ def _on_ranks(
     world: int, directory: str, device: str, batch: TrainBatch, work: Path
 ) -> dict[Compute, _Values]:
     """Start the ranks, wait for them, and return what rank 0 left in files."""
-    address = f"tcp://127.0.0.1:{_free_port()}"
-    # A fork would copy torch without its threads, and CUDA does not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    ranks = [
-        context.Process(target=_work, args=(rank, world, address, directory, device, batch, work))
-        for rank in range(world)
-    ]
-    for process in ranks:
-        process.start()
-    if code := _first_failure(ranks):
-        raise EngineError(
-            f"a rank of {world} ended with exit code {code}",
-            where="fsdp-nccl",
-            remedy="read its traceback in the row's log; NCCL_DEBUG=INFO makes nccl say more",
-        )
+    run_on_ranks(
+        partial(_work, directory, batch, work), world=world, device=device, where="fsdp-nccl"
+    )
     return {compute: _read(_file(work, world, compute)) for compute in _NORMS}
 
 
@@ -124,37 +105,8 @@ def _file(work: Path, world: int, compute: Compute) -> Path:
     return work / f"{compute}-{world}.npz"
 
 
-def _first_failure(ranks: Sequence[BaseProcess]) -> int:
-    """Wait for all ranks; return the first bad exit code, 0 without any.
-
-    A rank that fails ends the others, which would wait for it until their timeout.
-    """
-    waiting = list(ranks)
-    while waiting:
-        wait([process.sentinel for process in waiting])
-        for process in [process for process in waiting if process.exitcode is not None]:
-            waiting.remove(process)
-            if process.exitcode:
-                for other in waiting:
-                    other.kill()
-                    other.join()
-                return process.exitcode
-    return 0
-
-
-def _work(
-    rank: int,
-    world: int,
-    address: str,
-    directory: str,
-    device: str,
-    batch: TrainBatch,
-    work: Path,
-) -> None:
-    """Be one rank: join the others, compute in each type, and let rank 0 write the values down."""
-    use_threads(1 if device == "cpu" else 0)
-    own = device if device == "cpu" else f"cuda:{rank}"
-    ranks = join(rank=rank, world=world, address=address, device=own, timeout_s=_TIMEOUT_S)
+def _work(directory: str, batch: TrainBatch, work: Path, ranks: Ranks) -> None:
+    """Be one rank: compute in each type, and let rank 0 write the values down."""
     for compute in _NORMS:
         learner = FsdpLearner(
             partial(outline_model, directory),
@@ -165,16 +117,9 @@ def _work(
             compute=compute,
         )
         values = _values(learner, batch)
-        if rank == 0:
+        if ranks.rank == 0:
             np.savez(
-                _file(work, world, compute),
+                _file(work, ranks.world, compute),
                 logprobs_N=values.logprobs_N,
                 gradient_norm=values.gradient_norm,
             )
-    ranks.leave()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

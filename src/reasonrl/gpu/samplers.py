@@ -14,20 +14,16 @@ from torch import Tensor
 
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TokenValue, TrainBatch
 from reasonrl.engines.sync import BFLOAT16, FLOAT32, Audit, push_weights
+from reasonrl.engines.trial import SAMPLING, UPDATE, batch_of, pairs_of, prompts_of
 from reasonrl.engines.weights import Compute, Weights
 from reasonrl.errors import EngineError
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.scores import tf32
 from reasonrl.gpu.subject import (
     RATE,
-    SAMPLING,
-    UPDATE,
-    batch_of,
     directory_of,
     distances,
     learner_of,
-    pairs_of,
-    prompts_of,
     tiny_directory,
     vllm_beside,
 )

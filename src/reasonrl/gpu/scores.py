@@ -9,17 +9,14 @@ import torch
 
 from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import TokenValue
+from reasonrl.engines.trial import SAMPLING, batch_of, pairs_of, prompts_of
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import (
     ROUNDING_NATS,
-    SAMPLING,
-    batch_of,
     directory_of,
     distances,
     learner_of,
-    pairs_of,
-    prompts_of,
 )
 from reasonrl.models.plain import plain_logprobs
 

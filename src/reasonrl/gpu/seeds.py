@@ -7,10 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from reasonrl.engines.trial import prompts_of
 from reasonrl.engines.vllm import VllmEngine
 from reasonrl.gpu.commands import compute_of
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
-from reasonrl.gpu.subject import directory_of, learner_of, prompts_of, vllm_beside
+from reasonrl.gpu.subject import (
+    directory_of,
+    learner_of,
+    vllm_beside,
+)
 from reasonrl.launch.actors import vllm_settings
 from reasonrl.types import Sampling
 

@@ -12,17 +12,14 @@ import torch
 from reasonrl.engines.checksums import differing
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.process import free_blocks
+from reasonrl.engines.trial import SAMPLING, UPDATE, batch_of, prompts_of
 from reasonrl.engines.vllm import VllmEngine
 from reasonrl.gpu.commands import compute_of
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import (
     RATE,
-    SAMPLING,
-    UPDATE,
-    batch_of,
     directory_of,
     learner_of,
-    prompts_of,
     vllm_beside,
 )
 from reasonrl.launch.actors import vllm_settings

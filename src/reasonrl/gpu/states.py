@@ -16,18 +16,15 @@ from torch import Tensor
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import TokenValue, TrainBatch
+from reasonrl.engines.trial import SAMPLING, UPDATE, batch_of, prompts_of
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.choice import TINY
 from reasonrl.gpu.commands import compute_of
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import (
-    SAMPLING,
-    UPDATE,
-    batch_of,
     directory_of,
     engine_settings,
     learner_of,
-    prompts_of,
 )
 from reasonrl.launch.actors import adapted
 from reasonrl.launch.one_process import local_engine

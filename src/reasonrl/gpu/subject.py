@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
-from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.choice import TINY
 from reasonrl.gpu.row import CheckSetting, Device, Figure
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.one_process import local_engine
-from reasonrl.models.hf import LanguageModel, as_directory, load_model
+from reasonrl.models.hf import as_directory, load_model
 from reasonrl.models.random import build_tiny
 from reasonrl.recipe import InProcessVllm, LocalEngineConfig, OptimizerConfig
-from reasonrl.types import Completion, Logprobs, Message, Prompt, Sampling, Tokens
+from reasonrl.types import Logprobs
 
-_TEXTS = (
-    "1+1",
-    "What is 12 + 7?",
-    "a",
-    "Name a prime above 10, please, and say in one sentence why it is a prime.",
-)
-_NEW_TOKENS, _GROUP = 32, 4
 _CONTEXT = 512
 
 # vLLM computes heads of 32 and more on a CPU.
@@ -72,46 +62,8 @@ def vllm_beside(
     return engine, workload
 
 
-def prompts_of(model: LanguageModel) -> list[Prompt]:
-    """Return prompts of uneven length; each prompt's seed is its index."""
-    encode = model.tokenizer.encode_chat
-    return [
-        Prompt(tokens=encode([Message(role="user", content=text)]).tokens, seed=number)
-        for number, text in enumerate(_TEXTS)
-    ]
-
-
-SAMPLING = Sampling(max_new_tokens=_NEW_TOKENS, group_size=_GROUP)
-"""How the rows sample: a few short completions of each prompt, at temperature 1."""
-
-
-UPDATE = Objective(
-    clip_low=0.2, clip_high=0.2, entropy_coefficient=0.0, kl_coefficient=0.0, temperature=1.0
-)
-"""The objective of the rows' updates: the policy term alone."""
-
 RATE = 1e-6
 """The report's learning rate: in bfloat16 one update at this rate hides behind rounding."""
-
-
-def batch_of(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) -> TrainBatch:
-    """Return sampled groups as a batch; in a group every other completion was good."""
-    return TrainBatch(
-        groups=tuple(
-            TrainGroup(
-                prompt=prompt.tokens,
-                completions=tuple(completion.tokens for completion in group),
-                advantages=tuple(1.0 if number % 2 else -1.0 for number in range(len(group))),
-            )
-            for prompt, group in zip(prompts, groups, strict=True)
-        ),
-        rollout_logprobs_N=np.concatenate([c.logprobs for group in groups for c in group]),
-    )
-
-
-def pairs_of(batch: TrainBatch) -> list[tuple[Tokens, Tokens]]:
-    """Return the prompt and the completion of each rollout of a batch, in order."""
-    return [(group.prompt, one) for group in batch.groups for one in group.completions]
 
 
 ROUNDING_NATS: dict[tuple[Device, Compute], float] = {

@@ -10,6 +10,7 @@ from reasonrl.engines.local import LocalSampler
 from reasonrl.engines.process import use_threads
 from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.update import OptimizerSettings
+from reasonrl.models.admission import WantedBackend
 from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_model
 from reasonrl.models.lora import LoraSettings, add_adapters
 from reasonrl.recipe import (
@@ -42,6 +43,7 @@ class Workload:
     keep_reference: bool = False
     reference: str = ""
     lora: LoraConfig | None = None
+    backend: WantedBackend = "auto"
 
 
 def optimizer_settings(optimizer: OptimizerConfig) -> OptimizerSettings:
@@ -74,7 +76,12 @@ def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine
     """Make an engine that samples, in the process that it will work in."""
     use_threads(engine.threads)
     if engine.rollout.type == "local":
-        model = load_model(workload.model, seed=workload.seed, device=_own_device(engine))
+        model = load_model(
+            workload.model,
+            seed=workload.seed,
+            device=_own_device(engine),
+            backend=workload.backend,
+        )
         return LocalSampler(
             model,
             compute=engine.compute,

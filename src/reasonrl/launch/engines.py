@@ -20,11 +20,13 @@ from reasonrl.engines.turns import LearnerInTurn, RolloutInTurn, Turns
 from reasonrl.errors import ConfigError
 from reasonrl.launch.actors import Workload, build_rank, build_replica
 from reasonrl.launch.one_process import open_in_process, open_vllm
+from reasonrl.models.admission import Backend
 from reasonrl.models.hf import LanguageModel, check_device, load_model, outline_model
 from reasonrl.recipe import (
     EngineConfig,
     InProcessVllm,
     LocalEngineConfig,
+    ModelConfig,
     RayEngineConfig,
 )
 from reasonrl.run.heartbeat import Describe
@@ -46,15 +48,27 @@ class Engines:
     describe: Describe
 
 
-def model_for(engine: EngineConfig, name: str, *, seed: int) -> LanguageModel:
-    """Load a model into this process, or only its outline when actors load it."""
+def model_for(engine: EngineConfig, model: ModelConfig, *, seed: int) -> LanguageModel:
+    """Load a model into this process, or only its outline when actors load it.
+
+    Raises ConfigError for a model that only transformers can run, where ranks share the weights.
+    """
     match engine:
         case LocalEngineConfig():
             check_device(engine.device)
             # The engine moves it to the device, in the form that it keeps there.
-            return load_model(name, seed=seed)
+            return load_model(model.name, seed=seed, backend=model.backend)
         case RayEngineConfig():
-            return outline_model(name)
+            outline = outline_model(model.name, backend=model.backend)
+            if outline.backend is not Backend.NATIVE:
+                raise ConfigError(
+                    f'{model.name} trains with model.backend = "transformers" only '
+                    f"({outline.reason}), which ranks cannot share",
+                    where='engine.type = "ray"',
+                    expected="a model of the native backend: docs/models.md has the table",
+                    remedy='set engine.type = "local"; its sampler may still be vLLM',
+                )
+            return outline
 
 
 def is_on_cluster(engine: EngineConfig) -> bool:

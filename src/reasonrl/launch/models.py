@@ -19,6 +19,7 @@ from pathlib import Path
 from reasonrl.engines.local import LocalEngine
 from reasonrl.errors import CheckpointError, ConfigError
 from reasonrl.launch.actors import adapted
+from reasonrl.models.admission import Backend
 from reasonrl.models.hf import LanguageModel, load_model, load_tokenizer
 from reasonrl.models.random import is_tiny
 from reasonrl.models.tokenizer import ChatTokenizer
@@ -26,6 +27,7 @@ from reasonrl.recipe import Recipe
 from reasonrl.run import checkpoint
 from reasonrl.run.config import read_config
 from reasonrl.run.layout import CHECKPOINTS, MODEL, SUMMARY, checkpoint_paths, is_run
+from reasonrl.terminal import Console
 
 _LABEL = 60
 """Characters of a name that a folder shows."""
@@ -183,10 +185,19 @@ def open_model(model: NamedModel) -> LanguageModel:
     recipe = model.recipe()
     if recipe is None:
         return load_model(model.base)
-    loaded = load_model(model.base, seed=recipe.seed)
+    loaded = load_model(model.base, seed=recipe.seed, backend=recipe.model.backend)
     # A checkpoint holds what has learned; a final model holds all weights.
     lora = recipe.model.lora if model.checkpoint is not None else None
     return adapted(loaded, lora, seed=recipe.seed)
+
+
+def note_backend(model: LanguageModel, console: Console) -> None:
+    """Say once that a model computes the slow way, and why."""
+    if model.backend is Backend.TRANSFORMERS:
+        console.note(
+            f"{model.name} computes as transformers runs it, because {model.reason}: right, but "
+            "slower than the models of docs/models.md, and with more memory"
+        )
 
 
 def open_tokenizer(model: NamedModel) -> tuple[ChatTokenizer, int]:

@@ -55,7 +55,7 @@ def open_in_process(
     """Start the sampler and the learner of this process; both are one engine without vLLM."""
     reference = None
     if workload.keep_reference and workload.reference:
-        reference = load_model(workload.reference)
+        reference = load_model(workload.reference, backend=workload.backend)
     learner = local_engine(
         adapted(model, workload.lora, seed=workload.seed),
         engine,

@@ -20,8 +20,9 @@ from reasonrl.launch.actors import Workload
 from reasonrl.launch.adapter import write_adapter
 from reasonrl.launch.branch import naming_last_good
 from reasonrl.launch.engines import Engines, restarts_of
+from reasonrl.launch.footprint import keeps_reference
 from reasonrl.launch.own import CallingRecorder, Own, open_all_engines
-from reasonrl.launch.prepare import keeps_reference, open_trackers
+from reasonrl.launch.prepare import open_trackers
 from reasonrl.loop.pipelined import PipelinedTrainer
 from reasonrl.loop.stages import reopen
 from reasonrl.loop.state import TrainState, initial_state, read_state, write_state
@@ -143,6 +144,7 @@ def _workload(recipe: Recipe, pools: Pools) -> Workload:
         keep_reference=keeps_reference(recipe),
         reference=recipe.stage[0].update.reference,
         lora=recipe.model.lora,
+        backend=recipe.model.backend,
     )
 
 

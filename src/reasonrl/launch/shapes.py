@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reasonrl.planning.configs import CONFIG, known_shape, read_shape, unknown_shape
+from reasonrl.planning.configs import CONFIG, known_shape, read_shape, shape_in, unknown_shape
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.run.layout import MODEL, is_run
 
@@ -35,11 +35,14 @@ def shape_of_model(name: str) -> ModelShape:
         raise unknown_shape(
             name, "neither a published model of the table, a directory nor a hub id"
         )
-    return read_shape(_from_hub(name))
+    return read_shape(fetch_config(name))
 
 
-def _from_hub(name: str) -> Path:
-    """Return the config.json of a hub id, from the hub's cache or else from the hub."""
+def fetch_config(name: str) -> Path:
+    """Return the config.json of a hub id, from the hub's cache or else from the hub.
+
+    Raises ConfigError when neither has it.
+    """
     # The package is slow to import, and most plans do not need it.
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
@@ -57,20 +60,6 @@ def _from_hub(name: str) -> Path:
 
 
 def shape_of_loaded(model: LanguageModel) -> ModelShape:
-    """Return the shape of a model that is loaded, or of its outline."""
-    config: Any = model.module.config
-    names = {name for name, _ in model.module.named_parameters()}
-    kv_heads, head_size = model.cache_shape
-    return ModelShape(
-        layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
-        heads=config.num_attention_heads,
-        kv_heads=kv_heads,
-        head_size=head_size,
-        intermediate=config.intermediate_size,
-        vocabulary=config.vocab_size,
-        tied=config.tie_word_embeddings,
-        qkv_bias="model.layers.0.self_attn.q_proj.bias" in names,
-        output_bias="model.layers.0.self_attn.o_proj.bias" in names,
-        qk_norm="model.layers.0.self_attn.q_norm.weight" in names,
-    )
+    """Return the shape of a model of the native backend that is loaded, or of its outline."""
+    module: Any = model.module
+    return shape_in(module.config.to_dict(), Path(model.name))

@@ -12,7 +12,7 @@ from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import is_on_cluster, judge_seats
 from reasonrl.launch.judges import open_judge
-from reasonrl.launch.models import NamedModel, open_model, take_over
+from reasonrl.launch.models import NamedModel, note_backend, open_model, take_over
 from reasonrl.launch.one_process import local_engine
 from reasonrl.launch.own import NOTHING, Own, open_own_sampler
 from reasonrl.launch.prompts import in_form
@@ -64,9 +64,8 @@ def open_subject(
     if not is_on_cluster(engine):
         check_device(engine.device)
     model = in_form(open_model(named), prompts, named.run)
-    workload = Workload(
-        model=named.base, seed=seed, optimizer=OptimizerConfig(), context_tokens=context_tokens
-    )
+    note_backend(model, console)
+    workload = _workload(named, seed=seed, context_tokens=context_tokens)
     with ExitStack() as stack:
         rewards = stack.enter_context(
             open_rewards(
@@ -90,3 +89,15 @@ def open_subject(
             weights=model.digest(),
             rewards=rewards.function,
         )
+
+
+def _workload(named: NamedModel, *, seed: int, context_tokens: int) -> Workload:
+    """Return what engines that only sample must hold: a run's model by the run's backend."""
+    recipe = named.recipe()
+    return Workload(
+        model=named.base,
+        seed=seed,
+        optimizer=OptimizerConfig(),
+        context_tokens=context_tokens,
+        backend="auto" if recipe is None else recipe.model.backend,
+    )

@@ -17,8 +17,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.attention.bias import causal_lower_right
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import pad
 from transformers import AttentionInterface
+
+from reasonrl.models.scores import Scores, scores_of
 
 ATTENTION_NAME = "reasonrl"
 
@@ -27,7 +29,7 @@ class Layout(Protocol):
     """A rule for which tokens attend to which."""
 
     def attend(
-        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
+        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scores: Scores
     ) -> Tensor:
         """Return the attention output, [1, L, H, D]."""
         ...
@@ -42,11 +44,15 @@ def _attention(
     *,
     scaling: float,
     layout: Layout,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **_unused: object,  # arguments of other attention back ends, such as `dropout`
 ) -> tuple[Tensor, None]:
     layer = module.layer_idx
     assert isinstance(layer, int)  # narrows nn.Module's attribute type
-    return layout.attend(layer, query, key, value, scaling), None
+    scores = scores_of(scaling, window=sliding_window, cap=softcap, sinks_H=s_aux)
+    return layout.attend(layer, query, key, value, scores), None
 
 
 def register() -> None:
@@ -75,7 +81,7 @@ class PackedGroups:
 
     groups: Sequence[Branches]
     recorded: list[tuple[Tensor, Tensor]] | None = None
-    _masks: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    _masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
 
     def positions(self, device: torch.device) -> Tensor:
         """Return position ids [1, L]: every completion continues where its prompt ends."""
@@ -93,7 +99,7 @@ class PackedGroups:
         return torch.cat(spans)[None]
 
     def attend(
-        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
+        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scores: Scores
     ) -> Tensor:
         if self.recorded is not None:
             assert len(self.recorded) == layer  # layers run in order
@@ -105,41 +111,39 @@ class PackedGroups:
         out, at = [], 0
         for group in self.groups:
             prompt = at
-            out.append(_causal(queries[prompt], keys[prompt], values[prompt], scale, None))
-            for branch in range(prompt + 1, prompt + 1 + len(group.completions)):
-                mask = self._mask(
-                    group.prompt, lengths[branch], query_1HLD.device, query_1HLD.dtype
+            mask = self._mask(0, group.prompt, scores, query_1HLD)
+            out.append(
+                scores.kernel.over_row(
+                    queries[prompt], keys[prompt], values[prompt], mask, scores.scale
                 )
+            )
+            for branch in range(prompt + 1, prompt + 1 + len(group.completions)):
+                mask = self._mask(group.prompt, lengths[branch], scores, query_1HLD)
                 key = torch.cat((keys[prompt], keys[branch]), dim=2)
                 value = torch.cat((values[prompt], values[branch]), dim=2)
-                out.append(_causal(queries[branch], key, value, scale, mask))
+                out.append(scores.kernel.over_row(queries[branch], key, value, mask, scores.scale))
             at = prompt + 1 + len(group.completions)
         return torch.cat(out, dim=2).transpose(1, 2)
 
-    def _mask(self, prompt: int, n: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Return [n, prompt + n], true where a completion's token may attend.
+    def _mask(self, past: int, n: int, scores: Scores, like: Tensor) -> Tensor | None:
+        """Return [n, past + n], true where a token may attend; None where `is_causal` says it all.
 
         On a GPU in bfloat16 the mask is symbolic, which flash attention understands: as a tensor it
-        would take 1 GB at 32K tokens.
+        would take 1 GB at 32K tokens. A window that is shorter than the row needs the tensor.
         """
-        if device.type == "cuda" and dtype != torch.float32:
-            return causal_lower_right(n, prompt + n)
-        mask = self._masks.get((prompt, n))
+        window = scores.window if scores.window and scores.window < past + n else None
+        if window is None and not past:
+            return None
+        is_lean = like.is_cuda and like.dtype != torch.float32 and scores.kernel.is_fused
+        if window is None and is_lean:
+            return causal_lower_right(n, past + n)
+        mask = self._masks.get((past, n, window))
         if mask is None:
-            mask = torch.ones(n, prompt + n, dtype=torch.bool, device=device).tril(prompt)
-            self._masks[prompt, n] = mask
+            mask = torch.ones(n, past + n, dtype=torch.bool, device=like.device).tril(past)
+            if window is not None:
+                mask = mask.triu(past - window + 1)
+            self._masks[past, n, window] = mask
         return mask
-
-
-def _causal(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None) -> Tensor:
-    if query.is_cuda and query.dtype == torch.float32:
-        # There torch has no fast kernel for heads that share keys; the plain one would keep a score
-        # for each pair of tokens.
-        repeats = query.shape[1] // key.shape[1]
-        key, value = (heads.repeat_interleave(repeats, dim=1) for heads in (key, value))
-    return scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
-    )
 
 
 class CachedRows:
@@ -156,7 +160,7 @@ class CachedRows:
         self.layers = [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(n_layers)]
         self.lengths_R = torch.zeros(rows, dtype=torch.long, device=like.device)
         self._slots_N = torch.zeros(0, dtype=torch.long, device=like.device)
-        self._mask: Tensor | None = None
+        self._masks: dict[int | None, Tensor] = {}
         self._longest = 0
 
     def load(self, row: int, prefix: Sequence[tuple[Tensor, Tensor]]) -> None:
@@ -183,10 +187,20 @@ class CachedRows:
         self.lengths_R += 1
         self._longest = int(self.lengths_R.max())
         self._grow(self._longest)
-        past = torch.arange(self._longest, device=positions_R.device)
-        self._mask = (past[None] < self.lengths_R[:, None])[:, None, None]
+        self._masks = {}
         self._slots_N = self._new_slots(positions_R)
         return positions_R[None]
+
+    def _mask(self, window: int | None) -> Tensor:
+        """Return [R, 1, 1, C], true for the part of each row's past that the new token sees."""
+        mask = self._masks.get(window)
+        if mask is None:
+            past_C = torch.arange(self._longest, device=self.lengths_R.device)
+            mask = past_C[None] < self.lengths_R[:, None]
+            if window is not None:
+                mask &= past_C[None] >= self.lengths_R[:, None] - window
+            self._masks[window] = mask = mask[:, None, None]
+        return mask
 
     def _new_slots(self, positions_R: Tensor) -> Tensor:
         """Return the indices of the new keys and values in a layer's cache as [R * K * C, D]."""
@@ -208,20 +222,19 @@ class CachedRows:
             self.layers[number] = (change(keys), change(values))
 
     def attend(
-        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
+        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scores: Scores
     ) -> Tensor:
         keys, values = self.layers[layer]
         n_rows, n_heads, _, size = keys.shape
         for cache, new_1KLD in ((keys, key_1KLD), (values, value_1KLD)):
             new_ND = new_1KLD[0].transpose(0, 1).reshape(-1, size)
             cache.view(-1, size).index_copy_(0, self._slots_N, new_ND)
-        # The query heads that share a key-value head become the query axis: no copies of the past.
         query_RKSD = query_1HLD[0].transpose(0, 1).reshape(n_rows, n_heads, -1, keys.shape[-1])
-        out = scaled_dot_product_attention(
+        out = scores.kernel.over_past(
             query_RKSD,
             keys[:, :, : self._longest],
             values[:, :, : self._longest],
-            attn_mask=self._mask,
-            scale=scale,
+            self._mask(scores.window),
+            scores.scale,
         )
         return out.reshape(1, n_rows, -1, keys.shape[-1])

@@ -56,6 +56,32 @@ class Product(Function):
         return g @ cast, None, None
 
 
+class ExpertProduct(Function):
+    """Return x W_e^T for one of many experts; the backward pass touches W_e only.
+
+    The weight is [E, O, I], or [E, I, O] where `is_transposed`.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, x: Tensor, weight: Tensor, expert: int, is_transposed: bool
+    ) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.weight, ctx.expert = weight, expert  # type: ignore[attr-defined]
+        ctx.is_transposed = is_transposed  # type: ignore[attr-defined]
+        matrix = weight[expert].to(x.dtype)
+        return x @ (matrix if is_transposed else matrix.T)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
+        (x,) = ctx.saved_tensors
+        if ctx.weight.requires_grad:
+            gradient = gradient_of(ctx.weight)[ctx.expert]
+            gradient += x.T @ g if ctx.is_transposed else g.T @ x
+        matrix = ctx.weight[ctx.expert].to(g.dtype)
+        return g @ (matrix.T if ctx.is_transposed else matrix), None, None, None
+
+
 class FrozenProduct(Function):
     """Return x W^T for a frozen matrix, which is made anew for each pass and kept for none."""
 
@@ -105,28 +131,30 @@ class GatedProduct(Function):
 
 
 class Normalise(Function):
-    """Return x / rms(x) * w, in float32 inside."""
+    """Return x / rms(x) * (w + shift), in float32 inside."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    def forward(
+        ctx: FunctionCtx, x: Tensor, weight: Tensor, epsilon: float, shift: float
+    ) -> Tensor:
         wide = x.float()
         scale: Tensor = (torch.linalg.vecdot(wide, wide)[..., None] / x.shape[-1] + epsilon).rsqrt()
         ctx.save_for_backward(x, scale)
-        ctx.weight = weight  # type: ignore[attr-defined]
-        out = (wide * scale).mul_(weight)
+        ctx.weight, ctx.shift = weight, shift  # type: ignore[attr-defined]
+        out = (wide * scale).mul_(weight + shift)
         return out.to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
         x, scale = ctx.saved_tensors
         unit = x.float() * scale
         wide = g.float()
         if ctx.weight.requires_grad:
             gradient_of(ctx.weight).add_((wide * unit).flatten(0, -2).sum(0))
-        at_unit = wide * ctx.weight
+        at_unit = wide * (ctx.weight + ctx.shift)
         shared = torch.linalg.vecdot(at_unit, unit)[..., None] / x.shape[-1]
         at_x = at_unit.sub_(unit.mul_(shared)).mul_(scale)
-        return at_x.to(x.dtype), None, None
+        return at_x.to(x.dtype), None, None, None
 
 
 class Rotation(Function):

@@ -16,14 +16,22 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig
 from transformers.utils import logging as hf_logging
 
-from reasonrl.errors import EngineError, ModelError, StorageError
+from reasonrl.errors import EngineError, StorageError
 from reasonrl.models import attention, fetch
-from reasonrl.models.admission import check_config, check_vocabulary, eos_ids_of
+from reasonrl.models.admission import (
+    Backend,
+    WantedBackend,
+    admit,
+    check_vocabulary,
+    eos_ids_of,
+)
+from reasonrl.models.files import LOADING, cannot_load, from_pretrained, tokenizer_and_config
+from reasonrl.models.heads import HeadForm, head_form
 from reasonrl.models.lora import has_adapters, policy_tensors
-from reasonrl.models.random import TINY, build_tiny, is_tiny, tiny_family
+from reasonrl.models.random import build_tiny, is_tiny, tiny_family
 from reasonrl.models.tokenizer import ChatTokenizer
 
 
@@ -33,7 +41,8 @@ class LanguageModel:
 
     `module` is the transformers model; `eos_ids` end a completion; `context` is the length of the
     longest sequence, prompt and completion together, that its positions allow; `compute` is the
-    dtype that the layers compute in, whatever the dtype of the weights.
+    dtype that the layers compute in, whatever the dtype of the weights. `backend` is how it
+    computes, and `reason` says in half a sentence why so.
     """
 
     name: str
@@ -42,6 +51,8 @@ class LanguageModel:
     eos_ids: frozenset[int]
     context: int
     compute: torch.dtype = torch.float32
+    backend: Backend = Backend.NATIVE
+    reason: str = ""
 
     @property
     def n_layers(self) -> int:
@@ -59,13 +70,21 @@ class LanguageModel:
     @property
     def head(self) -> Tensor:
         """Return the LM head's weight, [V, D]; tied models share it with the embedding."""
-        return cast(Tensor, cast(Any, self.module).lm_head.weight)
+        return cast(Tensor, cast(Any, self.module).get_output_embeddings().weight)
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the head is, and with it the logits."""
+        return self.head.device
+
+    @property
+    def head_form(self) -> HeadForm:
+        """Return how hidden states and head make logits."""
+        return head_form(cast(Any, self.module).config)
 
     def hidden(self, tokens_1L: Tensor, positions_1L: Tensor, layout: attention.Layout) -> Tensor:
-        """Return the last hidden states, [L, D] in float32, of one packed row."""
-        body = cast(Any, self.module).model
-        out = body(input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout)
-        return cast(Tensor, out.last_hidden_state[0]).float()
+        """Return the last hidden states, [L, D] in float32, of one packed row; native only."""
+        return hidden_states(self.module, tokens_1L, positions_1L, layout)
 
     def sample_by_default(self, *, temperature: float) -> None:
         """Let the saved model sample from its whole distribution, and stop at every EOS id."""
@@ -95,9 +114,9 @@ class LanguageModel:
         given = None
         if weights is not None:
             given = {name: tensor.cpu() for name, tensor in weights.items()}
-        if given is not None and cast(Any, self.module).config.tie_word_embeddings:
-            # The same tensor is saved as the embedding.
-            del given["lm_head.weight"]
+            # Tied names are saved once.
+            for alias in cast(Any, self.module).all_tied_weights_keys:
+                given.pop(alias, None)
         try:
             cast(Any, self.module).save_pretrained(str(directory), state_dict=given)
             self.tokenizer.save(str(directory))
@@ -109,11 +128,25 @@ class LanguageModel:
             ) from error
 
 
-def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageModel:
+def hidden_states(
+    module: Any, tokens_1L: Tensor, positions_1L: Tensor, layout: attention.Layout
+) -> Tensor:
+    """Return the last hidden states of one packed row as the head takes them, [L, D] in float32."""
+    out = module.model(
+        input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout
+    )
+    hidden_LD: Tensor = out.last_hidden_state[0].float()
+    scale = head_form(module.config).scale
+    return hidden_LD if scale == 1.0 else hidden_LD * scale
+
+
+def load_model(
+    name: str, *, seed: int = 0, device: str = "cpu", backend: WantedBackend = "auto"
+) -> LanguageModel:
     """Load a model and its tokenizer by name. `seed` only decides the weights of `tiny`.
 
-    Raises ModelError when the model cannot be found, is not a plain causal decoder, or lacks an EOS
-    token or a chat template.
+    Raises ModelError when the model cannot be found, no backend can train it (or not the wanted
+    one), or it lacks an EOS token.
     """
     check_device(device)
     hf_logging.set_verbosity_error()
@@ -121,8 +154,8 @@ def load_model(name: str, *, seed: int = 0, device: str = "cpu") -> LanguageMode
     if is_tiny(name):
         module, raw_tokenizer = build_tiny(seed, family=tiny_family(name))
     else:
-        module, raw_tokenizer = _from_pretrained(fetch.locate(name), name)
-    return settled(module.to(device), raw_tokenizer, name)
+        module, raw_tokenizer = from_pretrained(fetch.locate(name), name, backend)
+    return settled(module.to(device), raw_tokenizer, name, backend)
 
 
 def check_device(device: str) -> None:
@@ -144,7 +177,7 @@ def check_device(device: str) -> None:
     )
 
 
-def outline_model(name: str) -> LanguageModel:
+def outline_model(name: str, *, backend: WantedBackend = "auto") -> LanguageModel:
     """Load a model without its weights: they are on the meta device and take no memory.
 
     For callers that need only its tokenizer and its shape, and for ranks that receive the weights
@@ -156,26 +189,32 @@ def outline_model(name: str) -> LanguageModel:
         module, raw_tokenizer = build_tiny(family=tiny_family(name))
         # Moving to another kind of device unties the head.
         module.to("meta").tie_weights()
-        return settled(module, raw_tokenizer, name)
-    raw_tokenizer, config = _tokenizer_and_config(name)
+        return settled(module, raw_tokenizer, name, backend)
+    raw_tokenizer, config = tokenizer_and_config(name, backend)
     try:
         with torch.device("meta"):
             module = AutoModelForCausalLM.from_config(
                 config, dtype=torch.float32, trust_remote_code=False
             )
-    except (OSError, ValueError, KeyError) as error:
-        raise _cannot_load(name, error) from error
+    except LOADING as error:
+        raise cannot_load(name, error) from error
     # Not every model has a generation config.
     with contextlib.suppress(OSError):
         module.generation_config = GenerationConfig.from_pretrained(fetch.locate(name))
-    return settled(module, raw_tokenizer, name)
+    return settled(module, raw_tokenizer, name, backend)
 
 
-def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
+def settled(
+    module: Any, raw_tokenizer: Any, name: str, backend: WantedBackend = "auto"
+) -> LanguageModel:
     """Check a transformers model and its tokenizer, and return them as the engines use them."""
-    attention.register()
-    module.config._attn_implementation = attention.ATTENTION_NAME
-    check_config(module.config, name)
+    admission = admit(module.config, name, backend)
+    if admission.backend is Backend.NATIVE:
+        attention.register()
+        module.config._attn_implementation = attention.ATTENTION_NAME
+    elif getattr(module.config.get_text_config(), "attn_logit_softcapping", None):
+        # The other implementations of transformers leave the bound on scores out.
+        module.set_attn_implementation("eager")
     check_vocabulary(module, raw_tokenizer, name)
     # Without dropout sampling and training compute the same function.
     module.eval()
@@ -187,7 +226,9 @@ def settled(module: Any, raw_tokenizer: Any, name: str) -> LanguageModel:
         module=module,
         tokenizer=ChatTokenizer(raw_tokenizer, where=name),
         eos_ids=eos_ids_of(module, raw_tokenizer, name),
-        context=int(module.config.max_position_embeddings),
+        context=admission.context,
+        backend=admission.backend,
+        reason=admission.reason,
     )
 
 
@@ -206,53 +247,6 @@ def load_tokenizer(name: str) -> tuple[ChatTokenizer, int]:
     hf_logging.set_verbosity_error()
     if is_tiny(name):
         module, raw = build_tiny(family=tiny_family(name))
-        return ChatTokenizer(raw, where=name), int(module.config.max_position_embeddings)
-    raw_tokenizer, config = _tokenizer_and_config(name)
-    return ChatTokenizer(raw_tokenizer, where=name), int(config.max_position_embeddings)
-
-
-def _tokenizer_and_config(name: str) -> tuple[Any, Any]:
-    """Return a model's tokenizer and its config, which is admitted."""
-    location = fetch.locate(name)
-    try:
-        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
-        check_config(config, name)
-        return AutoTokenizer.from_pretrained(location, trust_remote_code=False), config
-    except ModelError:
-        raise
-    except (OSError, ValueError, KeyError) as error:
-        raise _cannot_load(name, error) from error
-
-
-def _from_pretrained(location: str, name: str) -> tuple[Any, Any]:
-    # The config is read first, because a refusal must not wait for gigabytes of weights.
-    tokenizer, _ = _tokenizer_and_config(name)
-    try:
-        module, report = AutoModelForCausalLM.from_pretrained(
-            location,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise _cannot_load(name, error) from error
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"the files of {name!r} lack {len(missing)} weights, {missing[0]} among them",
-            where="model.name",
-            expected="every weight of the architecture that config.json names",
-            remedy="complete the model's files: the missing weights would start random",
-        )
-    return module, tokenizer
-
-
-def _cannot_load(name: str, error: Exception) -> ModelError:
-    first_line = str(error).partition("\n")[0] or type(error).__name__
-    return ModelError(
-        f"cannot load {name!r}: {first_line}",
-        where="model.name",
-        expected="a directory with config.json, *.safetensors and a tokenizer; a hub id; "
-        f"{fetch.DEFAULT_MODEL}; {TINY} or {TINY}:FAMILY",
-        remedy="check the name, and the model's files",
-    )
+        return ChatTokenizer(raw, where=name), admit(module.config, name).context
+    raw_tokenizer, config = tokenizer_and_config(name)
+    return ChatTokenizer(raw_tokenizer, where=name), admit(config, name).context

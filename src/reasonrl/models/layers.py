@@ -21,37 +21,69 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.utils.checkpoint import checkpoint
+from transformers.activations import SiLUActivation
+from transformers.modeling_layers import GradientCheckpointingLayer
 
+from reasonrl.models import experts
 from reasonrl.models.attention import Layout
+from reasonrl.models.families import Family, family_of
 from reasonrl.models.four_bits import PackedLinear
 from reasonrl.models.gradients import GatedProduct, Lookup, Normalise, Product, Rotation
+from reasonrl.models.scores import scores_of
 
 
 def exchange(module: nn.Module, compute: torch.dtype) -> None:
     """Exchange the embedding, attention, norm and MLP layers of a decoder, in place."""
     body: Any = module.get_submodule("model")
-    body.embed_tokens = _Embedding(body.embed_tokens.weight, compute)
+    family = family_of(body.config)
+    scale = float(body.config.hidden_size) ** 0.5 if family.scales_embeddings else 1.0
+    body.embed_tokens = _Embedding(body.embed_tokens.weight, compute, scale)
     for layer in body.layers:
-        layer.self_attn = _Attention(layer.self_attn)
-        layer.mlp = _mlp(layer.mlp)
-        layer.input_layernorm = _norm(layer.input_layernorm)
-        layer.post_attention_layernorm = _norm(layer.post_attention_layernorm)
-    body.norm = _norm(body.norm)
+        if not family.keeps_attention:
+            layer.self_attn = _Attention(layer.self_attn, family)
+        if hasattr(layer.mlp, "experts"):
+            layer.mlp.forward = partial(_in_dtype_of_input, layer.mlp.forward)
+        elif not family.keeps_mlp:
+            layer.mlp = _mlp(layer.mlp)
+        _exchange_leaves(layer, family)
+    body.norm = _norm(body.norm, family)
+    if family.has_experts:
+        experts.register()
+        body.config._experts_implementation = experts.EXPERTS_NAME
+
+
+def _exchange_leaves(module: nn.Module, family: Family) -> None:
+    """Exchange the matrices and norms that still are transformers' own, wherever they stand."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Linear):
+            setattr(module, name, _linear(child))
+        elif type(child).__name__.endswith("RMSNorm"):
+            setattr(module, name, _norm(child, family))
+        elif hasattr(child, "base_layer"):
+            child.base_layer = _linear(child.base_layer)
+        else:
+            _exchange_leaves(child, family)
+
+
+def _in_dtype_of_input(forward: Callable[[Tensor], Any], x: Tensor) -> Any:
+    """Run a block whose own parameters are float32 in the dtype of its input."""
+    with torch.autocast(x.device.type, x.dtype, enabled=x.dtype != torch.float32):
+        return forward(x)
 
 
 def pack_frozen(module: nn.Module, device: str) -> None:
     """Store the matrices that adapters stand beside in 4 bits on a device, in place, one by one."""
     for layer in list(module.modules()):
         base = getattr(layer, "base_layer", None)
-        if isinstance(base, _Linear):
+        if isinstance(base, _Linear | nn.Linear):
             cast(Any, layer).base_layer = PackedLinear(base.weight.detach().to(device), base.bias)
 
 
 def recompute_activations(module: nn.Module) -> None:
     """Let every decoder layer keep only its input, and run again in the backward pass."""
-    body: Any = module.get_submodule("model")
-    for layer in body.layers:
-        layer.forward = partial(_checkpointed, layer.forward)
+    for layer in module.modules():
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.forward = partial(_checkpointed, layer.forward)
 
 
 def _checkpointed(forward: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -94,13 +126,13 @@ class _Layer(nn.Module):
 
 
 class _Embedding(_Layer):
-    def __init__(self, weight: nn.Parameter, compute: torch.dtype) -> None:
+    def __init__(self, weight: nn.Parameter, compute: torch.dtype, scale: float) -> None:
         super().__init__(weight)
-        self.compute = compute
+        self.compute, self.scale = compute, scale
 
     def forward(self, tokens: Tensor) -> Tensor:
         out = _run(Lookup, self.weight, tokens)
-        return out.to(self.compute)
+        return (out if self.scale == 1.0 else out * self.scale).to(self.compute)
 
 
 class _Linear(_Layer):
@@ -116,14 +148,21 @@ class _Linear(_Layer):
 class _Attention(nn.Module):
     """Project, rotate by position, and attend as the layout decides."""
 
-    def __init__(self, attention: Any) -> None:
+    def __init__(self, attention: Any, family: Family) -> None:
         super().__init__()
         self.layer_idx, self.head_dim = attention.layer_idx, attention.head_dim
-        self.scaling = attention.scaling
+        config = attention.config
+        window = getattr(attention, "sliding_window", getattr(config, "sliding_window", None))
+        self.scores = scores_of(
+            attention.scaling,
+            window=window if family.windows else None,
+            cap=config.attn_logit_softcapping if family.caps_scores else None,
+        )
         self.q_proj, self.k_proj = _linear(attention.q_proj), _linear(attention.k_proj)
         self.v_proj, self.o_proj = _linear(attention.v_proj), _linear(attention.o_proj)
-        if hasattr(attention, "q_norm"):  # Qwen3
-            self.q_norm, self.k_norm = _norm(attention.q_norm), _norm(attention.k_norm)
+        if hasattr(attention, "q_norm"):  # Qwen3, Gemma 3
+            self.q_norm = _norm(attention.q_norm, family)
+            self.k_norm = _norm(attention.k_norm, family)
 
     def forward(
         self,
@@ -142,20 +181,21 @@ class _Attention(nn.Module):
             _run(Rotation, each, cos[:, :, None], sin[:, :, None]).transpose(1, 2)
             for each in (query, key)
         )
-        out = layout.attend(self.layer_idx, query, key, value.transpose(1, 2), self.scaling)
+        out = layout.attend(self.layer_idx, query, key, value.transpose(1, 2), self.scores)
         return self.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), None
 
 
-class _AdaptedMLP(nn.Module):
-    """The gated MLP with adapters on its layers, which need the tensors between them."""
+class _OpenMLP(nn.Module):
+    """The gated MLP with another gate than SiLU, with biases, or with adapters on its matrices."""
 
     def __init__(self, mlp: Any) -> None:
         super().__init__()
+        self.act_fn = mlp.act_fn
         self.gate_proj, self.up_proj = _linear(mlp.gate_proj), _linear(mlp.up_proj)
         self.down_proj = _linear(mlp.down_proj)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.down_proj(nn.functional.silu(self.gate_proj(x)) * self.up_proj(x))
+        out: Tensor = self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))
         return out
 
 
@@ -174,12 +214,12 @@ class _GatedMLP(nn.Module):
 
 
 class _Norm(_Layer):
-    def __init__(self, weight: nn.Parameter, epsilon: float) -> None:
+    def __init__(self, weight: nn.Parameter, epsilon: float, shift: float) -> None:
         super().__init__(weight)
-        self.variance_epsilon = epsilon
+        self.variance_epsilon, self.shift = epsilon, shift
 
     def forward(self, x: Tensor) -> Tensor:
-        return _run(Normalise, x, self.weight, self.variance_epsilon)
+        return _run(Normalise, x, self.weight, self.variance_epsilon, self.shift)
 
 
 def _run(function: type[Function], *args: object) -> Tensor:
@@ -197,8 +237,12 @@ def _linear(module: Any) -> nn.Module:
 def _mlp(module: Any) -> nn.Module:
     parts = (module.gate_proj, module.up_proj, module.down_proj)
     is_adapted = any(hasattr(part, "base_layer") for part in parts)
-    return _AdaptedMLP(module) if is_adapted else _GatedMLP(module)
+    has_bias = any(getattr(part, "bias", None) is not None for part in parts)
+    is_silu = isinstance(module.act_fn, nn.SiLU | SiLUActivation)
+    return _GatedMLP(module) if is_silu and not (is_adapted or has_bias) else _OpenMLP(module)
 
 
-def _norm(module: Any) -> _Norm:
-    return _Norm(module.weight, module.variance_epsilon)
+def _norm(module: Any, family: Family) -> _Norm:
+    # Gemma's norms name their epsilon otherwise.
+    epsilon = getattr(module, "variance_epsilon", None) or module.eps
+    return _Norm(module.weight, epsilon, family.norm_shift)

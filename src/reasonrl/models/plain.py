@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
@@ -84,12 +85,45 @@ def plain_logprobs(
     return [_scored(module, prompt, completion)[0] for prompt, completion in pairs]
 
 
+def plain_gradients(
+    directory: str, pairs: Sequence[tuple[Tokens, Tokens]], advantages: Sequence[float]
+) -> tuple[list[Logprobs], dict[str, Tensor]]:
+    """Score (prompt, completion) pairs one by one as `plain_logprobs` does, on a CPU.
+
+    Also return the gradient, by parameter, of minus the mean over all completions' tokens of
+    advantage times log-probability.
+    """
+    hf_logging.disable_progress_bar()
+    module = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager"
+    )
+    module.eval()
+    # transformers drops the gradient of the padding token's embedding, and no row is padded here.
+    module.get_input_embeddings().padding_idx = None
+    n_tokens = sum(len(completion) for _, completion in pairs)
+    scores = []
+    for (prompt, completion), advantage in zip(pairs, advantages, strict=True):
+        chosen = _logprobs(module, prompt, completion)[1]
+        (chosen.sum() * (-advantage / n_tokens)).backward()  # type: ignore[no-untyped-call]
+        scores.append(chosen.detach().numpy())
+    return scores, {
+        name: parameter.grad
+        for name, parameter in module.named_parameters()
+        if parameter.grad is not None
+    }
+
+
 def _scored(module: Any, prompt: Tokens, answer: Tokens) -> tuple[Logprobs, Logprobs]:
     """Return the log-probabilities of an answer's tokens, and of the likeliest ones there."""
+    logprobs, chosen = _logprobs(module, prompt, answer)
+    return chosen.cpu().numpy(), logprobs.max(dim=1).values.cpu().numpy()
+
+
+def _logprobs(module: Any, prompt: Tokens, answer: Tokens) -> tuple[Tensor, Tensor]:
+    """Return the log-probabilities of all tokens at an answer's places, and of the answer's."""
     tokens = torch.as_tensor(
         np.concatenate((prompt, answer)), dtype=torch.long, device=module.device
     )
-    logits = module(tokens[None]).logits[0, len(prompt) - 1 : -1].float()
+    logits = module(tokens[None], use_cache=False).logits[0, len(prompt) - 1 : -1].float()
     logprobs = torch.log_softmax(logits, dim=-1)
-    chosen = logprobs.gather(1, tokens[len(prompt) :, None])[:, 0]
-    return chosen.cpu().numpy(), logprobs.max(dim=1).values.cpu().numpy()
+    return logprobs, logprobs.gather(1, tokens[len(prompt) :, None])[:, 0]

@@ -9,30 +9,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
 )
 
 from reasonrl.errors import ModelError
+from reasonrl.models.families import FAMILIES
 
 TINY = "tiny"
 EOS, USER, ASSISTANT = "<eos>", "<user>", "<assistant>"
 _TINY_EOS, _TINY_USER, _TINY_ASSISTANT = "<|eos|>", "<|user|>", "<|assistant|>"
-_FAMILIES = {
-    "llama": (LlamaConfig, LlamaForCausalLM),
-    "qwen2": (Qwen2Config, Qwen2ForCausalLM),
-    "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+_OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
+    "granite": {
+        "embedding_multiplier": 1.5,
+        "attention_multiplier": 0.25,
+        "residual_multiplier": 0.8,
+        "logits_scaling": 0.8,
+    },
+    "mistral": {"sliding_window": 16},
+    "ministral": {
+        "sliding_window": 16,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
+    "ministral3": {
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 1e6,
+            "factor": 4.0,
+            "original_max_position_embeddings": 64,
+            "llama_4_scaling_beta": 0.1,
+        },
+    },
+    "phi3": {
+        "sliding_window": 16,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 1e4,
+            "partial_rotary_factor": 0.5,
+        },
+    },
+    "gemma2": {"query_pre_attn_scalar": 16, "sliding_window": 16},
+    "gemma3_text": {"query_pre_attn_scalar": 16, "sliding_window": 16},
+    "olmo3": {"sliding_window": 16},
+    "smollm3": {"no_rope_layers": [1, 0]},
+    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64},
+    "gpt_oss": {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 16},
 }
+"""What a tiny model of a family has of its family's own, with the keys of its config."""
+_NORMS_BEHIND = frozenset({"olmo2", "olmo3"})
+"""Families whose blocks end with a norm and do not begin with one."""
+
 _TINY_CONTEXT, _SMALL_CONTEXT = 4_096, 512  # tokens
 
 
@@ -44,11 +77,11 @@ def is_tiny(name: str) -> bool:
 def tiny_family(name: str) -> str:
     """Return the family of `tiny:FAMILY`, llama for `tiny`; ModelError when it is unknown."""
     family = name.partition(":")[2] or "llama"
-    if family not in _FAMILIES:
+    if family not in FAMILIES:
         raise ModelError(
             f"{name!r} names no known family",
             where="model.name",
-            expected="one of " + ", ".join(f"{TINY}:{known}" for known in _FAMILIES),
+            expected="one of " + ", ".join(f"{TINY}:{known}" for known in FAMILIES),
         )
     return family
 
@@ -115,6 +148,41 @@ def build_small(
     return module, tokenizer
 
 
+def save_small_copy(config: Any, directory: Path, *, layers: int, limit: float) -> int | None:
+    """Save a random model of a config with its first layers and a tokenizer of bytes.
+
+    Returns its parameters, or None without writing where these are more than `limit`.
+    """
+    tokenizer = _byte_tokenizer()
+    n_layers = config.num_hidden_layers
+    for key, value in vars(config).items():
+        if isinstance(value, list) and len(value) == n_layers:
+            setattr(config, key, value[:layers])
+    config.num_hidden_layers = layers
+    config.vocab_size = len(tokenizer)
+    config.bos_token_id = config.pad_token_id = None
+    config.eos_token_id = tokenizer.eos_token_id
+    model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    with torch.device("meta"):
+        parameters = int(sum(weight.numel() for weight in model_class(config).parameters()))
+    if parameters > limit:
+        return None
+    module = model_class(config)
+    roughen(module, seed=0)
+    module.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return parameters
+
+
+def roughen(module: Any, seed: int) -> None:
+    """Move norms away from 1 and biases from 0, where a fault in either would not show."""
+    with torch.random.fork_rng(devices=()), torch.no_grad():
+        torch.manual_seed(seed)
+        for parameter in module.parameters():
+            if parameter.ndim == 1:
+                parameter += 0.3 * torch.randn_like(parameter)
+
+
 def word_ids(words: Sequence[str], opening: str) -> dict[str, int]:
     """Return the id of each word and of the four special ones."""
     return {word: index for index, word in enumerate((EOS, USER, ASSISTANT, opening, *words))}
@@ -129,8 +197,8 @@ def _draw(
     favoured: Mapping[str, float] | None = None,
 ) -> Any:
     """Return a model of a family whose weights follow from the seed; `sizes` are config keys."""
-    config_class, model_class = _FAMILIES[family]
-    config = config_class(
+    config = AutoConfig.for_model(
+        family,
         vocab_size=len(tokenizer),
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -138,13 +206,24 @@ def _draw(
         pad_token_id=tokenizer.eos_token_id,
         initializer_range=0.05,
         **sizes,
+        **_OWN_KEYS.get(family, {}),
     )
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        module = model_class(config)
+        module = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)](config)
+        if family in _NORMS_BEHIND:
+            _quieten(module)
         if favoured:
             _lean(module, tokenizer, favoured)
     return module
+
+
+def _quieten(module: Any) -> None:
+    """Make norms behind blocks small: at 1 the blocks would drown the embedding."""
+    with torch.no_grad():
+        for layer in module.model.layers:
+            layer.post_attention_layernorm.weight.fill_(0.1)
+            layer.post_feedforward_layernorm.weight.fill_(0.1)
 
 
 def _lean(module: Any, tokenizer: PreTrainedTokenizerFast, favoured: Mapping[str, float]) -> None:

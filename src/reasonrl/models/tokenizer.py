@@ -71,13 +71,13 @@ class ChatTokenizer:
 
     def _opens_thought(self, text: str, messages: Sequence[Message]) -> bool:
         """Return whether the opening of the answer, behind the turns, begins a thought."""
-        if not _is_open(self._marks.in_text(text)):
+        if not _is_open(self.marks.in_text(text)):
             return False
         turns = self.template.render(messages, opens_answer=False)
         opening = text.removeprefix(turns)
         if opening != text:
-            return _is_open(self._marks.in_text(opening))
-        return self._marks.in_text(text).rstrip().endswith(OPEN)
+            return _is_open(self.marks.in_text(opening))
+        return self.marks.in_text(text).rstrip().endswith(OPEN)
 
     def word(self, token: int) -> str:
         """Return one token as the vocabulary spells it, for pictures only."""
@@ -91,12 +91,13 @@ class ChatTokenizer:
         """
         parts = [
             part if isinstance(part, str) else self.hf.decode(part, skip_special_tokens=True)
-            for part in self._marks.split(tokens.tolist())
+            for part in self.marks.split(tokens.tolist())
         ]
-        return self._marks.in_text("".join(parts))
+        return self.marks.in_text("".join(parts))
 
     @cached_property
-    def _marks(self) -> Marks:
+    def marks(self) -> Marks:
+        """Return the marks of a thought that the model may write."""
         return marks_of(self.hf, self.form.thought)
 
     def save(self, directory: str) -> None:

@@ -11,10 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from reasonrl.errors import ConfigError
 from reasonrl.planning.published import SHAPES
-from reasonrl.planning.shapes import ModelShape
+from reasonrl.planning.shapes import ExpertsShape, ModelShape
 
 CONFIG = "config.json"
 _MAX_CONFIG_BYTES = 1 << 20
@@ -25,20 +26,58 @@ _MAX_SIZE = 1 << 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Family:
-    """What the layers of a family have, and what transformers assumes where a key is left out."""
+    """What the layers of a family have, and what transformers assumes where a key is left out.
 
-    qkv_bias: bool = False
-    qk_norm: bool = False
+    `biases` names the key that says whether there are biases of a kind; a bool says it for all.
+    """
+
+    qkv_bias: bool | str = False
+    output_bias: bool | str = False
+    mlp_bias: bool | str = False
+    qk_norm: Literal["head", "all"] | None = None
+    norms: int = 2
+    is_fused: bool = False
+    sinks: bool = False
     head_size: int | None = None
     kv_heads: int | None = None
+    tied: bool = False
+    expert_width: str = ""
 
 
-# The families that training admits: models.hf.FAMILIES, without importing torch.
+_ATTENTION, _MLP = "attention_bias", "mlp_bias"
+_GEMMA: Mapping[str, Any] = {
+    "qkv_bias": _ATTENTION, "output_bias": _ATTENTION, "norms": 4, "head_size": 256, "kv_heads": 4,
+    "tied": True,
+}  # fmt: skip
+
+# The families of the native backend: models.families.FAMILIES, without importing torch.
 FAMILIES: Mapping[str, _Family] = {
-    "llama": _Family(),
+    "llama": _Family(qkv_bias=_ATTENTION, output_bias=_ATTENTION, mlp_bias=_MLP),
     "qwen2": _Family(qkv_bias=True, kv_heads=32),
-    "qwen3": _Family(qk_norm=True, head_size=128, kv_heads=32),
-}
+    "qwen3": _Family(
+        qkv_bias=_ATTENTION, output_bias=_ATTENTION, qk_norm="head", head_size=128, kv_heads=32
+    ),
+    "mistral": _Family(kv_heads=8),
+    "ministral": _Family(kv_heads=8),
+    "ministral3": _Family(kv_heads=8, head_size=128),
+    "olmo2": _Family(qkv_bias=_ATTENTION, output_bias=_ATTENTION, qk_norm="all"),
+    "olmo3": _Family(qkv_bias=_ATTENTION, output_bias=_ATTENTION, qk_norm="all"),
+    "smollm3": _Family(
+        qkv_bias=_ATTENTION, output_bias=_ATTENTION, mlp_bias=_MLP, kv_heads=4, tied=True
+    ),
+    "phi3": _Family(is_fused=True),
+    "granite": _Family(qkv_bias=_ATTENTION, output_bias=_ATTENTION, mlp_bias=_MLP),
+    "gemma2": _Family(**_GEMMA),
+    "gemma3_text": _Family(**_GEMMA, qk_norm="head"),
+    "qwen3_moe": _Family(
+        qkv_bias=_ATTENTION, output_bias=_ATTENTION, qk_norm="head", kv_heads=4,
+         expert_width="moe_intermediate_size",
+    ),
+    "gpt_oss": _Family(
+        qkv_bias=_ATTENTION, output_bias=_ATTENTION, head_size=64, kv_heads=8, sinks=True,
+         expert_width="intermediate_size",
+    ),
+}  # fmt: skip
 
 
 def shape_of(name: str) -> ModelShape:
@@ -76,18 +115,24 @@ def unknown_shape(name: str, reason: str) -> ConfigError:
 
 def read_shape(path: Path) -> ModelShape:
     """Return the shape in a config.json; every number is checked."""
-    config = _load_object(path)
+    return shape_in(_load_object(path), path)
+
+
+def shape_in(config: Mapping[str, object], path: Path) -> ModelShape:
+    """Return the shape in a config whose family the native backend knows; `path` is for errors."""
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
-        raise _refused(path, f"model_type = {_shown(kind)}", "one of " + ", ".join(FAMILIES))
+        raise _unknown_family(path, kind)
     family = FAMILIES[kind]
-    _check_plain(config, path)
     hidden, heads = _size(config, "hidden_size", path), _size(config, "num_attention_heads", path)
     kv_heads = _size(config, "num_key_value_heads", path, default=family.kv_heads or heads)
     if heads % kv_heads:
         raise _refused(path, f"num_key_value_heads = {kv_heads}", f"a divisor of {heads}")
     head_size = family.head_size or max(1, hidden // heads)
-    is_biased = kind != "qwen2" and _flag(config, "attention_bias", path)
+
+    def has(bias: bool | str) -> bool:
+        return _flag(config, bias, path) if isinstance(bias, str) else bias
+
     return ModelShape(
         layers=_size(config, "num_hidden_layers", path),
         hidden=hidden,
@@ -96,21 +141,53 @@ def read_shape(path: Path) -> ModelShape:
         head_size=_size(config, "head_dim", path, default=head_size),
         intermediate=_size(config, "intermediate_size", path),
         vocabulary=_size(config, "vocab_size", path),
-        tied=_flag(config, "tie_word_embeddings", path),
-        qkv_bias=family.qkv_bias or is_biased,
-        output_bias=is_biased,
+        tied=_flag(config, "tie_word_embeddings", path, default=family.tied),
+        qkv_bias=has(family.qkv_bias),
+        output_bias=has(family.output_bias),
+        mlp_bias=has(family.mlp_bias),
         qk_norm=family.qk_norm,
+        norms=family.norms,
+        is_fused=family.is_fused,
+        sinks=family.sinks,
+        experts=_experts(config, family, path) if family.expert_width else None,
     )
 
 
-def _check_plain(config: Mapping[str, object], path: Path) -> None:
-    """Refuse the layers that training refuses: windows, biases in the MLP, other activations."""
-    for key in ("use_sliding_window", "mlp_bias"):
-        if _flag(config, key, path):
-            raise _refused(path, f"{key} = true", "false: training refuses this model")
-    activation = config.get("hidden_act", "silu")
-    if activation != "silu":
-        raise _refused(path, f"hidden_act = {_shown(activation)}", '"silu"')
+def _experts(config: Mapping[str, object], family: _Family, path: Path) -> ExpertsShape:
+    layers = _size(config, "num_hidden_layers", path)
+    # transformers writes one word and reads both.
+    key = "num_experts" if config.get("num_experts") is not None else "num_local_experts"
+    number = _size(config, key, path)
+    chosen = _size(config, "num_experts_per_tok", path)
+    if chosen > number:
+        raise _refused(path, f"num_experts_per_tok = {chosen}", f"at most {number}")
+    named = config.get("mlp_only_layers") or []
+    apart = _size(config, "decoder_sparse_step", path, default=1)
+    dense = [layer for layer in range(layers) if layer in _list(named, path) or (layer + 1) % apart]
+    return ExpertsShape(
+        number=number,
+        chosen=chosen,
+        inner=_size(config, family.expert_width, path),
+        dense_layers=len(dense),
+        has_bias=family.sinks,
+    )
+
+
+def _list(value: object, path: Path) -> list[object]:
+    if not isinstance(value, list):
+        raise _refused(path, f"mlp_only_layers = {_shown(value)}", "a list of layers")
+    return value
+
+
+def _unknown_family(path: Path, kind: object) -> ConfigError:
+    """Return the error for a family without formulas; training may still take it."""
+    return ConfigError(
+        f"model_type = {_shown(kind)}: no plan for this family",
+        where=str(path),
+        expected="one of " + ", ".join(FAMILIES),
+        remedy="`reasonrl model check` says whether it can be trained, and what its training state "
+        "takes",
+    )
 
 
 def _load_object(path: Path) -> dict[str, object]:
@@ -131,8 +208,10 @@ def _load_object(path: Path) -> dict[str, object]:
     return value
 
 
-def _flag(config: Mapping[str, object], key: str, path: Path) -> bool:
-    value = config.get(key, False)
+def _flag(config: Mapping[str, object], key: str, path: Path, *, default: bool = False) -> bool:
+    value = config.get(key)
+    if value is None:
+        return default
     if not isinstance(value, bool):
         raise _refused(path, f"{key} = {_shown(value)}", "true or false")
     return value

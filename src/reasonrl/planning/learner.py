@@ -69,7 +69,7 @@ def _gathered(shape: ModelShape, layout: EngineLayout) -> tuple[Part, ...]:
 
 def _activations(shape: ModelShape, layout: EngineLayout, tokens: int) -> tuple[Part, ...]:
     element = layout.element_bytes
-    saved = 4 * shape.hidden + 3 * shape.query_size + 3 * shape.kv_size + 4 * shape.intermediate
+    saved = 4 * shape.hidden + 3 * shape.query_size + 3 * shape.kv_size + 4 * shape.inner
     # FSDP runs the layers of transformers, whose norms keep float32 copies.
     if not layout.is_one_process:
         saved += 6 * shape.hidden + shape.query_size
@@ -78,9 +78,9 @@ def _activations(shape: ModelShape, layout: EngineLayout, tokens: int) -> tuple[
         saved += 2 * (shape.query_size - shape.kv_size)
     # peft keeps the input of each adapter in float32, for each of the seven matrices of a layer.
     if layout.training.adapters and layout.is_one_process and layout.is_bfloat16:
-        saved += 2 * (5 * shape.hidden + shape.query_size + shape.intermediate)
+        saved += 2 * (5 * shape.hidden + shape.query_size + shape.inner)
     # The gradients of activations on their way through one layer.
-    passing = 2 * shape.hidden + 3 * shape.intermediate
+    passing = 2 * shape.hidden + 3 * shape.inner
     kept = shape.hidden if layout.recompute else saved
     at_once = passing + (saved if layout.recompute else 0)
     return (

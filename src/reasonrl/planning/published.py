@@ -67,7 +67,7 @@ def _qwen3(layers: int, hidden: int, heads: int, inner: int, *, tied: bool) -> M
         intermediate=inner,
         vocabulary=151_936,
         tied=tied,
-        qk_norm=True,
+        qk_norm="head",
     )
 
 
@@ -112,7 +112,7 @@ _TINY = {
         intermediate=128,
         vocabulary=259,
         tied=True,
-        qk_norm=True,
+        qk_norm="head",
     ),
 }
 

@@ -104,7 +104,7 @@ def prefill_bytes(shape: ModelShape, layout: EngineLayout) -> float:
 
     The MLP's inner tensors are split over the GPUs of a replica, the hidden states are not.
     """
-    width = 2 * shape.hidden + 3 * shape.intermediate / layout.tensor_parallel
+    width = 2 * shape.hidden + 3 * shape.inner / layout.tensor_parallel
     return layout.element_bytes * PREFILL_TOKENS * width
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from reasonrl.planning.shapes import ModelShape
+from reasonrl.planning.shapes import MLP, ModelShape
 
 _FLOAT32 = 4
 _BFLOAT16 = 2
@@ -36,9 +36,15 @@ class Adapters:
     targets: tuple[str, ...] = LINEAR
 
     def parameters(self, shape: ModelShape) -> int:
-        """Return the parameters of all adapters: rank * (inputs + outputs) for each matrix."""
-        sizes = (shape.linear_sizes[target] for target in self.targets)
-        return shape.layers * self.rank * sum(inputs + outputs for inputs, outputs in sizes)
+        """Return the parameters of all adapters: rank * (inputs + outputs) for each matrix.
+
+        Experts get none: they are no linear layers.
+        """
+        return self.rank * sum(
+            (inputs + outputs) * (shape.dense_layers if name in MLP else shape.layers)
+            for name, (inputs, outputs) in shape.linear_sizes.items()
+            if self.targets == LINEAR or name in self.targets
+        )
 
     def frozen_bytes(self, shape: ModelShape) -> float:
         """Return the bytes of the frozen model."""

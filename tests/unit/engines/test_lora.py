@@ -129,7 +129,7 @@ def test_the_reference_of_adapters_is_the_model_without_them_and_no_copy():
     )
     np.testing.assert_array_equal(reference, start)
     assert np.abs(policy - start).max() > 0.05
-    assert of._reference is of.model
+    assert of._reference is of._computation
     assert all(value.requires_grad for value in of._parameters.values())
 
 

@@ -45,6 +45,7 @@ from reasonrl.engines.update import (
 )
 from reasonrl.engines.weights import CODED_MOMENT, COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
 from reasonrl.errors import CheckpointError, StorageError
+from reasonrl.models.heads import head_form
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.lora import has_adapters, without_adapters
 from reasonrl.types import Logprobs
@@ -99,7 +100,7 @@ class FsdpLearner:
     def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
         is_reference = what is TokenValue.REFERENCE_LOGPROBS
         module = kept(self._reference) if is_reference else self.module
-        work = policy.read(value_at(what, temperature))
+        work = policy.read(value_at(what, temperature), head_form(module.config))
         values_N = np.zeros(batch.n_tokens, dtype=np.float32)
         with without_adapters(module) if is_reference else nullcontext():
             for micro, part in self._rounds(batch):
@@ -173,7 +174,8 @@ class FsdpLearner:
             sums.append(block_sums)
             return loss * scale
 
-        work = policy.learn(objective.temperature, chunk_loss)
+        form = head_form(self.module.config)
+        work = policy.learn(objective.temperature, chunk_loss, form)
         self.module(part, micro.targets_N[part.chosen_N], work=work).backward()
 
     def _rounds(self, batch: TrainBatch) -> Iterator[tuple[Microbatch, RowPart]]:
@@ -195,6 +197,10 @@ class FsdpLearner:
         return total.cpu().numpy()
 
     # weights and state
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Return the gradients of the last update, unsharded, as far as they were not clipped."""
+        return policy.gradients_of(self._parameters)
 
     def weights(self) -> Weights:
         return Weights(tensors=dict(self.weights_in_turn()), version=self.version)

@@ -8,7 +8,7 @@ FSDP does not see them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -23,7 +23,8 @@ from torch.distributed.tensor import DTensor
 from reasonrl.algo.head import ChunkLoss, backward_through_head, chunks
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart
-from reasonrl.models.hf import LanguageModel
+from reasonrl.models.heads import HeadForm
+from reasonrl.models.hf import LanguageModel, hidden_states
 from reasonrl.models.layers import recompute_activations
 from reasonrl.models.lora import has_adapters, policy_tensors, store_frozen
 
@@ -55,7 +56,7 @@ def shard(
     outer = MixedPrecisionPolicy(param_dtype=torch.float32, reduce_dtype=torch.float32)
     fully_shard(module, mesh=ranks.mesh, mp_policy=outer)
     module.to_empty(device=ranks.device)
-    _restore_buffers_and_ties(module, ranks.device)
+    _restore_buffers_and_ties(module)
     types = {name: value.dtype for name, value in module.state_dict().items()}
     weights = {}
     if ranks.rank == 0:
@@ -68,15 +69,29 @@ def shard(
     return cast(nn.Module, module)
 
 
-def _restore_buffers_and_ties(module: Any, device: str) -> None:
-    """Compute the position frequencies again and tie the head: `to_empty` loses both.
+def _restore_buffers_and_ties(module: Any) -> None:
+    """Compute buffers again that no checkpoint holds, and tie the head: `to_empty` loses both.
 
-    The frequencies are a buffer that no checkpoint holds, so they do not come with the weights.
+    Such buffers are frequencies of positions and the scale of Gemma's embeddings. transformers
+    computes them where it draws a submodule's first weights, which no rank needs here.
     """
-    rotary = module.model.rotary_emb
-    module.model.rotary_emb = type(rotary)(config=module.config).to(device)
+    with torch.no_grad():
+        for part in module.modules():
+            if part._non_persistent_buffers_set:
+                for parameter in part.parameters(recurse=False):
+                    parameter._is_hf_initialized = True  # transformers then leaves it as it is
+                module._init_weights(part)
     if module.config.tie_word_embeddings:
         module.lm_head.weight = module.model.embed_tokens.weight
+
+
+def gradients_of(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Return gradients unsharded, by parameter; a collective call."""
+    return {
+        name: value.grad.full_tensor() if isinstance(value.grad, DTensor) else value.grad
+        for name, value in parameters.items()
+        if value.grad is not None
+    }
 
 
 @contextmanager
@@ -116,13 +131,8 @@ def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Ten
 
 def _run(module: Any, part: RowPart, targets_N: Tensor, *, work: Work) -> Tensor:
     """Run the decoder on a part of a row, then the head's work; FSDP gathers around this call."""
-    hidden_LD = module.model(
-        input_ids=part.tokens_1L,
-        position_ids=part.positions_1L,
-        use_cache=False,
-        layout=part.layout,
-    ).last_hidden_state[0]
-    hidden_ND = hidden_LD.float().index_select(0, part.predictors_N)
+    hidden_LD = hidden_states(module, part.tokens_1L, part.positions_1L, part.layout)
+    hidden_ND = hidden_LD.index_select(0, part.predictors_N)
     return work(hidden_ND, module.lm_head.weight, targets_N)
 
 
@@ -130,25 +140,28 @@ Work = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A function of hidden states [N, D], the head's weight [V, D] and the targets [N]."""
 
 
-def read(value: Callable[[Tensor, Tensor], Tensor]) -> Work:
+def read(value: Callable[[Tensor, Tensor], Tensor], form: HeadForm) -> Work:
     """Return the work that computes a value for each target, [N], from its logits."""
 
     def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
         parts = [
-            value(hidden_ND[part] @ weight_VD.T, targets_N[part]) for part in chunks(len(targets_N))
+            value(form.bound(hidden_ND[part] @ weight_VD.T), targets_N[part])
+            for part in chunks(len(targets_N))
         ]
         return torch.cat(parts) if parts else hidden_ND.new_zeros(0)
 
     return work
 
 
-def learn(temperature: float, chunk_loss: ChunkLoss) -> Work:
+def learn(temperature: float, chunk_loss: ChunkLoss, form: HeadForm) -> Work:
     """Return the work that computes a scalar with the loss's gradient, in chunks of the head."""
 
     def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
         return cast(
             Tensor,
-            _StreamedHead.apply(hidden_ND, weight_VD, targets_N, temperature, chunk_loss),  # type: ignore[no-untyped-call]
+            _StreamedHead.apply(  # type: ignore[no-untyped-call]
+                hidden_ND, weight_VD, targets_N, temperature, chunk_loss, form
+            ),
         )
 
     return work
@@ -169,6 +182,7 @@ class _StreamedHead(Function):
         targets_N: Tensor,
         temperature: float,
         chunk_loss: ChunkLoss,
+        form: HeadForm,
     ) -> Tensor:
         weight = weight_VD.detach()
         weight.grad = None
@@ -178,6 +192,7 @@ class _StreamedHead(Function):
             targets_N,
             temperature,
             chunk_loss,
+            bound=form.bound_in_place,
             learns_head=weight_VD.requires_grad,
         )
         # Zeros without targets, None for a frozen head.
@@ -187,7 +202,7 @@ class _StreamedHead(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         at_hidden, at_weight = ctx.saved_tensors
-        return g * at_hidden, None if at_weight is None else g * at_weight, None, None, None
+        return g * at_hidden, None if at_weight is None else g * at_weight, None, None, None, None
 
 
 def move(module: nn.Module, device: str) -> None:

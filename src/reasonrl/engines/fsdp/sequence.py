@@ -22,6 +22,7 @@ from torch.distributed import ProcessGroup
 from reasonrl.engines.packing import Microbatch
 from reasonrl.errors import EngineError
 from reasonrl.models.attention import Layout
+from reasonrl.models.scores import Scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +67,15 @@ class ShardedRow:
     parts: int
 
     def attend(
-        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scale: float
+        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scores: Scores
     ) -> Tensor:
         key_1KLD, value_1KLD = (
             _divisible(x_1KLD, query_1HLD.shape[1], self.parts) for x_1KLD in (key_1KLD, value_1KLD)
         )
         query, key, value = map(self._to_heads, (query_1HLD, key_1KLD, value_1KLD))
-        return self._to_tokens(self.inner.attend(layer, query, key, value, scale))
+        n_heads, part = query.shape[1], dist.get_rank(self.group)
+        mine = scores.of_heads(slice(part * n_heads, (part + 1) * n_heads))
+        return self._to_tokens(self.inner.attend(layer, query, key, value, mine))
 
     def _to_heads(self, x_1HLD: Tensor) -> Tensor:
         """Send [1, H, L/S, D] and receive [1, H/S, L, D]."""

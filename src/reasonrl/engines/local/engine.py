@@ -9,24 +9,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from reasonrl.algo.head import backward_through_head
 from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.checksums import Checksums
+from reasonrl.engines.local.computation import Computation, computation_of
 from reasonrl.engines.local.optimizer import Optimizer
-from reasonrl.engines.local.sampling import sample_groups
-from reasonrl.engines.local.scoring import (
-    hidden_at_predictors,
-    own_checksums,
-    score_batch,
-    score_pairs,
-)
+from reasonrl.engines.local.scoring import own_checksums, score_batch, score_pairs
 from reasonrl.engines.packing import Microbatch, microbatches
 from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import Finished, Progress, TokenValue, TrainBatch, UpdateStats
@@ -75,14 +68,14 @@ class LocalEngine:
         device: str | None = None,
     ) -> None:
         dtype = COMPUTE_DTYPES[compute]
-        device = device or str(model.head.device)
-        layers.exchange(model.module, dtype)
+        device = device or str(model.device)
+        self._computation = computation_of(model, dtype)
+        self.model = self._computation.model
         self._is_adapted = has_adapters(model.module)
         if packs:
             layers.pack_frozen(model.module, device)
         if self._is_adapted:
             store_frozen(model.module, dtype)
-        self.model = replace(model, compute=dtype)
         self.token_budget = token_budget
         self.max_rows = max_rows
         self.version = 0
@@ -90,16 +83,15 @@ class LocalEngine:
         # A model moves once it has its last form, which may be a fraction of its first one.
         self._device = device
         model.module.to(device)
-        self._reference = None
+        self._reference: Computation | None = None
         if reference is not None:
-            layers.exchange(reference.module, dtype)
-            self._reference = _frozen(reference.module, replace(reference, compute=dtype))
+            self._reference = _frozen(computation_of(reference, dtype))
             reference.module.to(device)
         elif keep_reference and self._is_adapted:
             # Without its adapters the model is the one that training started from.
-            self._reference = self.model
+            self._reference = self._computation
         elif keep_reference:
-            self._reference = _frozen(copy.deepcopy(model.module), self.model)
+            self._reference = _frozen(copy.deepcopy(self._computation))
         if recompute:
             layers.recompute_activations(model.module)
         self._parameters = learning_parameters(model.module)
@@ -111,8 +103,7 @@ class LocalEngine:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
-        return sample_groups(
-            self.model,
+        return self._computation.sample(
             prompts,
             sampling,
             max_rows=self.max_rows,
@@ -124,7 +115,7 @@ class LocalEngine:
     def score(
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
-        return score_pairs(self.model, pairs, temperature, token_budget=self.token_budget)
+        return score_pairs(self._computation, pairs, temperature, token_budget=self.token_budget)
 
     def checksums(self) -> Checksums:
         return own_checksums(self.model)
@@ -143,10 +134,10 @@ class LocalEngine:
 
     def at_tokens(self, batch: TrainBatch, what: TokenValue, *, temperature: float) -> Logprobs:
         is_reference = what is TokenValue.REFERENCE_LOGPROBS
-        model = kept(self._reference) if is_reference else self.model
-        with without_adapters(model.module) if is_reference else nullcontext():
+        computation = kept(self._reference) if is_reference else self._computation
+        with without_adapters(computation.model.module) if is_reference else nullcontext():
             return score_batch(
-                model, batch, what, temperature=temperature, token_budget=self.token_budget
+                computation, batch, what, temperature=temperature, token_budget=self.token_budget
             )
 
     def update(
@@ -183,7 +174,6 @@ class LocalEngine:
         self, micro: Microbatch, batch: TrainBatch, objective: Objective, logprobs_N: Logprobs
     ) -> list[TokenSums]:
         """Add a microbatch's gradient of loss_sum / n_tokens; write its part of `logprobs_N`."""
-        hidden_ND = hidden_at_predictors(self.model, micro)
         sums = []
 
         def chunk_loss(part: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
@@ -200,21 +190,19 @@ class LocalEngine:
             sums.append(part_sums)
             return loss / batch.n_tokens
 
-        at_hidden_ND = backward_through_head(
-            hidden_ND.detach(),
-            self.model.head,
-            micro.targets_N,
-            objective.temperature,
-            chunk_loss,
-            learns_head=self.model.head.requires_grad,
-        )
-        hidden_ND.backward(at_hidden_ND)  # type: ignore[no-untyped-call]
+        self._computation.backward(micro, objective.temperature, chunk_loss)
         return sums
 
     def _microbatches(self, batch: TrainBatch) -> Iterator[Microbatch]:
         return microbatches(batch, token_budget=self.token_budget, device=self._device)
 
     # state
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Return the gradients of the last update by parameter, as far as they were not clipped."""
+        return {
+            name: value.grad for name, value in self._parameters.items() if value.grad is not None
+        }
 
     def weights(self) -> Weights:
         return Weights(
@@ -258,9 +246,10 @@ class LocalEngine:
 
     def _move(self, device: str) -> None:
         self._optimizer.zero_grad(keeps_memory=False)
-        for model in filter(None, (self.model, self._reference)):
-            with layers.writing_weights(model.module):
-                model.module.to(device)
+        for computation in filter(None, (self._computation, self._reference)):
+            module = computation.model.module
+            with layers.writing_weights(module):
+                module.to(device)
         self._optimizer.move(device)
         free_blocks(self._device)
 
@@ -271,7 +260,8 @@ class LocalEngine:
         """Do nothing: this engine holds nothing outside its process."""
 
 
-def _frozen(module: nn.Module, model: LanguageModel) -> LanguageModel:
-    """Return a model with another module, which never learns."""
-    store_frozen(module.requires_grad_(False), model.compute)
-    return replace(model, module=module)
+def _frozen(computation: Computation) -> Computation:
+    """Return the computation of a model that never learns."""
+    model = computation.model
+    store_frozen(model.module.requires_grad_(False), model.compute)
+    return computation

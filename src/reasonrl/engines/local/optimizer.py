@@ -59,8 +59,16 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Take a step on the gradients as they are; a parameter without a gradient stays."""
-        names = [name for name, value in self._parameters.items() if value.grad is not None]
+        """Take a step on the gradients as they are; a parameter that never had any stays.
+
+        A parameter that had some before has a gradient of zeros: an expert to which no token goes
+        moves on by its moments, in a resumed run as in an uninterrupted one.
+        """
+        names = [
+            name
+            for name, value in self._parameters.items()
+            if value.grad is not None or name in self._moments
+        ]
         settings = self._settings
         alone = settings.offload or settings.eight_bits or settings.splits
         for group in [[name] for name in names] if alone else [names]:
@@ -203,5 +211,4 @@ class Optimizer:
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

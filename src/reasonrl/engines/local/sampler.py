@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Self
 
 from reasonrl.engines.checksums import Checksums
-from reasonrl.engines.local.sampling import sample_groups
+from reasonrl.engines.local.computation import computation_of
 from reasonrl.engines.local.scoring import own_checksums, score_pairs
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready
@@ -38,8 +37,8 @@ class LocalSampler:
         compute: Compute = "float32",
     ) -> None:
         dtype = COMPUTE_DTYPES[compute]
-        layers.exchange(model.module, dtype)
-        self.model = replace(model, compute=dtype)
+        self._computation = computation_of(model, dtype)
+        self.model = self._computation.model
         self.version = -1
         self._token_budget = token_budget
         self._max_rows = max_rows
@@ -51,8 +50,7 @@ class LocalSampler:
     ) -> list[list[Completion]]:
         with self._busy:
             check_ready(self.version)
-            return sample_groups(
-                self.model,
+            return self._computation.sample(
                 prompts,
                 sampling,
                 max_rows=self._max_rows,
@@ -85,7 +83,7 @@ class LocalSampler:
         self, pairs: Sequence[tuple[Tokens, Tokens]], *, temperature: float
     ) -> list[Logprobs]:
         check_ready(self.version)
-        return score_pairs(self.model, pairs, temperature, token_budget=self._token_budget)
+        return score_pairs(self._computation, pairs, temperature, token_budget=self._token_budget)
 
     def checksums(self) -> Checksums:
         return own_checksums(self.model)

@@ -1,42 +1,29 @@
 """Sampling of whole groups with a key-value cache: prompts once, no padding, rows refilled.
 
 A prompt is computed once and its cache copied into a row for each of its rollouts. A row that
-finishes is given to the next waiting rollout; when no rollout waits, the batch shrinks. Each
-rollout draws from its own generator, so the arrangement of rows never changes the sampled tokens.
+finishes is given to the next waiting rollout; when no rollout waits, the batch shrinks.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from reasonrl.algo.logprobs import sample_tokens
+from reasonrl.engines.local.rows import SampledRow, TokenDraws
 from reasonrl.engines.protocols import Finished
-from reasonrl.engines.stopping import StopTexts
 from reasonrl.models.attention import Branches, CachedRows, PackedGroups
 from reasonrl.models.hf import LanguageModel
-from reasonrl.types import Completion, Prompt, Sampling, StopReason
+from reasonrl.types import Completion, Prompt, Sampling
 
 # A row's first cache has room for this many new tokens; it doubles when the row needs more.
 _FIRST_CAPACITY = 64
 # Making the batch smaller copies the cache: it pays once fewer than this share of rows is live.
 _SHRINK_BELOW = 0.8
-
-
-@dataclass(slots=True)
-class _Row:
-    """A rollout that is being sampled."""
-
-    prompt: int
-    index: int
-    uniforms: np.ndarray
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -61,7 +48,7 @@ class Session:
     ) -> None:
         self.model, self.prompts, self.sampling = model, prompts, sampling
         self.token_budget = token_budget
-        self.stop = StopTexts(sampling.stop, model.tokenizer.hf)
+        self.draws = TokenDraws(model, prompts, sampling)
         self.waiting = deque(
             (prompt, index)
             for prompt in range(len(prompts))
@@ -80,7 +67,7 @@ class Session:
             head_size=head_size,
             like=like.new_empty(0, dtype=model.compute),
         )
-        self.rows: list[_Row | None] = [None] * n_rows
+        self.rows: list[SampledRow | None] = [None] * n_rows
         # The next tokens are sampled from hidden_RD; tokens_R are the ones sampled last.
         self.hidden_RD = like.new_zeros(n_rows, like.shape[1])
         self.tokens_R = torch.zeros(n_rows, dtype=torch.long, device=like.device)
@@ -96,7 +83,7 @@ class Session:
             prefix = self.prefixes[number]
             self.cache.load(slot, prefix.cache)
             self.hidden_RD[slot] = prefix.hidden_D
-            self.rows[slot] = _Row(number, index, self._uniforms(number, index))
+            self.rows[slot] = self.draws.start(number, index)
             prefix.rows_left -= 1
             if prefix.rows_left == 0:
                 del self.prefixes[number]
@@ -131,55 +118,18 @@ class Session:
                 rows_left=len(self.prompts[number].members(self.sampling.group_size)),
             )
 
-    def _uniforms(self, number: int, index: int) -> np.ndarray:
-        """Draw one number per token of a rollout, from (prompt seed, index) alone."""
-        seed = np.random.SeedSequence((self.prompts[number].seed, index))
-        return np.random.Generator(np.random.Philox(seed)).random(self.sampling.max_new_tokens)
-
-    def sample(self) -> list[_Row]:
+    def sample(self) -> list[SampledRow]:
         """Append one token to every live row; return the rows that end with it."""
-        logits_RV = self.hidden_RD @ self.model.head.T
-        uniforms = [0.0 if row is None else row.uniforms[len(row.tokens)] for row in self.rows]
-        tokens_R, logprobs_R = sample_tokens(
-            logits_RV,
-            torch.tensor(uniforms, dtype=torch.float64, device=logits_RV.device),
-            self.sampling.temperature,
-            top_p=self.sampling.top_p,
-            top_k=self.sampling.top_k,
-            min_p=self.sampling.min_p,
-        )
+        logits_RV = self.model.head_form.bound(self.hidden_RD @ self.model.head.T)
+        self.tokens_R, over = self.draws.append(self.rows, logits_RV)
         done = []
-        for slot, (token, logprob) in enumerate(
-            zip(tokens_R.tolist(), logprobs_R.tolist(), strict=True)
-        ):
+        for slot in over:
             row = self.rows[slot]
-            if row is None:
-                continue
-            row.tokens.append(token)
-            row.logprobs.append(logprob)
-            if self.is_over(row):
-                done.append(row)
-                self.rows[slot] = None
-                self.cache.clear(slot)
-        self.tokens_R = tokens_R
+            assert row is not None  # only rows end
+            done.append(row)
+            self.rows[slot] = None
+            self.cache.clear(slot)
         return done
-
-    def is_over(self, row: _Row) -> bool:
-        """Return whether the newest token is the row's last."""
-        return len(row.tokens) == self.sampling.max_new_tokens or self.is_stopped(row)
-
-    def is_stopped(self, row: _Row) -> bool:
-        """Return whether the newest token ends the row: an EOS id, or the end of a stop text."""
-        return row.tokens[-1] in self.model.eos_ids or self.stop.are_reached(row.tokens)
-
-    def completion(self, row: _Row, version: int) -> Completion:
-        """Return a row that is over as a completion."""
-        return Completion(
-            tokens=np.asarray(row.tokens, dtype=np.int32),
-            logprobs=np.asarray(row.logprobs, dtype=np.float32),
-            stop=StopReason.STOP if self.is_stopped(row) else StopReason.LENGTH,
-            version=version,
-        )
 
     def advance(self) -> None:
         """Run the model on the newest tokens; first make the batch smaller if it pays."""
@@ -220,7 +170,7 @@ def sample_groups(
         while session.is_running:
             session.refill()
             for row in session.sample():
-                completion = session.completion(row, version)
+                completion = session.draws.completion(row, version)
                 groups[row.prompt][row.index] = completion
                 if on_finished:
                     on_finished(row.prompt, row.index, completion)

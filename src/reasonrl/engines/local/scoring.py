@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from reasonrl.algo.head import chunks
 from reasonrl.engines.checksums import Checksums, checksum
-from reasonrl.engines.packing import Microbatch, batch_of_pairs, microbatches
+from reasonrl.engines.local.computation import Computation
+from reasonrl.engines.packing import batch_of_pairs, microbatches
 from reasonrl.engines.protocols import TokenValue, TrainBatch
 from reasonrl.engines.update import value_at
 from reasonrl.models.hf import LanguageModel
@@ -20,7 +19,7 @@ from reasonrl.types import Logprobs, Tokens
 
 @torch.no_grad()
 def score_batch(
-    model: LanguageModel,
+    computation: Computation,
     batch: TrainBatch,
     what: TokenValue,
     *,
@@ -30,17 +29,14 @@ def score_batch(
     """Return one value for each trained token of a batch, [N], in the batch's order."""
     value = value_at(what, temperature)
     values_N = np.empty(batch.n_tokens, dtype=np.float32)
-    device = str(model.head.device)
+    device = str(computation.model.device)
     for micro in microbatches(batch, token_budget=token_budget, device=device):
-        hidden_ND = hidden_at_predictors(model, micro)
-        for part in chunks(len(micro.targets_N)):
-            part_N = value(hidden_ND[part] @ model.head.T, micro.targets_N[part])
-            values_N[micro.index_N[part].cpu().numpy()] = part_N.cpu().numpy()
+        values_N[micro.index_N.cpu().numpy()] = computation.values(micro, value).cpu().numpy()
     return values_N
 
 
 def score_pairs(
-    model: LanguageModel,
+    computation: Computation,
     pairs: Sequence[tuple[Tokens, Tokens]],
     temperature: float,
     *,
@@ -48,7 +44,7 @@ def score_pairs(
 ) -> list[Logprobs]:
     """Return the log-probabilities of (prompt, completion) pairs, one array per completion."""
     flat = score_batch(
-        model,
+        computation,
         batch_of_pairs(pairs),
         TokenValue.LOGPROBS,
         temperature=temperature,
@@ -61,11 +57,3 @@ def own_checksums(model: LanguageModel) -> Checksums:
     """Return the checksum of each tensor of a module, in the dtype that its layers compute in."""
     tensors = policy_tensors(model.module)
     return {(name,): checksum(tensor, model.compute) for name, tensor in tensors}
-
-
-def hidden_at_predictors(model: LanguageModel, micro: Microbatch) -> Tensor:
-    """Return the hidden states that predict the microbatch's targets, [N, D]."""
-    positions = micro.layout.positions(micro.tokens_1L.device)
-    hidden_LD = model.hidden(micro.tokens_1L, positions, micro.layout)
-    # Positions repeat; unlike indexing, the backward of index_select adds them in a fixed order.
-    return hidden_LD.index_select(0, micro.predictors_N)

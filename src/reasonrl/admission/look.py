@@ -1,0 +1,174 @@
+"""What a model is: its config, tokenizer, template, marks of a thought, size; without its weights.
+
+Everything here is read as transformers reads it, from files that nobody vouches for. Whatever goes
+wrong is a refusal with a reason and never a traceback: a person asks in order to learn it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from reasonrl.errors import ConfigError, ModelError, RefusedError
+from reasonrl.launch.models import find_model
+from reasonrl.launch.shapes import fetch_config
+from reasonrl.models.admission import Backend, WantedBackend
+from reasonrl.models.hf import LanguageModel, as_directory, outline_model
+from reasonrl.models.random import is_tiny
+from reasonrl.models.tokenizer import ChatTokenizer
+from reasonrl.planning.configs import CONFIG
+from reasonrl.types import Message
+
+Fact = tuple[str, str]
+"""What is said about a model: the subject, and the sentence."""
+
+_STATE_BYTES = 16
+"""The bytes of a parameter that learns in float32: weight, gradient and two moments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLook:
+    """A model that can be trained, without its weights, and what is known of it.
+
+    `directory` is what transformers loads it from.
+    """
+
+    model: LanguageModel
+    directory: str
+    facts: tuple[Fact, ...]
+    parameters: int
+
+
+def look(name: str, wanted: WantedBackend = "auto") -> ModelLook:
+    """Return what a model is.
+
+    Raises ConfigError where the name leads to no model, and RefusedError with the reason for a
+    model that cannot be trained.
+    """
+    directory = _directory(name)
+    try:
+        model = outline_model(name if is_tiny(name) else directory, backend=wanted)
+    except ModelError as error:
+        raise RefusedError(
+            error.what, where=name, expected=error.expected, remedy=error.remedy
+        ) from error
+    parameters = sum(parameter.numel() for parameter in model.module.parameters())
+    return ModelLook(
+        model=model,
+        directory=directory,
+        facts=(*_facts(model, parameters), *_prompts(model.tokenizer)),
+        parameters=parameters,
+    )
+
+
+def _directory(name: str) -> str:
+    """Return what a name's model is loaded from; ConfigError where there is no model."""
+    named = find_model(name)
+    if named.checkpoint is not None:
+        raise ConfigError(
+            "a checkpoint has no form that transformers loads",
+            where=name,
+            remedy=f"export it with `reasonrl export {name} DIR`, then check DIR",
+        )
+    location = as_directory(named.base)
+    if Path(location).is_dir():
+        if not (Path(location) / CONFIG).is_file():
+            raise ConfigError(f"no {CONFIG}", where=location, expected="the directory of a model")
+        return location
+    fetch_config(location)
+    return location
+
+
+def _facts(model: LanguageModel, parameters: int) -> list[Fact]:
+    config: Any = model.module.config
+    text = config.get_text_config()
+    layers = getattr(text, "num_hidden_layers", None)
+    tied = "tied" if getattr(text, "tie_word_embeddings", False) else "not tied"
+    family = f"{config.model_type} ({type(model.module).__name__}), "
+    family += f"{layers} layers, " if layers else ""
+    eos = ", ".join(f"{model.tokenizer.word(eos)!r} ({eos})" for eos in sorted(model.eos_ids))
+    facts = [
+        ("family", f"{family}{parameters / 1e6:,.1f}M parameters, head and embedding {tied}"),
+        ("backend", f"{model.backend}: {model.reason}"),
+        ("ends with", eos),
+        ("context", f"{model.context:,} tokens, prompt and completion together"),
+        (
+            "memory",
+            f"{_STATE_BYTES * parameters / 1e9:.2f} GB of training state in float32, activations "
+            "and the sampler's cache on top: `reasonrl plan` computes them",
+        ),
+        ("ranks", _ranks(model, text)),
+        ("LoRA", _lora(model.module)),
+        ("vLLM", _vllm(type(model.module).__name__)),
+    ]
+    if experts := _experts(text):
+        facts.append(("experts", experts))
+    return facts
+
+
+def _prompts(tokenizer: ChatTokenizer) -> list[Fact]:
+    """Return how a question becomes a prompt, and where an answer begins."""
+    pairs = " or ".join(f"{begin} ... {end}" for begin, end in tokenizer.marks.pairs)
+    thought = f"graded behind {pairs}; for other marks set model.thought_marks"
+    question = [Message(role="user", content="QUESTION")]
+    try:
+        text = tokenizer.template.render(question)
+        if tokenizer.encode_chat(question).opens_thought:
+            thought += "; the template begins one"
+    except ModelError as error:
+        return [("template", f"none that works: {error}"), ("thought", thought)]
+    return [("template", repr(text)), ("thought", thought)]
+
+
+def _ranks(model: LanguageModel, text: Any) -> str:
+    if model.backend is not Backend.NATIVE:
+        return "no: only the native backend shares weights over FSDP2 ranks"
+    heads = int(text.num_attention_heads)
+    splits = [str(parts) for parts in (2, 4, 8, 16) if gcd(heads, parts) == parts]
+    return "FSDP2; sequence_parallel = " + (
+        f"1, {', '.join(splits)}" if splits else f"1 only, for {heads} heads"
+    )
+
+
+def _lora(module: nn.Module) -> str:
+    head = module.get_output_embeddings()  # type: ignore[operator]
+    names = {
+        path.rpartition(".")[2]
+        for path, layer in module.named_modules()
+        if isinstance(layer, nn.Linear) and layer is not head
+    }
+    if not names:
+        return "no linear layer for an adapter"
+    bare = _has_bare_experts(module)
+    return f"beside {', '.join(sorted(names))}" + ("; the experts stay as they are" * bare)
+
+
+def _has_bare_experts(module: nn.Module) -> bool:
+    return any(
+        parameter.ndim == 3 and "expert" in name for name, parameter in module.named_parameters()
+    )
+
+
+def _vllm(architecture: str) -> str:
+    if find_spec("vllm") is None:
+        return "not installed here; docs/models.md says which families it knows"
+    from reasonrl.engines.vllm.known import known_architectures
+
+    knows = architecture in known_architectures()
+    return f"{'knows' if knows else 'does not know'} {architecture}"
+
+
+def _experts(text: Any) -> str:
+    for key in ("num_experts", "num_local_experts", "n_routed_experts"):
+        if n_experts := getattr(text, key, None):
+            chosen = getattr(text, "num_experts_per_tok", "?")
+            return (
+                f"{n_experts}, {chosen} for each token; update.router_loss balances them, and the "
+                "learner routes anew (docs/models.md)"
+            )
+    return ""

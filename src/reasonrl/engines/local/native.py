@@ -1,0 +1,77 @@
+"""The native backend: packed rows without padding, the head streamed, a cache of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from reasonrl.algo.head import ChunkLoss, backward_through_head, chunks
+from reasonrl.engines.local.sampling import sample_groups
+from reasonrl.engines.packing import Microbatch
+from reasonrl.engines.protocols import Finished
+from reasonrl.models import layers
+from reasonrl.models.hf import LanguageModel
+from reasonrl.types import Completion, Prompt, Sampling
+
+
+class NativeComputation:
+    """A model of a known family, with its layers exchanged for leaner ones."""
+
+    def __init__(self, model: LanguageModel, dtype: torch.dtype) -> None:
+        layers.exchange(model.module, dtype)
+        self.model = replace(model, compute=dtype)
+
+    def values(self, micro: Microbatch, value: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Return a value of each target, [N], from its logits and itself."""
+        hidden_ND, form = self._hidden_at_predictors(micro), self.model.head_form
+        return torch.cat(
+            [
+                value(form.bound(hidden_ND[part] @ self.model.head.T), micro.targets_N[part])
+                for part in chunks(len(micro.targets_N))
+            ]
+        )
+
+    def backward(self, micro: Microbatch, temperature: float, chunk_loss: ChunkLoss) -> None:
+        """Add the gradient of a microbatch's loss to the parameters'."""
+        hidden_ND = self._hidden_at_predictors(micro)
+        at_hidden_ND = backward_through_head(
+            hidden_ND.detach(),
+            self.model.head,
+            micro.targets_N,
+            temperature,
+            chunk_loss,
+            bound=self.model.head_form.bound_in_place,
+            learns_head=self.model.head.requires_grad,
+        )
+        hidden_ND.backward(at_hidden_ND)  # type: ignore[no-untyped-call]
+
+    def _hidden_at_predictors(self, micro: Microbatch) -> Tensor:
+        """Return the hidden states that predict the microbatch's targets, [N, D]."""
+        positions = micro.layout.positions(micro.tokens_1L.device)
+        hidden_LD = self.model.hidden(micro.tokens_1L, positions, micro.layout)
+        # Positions repeat; index_select's backward adds them in a fixed order, indexing does not.
+        return hidden_LD.index_select(0, micro.predictors_N)
+
+    def sample(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        max_rows: int,
+        token_budget: int,
+        version: int,
+        on_finished: Finished | None,
+    ) -> list[list[Completion]]:
+        """Return the completions of each prompt."""
+        return sample_groups(
+            self.model,
+            prompts,
+            sampling,
+            max_rows=max_rows,
+            token_budget=token_budget,
+            version=version,
+            on_finished=on_finished,
+        )

@@ -1,0 +1,190 @@
+"""Families of models: every way to compute one of them agrees with plain transformers."""
+
+import tempfile
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from reasonrl.admission.agreement import GOAL, Way, agreements
+from reasonrl.errors import ModelError
+from reasonrl.models.admission import Backend, admit
+from reasonrl.models.families import FAMILIES
+from reasonrl.models.hf import load_model, outline_model
+from reasonrl.models.random import build_tiny, roughen
+
+IN_PROCESS = (Way.PACKED, Way.CACHED, Way.PLAIN, Way.PLAIN_CACHED, Way.EXPORTED)
+
+
+def saved(directory, family, **keys):
+    """Save a random model of a family whose norms are not 1 and whose biases are not 0."""
+    module, tokenizer = build_tiny(3, family=family)
+    if keys:
+        config = module.config
+        for key, value in keys.items():
+            setattr(config, key, value)
+        torch.manual_seed(0)
+        # Read again, because some configs derive other keys when they are made.
+        again = AutoConfig.for_model(**{**config.to_dict(), "model_type": family})
+        module = AutoModelForCausalLM.from_config(again)
+    roughen(module, 1)
+    module.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return str(directory)
+
+
+def check(directory, backend, ways):
+    for agreement in agreements(directory, backend, ways=ways):
+        assert agreement.is_near(), agreement
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_scores_learns_samples_and_exports_as_plain_transformers(family, tmp_path):
+    check(saved(tmp_path, family), Backend.NATIVE, IN_PROCESS)
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gpt_oss", "qwen3_moe"])
+def test_ranks_agree_with_plain_transformers(family, tmp_path):
+    check(saved(tmp_path, family), Backend.NATIVE, (Way.RANKS, Way.SHARED_ROW))
+
+
+def rope(kind, **keys):
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 1e4, **keys}}
+
+
+LLAMA3 = rope(
+    "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+    original_max_position_embeddings=64,
+)  # fmt: skip
+VARIANTS = {
+    "llama, positions scaled as Llama 3.1": ("llama", LLAMA3),
+    "llama, linear positions": ("llama", rope("linear", factor=4.0)),
+    "qwen3, yarn": (
+        "qwen3", rope("yarn", factor=4.0, original_max_position_embeddings=64),
+    ),
+    "llama, biases everywhere": ("llama", {"attention_bias": True, "mlp_bias": True}),
+    "llama, another activation": ("llama", {"hidden_act": "gelu"}),
+    "llama, untied": ("llama", {"tie_word_embeddings": False}),
+    "llama, keys of other families": (
+        "llama", {"sliding_window": 4, "final_logit_softcapping": 1.0, "logits_scaling": 3.0},
+    ),
+    "qwen2, windows in the last layer": (
+        "qwen2",
+        {"use_sliding_window": True, "sliding_window": 8,
+         "layer_types": ["full_attention", "sliding_attention"]},
+    ),
+    "gemma2, low bounds": (
+        "gemma2", {"attn_logit_softcapping": 0.5, "final_logit_softcapping": 0.5},
+    ),
+    "gemma3, bounded logits": ("gemma3_text", {"final_logit_softcapping": 0.5}),
+    "qwen3_moe, a dense layer": ("qwen3_moe", {"mlp_only_layers": [0]}),
+    "qwen3_moe, shares that sum to 1": ("qwen3_moe", {"norm_topk_prob": True}),
+    "olmo2, untied": ("olmo2", {"tie_word_embeddings": False}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "keys"), VARIANTS.values(), ids=VARIANTS)
+def test_a_variant_of_a_family_agrees_with_plain_transformers(family, keys, tmp_path):
+    check(saved(tmp_path, family, **keys), Backend.NATIVE, IN_PROCESS)
+
+
+def test_a_gap_is_seen(tmp_path, monkeypatch):
+    """The goal is small enough to see a cap on scores that is left out."""
+    from reasonrl.models import layers
+
+    name = saved(tmp_path, "gemma2", attn_logit_softcapping=0.5)
+    real = layers.scores_of
+    monkeypatch.setattr(
+        layers, "scores_of", lambda scale, *, window, cap: real(scale, window=window)
+    )
+    (gap,) = agreements(name, Backend.NATIVE, ways=(Way.PACKED,))
+    assert gap.nats > 10 * GOAL
+    assert not gap.is_near()
+
+
+PLAIN = {
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512},
+    "gpt_neox": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+                 "intermediate_size": 48, "max_position_embeddings": 512},
+    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
+    "mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8},
+    "qwen3_5_text": {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+        "linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8, "max_position_embeddings": 512,
+    },
+    "glm4": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+             "max_position_embeddings": 512, "pad_token_id": None},
+    "rwkv": {"hidden_size": 32, "num_hidden_layers": 2, "attention_hidden_size": 32,
+             "context_length": 512},
+}  # fmt: skip
+"""Families that have nothing of their own here: other positions, hybrids, recurrent models."""
+
+
+def other(directory, family, **keys):
+    """Save a random model of a family beside the byte tokenizer."""
+    tokenizer = build_tiny()[1]
+    config = AutoConfig.for_model(
+        family, vocab_size=len(tokenizer), bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id, **keys,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    module = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    roughen(module, 1)
+    module.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return str(directory)
+
+
+@pytest.mark.parametrize("family", PLAIN)
+def test_a_family_that_nobody_prepared_takes_the_plain_path_and_agrees(family, tmp_path):
+    name = other(tmp_path, family, **PLAIN[family])
+    model = outline_model(name)
+    assert model.backend is Backend.TRANSFORMERS
+    assert family in model.reason
+    check(name, Backend.TRANSFORMERS, (Way.PLAIN, Way.PLAIN_CACHED, Way.EXPORTED))
+
+
+@pytest.mark.parametrize("kind", ["longrope", "dynamic"])
+def test_positions_that_depend_on_the_row_take_the_plain_path_up_to_their_own_length(
+    kind, tmp_path
+):
+    own = {"short_factor": [1.0] * 8, "long_factor": [4.0] * 8} if kind == "longrope" else {}
+    keys = rope(kind, factor=4.0, original_max_position_embeddings=256, **own)
+    name = saved(tmp_path, "llama", **keys, max_position_embeddings=1024)
+    model = outline_model(name)
+    assert model.backend is Backend.TRANSFORMERS
+    assert model.context == 256
+    check(name, Backend.TRANSFORMERS, (Way.PLAIN, Way.PLAIN_CACHED))
+    with pytest.raises(ModelError, match=rf"{kind}.*exact up to 256 tokens") as refused:
+        load_model(name, backend="native")
+    assert 'model.backend = "transformers"' in str(refused.value)
+
+
+def test_the_backend_that_a_recipe_wants_is_taken_or_refused(tmp_path):
+    llama = AutoConfig.for_model("llama")
+    assert admit(llama, "x").backend is Backend.NATIVE
+    assert admit(llama, "x", "transformers").backend is Backend.TRANSFORMERS
+    with pytest.raises(ModelError, match="the family gpt2 is not in its table"):
+        admit(AutoConfig.for_model("gpt2"), "x", "native")
+
+
+@pytest.mark.parametrize("family", ["bert", "t5", "bart"])
+def test_what_is_no_causal_language_model_is_refused_by_its_config(family):
+    with pytest.raises(ModelError, match="it is an encoder"):
+        admit(AutoConfig.for_model(family), "x")
+
+
+def test_a_model_whose_tokens_see_later_tokens_is_refused_by_a_trial():
+    from reasonrl.engines.local import LocalEngine
+    from tests.conftest import OPTIMIZER
+
+    with tempfile.TemporaryDirectory() as directory:
+        name = saved(directory, "llama")
+        model = load_model(name, backend="transformers")
+        for layer in model.module.model.layers:
+            layer.self_attn.is_causal = False
+        with pytest.raises(ModelError, match="tokens see later tokens"):
+            LocalEngine(model, OPTIMIZER, token_budget=100, max_rows=4)
