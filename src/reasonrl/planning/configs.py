@@ -161,9 +161,10 @@ def _experts(config: Mapping[str, object], family: _Family, path: Path) -> Exper
     chosen = _size(config, "num_experts_per_tok", path)
     if chosen > number:
         raise _refused(path, f"num_experts_per_tok = {chosen}", f"at most {number}")
-    named = config.get("mlp_only_layers") or []
-    apart = _size(config, "decoder_sparse_step", path, default=1)
-    dense = [layer for layer in range(layers) if layer in _list(named, path) or (layer + 1) % apart]
+    # gpt-oss has experts in every layer, and no such keys.
+    named = [] if family.sinks else _list(config.get("mlp_only_layers") or [], path)
+    apart = 1 if family.sinks else _size(config, "decoder_sparse_step", path, default=1)
+    dense = [layer for layer in range(layers) if layer in named or (layer + 1) % apart]
     return ExpertsShape(
         number=number,
         chosen=chosen,

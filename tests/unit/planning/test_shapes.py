@@ -68,7 +68,6 @@ def test_the_families_are_those_of_the_native_backend():
         ({"tie_word_embeddings": "no"}, "true or false"),
         ({"model_type": "mamba"}, "one of llama"),
         ({"model_type": ["qwen2"]}, "model_type"),
-        ({"model_type": "llama", "mlp_bias": True}, "mlp_bias = true"),
         ({"model_type": "llama", "attention_bias": 1}, "attention_bias = 1"),
         # transformers assumes 32 key-value heads where Qwen's config.json names none.
         ({"num_key_value_heads": None}, "num_key_value_heads = 32.*a divisor of 28"),
