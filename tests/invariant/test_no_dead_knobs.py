@@ -114,6 +114,9 @@ KNOBS: dict[str, tuple[str, ...]] = {
     ),
     "update.scale_advantages": ("update.scale_advantages=false",),
     "update.average": ('update.average="limit"',),
+    "update.router_loss": (
+        'update.router_loss="model"', 'model.name="tiny:qwen3_moe"',
+    ),
     "entropy.mode": ('entropy.mode="none"', *BELOW_TARGET),
     "entropy.target_nats": BELOW_TARGET,
     "entropy.target_share": ("entropy.target_share=0.3", 'entropy.mode="relative"'),

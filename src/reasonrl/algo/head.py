@@ -29,10 +29,6 @@ ChunkLoss = Callable[[slice, Tensor, Tensor], Tensor]
 entropies (leaves of the graph)."""
 
 
-Bound = Callable[[Tensor], Tensor | None]
-"""Bounds logits in place and returns the derivative, None where it is 1."""
-
-
 def chunks(n_tokens: int) -> Iterator[slice]:
     """Return the chunks of `n_tokens` tokens; the logits of one chunk exist at the same time."""
     return _spans(0, n_tokens, CHUNK_TOKENS)
@@ -50,10 +46,12 @@ def backward_through_head(
     temperature: float,
     chunk_loss: ChunkLoss,
     *,
-    bound: Bound | None = None,
+    bound: Callable[[Tensor], Tensor | None] | None = None,
     learns_head: bool = True,
 ) -> Tensor:
     """Return the gradient at `hidden_ND`; add the head's to `weight_VD.grad` if the head learns.
+
+    `bound` bounds logits in place and returns the derivative, or None where that is 1.
 
     Exact for any loss that is a sum over tokens: policy, entropy and KL terms together. Computes
     in float32 whatever the model's dtype.

@@ -18,7 +18,8 @@ from reasonrl.algo.choices import Surrogate
 class Objective:
     """The numbers of one step's objective. Plain data, because it crosses process borders.
 
-    `entropy_coefficient` is alpha_k (`algo.entropy`), `kl_coefficient` is beta.
+    `entropy_coefficient` is alpha_k (`algo.entropy`), `kl_coefficient` is beta. Engines add a
+    mixture's own loss of its routers (`models.routing`).
     """
 
     clip_low: float
@@ -27,6 +28,7 @@ class Objective:
     kl_coefficient: float
     temperature: float
     surrogate: Surrogate = Surrogate.PPO
+    balances_routers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from statistics import fmean
 from types import TracebackType
 from typing import Protocol, Self
 
 from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.weights import Weights
-from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
+from reasonrl.types import Completion, Logprobs, Prompt, Row, Sampling, Tokens
 
 Progress = Callable[[int], None]
 """A function that is called with the number of rollouts that an update has just finished."""
@@ -84,6 +85,30 @@ class TrainBatch:
         return [len(completion) for group in self.groups for completion in group.completions]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterStats:
+    """What the routers of a mixture of experts did with an update's tokens.
+
+    `balance_loss` is that of Switch Transformers (models.routing): the number of experts that take
+    a token if all experts get as many, and more if not. `busiest_share` is the largest part of a
+    layer's choices that one expert got; `idle_share` is the part of experts that no token chose.
+    """
+
+    balance_loss: float
+    busiest_share: float
+    idle_share: float
+
+
+def router_row(updates: Sequence[RouterStats]) -> Row:
+    """Return the means over a step's updates as metrics; nothing without experts."""
+    if not updates:
+        return {}
+    return {
+        f"router/{field.name}": fmean(getattr(stats, field.name) for stats in updates)
+        for field in fields(RouterStats)
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UpdateStats:
     """The record of one optimizer step. Sums run over the update's `n_tokens` trained tokens.
@@ -100,6 +125,7 @@ class UpdateStats:
     clipped_sum: float
     gradient_norm: float
     logprobs_N: Logprobs
+    routers: RouterStats | None = None
 
     @classmethod
     def of(
@@ -110,6 +136,7 @@ class UpdateStats:
         n_microbatches: int,
         gradient_norm: float,
         logprobs_N: Logprobs,
+        routers: RouterStats | None = None,
     ) -> Self:
         """Return the record of an update on `batch`; `sums` has a number for each of `SUMS`."""
         return cls(
@@ -122,6 +149,7 @@ class UpdateStats:
             clipped_sum=sums["clipped"],
             gradient_norm=gradient_norm,
             logprobs_N=logprobs_N,
+            routers=routers,
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from torch.distributed.tensor import DTensor
 
 from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.algo.loss import Objective, TokenSums, loss_sum
-from reasonrl.engines.protocols import SUMS, TokenValue, TrainBatch
+from reasonrl.engines.protocols import SUMS, RouterStats, TokenValue, TrainBatch
 from reasonrl.errors import EngineError, NotFiniteError
+from reasonrl.models.routing import Routing, balance_factor
 from reasonrl.types import Logprobs
 
 T = TypeVar("T")
@@ -142,6 +143,23 @@ def loss_at(
         ref_logprobs_N=_at(batch.ref_logprobs_N, index_N, device),
         weights_N=_at(batch.weights_N, index_N, device),
         anchors_N=_at(batch.anchors_N, index_N, device),
+    )
+
+
+def router_weight(module: nn.Module, objective: Objective) -> float:
+    """Return the factor of the routers' loss: the model's own, or 0 where it is not asked for."""
+    return balance_factor(cast(Any, module).config) if objective.balances_routers else 0.0
+
+
+def router_stats(routing: Routing | None) -> RouterStats | None:
+    """Return what is recorded of an update's routing; None for a model without experts."""
+    if routing is None:
+        return None
+    chosen_YE = routing.chosen_YE
+    return RouterStats(
+        balance_loss=float(routing.balance_loss),
+        busiest_share=float((chosen_YE / chosen_YE.sum(1, keepdim=True).clamp(min=1)).max()),
+        idle_share=float((chosen_YE == 0).float().mean()),
     )
 
 

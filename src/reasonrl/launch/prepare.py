@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 from reasonrl.errors import ConfigError
 from reasonrl.launch.engines import model_for
@@ -17,6 +18,7 @@ from reasonrl.launch.prompts import settle_form
 from reasonrl.launch.readable import unreadable_keys
 from reasonrl.models.fetch import is_at_hand
 from reasonrl.models.hf import LanguageModel, load_tokenizer
+from reasonrl.models.routing import balance_factor, chosen_experts
 from reasonrl.recipe import Recipe, test_halves
 from reasonrl.rollout.pools import Pools, encode_pools, load_problem_lists, sources_of
 from reasonrl.run.trackers import Tracker, open_tracker, require_ready
@@ -50,6 +52,7 @@ def prepare(
     model = model_for(recipe.engine, recipe.model, seed=recipe.seed)
     note_backend(model, console)
     check_reference(recipe, model)
+    check_routers(recipe, model)
     asked, tokenizer = settle_form(recipe.model, model.tokenizer, directory)
     recipe = recipe.model_copy(update={"model": asked})
     model = replace(model, tokenizer=tokenizer)
@@ -79,6 +82,21 @@ def check_reference(recipe: Recipe, model: LanguageModel) -> None:
             expected="a model with the same tokenizer: the KL term compares token by token",
             remedy="choose another reference",
         )
+
+
+def check_routers(recipe: Recipe, model: LanguageModel) -> None:
+    """Raise ConfigError for a loss of routers that the model does not have."""
+    if all(stage.update.router_loss == "off" for stage in recipe.stage):
+        return
+    config = cast(Any, model.module).config
+    if chosen_experts(config) and balance_factor(config):
+        return
+    raise ConfigError(
+        f"{recipe.model.name} has no routers, or its config sets no factor for their loss",
+        where='update.router_loss = "model"',
+        expected="a mixture of experts with router_aux_loss_coef above 0",
+        remedy='set update.router_loss = "off"',
+    )
 
 
 def open_trackers(

@@ -120,6 +120,7 @@ def learn(
         kl_coefficient=update.kl_coefficient,
         temperature=temperature,
         surrogate=update.surrogate,
+        balances_routers=update.router_loss == "model",
     )
     minibatches = [
         with_denominator(minibatch, update, stage.rollout)

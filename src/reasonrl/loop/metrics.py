@@ -15,6 +15,7 @@ import numpy as np
 
 from reasonrl.algo.entropy import EntropyState
 from reasonrl.algo.select import SelectedGroup, Signal
+from reasonrl.engines.protocols import router_row
 from reasonrl.loop.learn import Learned
 from reasonrl.types import Group, Rollout, Row
 
@@ -104,6 +105,7 @@ def update_metrics(learned: Learned | None) -> Row:
         "update/microbatches": sum(s.n_microbatches for s in updates) or None,
         "update/n": len(updates),
         "update/learning_rate": None if learned is None else learned.learning_rate,
+        **router_row([stats.routers for stats in updates if stats.routers]),
     }
 
 

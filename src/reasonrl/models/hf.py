@@ -84,7 +84,7 @@ class LanguageModel:
 
     def hidden(self, tokens_1L: Tensor, positions_1L: Tensor, layout: attention.Layout) -> Tensor:
         """Return the last hidden states, [L, D] in float32, of one packed row; native only."""
-        return hidden_states(self.module, tokens_1L, positions_1L, layout)
+        return hidden_states(self.module, tokens_1L, positions_1L, layout)[0]
 
     def sample_by_default(self, *, temperature: float) -> None:
         """Let the saved model sample from its whole distribution, and stop at every EOS id."""
@@ -129,15 +129,25 @@ class LanguageModel:
 
 
 def hidden_states(
-    module: Any, tokens_1L: Tensor, positions_1L: Tensor, layout: attention.Layout
-) -> Tensor:
-    """Return the last hidden states of one packed row as the head takes them, [L, D] in float32."""
+    module: Any,
+    tokens_1L: Tensor,
+    positions_1L: Tensor,
+    layout: attention.Layout,
+    *,
+    with_routers: bool = False,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the last hidden states of one packed row as the head takes them, [L, D] in float32.
+
+    With `with_routers` also the logits of each router, [L, E], of a model with experts.
+    """
+    routers = {"output_router_logits": True} if with_routers else {}
     out = module.model(
-        input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout
+        input_ids=tokens_1L, position_ids=positions_1L, use_cache=False, layout=layout, **routers
     )
     hidden_LD: Tensor = out.last_hidden_state[0].float()
     scale = head_form(module.config).scale
-    return hidden_LD if scale == 1.0 else hidden_LD * scale
+    found = tuple(out.router_logits) if with_routers else ()
+    return hidden_LD if scale == 1.0 else hidden_LD * scale, found
 
 
 def load_model(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from reasonrl.errors import ModelError
+from reasonrl.models.routing import chosen_experts
 
 _CACHES = ("past_key_values", "cache_params")
 _PROBE = 6  # tokens
@@ -49,6 +50,9 @@ class LibraryModel:
         parameters = inspect.signature(self._module.forward).parameters
         self._cache = next((cache for cache in _CACHES if cache in parameters), "")
         self._last = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
+        # Not every family with experts hands out what its routers do.
+        has_routers = hasattr(self._module.config.get_text_config(), "output_router_logits")
+        self.n_chosen = chosen_experts(self._module.config) if has_routers else 0
         self._check_causal(name)
         self.has_cache = bool(self._cache) and self._is_cache_right()
 
@@ -58,8 +62,14 @@ class LibraryModel:
 
     def logits(self, tokens_RT: Tensor) -> Tensor:
         """Return the logits of every position, [R, T, V]."""
+        return self.logits_and_routers(tokens_RT)[0]
+
+    def logits_and_routers(self, tokens_RT: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the logits of every position, and those of each router, [R * T, E], if any."""
+        routers = {"output_router_logits": True} if self.n_chosen else {}
         with self._computing():
-            return cast(Tensor, self._module(input_ids=tokens_RT, use_cache=False).logits)
+            out = self._module(input_ids=tokens_RT, use_cache=False, **routers)
+        return out.logits, tuple(getattr(out, "router_logits", None) or ())
 
     def begin(
         self, prompts_PT: Tensor, copies_R: Tensor, *, token_budget: int

@@ -135,6 +135,8 @@ class UpdateConfig(Strict):
     """Divide advantages by the group's deviation; Dr. GRPO does not."""
     average: Literal["tokens", "limit"] = "tokens"
     """Divide a sum over tokens by their number, or by `max_new_tokens` as Dr. GRPO does."""
+    router_loss: Literal["off", "model"] = "off"
+    """Add the loss by which a mixture of experts balances its routers, with the model's factor."""
 
     @model_validator(mode="after")
     def _check_variants(self) -> UpdateConfig:

@@ -10,25 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
-from torch.distributed.checkpoint.state_dict_saver import save as save_state
 
 from reasonrl.algo.loss import Objective, TokenSums
-from reasonrl.engines.fsdp import policy
+from reasonrl.engines.fsdp import policy, state
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart, part_of
 from reasonrl.engines.packing import Microbatch, pack, share_out
 from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import Progress, TokenValue, TrainBatch, UpdateStats
-from reasonrl.engines.tensor_files import check_names, outline, read_into
 from reasonrl.engines.update import (
-    MOMENTS,
     OptimizerSettings,
     adamw,
     as_row,
@@ -38,16 +33,18 @@ from reasonrl.engines.update import (
     learning_parameters,
     loss_at,
     move_moments,
+    router_stats,
+    router_weight,
     step_of,
     take_step,
     value_at,
     zero_row,
 )
-from reasonrl.engines.weights import CODED_MOMENT, COMPUTE_DTYPES, MOMENT, WEIGHT, Compute, Weights
-from reasonrl.errors import CheckpointError, StorageError
+from reasonrl.engines.weights import COMPUTE_DTYPES, Compute, Weights
 from reasonrl.models.heads import head_form
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.lora import has_adapters, without_adapters
+from reasonrl.models.routing import Routing, total
 from reasonrl.types import Logprobs
 
 Build: TypeAlias = Callable[[], LanguageModel]
@@ -123,10 +120,11 @@ class FsdpLearner:
         self._optimizer.zero_grad()
         logprobs_N = np.zeros(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
+        routings: list[Routing] = []
         n_rounds = 0
         for micro, part in self._rounds(batch):
             n_rounds += 1
-            self._backward(micro, part, batch, objective, logprobs_N, sums)
+            self._backward(micro, part, batch, objective, logprobs_N, sums, routings)
             if progress and self.ranks.part == 0:
                 progress(micro.n_rollouts)
         with policy.writing_weights(self.module):
@@ -140,6 +138,7 @@ class FsdpLearner:
             n_microbatches=n_rounds,
             gradient_norm=gradient_norm,
             logprobs_N=self._over_ranks(logprobs_N),
+            routers=router_stats(self.ranks.routing(total(routings))),
         )
 
     def _backward(
@@ -150,6 +149,7 @@ class FsdpLearner:
         objective: Objective,
         logprobs_N: Logprobs,
         sums: list[TokenSums],
+        routings: list[Routing],
     ) -> None:
         """Add the gradient of this rank's part; FSDP reduces it over ranks and shards it.
 
@@ -175,7 +175,13 @@ class FsdpLearner:
             return loss * scale
 
         form = head_form(self.module.config)
-        work = policy.learn(objective.temperature, chunk_loss, form)
+        work = policy.learn(
+            objective.temperature,
+            chunk_loss,
+            form,
+            router_weight=router_weight(self.module, objective) * scale,
+            on_routing=routings.append,
+        )
         self.module(part, micro.targets_N[part.chosen_N], work=work).backward()
 
     def _rounds(self, batch: TrainBatch) -> Iterator[tuple[Microbatch, RowPart]]:
@@ -210,62 +216,15 @@ class FsdpLearner:
         return policy.weights_of(self.module, self._compute)
 
     def save(self, directory: Path) -> None:
-        writer = HuggingFaceStorageWriter(str(directory), save_distributed=True)
-        try:
-            save_state(self._state(), storage_writer=writer)
-        except CheckpointException as error:
-            cause, _ = next(iter(error.failures.values()))
-            raise StorageError(
-                f"a rank could not write its part: {cause}",
-                where=str(directory),
-                remedy="free space there and resume the run from the checkpoint before",
-            ) from None
+        state.save(directory, self._parameters, self._optimizer)
 
     def load(self, directory: Path) -> None:
-        stored = outline(directory)
-        check_names(stored, self._parameters, where=directory)
-        if any(name.startswith(CODED_MOMENT) for name in stored):
-            raise CheckpointError(
-                "its moments have 8 bits, which only the local engine reads",
-                where=str(directory),
-                remedy='resume it with engine.type = "local"',
-            )
+        stored = state.check(directory, self._parameters)
         self.reset_optimizer()
-        # One process writes step counts of another shape than ranks do: read them as written.
-        steps = {
-            name: torch.empty(shape, dtype=dtype)
-            for name, (shape, dtype) in stored.items()
-            if name.startswith(f"{MOMENT}step.")
-        }
-        if steps:
-            for parameter in self._parameters.values():
-                self._optimizer.state[parameter] = {
-                    "step": torch.zeros(1),
-                    "exp_avg": torch.zeros_like(parameter),
-                    "exp_avg_sq": torch.zeros_like(parameter),
-                }
-        targets = self._state() | steps
         with policy.writing_weights(self.module):
-            read_into(directory, targets, is_alone=False)
-        self._set_steps(targets)
-
-    def _set_steps(self, targets: dict[str, Any]) -> None:
-        """Give the optimizer its step counts, on the device where fused AdamW reads them."""
-        for name, parameter in self._parameters.items():
-            if state := self._optimizer.state.get(parameter):
-                step = targets[f"{MOMENT}step.{name}"].reshape(())
-                state["step"] = step.to(self.ranks.device)
-
-    def _state(self) -> dict[str, Any]:
-        """Return this rank's shards of weights and moments, under the local engine's names."""
-        state: dict[str, Any] = {
-            WEIGHT + name: value.detach() for name, value in self._parameters.items()
-        }
-        for name, parameter in self._parameters.items():
-            for moment, value in self._optimizer.state.get(parameter, {}).items():
-                assert moment in MOMENTS
-                state[f"{MOMENT}{moment}.{name}"] = value.reshape(1) if value.ndim == 0 else value
-        return state
+            state.load(
+                directory, stored, self._parameters, self._optimizer, device=self.ranks.device
+            )
 
     def reset_optimizer(self) -> None:
         self._optimizer = adamw(self._parameters.values(), self._settings)

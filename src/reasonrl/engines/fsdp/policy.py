@@ -27,6 +27,7 @@ from reasonrl.models.heads import HeadForm
 from reasonrl.models.hf import LanguageModel, hidden_states
 from reasonrl.models.layers import recompute_activations
 from reasonrl.models.lora import has_adapters, policy_tensors, store_frozen
+from reasonrl.models.routing import Routing, chosen_experts, routing_at
 
 
 def shard(
@@ -131,19 +132,26 @@ def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Ten
 
 def _run(module: Any, part: RowPart, targets_N: Tensor, *, work: Work) -> Tensor:
     """Run the decoder on a part of a row, then the head's work; FSDP gathers around this call."""
-    hidden_LD = hidden_states(module, part.tokens_1L, part.positions_1L, part.layout)
+    n_chosen = chosen_experts(module.config)
+    hidden_LD, routers = hidden_states(
+        module, part.tokens_1L, part.positions_1L, part.layout, with_routers=n_chosen > 0
+    )
+    routing = routing_at(routers, part.predictors_N, n_chosen) if routers else None
     hidden_ND = hidden_LD.index_select(0, part.predictors_N)
-    return work(hidden_ND, module.lm_head.weight, targets_N)
+    return work(hidden_ND, module.lm_head.weight, targets_N, routing)
 
 
-Work = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""A function of hidden states [N, D], the head's weight [V, D] and the targets [N]."""
+Work = Callable[[Tensor, Tensor, Tensor, Routing | None], Tensor]
+"""A function of hidden states [N, D], the head's weight [V, D], the targets [N], and what the
+routers of a model with experts did."""
 
 
 def read(value: Callable[[Tensor, Tensor], Tensor], form: HeadForm) -> Work:
     """Return the work that computes a value for each target, [N], from its logits."""
 
-    def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    def work(
+        hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, _routing: Routing | None
+    ) -> Tensor:
         parts = [
             value(form.bound(hidden_ND[part] @ weight_VD.T), targets_N[part])
             for part in chunks(len(targets_N))
@@ -153,16 +161,32 @@ def read(value: Callable[[Tensor, Tensor], Tensor], form: HeadForm) -> Work:
     return work
 
 
-def learn(temperature: float, chunk_loss: ChunkLoss, form: HeadForm) -> Work:
-    """Return the work that computes a scalar with the loss's gradient, in chunks of the head."""
+def learn(
+    temperature: float,
+    chunk_loss: ChunkLoss,
+    form: HeadForm,
+    *,
+    router_weight: float,
+    on_routing: Callable[[Routing], None],
+) -> Work:
+    """Return the work that computes a scalar with the loss's gradient, in chunks of the head.
 
-    def work(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
-        return cast(
+    The routers' loss counts `router_weight` for each of the rank's tokens.
+    """
+
+    def work(
+        hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, routing: Routing | None
+    ) -> Tensor:
+        loss = cast(
             Tensor,
             _StreamedHead.apply(  # type: ignore[no-untyped-call]
                 hidden_ND, weight_VD, targets_N, temperature, chunk_loss, form
             ),
         )
+        if routing is None:
+            return loss
+        on_routing(routing.detached())
+        return loss + router_weight * routing.n_tokens * routing.balance_loss
 
     return work
 

@@ -12,6 +12,7 @@ from torch.distributed import ProcessGroup
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from reasonrl.errors import EngineError
+from reasonrl.models.routing import Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,6 +45,17 @@ class Ranks:
         """Sum over all ranks, in place, and return the sum."""
         dist.all_reduce(values)
         return values
+
+    def routing(self, mine: Routing | None) -> Routing | None:
+        """Return the sums of all ranks' routing; None for a model without experts."""
+        if mine is None:
+            return None
+        n_tokens = torch.tensor(mine.n_tokens, device=mine.chosen_YE.device)
+        return Routing(
+            chosen_YE=self.total(mine.chosen_YE),
+            probs_YE=self.total(mine.probs_YE),
+            n_tokens=int(self.total(n_tokens)),
+        )
 
     def leave(self) -> None:
         """Leave the group. No collective call works afterwards."""

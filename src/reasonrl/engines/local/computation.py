@@ -19,6 +19,7 @@ from reasonrl.engines.packing import Microbatch
 from reasonrl.engines.protocols import Finished
 from reasonrl.models.admission import Backend
 from reasonrl.models.hf import LanguageModel
+from reasonrl.models.routing import Routing
 from reasonrl.types import Completion, Prompt, Sampling
 
 
@@ -31,8 +32,19 @@ class Computation(Protocol):
         """Return a value of each target, [N], from its logits and itself, without gradient."""
         ...
 
-    def backward(self, micro: Microbatch, temperature: float, chunk_loss: ChunkLoss) -> None:
-        """Add the gradient of a microbatch's loss to the parameters'."""
+    def backward(
+        self,
+        micro: Microbatch,
+        temperature: float,
+        chunk_loss: ChunkLoss,
+        *,
+        router_weight: float,
+    ) -> Routing | None:
+        """Add the gradient of a microbatch's loss to the parameters'.
+
+        `router_weight` times the routers' loss is added where it is not 0. Returns what the routers
+        of a model with experts did with the targets' predictors.
+        """
         ...
 
     def sample(

@@ -32,6 +32,8 @@ from reasonrl.engines.update import (
     kept,
     learning_parameters,
     loss_at,
+    router_stats,
+    router_weight,
     take_step,
     zero_row,
 )
@@ -40,6 +42,7 @@ from reasonrl.errors import EngineError
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.lora import has_adapters, store_frozen, without_adapters
+from reasonrl.models.routing import Routing, total
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
 
 
@@ -152,10 +155,13 @@ class LocalEngine:
         self._optimizer.zero_grad(keeps_memory=True)
         logprobs_N = np.empty(batch.n_tokens, dtype=np.float32)
         sums: list[TokenSums] = []
+        routings: list[Routing] = []
         n_microbatches = 0
         for micro in self._microbatches(batch):
             n_microbatches += 1
-            sums.extend(self._backward(micro, batch, objective, logprobs_N))
+            part_sums, routing = self._backward(micro, batch, objective, logprobs_N)
+            sums.extend(part_sums)
+            routings += [routing] if routing else []
             if progress:
                 progress(micro.n_rollouts)
         with layers.writing_weights(self.model.module):
@@ -168,11 +174,12 @@ class LocalEngine:
             n_microbatches=n_microbatches,
             gradient_norm=gradient_norm,
             logprobs_N=logprobs_N,
+            routers=router_stats(total(routings)),
         )
 
     def _backward(
         self, micro: Microbatch, batch: TrainBatch, objective: Objective, logprobs_N: Logprobs
-    ) -> list[TokenSums]:
+    ) -> tuple[list[TokenSums], Routing | None]:
         """Add a microbatch's gradient of loss_sum / n_tokens; write its part of `logprobs_N`."""
         sums = []
 
@@ -190,8 +197,15 @@ class LocalEngine:
             sums.append(part_sums)
             return loss / batch.n_tokens
 
-        self._computation.backward(micro, objective.temperature, chunk_loss)
-        return sums
+        routing = self._computation.backward(
+            micro,
+            objective.temperature,
+            chunk_loss,
+            router_weight=router_weight(self.model.module, objective)
+            * len(micro.targets_N)
+            / batch.n_tokens,
+        )
+        return sums, routing
 
     def _microbatches(self, batch: TrainBatch) -> Iterator[Microbatch]:
         return microbatches(batch, token_budget=self.token_budget, device=self._device)

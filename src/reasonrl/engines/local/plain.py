@@ -23,6 +23,7 @@ from reasonrl.engines.packing import Microbatch
 from reasonrl.engines.protocols import Finished
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.library import LibraryModel
+from reasonrl.models.routing import Routing, routing_at, total
 from reasonrl.types import Completion, Prompt, Sampling
 
 
@@ -50,23 +51,40 @@ class PlainComputation:
         """Return a value of each target, [N], from its logits and itself."""
         return torch.cat(
             [
-                value(self._logits(padded), micro.targets_N[padded.targets])
+                value(self._forward(padded)[0], micro.targets_N[padded.targets])
                 for padded in _padded(micro)
             ]
         )
 
-    def backward(self, micro: Microbatch, temperature: float, chunk_loss: ChunkLoss) -> None:
+    def backward(
+        self,
+        micro: Microbatch,
+        temperature: float,
+        chunk_loss: ChunkLoss,
+        *,
+        router_weight: float,
+    ) -> Routing | None:
         """Add the gradient of a microbatch's loss to the parameters', some rows at a time."""
+        routings = []
         for padded in _padded(micro):
-            logits_NV = self._logits(padded)
+            logits_NV, routing = self._forward(padded)
             logprobs_N = token_logprobs(logits_NV, micro.targets_N[padded.targets], temperature)
             entropies_N = token_entropies(logits_NV, temperature)
-            chunk_loss(padded.targets, logprobs_N, entropies_N).backward()  # type: ignore[no-untyped-call]
+            loss = chunk_loss(padded.targets, logprobs_N, entropies_N)
+            if routing is not None:
+                share = len(padded.predictors_N) / len(micro.targets_N)
+                loss = loss + router_weight * share * routing.balance_loss
+                routings.append(routing.detached())
+            loss.backward()  # type: ignore[no-untyped-call]
+        return total(routings)
 
-    def _logits(self, padded: _Padded) -> Tensor:
-        """Return the logits of the rows' targets, [N, V] in float32."""
-        logits_RTV = self._library.logits(padded.tokens_RT)
-        return logits_RTV.flatten(0, 1).index_select(0, padded.predictors_N).float()
+    def _forward(self, padded: _Padded) -> tuple[Tensor, Routing | None]:
+        """Return the logits of the rows' targets, [N, V] in float32, and what routers did there."""
+        logits_RTV, routers = self._library.logits_and_routers(padded.tokens_RT)
+        logits_NV = logits_RTV.flatten(0, 1).index_select(0, padded.predictors_N).float()
+        if not routers:
+            return logits_NV, None
+        return logits_NV, routing_at(routers, padded.predictors_N, self._library.n_chosen)
 
     def sample(
         self,
@@ -91,14 +109,14 @@ class PlainComputation:
         )
 
 
-def _padded(micro: Microbatch) -> Iterator[_Padded]:
+def _padded(micro: Microbatch, *, at_least: int = 0) -> Iterator[_Padded]:
     """Take a packed row apart into rows of one prompt and one completion, padded at their ends.
 
     A model without later tokens in sight needs no mask for such padding. The rows that run together
-    have about as many tokens as the packed row.
+    have about as many tokens as the packed row, or `at_least` so many.
     """
     rows, starts = _rows(micro)
-    budget = micro.tokens_1L.shape[1]
+    budget = max(at_least, micro.tokens_1L.shape[1])
     first = 0
     while first < len(rows):
         last, longest = first, 0
