@@ -25,6 +25,7 @@ from reasonrl.admission.agreement import (
     agreements,
 )
 from reasonrl.admission.look import ModelLook
+from reasonrl.errors import ModelError, ReasonRLError, RefusedError
 from reasonrl.models.admission import Backend
 from reasonrl.models.random import save_small_copy
 
@@ -70,7 +71,10 @@ def _text_config(look: ModelLook) -> Any:
 
 
 def distances(look: ModelLook, trial: Trial, *, with_ranks: bool) -> Iterator[WayDistance]:
-    """Yield the distance of each way from plain transformers as it is measured."""
+    """Yield the distance of each way from plain transformers as it is measured.
+
+    Raises RefusedError with the reason when the model cannot be loaded, or fails as it runs.
+    """
     backend = look.model.backend
     ways: tuple[Way, ...] = NATIVE_WAYS if backend is Backend.NATIVE else PLAIN_WAYS
     if not with_ranks:
@@ -78,7 +82,24 @@ def distances(look: ModelLook, trial: Trial, *, with_ranks: bool) -> Iterator[Wa
     heads = getattr(_text_config(look), "num_attention_heads", 1)
     if heads % 2:
         ways = tuple(way for way in ways if way is not Way.SHARED_ROW)
-    yield from agreements(trial.directory, backend, ways=ways)
+    try:
+        yield from agreements(trial.directory, backend, ways=ways)
+    except ModelError as error:
+        raise RefusedError(
+            error.what, where=look.model.name, expected=error.expected, remedy=error.remedy
+        ) from error
+    except Exception as error:
+        if isinstance(error, ReasonRLError) or backend is Backend.NATIVE:
+            raise
+        # A family that nobody prepared may fail in any way, and its way is the answer.
+        first_line = str(error).partition("\n")[0]
+        raise RefusedError(
+            f"it fails as it runs: {type(error).__name__}: {first_line}",
+            where=look.model.name,
+            expected="a model that scores, samples and learns as plain transformers does",
+            remedy="look the message up in the model's code in transformers; a package that the "
+            "family needs may be missing",
+        ) from error
 
 
 def is_near(distance: WayDistance) -> bool:

@@ -107,7 +107,18 @@ class LibraryModel:
         tokens = self._probe()
         changed = tokens.clone()
         changed[:, -1] = tokens[:, 0]
-        before, after = (self.logits(each)[:, :-1].float() for each in (tokens, changed))
+        try:
+            before, after = (self.logits(each)[:, :-1].float() for each in (tokens, changed))
+        except Exception as error:
+            # Code of a family that nobody tried here may fail in any way.
+            first_line = str(error).partition("\n")[0]
+            raise ModelError(
+                f"transformers cannot run {name!r}: {type(error).__name__}: {first_line}",
+                where="model.name",
+                expected="a model that reads six tokens",
+                remedy="look the message up in the family's code in transformers; a package that "
+                "it needs may be missing",
+            ) from error
         if not _is_near(before, after):
             raise ModelError(
                 f"{name!r} is no causal language model: its tokens see later tokens",
