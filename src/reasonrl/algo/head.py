@@ -51,10 +51,8 @@ def backward_through_head(
 ) -> Tensor:
     """Return the gradient at `hidden_ND`; add the head's to `weight_VD.grad` if the head learns.
 
-    `bound` bounds logits in place and returns the derivative, or None where that is 1.
-
-    Exact for any loss that is a sum over tokens: policy, entropy and KL terms together. Computes
-    in float32 whatever the model's dtype.
+    `bound` bounds logits in place and returns the derivative, or None where that is 1. Exact for
+    any loss that is a sum over tokens. Computes in float32 whatever the model's dtype.
     """
     with torch.no_grad():
         gradient_ND = torch.empty_like(hidden_ND)

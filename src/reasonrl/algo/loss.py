@@ -18,8 +18,7 @@ from reasonrl.algo.choices import Surrogate
 class Objective:
     """The numbers of one step's objective. Plain data, because it crosses process borders.
 
-    `entropy_coefficient` is alpha_k (`algo.entropy`), `kl_coefficient` is beta. Engines add a
-    mixture's own loss of its routers (`models.routing`).
+    `entropy_coefficient` is alpha_k, `kl_coefficient` is beta; for routers see `models.routing`.
     """
 
     clip_low: float
