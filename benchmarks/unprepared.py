@@ -35,8 +35,8 @@ _SMALL = {
          "expert_ffn_hidden_size", "mamba_d_state", "state_size", "time_step_rank"),
     16: ("head_dim", "qk_nope_head_dim", "v_head_dim", "attention_head_size", "kv_channels",
          "linear_key_head_dim", "linear_value_head_dim", "mamba_headdim", "mamba_d_head",
-         "v_head_size", "qk_head_dim", "attention_head_dim", "linear_head_dim", "dim_head"),
-    8: ("qk_rope_head_dim", "rotary_dim"),
+         "v_head_size", "qk_head_dim", "attention_head_dim", "linear_head_dim", "qk_rope_head_dim", "dim_head"),
+    8: ("rotary_dim",),
     4: ("num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads",
         "decoder_attention_heads", "num_local_experts", "num_experts", "n_routed_experts",
         "linear_num_value_heads", "mamba_n_heads", "mamba_num_heads", "num_expert"),
@@ -62,7 +62,11 @@ def save_small(family: str, directory: Path) -> None:
         key: size for size, names in _SMALL.items() for key in names
         if isinstance(getattr(text, key, None), int)
     }  # fmt: skip
-    ends = {"bos_token_id": None, "pad_token_id": None, "eos_token_id": tokenizer.eos_token_id}
+    ends = {
+        "bos_token_id": None,
+        "pad_token_id": tokenizer.eos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
     config = AutoConfig.for_model(
         text.model_type, vocab_size=len(tokenizer), is_decoder=True, **ends, **keys
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reasonrl.errors import ConfigError
 from reasonrl.planning.fitting import differences, largest_rows, largest_token_budget, remedy
 from reasonrl.planning.gpus import GIB, Gpu, check_compute
 from reasonrl.planning.layout import EngineLayout, layout_of
@@ -106,8 +107,16 @@ class Plan:
 def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | None = None) -> Plan:
     """Return the plan of a recipe. For an engine on a CPU `gpu` is not used.
 
-    Raises ConfigError if the recipe computes in bfloat16 and the GPU cannot.
+    Raises ConfigError if the recipe computes in bfloat16 and the GPU cannot, and for the plain
+    backend, whose padded rows have no formulas.
     """
+    if recipe.model.backend == "transformers":
+        raise ConfigError(
+            "no plan for padded rows",
+            where='model.backend = "transformers"',
+            expected="the native backend, whose formulas these are",
+            remedy="`reasonrl model check` says what the training state takes",
+        )
     layout = layout_of(recipe)
     used_gpu = None if layout.is_on_cpu else gpu
     if used_gpu is not None:

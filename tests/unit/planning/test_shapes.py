@@ -97,3 +97,26 @@ def test_a_pipe_in_place_of_a_config_is_not_waited_for(tmp_path):
 def test_an_unknown_model_is_an_error_that_says_what_to_do():
     with pytest.raises(ConfigError, match=r"did you mean Skywork/Skywork-OR1-7B .*model\.name=DIR"):
         shape_of("Skywork/Skywork-OR1-8B")
+
+
+def test_a_family_without_formulas_is_refused_by_its_name(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(QWEN_7B | {"model_type": "gpt2"}))
+    with pytest.raises(ConfigError, match='model_type = "gpt2": no plan.*reasonrl model check'):
+        shape_of(str(tmp_path))
+
+
+def test_padded_rows_are_not_planned(tmp_path):
+    from reasonrl.planning.gpus import gpu_of
+    from reasonrl.planning.plan import plan
+    from reasonrl.recipe import Recipe
+
+    recipe = Recipe.model_validate({"name": "x", "model": {"backend": "transformers"}})
+    with pytest.raises(ConfigError, match="no plan for padded rows"):
+        plan(recipe, SHAPES["tiny"], gpu_of("H100"))
+
+
+def test_idle_experts_are_memory_and_no_work():
+    shape = SHAPES["Qwen/Qwen3-30B-A3B"]
+    assert shape.parameters == 30_532_122_624
+    # 30.5B in all, of which 3.3B act on a token (Qwen3 report, table 2); the embedding is looked up.
+    assert shape.multiplied_parameters == pytest.approx(3.3e9 - 0.31e9, rel=0.03)
