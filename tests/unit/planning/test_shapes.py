@@ -101,16 +101,17 @@ def test_an_unknown_model_is_an_error_that_says_what_to_do():
 
 def test_a_family_without_formulas_is_refused_by_its_name(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(QWEN_7B | {"model_type": "gpt2"}))
-    with pytest.raises(ConfigError, match='model_type = "gpt2": no plan.*reasonrl model check'):
+    with pytest.raises(ConfigError, match=r'model_type = "gpt2": no plan.*reasonrl model check'):
         shape_of(str(tmp_path))
 
 
 def test_padded_rows_are_not_planned(tmp_path):
     from reasonrl.planning.gpus import gpu_of
     from reasonrl.planning.plan import plan
-    from reasonrl.recipe import Recipe
+    from reasonrl.recipe.named import recipe_path
+    from reasonrl.recipe.toml import load_recipe
 
-    recipe = Recipe.model_validate({"name": "x", "model": {"backend": "transformers"}})
+    recipe = load_recipe(recipe_path("tiny"), ['model.backend="transformers"'])
     with pytest.raises(ConfigError, match="no plan for padded rows"):
         plan(recipe, SHAPES["tiny"], gpu_of("H100"))
 
@@ -118,5 +119,5 @@ def test_padded_rows_are_not_planned(tmp_path):
 def test_idle_experts_are_memory_and_no_work():
     shape = SHAPES["Qwen/Qwen3-30B-A3B"]
     assert shape.parameters == 30_532_122_624
-    # 30.5B in all, of which 3.3B act on a token (Qwen3 report, table 2); the embedding is looked up.
+    # 30.5B in all, of which 3.3B act on a token (Qwen3 report, table 2), the embedding among them.
     assert shape.multiplied_parameters == pytest.approx(3.3e9 - 0.31e9, rel=0.03)
