@@ -33,6 +33,7 @@ ROLLOUTS = (
     "local",
     "fake",
     "sampler",
+    "plain",
     *map(on_cluster, ("vllm", "vllm apart", "remote sampler", "remote vllm")),
 )
 LORA = LoraConfig(rank=4, alpha=8)
@@ -44,7 +45,7 @@ LAYOUTS = {
 }
 ADAPTED = "two ranks, adapters"
 LAYOUTS[ADAPTED] = {"ranks": 2, "lora": LORA}
-LEARNERS = ("local", "local, adapters", "fake", *map(on_cluster, LAYOUTS))
+LEARNERS = ("local", "local, adapters", "plain", "fake", *map(on_cluster, LAYOUTS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +77,10 @@ class LearnerCase:
         return self.engine is self.reference
 
 
-def local_engine(model: str, *, lora: LoraConfig | None = None, **options) -> LocalEngine:
-    loaded = adapted(load_model(model), lora, seed=0)
+def local_engine(
+    model: str, *, lora: LoraConfig | None = None, backend="auto", **options
+) -> LocalEngine:
+    loaded = adapted(load_model(model, backend=backend), lora, seed=0)
     return LocalEngine(loaded, OPTIMIZER, token_budget=4096, max_rows=64, **options)
 
 
@@ -100,7 +103,7 @@ def rollout_kind(request) -> str:
 @pytest.fixture(scope="module")
 def started_rollout(rollout_kind, request, tmp_path_factory) -> Iterator[RolloutEngine | None]:
     """An engine on a cluster that was given no weights yet; None for engines of one process."""
-    if rollout_kind in ("local", "fake", "sampler"):
+    if rollout_kind in ("local", "fake", "sampler", "plain"):
         yield None
         return
     from reasonrl.launch.actors import build_replica, vllm_settings
@@ -132,7 +135,8 @@ def unready(rollout_kind, started_rollout, request) -> RolloutCase:
             eos_ids=frozenset({engine.eos_id}),
         )  # fmt: skip
     if started_rollout is None:
-        learner = local_engine("tiny")
+        backend = "transformers" if rollout_kind == "plain" else "auto"
+        learner = local_engine("tiny", backend=backend)
         engine = learner
         if rollout_kind == "sampler":
             engine = LocalSampler(load_model("tiny"), token_budget=80, max_rows=64)
@@ -159,7 +163,7 @@ def learner_kind(request) -> str:
 
 @pytest.fixture(scope="module")
 def started_ranks(learner_kind, request, tmp_path_factory) -> Iterator[LearnerEngine | None]:
-    if learner_kind in ("local", "local, adapters", "fake"):
+    if learner_kind in ("local", "local, adapters", "plain", "fake"):
         yield None
         return
     from reasonrl.launch.engines import open_ranks
@@ -183,6 +187,8 @@ def learner(learner_kind, started_ranks, request, tmp_path) -> LearnerCase:
     if started_ranks is None:
         reference = local_engine("tiny", lora=lora, keep_reference=True)
         engine = reference
+        if learner_kind == "plain":
+            engine = local_engine("tiny", backend="transformers", keep_reference=True)
     else:
         reference = local_engine(str(request.getfixturevalue("model_dir")), lora=lora)
         start: Path = tmp_path / "start"

@@ -11,6 +11,7 @@ from reasonrl.engines.process import use_threads
 from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.models.admission import WantedBackend
+from reasonrl.models.experts import splits_experts
 from reasonrl.models.hf import LanguageModel, as_directory, load_model, outline_model
 from reasonrl.models.lora import LoraSettings, add_adapters
 from reasonrl.recipe import (
@@ -112,6 +113,7 @@ def vllm_settings(engine: RayEngineConfig | LocalEngineConfig, workload: Workloa
         tensor_parallel=rollout.tensor_parallel if isinstance(rollout, RolloutReplicas) else 1,
         memory_share=rollout.memory_share,
         device=engine.device,
+        splits_experts=splits_experts(model.module),
         can_sleep=not isinstance(engine, RayEngineConfig) or engine.placement == "shared",
     )
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
+from reasonrl.models.families import FAMILIES
 from reasonrl.models.gradients import ExpertProduct
 
 EXPERTS_NAME = "reasonrl"
@@ -23,6 +24,12 @@ EXPERTS_NAME = "reasonrl"
 def register() -> None:
     """Register `experts_implementation="reasonrl"`; repeated calls do no harm."""
     ALL_EXPERTS_FUNCTIONS.register(EXPERTS_NAME, _experts)
+
+
+def splits_experts(module: nn.Module) -> bool:
+    """Return whether a model's files have a matrix for each expert, where it has one for all."""
+    family = FAMILIES.get(cast(Any, module).config.model_type)
+    return family is not None and family.files_split_experts
 
 
 def _experts(module: Any, hidden_LD: Tensor, chosen_Lk: Tensor, shares_Lk: Tensor) -> Tensor:

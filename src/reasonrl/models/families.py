@@ -22,6 +22,7 @@ class Family:
     the matrices and norms inside it are exchanged. `norm_shift` is added to the weights of norms.
     `windows`, `caps_scores`, `caps_logits` and `divides_logits` say that the config's keys for them
     mean something; other families ignore such keys. `scales_embeddings`: by the root of the width.
+    `files_split_experts`: files have a matrix for each expert, a module one for all.
     """
 
     keeps_attention: bool = False
@@ -33,6 +34,7 @@ class Family:
     divides_logits: bool = False
     scales_embeddings: bool = False
     has_experts: bool = False
+    files_split_experts: bool = False
 
 
 _GEMMA = Family(norm_shift=1.0, windows=True, caps_logits=True, scales_embeddings=True)
@@ -57,7 +59,7 @@ FAMILIES: Mapping[str, Family] = {
         norm_shift=1.0, windows=True, caps_scores=True, caps_logits=True, scales_embeddings=True
     ),
     "gemma3_text": _GEMMA,
-    "qwen3_moe": Family(windows=True, has_experts=True),
+    "qwen3_moe": Family(windows=True, has_experts=True, files_split_experts=True),
     # Sinks in the softmax, experts with biases.
     "gpt_oss": Family(keeps_attention=True, has_experts=True, keeps_mlp=True),
 }

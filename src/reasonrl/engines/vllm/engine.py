@@ -12,19 +12,20 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import Any, Self
 
 import numpy as np
+from torch import Tensor
 
 from reasonrl.engines.checksums import Checksums, added
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready, generate_in_slices
 from reasonrl.engines.stopping import Decoder, StopTexts
-from reasonrl.engines.vllm.files import in_memory
+from reasonrl.engines.vllm.files import in_experts, in_memory
 from reasonrl.engines.vllm.settings import VllmSettings, start
 from reasonrl.engines.weights import Weights, check_complete
 from reasonrl.errors import EngineError
@@ -33,6 +34,9 @@ from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, T
 # Priorities of requests. vLLM takes the smaller number first, also before rollouts that it had to
 # put back into its queue: an audit behind them would wait for thousands of steps.
 _SCORED, _SAMPLED = 0, 1
+
+
+_HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
 @dataclass(slots=True)
@@ -67,6 +71,8 @@ class VllmEngine:
         self._scoring: dict[str, Any] = {}
         self._is_asleep = False
         self._llm = start(settings)
+        [has_own_head, *_] = self._llm.collective_rpc("has_own_head")
+        self._unknown = frozenset() if has_own_head else frozenset({_HEAD})
 
     # sampling
 
@@ -194,7 +200,10 @@ class VllmEngine:
         by_names: dict[tuple[str, ...], list[int]] = {}
         for names, value in chain.from_iterable(shares):
             by_names.setdefault(tuple(names), []).append(value)
-        return {names: added(values) for names, values in by_names.items()}
+        sums = {names: added(values) for names, values in by_names.items()}
+        if self._unknown:  # the embedding is the head
+            sums[_HEAD,] = sums[_EMBEDDING,]
+        return sums
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         if self._is_asleep:
@@ -204,7 +213,7 @@ class VllmEngine:
         if self._settings.runs_apart:
             self._reload_apart(weights)
         else:
-            self._reload(weights_iterator=iter(weights.tensors.items()))
+            self._reload(weights_iterator=self._known(weights))
             self._llm.llm_engine.reset_prefix_cache(reset_running_requests=True)
         self.version = version
         for running in self._running.values():
@@ -213,8 +222,24 @@ class VllmEngine:
             else:
                 running.version = version
 
+    def _known(self, weights: Weights) -> Iterator[tuple[str, Tensor]]:
+        """Yield the tensors that the model has a place for: of a tied head it may have none."""
+        for name, tensor in weights.tensors.items():
+            if self._settings.splits_experts and ".experts." in name:
+                yield from in_experts(name, tensor)
+            elif name not in self._unknown:
+                yield name, tensor
+
     def _reload(self, **source: object) -> None:
-        self._llm.collective_rpc("reload_weights", kwargs=source)
+        try:
+            self._llm.collective_rpc("reload_weights", kwargs=source)
+        except (ValueError, KeyError) as error:
+            raise EngineError(
+                f"vLLM has no place for this model's weights: {str(error)[:300]}",
+                where="engine.rollout",
+                expected="a model whose names vLLM knows: docs/models.md has the table",
+                remedy='set engine.rollout.type = "local" to sample with the learner\'s own module',
+            ) from error
 
     def _reload_apart(self, weights: Weights) -> None:
         """Load weights in other processes; pause their sampling first.
@@ -225,7 +250,7 @@ class VllmEngine:
         self._llm.sleep(level=0, mode="keep")
         while not engine.engine_core.outputs_queue.empty():
             self._step()
-        with in_memory(weights) as directory:
+        with in_memory(self._known(weights)) as directory:
             self._reload(weights_path=str(directory))
         engine.reset_prefix_cache(reset_running_requests=True)
         self._llm.wake_up(tags=["scheduling"])

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import psutil
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reasonrl.engines.weights import Weights, in_parts
+from reasonrl.engines.weights import in_parts
 
 _MEMORY = Path("/dev/shm")  # noqa: S108
 # Containers that share this memory have process ids, and host names, of their own.
@@ -23,8 +23,8 @@ _FILE_BYTES = 1 << 30
 
 
 @contextmanager
-def in_memory(weights: Weights) -> Iterator[Path]:
-    """Write weights to files in memory, part by part; remove files that a killed process left."""
+def in_memory(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[Path]:
+    """Write tensors to files in memory, part by part; remove files that a killed process left."""
     parent = _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
     for left in parent.glob(f"{_PREFIX}*"):
         if not psutil.pid_exists(int(left.name.removeprefix(_PREFIX))):
@@ -33,7 +33,7 @@ def in_memory(weights: Weights) -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     try:
-        for number, part in enumerate(in_parts(weights.tensors.items(), part_bytes=_FILE_BYTES)):
+        for number, part in enumerate(in_parts(tensors, part_bytes=_FILE_BYTES)):
             for alias in _shared_in(part):
                 part[alias] = part[alias].clone()
             whole = {name: tensor.contiguous() for name, tensor in part.items()}
@@ -52,3 +52,18 @@ def _shared_in(tensors: Mapping[str, Tensor]) -> list[str]:
             shared.append(name)
         seen.add(tensor.data_ptr())
     return shared
+
+
+def in_experts(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Yield a tensor of all experts of a layer as files have it, a matrix for each expert.
+
+    `gate_up_proj` is [E, 2 I, D], with the gate first; `down_proj` is [E, D, I].
+    """
+    path, _, kind = name.rpartition(".")
+    for expert, matrix in enumerate(tensor):
+        if kind == "gate_up_proj":
+            gate, up = matrix.chunk(2)
+            yield f"{path}.{expert}.gate_proj.weight", gate
+            yield f"{path}.{expert}.up_proj.weight", up
+        else:
+            yield f"{path}.{expert}.{kind}.weight", matrix

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from reasonrl.engines.weights import Compute
 from reasonrl.errors import EngineError
@@ -23,6 +24,10 @@ _MEMORY_S = 60.0
 _PREFILL_TOKENS = 8_192
 
 
+_MARK = "do_not_compile"
+"""What vLLM 0.32 sets on a module that it calls as it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmSettings:
     """The settings that an engine starts with.
@@ -30,6 +35,7 @@ class VllmSettings:
     `model` is a directory or a hub id, whose weights are not read: an engine samples only once it
     was given all of `weight_names`, since a tied head that is not sent silently stays as it was.
     `context_tokens` bounds a prompt and its completion together; scoring needs one token more.
+    With `splits_experts` vLLM reads a matrix for each expert, where the learner has one for all.
     vLLM writes its messages to `log`, or to the output of the process if it is None.
     """
 
@@ -44,6 +50,7 @@ class VllmSettings:
     device: str = "cuda"
     can_sleep: bool = False
     is_apart: bool = False
+    splits_experts: bool = False
     log: Path | None = None
 
     @property
@@ -88,11 +95,25 @@ def start(settings: VllmSettings) -> Any:
             + (f" in {settings.log}" if settings.log else "")
             + "; for memory, raise engine.rollout.memory_share or set engine.offload = true",
         ) from error
+    _spare_other_instances(nn.Module)
     # From now on weights are read from files, not made up as at the start.
     if settings.runs_apart:
         overrides = {"load_config": {"load_format": "safetensors"}}
         llm.collective_rpc("update_config", kwargs={"overrides": overrides})
     return llm
+
+
+def _spare_other_instances(parent: type[nn.Module]) -> None:
+    """Let modules of this process be called although vLLM changed their class.
+
+    vLLM runs some families with classes of transformers, which it changes to compile when they are
+    called, and marks its own instances. A learner's instance has no mark.
+    """
+    for module_class in parent.__subclasses__():
+        code = getattr(vars(module_class).get("__call__"), "__code__", None)
+        if code is not None and _MARK in code.co_names:
+            setattr(module_class, _MARK, True)
+        _spare_other_instances(module_class)
 
 
 def _options(settings: VllmSettings) -> dict[str, Any]:

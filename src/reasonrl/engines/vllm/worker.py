@@ -39,10 +39,27 @@ class WeightReader:
                 shares.append((names, added(checksum(part, dtype) for part in parts)))
         return shares
 
+    def has_own_head(self) -> bool:
+        """Return whether the head is a layer of its own, and not the embedding by another name."""
+        worker: Any = self
+        names = (name for name, _ in worker.model_runner.get_model().named_modules())
+        return any(name.rpartition(".")[2] == "lm_head" for name in names)
+
+
+_EXPERTS = {
+    "w13_weight": "gate_up_proj",
+    "w2_weight": "down_proj",
+    "w13_bias": "gate_up_proj_bias",
+    "w2_bias": "down_proj_bias",
+}
+"""What the state dict calls vLLM's parameters of all experts of a layer."""
+
 
 def state_names(name: str, packed: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the names in the Hugging Face state dict of the tensors that a parameter holds."""
     *path, layer, kind = name.split(".")
+    if kind in _EXPERTS:
+        return [".".join((*path, *([] if layer == "routed_experts" else [layer]), _EXPERTS[kind]))]
     return [".".join((*path, member, kind)) for member in packed.get(layer, [layer])]
 
 
@@ -78,7 +95,9 @@ def _packed_weight(layer: Any, config: Any) -> Iterator[Tensor] | None:
     if isinstance(layer, ParallelLMHead) and config.head_dtype == config.dtype:
         return _columns(layer.cpu_linear, layer.embedding_dim, layer.weight)
     if isinstance(layer, LinearBase):
-        return _columns(layer.cpu_linear, layer.input_size_per_partition, layer.weight)
+        # A router is a copy on each rank, whose inputs have no part.
+        width = getattr(layer, "input_size_per_partition", layer.input_size)
+        return _columns(layer.cpu_linear, width, layer.weight)
     return None
 
 
