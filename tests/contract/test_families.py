@@ -2,11 +2,13 @@
 
 import tempfile
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from reasonrl.admission.agreement import GOAL, Way, agreements
+from reasonrl.engines.trial import UPDATE
 from reasonrl.errors import ModelError
 from reasonrl.models.admission import Backend, admit
 from reasonrl.models.families import FAMILIES
@@ -188,3 +190,74 @@ def test_a_model_whose_tokens_see_later_tokens_is_refused_by_a_trial():
             layer.self_attn.is_causal = False
         with pytest.raises(ModelError, match="tokens see later tokens"):
             LocalEngine(model, OPTIMIZER, token_budget=100, max_rows=4)
+
+
+def engine_of(name, backend="auto", **options):
+    from reasonrl.engines.local import LocalEngine
+    from tests.conftest import OPTIMIZER
+
+    return LocalEngine(
+        load_model(name, backend=backend), OPTIMIZER, token_budget=512, max_rows=16, **options
+    )
+
+
+def sampled(engine):
+    from reasonrl.engines.trial import SAMPLING, batch_of, prompts_of
+
+    prompts = prompts_of(engine.model)
+    return batch_of(prompts, engine.generate(prompts, SAMPLING))
+
+
+def logprobs(engine, batch):
+    from reasonrl.engines.protocols import TokenValue
+
+    return engine.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0)
+
+
+@pytest.mark.parametrize("backend", ["native", "transformers"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_computes_in_bfloat16_as_in_float32_up_to_its_rounding(family, backend, tmp_path):
+    name = saved(tmp_path, family)
+    exact, rounded = engine_of(name, backend), engine_of(name, backend, compute="bfloat16")
+    batch = sampled(rounded)
+    gaps = abs(logprobs(rounded, batch) - logprobs(exact, batch))
+    assert 1e-6 < gaps.mean() < 0.05
+    assert abs(batch.rollout_logprobs_N - logprobs(rounded, batch)).mean() < 0.05
+    norms = [each.update(batch, UPDATE, learning_rate=0.0).gradient_norm
+             for each in (exact, rounded)]  # fmt: skip
+    assert norms[1] == pytest.approx(norms[0], rel=0.1)
+
+
+@pytest.mark.parametrize("backend", ["native", "transformers"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_recomputing_changes_no_gradient_of_a_family(family, backend, tmp_path):
+    name = saved(tmp_path, family)
+    kept, again = engine_of(name, backend), engine_of(name, backend, recompute=True)
+    batch = sampled(kept)
+    for each in (kept, again):
+        each.update(batch, UPDATE, learning_rate=0.0)
+    for key, gradient in kept.gradients().items():
+        torch.testing.assert_close(again.gradients()[key], gradient, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("backend", ["native", "transformers"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_adapters_of_a_family_are_exported_as_they_compute(family, backend, tmp_path):
+    from reasonrl.engines.local import LocalEngine
+    from reasonrl.engines.trial import pairs_of
+    from reasonrl.models.lora import LoraSettings, add_adapters
+    from reasonrl.models.plain import plain_logprobs
+    from tests.conftest import OPTIMIZER
+
+    model = load_model(saved(tmp_path / "base", family), backend=backend)
+    add_adapters(model.module, LoraSettings(rank=4, alpha=8), seed=0)
+    engine = LocalEngine(model, OPTIMIZER, token_budget=512, max_rows=16)
+    batch = sampled(engine)
+    before = logprobs(engine, batch)
+    for _ in range(2):
+        engine.update(batch, UPDATE, learning_rate=3e-2)
+    learned = logprobs(engine, batch)
+    assert abs(learned - before).max() > 0.01
+    engine.model.save(tmp_path / "merged")
+    plain = np.concatenate(plain_logprobs(str(tmp_path / "merged"), pairs_of(batch), device="cpu"))
+    assert abs(learned - plain).max() < GOAL

@@ -34,10 +34,10 @@ def uninterrupted(tmp_path_factory):
     return trace_of(directory)
 
 
-def kill_when(run, is_time):
+def kill_when(run, is_time, *more):
     """Start a run and SIGKILL it as soon as a condition on its files holds."""
     with subprocess.Popen(
-        [*COMMAND, "train", *map(str, RECIPE), "--run-dir", str(run)],
+        [*COMMAND, "train", *map(str, RECIPE), *more, "--run-dir", str(run)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -71,6 +71,24 @@ def test_resumed_equals_uninterrupted_after_sigkill(instant, uninterrupted, tmp_
     done = reasonrl("resume", run)
     assert done.returncode == 0, done.stderr
     assert trace_of(run) == uninterrupted
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--set=model.backend=transformers",),
+        ("--set=model.name=tiny:qwen3_moe", "--set=update.router_loss=model"),
+    ],
+    ids=["plain backend", "experts"],
+)
+def test_other_ways_to_compute_resume_to_the_bit_too(more, tmp_path):
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    done = reasonrl("train", *RECIPE, *more, "--run-dir", whole)
+    assert done.returncode == 0, done.stderr
+    kill_when(run, INSTANTS["between checkpoints"], *more)
+    done = reasonrl("resume", run)
+    assert done.returncode == 0, done.stderr
+    assert trace_of(run) == trace_of(whole)
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ ratio of the first update would not be 1, and no step could be repeated exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from reasonrl.errors import ConfigError
 from reasonrl.models.four_bits import rounded
+from reasonrl.models.routing import chosen_experts
 
 _NAME = "default"
 _A, _B, _BASE = f".lora_A.{_NAME}.weight", f".lora_B.{_NAME}.weight", ".base_layer."
@@ -44,8 +45,11 @@ class LoraSettings:
     def scaling(self) -> float:
         return self.alpha / self.rank
 
-    def peft_config(self, base: str = "") -> Any:
-        """Return the settings in the words of peft; ConfigError when it is not installed."""
+    def peft_config(self, targets: Sequence[str] | None = None, *, base: str = "") -> Any:
+        """Return the settings in the words of peft, for these layers if any are given.
+
+        Raises ConfigError when peft is not installed.
+        """
         try:
             from peft import LoraConfig
         except ImportError as error:
@@ -57,7 +61,7 @@ class LoraSettings:
         return LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
-            target_modules="all-linear" if self.targets is None else list(self.targets),
+            target_modules=list(targets or self.targets or ()) or "all-linear",
             base_model_name_or_path=base or None,
             task_type="CAUSAL_LM",
         )
@@ -68,7 +72,11 @@ def add_adapters(module: Any, settings: LoraSettings, *, seed: int) -> None:
 
     Raises ConfigError when no layer, or a layer that is not linear, has a name of the settings.
     """
-    config = settings.peft_config()
+    targets = settings.targets
+    if targets is None and chosen_experts(module.config):
+        # By "all-linear" peft would mean the experts too, which are no layers of their own.
+        targets = _linear_names(module)
+    config = settings.peft_config(targets)
     from peft import inject_adapter_in_model
 
     is_outline = any(parameter.is_meta for parameter in module.parameters())
@@ -86,6 +94,20 @@ def add_adapters(module: Any, settings: LoraSettings, *, seed: int) -> None:
         for name, parameter in module.named_parameters():
             if name.endswith(f"{_BASE}weight"):
                 parameter.data = rounded(parameter.data)
+
+
+def _linear_names(module: Any) -> tuple[str, ...]:
+    """Return the names of the linear layers, without the head."""
+    head = module.get_output_embeddings()
+    return tuple(
+        sorted(
+            {
+                path.rpartition(".")[2]
+                for path, layer in module.named_modules()
+                if isinstance(layer, nn.Linear) and layer is not head
+            }
+        )
+    )
 
 
 def has_adapters(module: nn.Module) -> bool:
@@ -162,4 +184,5 @@ def save_adapter(
         for name, value in weights.items()
     }
     save_file(named, directory / ADAPTER_FILE, metadata={"format": "pt"})
-    settings.peft_config(base).save_pretrained(str(directory))
+    targets = sorted({name.partition(".lora_")[0].rpartition(".")[2] for name in weights})
+    settings.peft_config(targets, base=base).save_pretrained(str(directory))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from reasonrl.errors import ConfigError
 from reasonrl.planning.state import (
     FOUR_BITS,
+    FUSED,
     LINEAR,
     TrainingState,
     adamw,
@@ -95,11 +96,11 @@ def training_of(recipe: Recipe) -> TrainingState:
         return state
     names = [word.removesuffix("_proj") for word in adapters.targets]
     targets = LINEAR if adapters.targets == "all-linear" else tuple(names)
-    if unknown := set(targets) - set(LINEAR):
+    if unknown := set(targets) - {*LINEAR, *FUSED}:
         raise ConfigError(
             f"no layer is named {min(unknown)!r}",
             where="model.lora.targets",
-            expected=", ".join(f"{name}_proj" for name in LINEAR),
+            expected=", ".join(f"{name}_proj" for name in (*LINEAR, *FUSED)),
         )
     compute_bytes: float = 2 if recipe.engine.compute == "bfloat16" else 4
     if adapters.is_packed:

@@ -22,6 +22,9 @@ FOUR_BITS = 0.5 + _FLOAT32 / 64
 LINEAR = ("q", "k", "v", "o", "gate", "up", "down")
 """The matrices of a decoder layer, all of which an adapter can stand beside."""
 
+FUSED = ("qkv", "gate_up")
+"""What Phi-3 has in place of q, k and v, and of gate and up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
