@@ -261,3 +261,22 @@ def test_adapters_of_a_family_are_exported_as_they_compute(family, backend, tmp_
     engine.model.save(tmp_path / "merged")
     plain = np.concatenate(plain_logprobs(str(tmp_path / "merged"), pairs_of(batch), device="cpu"))
     assert abs(learned - plain).max() < GOAL
+
+
+def test_a_family_that_hands_no_layout_to_its_attention_cannot_be_in_the_table(
+    tmp_path, monkeypatch
+):
+    from reasonrl.models import families
+    from reasonrl.models.families import Family
+
+    keys = {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512,
+    }  # fmt: skip
+    name = other(tmp_path, "stablelm", **keys)
+    added = {**FAMILIES, "stablelm": Family(keeps_attention=True, keeps_mlp=True)}
+    for module in ("families", "admission"):
+        monkeypatch.setattr(f"reasonrl.models.{module}.FAMILIES", added)
+    assert families.FAMILIES is added
+    with pytest.raises(ModelError, match="take the family out of the table"):
+        sampled(engine_of(name))

@@ -44,6 +44,10 @@ def _answer(name: str, setting: CheckSetting, work: Path) -> RowAnswer:
             from reasonrl.gpu import scores
 
             return scores.answer(setting, work, _compute(name))
+        case "families":
+            from reasonrl.gpu import families
+
+            return families.answer(setting)
         case "quickstart-local" | "quickstart-vllm" | "quickstart-ray-shared":
             from reasonrl.gpu import training
 

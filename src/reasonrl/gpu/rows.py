@@ -39,6 +39,13 @@ ROWS: tuple[GpuRow, ...] = (
         limit_s=600,
     ),
     GpuRow(
+        name="families",
+        question="Does each family of models compute here what plain transformers computes?",
+        estimate_s=60,
+        cpu_estimate_s=15,
+        limit_s=900,
+    ),
+    GpuRow(
         name="sampler-learner-float32",
         question="Does vLLM compute what the learner computes, in float32?",
         estimate_s=90,

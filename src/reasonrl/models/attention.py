@@ -20,6 +20,7 @@ from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import pad
 from transformers import AttentionInterface
 
+from reasonrl.errors import ModelError
 from reasonrl.models.scores import Scores, scores_of
 
 ATTENTION_NAME = "reasonrl"
@@ -43,7 +44,7 @@ def _attention(
     _mask: Tensor | None,
     *,
     scaling: float,
-    layout: Layout,
+    layout: Layout | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
@@ -51,6 +52,13 @@ def _attention(
 ) -> tuple[Tensor, None]:
     layer = module.layer_idx
     assert isinstance(layer, int)  # narrows nn.Module's attribute type
+    if layout is None:
+        raise ModelError(
+            f"{type(module).__name__} was not given a layout",
+            where="models/families.py",
+            expected="a family whose forward pass hands its keyword arguments to the attention",
+            remedy="take the family out of the table: it trains on the plain backend",
+        )
     scores = scores_of(scaling, window=sliding_window, cap=softcap, sinks_H=s_aux)
     return layout.attend(layer, query, key, value, scores), None
 

@@ -58,9 +58,10 @@ class Softmax:
         self, query_1HQD: Tensor, key_1KCD: Tensor, value_1KCD: Tensor, mask: Tensor | None,
         scale: float,
     ) -> Tensor:  # fmt: skip
-        if query_1HQD.is_cuda and query_1HQD.dtype == torch.float32:
-            # There torch has no fast kernel for heads that share keys; the plain one would keep a
-            # score for each pair of tokens.
+        has_fast_kernel = query_1HQD.dtype != torch.float32 and type(mask) is not Tensor
+        if query_1HQD.is_cuda and not has_fast_kernel:
+            # In float32 or with a mask torch has no fast kernel for heads that share keys; the
+            # plain one would keep a score for each pair of tokens.
             repeats = query_1HQD.shape[1] // key_1KCD.shape[1]
             key_1KCD, value_1KCD = (
                 heads.repeat_interleave(repeats, dim=1) for heads in (key_1KCD, value_1KCD)
