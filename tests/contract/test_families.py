@@ -280,3 +280,19 @@ def test_a_family_that_hands_no_layout_to_its_attention_cannot_be_in_the_table(
     assert families.FAMILIES is added
     with pytest.raises(ModelError, match="take the family out of the table"):
         sampled(engine_of(name))
+
+
+def test_an_export_of_bounded_scores_is_checked_against_bounded_scores(tmp_path):
+    """transformers' default attention leaves the bound out."""
+    from reasonrl.models.plain import score_plainly
+    from reasonrl.models.template import ChatForm
+    from reasonrl.types import Message
+
+    name = saved(tmp_path, "gemma2", attn_logit_softcapping=0.5)
+    engine = engine_of(name)
+    turns = [Message(role="user", content="What is 12 + 7?")]
+    prompt = engine.model.tokenizer.encode_chat(turns).tokens
+    answer = np.arange(40, 80, dtype=np.int32)
+    (ours,) = engine.score([(prompt, answer)], temperature=1.0)
+    (plain,) = score_plainly(tmp_path, [(turns, answer)], ChatForm())
+    assert abs(ours - plain.logprobs).max() < GOAL

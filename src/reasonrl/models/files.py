@@ -21,6 +21,14 @@ LOADING = (
 """What transformers raises for files that make no model; each family has its own ways."""
 
 
+def exact_attention(config: Any) -> str | None:
+    """Return the attention of transformers that computes a model as it is, None for the default.
+
+    The default, torch's fused kernels, leaves a bound on scores out (Gemma 2).
+    """
+    return "eager" if getattr(config.get_text_config(), "attn_logit_softcapping", None) else None
+
+
 def tokenizer_and_config(name: str, backend: WantedBackend = "auto") -> tuple[Any, Any]:
     """Return a model's tokenizer and its config, which is admitted."""
     location = fetch.locate(name)

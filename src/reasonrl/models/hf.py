@@ -28,7 +28,13 @@ from reasonrl.models.admission import (
     check_vocabulary,
     eos_ids_of,
 )
-from reasonrl.models.files import LOADING, cannot_load, from_pretrained, tokenizer_and_config
+from reasonrl.models.files import (
+    LOADING,
+    cannot_load,
+    exact_attention,
+    from_pretrained,
+    tokenizer_and_config,
+)
 from reasonrl.models.heads import HeadForm, head_form
 from reasonrl.models.lora import has_adapters, policy_tensors
 from reasonrl.models.random import build_tiny, is_tiny, tiny_family
@@ -222,9 +228,8 @@ def settled(
     if admission.backend is Backend.NATIVE:
         attention.register()
         module.config._attn_implementation = attention.ATTENTION_NAME
-    elif getattr(module.config.get_text_config(), "attn_logit_softcapping", None):
-        # The other implementations of transformers leave the bound on scores out.
-        module.set_attn_implementation("eager")
+    elif exact := exact_attention(module.config):
+        module.set_attn_implementation(exact)
     check_vocabulary(module, raw_tokenizer, name)
     # Without dropout sampling and training compute the same function.
     module.eval()

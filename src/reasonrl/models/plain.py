@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
+from reasonrl.models.files import exact_attention
 from reasonrl.models.template import ChatForm
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.types import Logprobs, Message, Tokens
@@ -53,7 +54,11 @@ def score_plainly(
     hf_logging.disable_progress_bar()
     raw = AutoTokenizer.from_pretrained(directory)
     tokenizer = ChatTokenizer(raw, where=str(directory), form=form)
-    module = AutoModelForCausalLM.from_pretrained(base or directory, dtype=torch.float32)
+    start = base or directory
+    attention = exact_attention(AutoConfig.from_pretrained(start))
+    module = AutoModelForCausalLM.from_pretrained(
+        start, dtype=torch.float32, attn_implementation=attention
+    )
     if adapter is not None:
         from peft import PeftModel
 

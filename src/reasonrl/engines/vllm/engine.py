@@ -201,7 +201,7 @@ class VllmEngine:
         for names, value in chain.from_iterable(shares):
             by_names.setdefault(tuple(names), []).append(value)
         sums = {names: added(values) for names, values in by_names.items()}
-        if self._unknown:  # the embedding is the head
+        if self._unknown and (_EMBEDDING,) in sums:  # the embedding is the head
             sums[_HEAD,] = sums[_EMBEDDING,]
         return sums
 
