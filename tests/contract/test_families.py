@@ -296,3 +296,14 @@ def test_an_export_of_bounded_scores_is_checked_against_bounded_scores(tmp_path)
     (ours,) = engine.score([(prompt, answer)], temperature=1.0)
     (plain,) = score_plainly(tmp_path, [(turns, answer)], ChatForm())
     assert abs(ours - plain.logprobs).max() < GOAL
+
+
+CACHES = {"llama": True, "qwen3_5_text": True, "mamba": True, "gpt2": True, "rwkv": False}
+
+
+@pytest.mark.parametrize("compute", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("family", "has_cache"), CACHES.items())
+def test_a_cache_is_used_where_it_can_be_gone_on_from(family, has_cache, compute, tmp_path):
+    name = other(tmp_path, family, **PLAIN[family]) if family in PLAIN else saved(tmp_path, family)
+    engine = engine_of(name, "transformers", compute=compute)
+    assert engine._computation._library.has_cache is has_cache

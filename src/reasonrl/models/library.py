@@ -46,7 +46,8 @@ class LibraryModel:
     """
 
     def __init__(self, module: nn.Module, dtype: torch.dtype, *, name: str) -> None:
-        self._module, self._dtype = cast(Any, module), dtype
+        # Tried out in float32: the rounding of bfloat16 would hide what is looked for.
+        self._module, self._dtype = cast(Any, module), torch.float32
         parameters = inspect.signature(self._module.forward).parameters
         self._cache = next((cache for cache in _CACHES if cache in parameters), "")
         self._last = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
@@ -55,6 +56,7 @@ class LibraryModel:
         self.n_chosen = chosen_experts(self._module.config) if has_routers else 0
         self._check_causal(name)
         self.has_cache = bool(self._cache) and self._is_cache_right()
+        self._dtype = dtype
 
     @property
     def device(self) -> torch.device:
