@@ -195,8 +195,8 @@ def note_backend(model: LanguageModel, console: Console) -> None:
     """Say once that a model computes the slow way, and why."""
     if model.backend is Backend.TRANSFORMERS:
         console.note(
-            f"{model.name} computes as transformers runs it, because {model.reason}: right, but "
-            "slower than the models of docs/models.md, and with more memory"
+            f"{model.name} computes as transformers runs it, because {model.reason}: as right as "
+            "the native backend, but slower and with more memory"
         )
 
 

@@ -104,7 +104,7 @@ _ENCODERS = frozenset(
 def _obstacle(config: Any) -> str | None:
     """Return why the native backend cannot run a model, None if it can."""
     if config.model_type not in FAMILIES:
-        return f"the family {config.model_type} is not in its table"
+        return f"the family {config.model_type} is not in the table of docs/models.md"
     for rope in sorted(_ropes(config)):
         if rope in _LENGTH_ROPES:
             return f"its positions ({rope}) depend on the length of a row, and packed rows mix them"
