@@ -169,7 +169,7 @@ def test_the_backend_that_a_recipe_wants_is_taken_or_refused(tmp_path):
     llama = AutoConfig.for_model("llama")
     assert admit(llama, "x").backend is Backend.NATIVE
     assert admit(llama, "x", "transformers").backend is Backend.TRANSFORMERS
-    with pytest.raises(ModelError, match="the family gpt2 is not in the table of docs/models.md"):
+    with pytest.raises(ModelError, match=r"the family gpt2 is not in the table of docs/models\.md"):
         admit(AutoConfig.for_model("gpt2"), "x", "native")
 
 
