@@ -51,8 +51,8 @@ def agreement_row(family: str) -> Row:
 
 
 def _cell(distance: WayDistance) -> str:
-    gradient = "" if distance.gradient is None else f" / {distance.gradient:.0e}"
-    return f"{distance.nats:.0e}{gradient}"
+    gradient = "" if distance.gradient is None else f" / {distance.gradient:.1e}"
+    return f"{distance.nats:.1e}{gradient}"
 
 
 def learning_row(family: str, work: Path) -> Row:

@@ -1,6 +1,7 @@
 """Families of models: every way to compute one of them agrees with plain transformers."""
 
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,15 +91,34 @@ def test_a_variant_of_a_family_agrees_with_plain_transformers(family, keys, tmp_
     check(saved(tmp_path, family, **keys), Backend.NATIVE, IN_PROCESS)
 
 
-def test_a_gap_is_seen(tmp_path, monkeypatch):
-    """The goal is small enough to see a cap on scores that is left out."""
-    from reasonrl.models import layers
+FAULTS = {
+    "a window": ("mistral", {"windows": False}, ()),
+    "windows of some layers": ("gemma3_text", {"windows": False}, ()),
+    "the window of a kept attention": ("olmo3", {}, ("window",)),
+    "a bound on scores": ("gemma2", {"caps_scores": False}, ()),
+    "a bound on logits": ("gemma2", {"caps_logits": False}, ()),
+    "sinks": ("gpt_oss", {}, ("sinks_H",)),
+    "the scale of embeddings": ("gemma3_text", {"scales_embeddings": False}, ()),
+    "the shift of norms": ("gemma2", {"norm_shift": 0.0}, ()),
+    "the scale of logits": ("granite", {"divides_logits": False}, ()),
+}
+"""What is left out: fields of the family, and arguments of the softmax."""
 
-    name = saved(tmp_path, "gemma2", attn_logit_softcapping=0.5)
-    real = layers.scores_of
-    monkeypatch.setattr(
-        layers, "scores_of", lambda scale, *, window, cap: real(scale, window=window)
-    )
+
+@pytest.mark.parametrize(("family", "fields", "arguments"), FAULTS.values(), ids=FAULTS)
+def test_what_is_left_out_of_a_family_is_seen(family, fields, arguments, tmp_path, monkeypatch):
+    """The goal is small enough, and the random models are rough enough, to see each fault."""
+    from reasonrl.models import attention
+
+    keys = {"attn_logit_softcapping": 0.5, "final_logit_softcapping": 2.0}
+    name = saved(tmp_path, family, **(keys if family == "gemma2" else {}))
+    monkeypatch.setitem(FAMILIES, family, replace(FAMILIES[family], **fields))
+    real = attention.scores_of
+
+    def without(scale, **given):
+        return real(scale, **{key: value for key, value in given.items() if key not in arguments})
+
+    monkeypatch.setattr(attention, "scores_of", without)
     (gap,) = agreements(name, Backend.NATIVE, ways=(Way.PACKED,))
     assert gap.nats > 10 * GOAL
     assert not gap.is_near()
