@@ -50,6 +50,7 @@ def _options(
 app.command("train")(train.train)
 app.command("resume")(train.resume)
 app.command("status")(train.status)
+app.command("doctor")(train.doctor)
 app.command("show-config")(train.show_config)
 app.command("plan")(plan.plan)
 app.command("eval")(evaluate.evaluate)

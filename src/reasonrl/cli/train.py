@@ -103,6 +103,32 @@ def status(run: RunDirectory) -> None:
         raise typer.Exit(ExitCode.NO)
 
 
+def doctor(
+    run: RunDirectory,
+    is_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each finding.")
+    ] = False,
+) -> None:
+    """Say what is wrong with a run, since when, why, and the command that would cure it.
+
+    Exits with 0 if nothing is found, 1 if something is, 2 where there is no run.
+    """
+    from reasonrl.cli.show.doctor import as_json, show_prescriptions
+    from reasonrl.launch.doctor import examine_run
+    from reasonrl.terminal import Console
+
+    found, console = examine_run(run), Console()
+    if is_json:
+        for each in found:
+            typer.echo(as_json(each))
+    elif found:
+        show_prescriptions(console, found)
+    else:
+        console.note("nothing found: docs/doctor.md lists what was looked for")
+    if found:
+        raise typer.Exit(ExitCode.NO)
+
+
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Print a recipe as it would run: everything resolved, with the derived numbers."""
     from reasonrl.cli.show.recipe import show_recipe

@@ -38,7 +38,14 @@ def rollout_metrics(groups: Sequence[Group]) -> Row:
         "rollout/mean_tokens": _mean(lengths),
         "rollout/max_tokens": max(lengths),
         "rollout/failed": len(rollouts) - len(rewards),
+        **status_metrics(rollouts),
     }
+
+
+def status_metrics(rollouts: Sequence[Rollout]) -> Row:
+    """Count rollouts by the status of their verdict; a status that no verdict has gets no key."""
+    counts = Counter(str(rollout.verdict.status) for rollout in rollouts if rollout.verdict)
+    return {f"verify/status/{status}": counts[status] for status in sorted(counts)}
 
 
 def component_metrics(rollouts: Sequence[Rollout]) -> Row:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from reasonrl.algo.collapse import COLLAPSED, is_collapsed, is_falling
+from reasonrl.diagnosis.collapse import COLLAPSED, is_collapsed, is_falling
 from reasonrl.recipe import LocalEngineConfig, Recipe
 from reasonrl.run.config import read_config
 from reasonrl.run.layout import (

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from math import floor
 
-from reasonrl.algo.collapse import EntropyFit, fit_entropy
 from reasonrl.algo.stats import t95
+from reasonrl.diagnosis.collapse import EntropyFit, fit_entropy
 from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.run.profile_panels import exchanges
 from reasonrl.studies.arms import Arm

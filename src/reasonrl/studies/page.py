@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp
 
-from reasonrl.algo.collapse import CollapseWarning, judge_warning, score_warnings
+from reasonrl.diagnosis.collapse import CollapseWarning, judge_warning, score_warnings
 from reasonrl.report.drawing.frame import document, facts, figure, table
 from reasonrl.report.drawing.scale import cell_text
 from reasonrl.report.drawing.svg import escape_text

@@ -48,7 +48,9 @@ def test_the_tables_name_every_key_that_is_written(run: Path, heading: str, file
     text = (run / file).read_text(encoding="utf-8")
     rows = [json.loads(text)] if file == "summary.json" else map(json.loads, text.splitlines())
     for row in rows:
-        assert sorted(row) == sorted(documented(heading))
+        # Each status that a verdict had is a key of its own.
+        keys = {re.sub("^verify/status/[A-Z_]+$", "verify/status/NAME", key) for key in row}
+        assert sorted(keys) == sorted(documented(heading))
 
 
 def test_the_columns_of_rollouts_come_in_the_order_of_the_table(run: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reasonrl.algo.collapse import COLLAPSED, fit_entropy, judge_warning
+from reasonrl.diagnosis.collapse import COLLAPSED, fit_entropy, judge_warning
 from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.run.panels import step_of
 from reasonrl.report.run.profile import PARTS, EntropyProfile

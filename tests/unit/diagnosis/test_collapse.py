@@ -5,7 +5,7 @@ from math import exp
 import numpy as np
 import pytest
 
-from reasonrl.algo import collapse
+from reasonrl.diagnosis import collapse
 
 
 def falling(rate, n=100, start=0.4):

@@ -1,0 +1,33 @@
+"""A finding: what is wrong with a run, in words that a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinding:
+    """What a rule found in a run.
+
+    `since_step` is the first step that shows it. `message` says what is wrong in one sentence,
+    `cause` why that is likely so. `key` and `value` are the setting of the recipe that would cure
+    it, as `--set key=value` takes it; both are empty where no setting does. `evidence` are the
+    numbers that say so. `rollouts` is the step whose rollouts show it, None where none do. A grave
+    finding means that the steps after it are wasted.
+    """
+
+    rule: str
+    since_step: int
+    message: str
+    cause: str
+    key: str = ""
+    value: str = ""
+    evidence: Mapping[str, float]
+    rollouts: int | None = None
+    is_grave: bool = False
+
+    @property
+    def cure(self) -> str:
+        """Return the setting that would cure it, empty where no setting does."""
+        return f"{self.key}={self.value}" if self.key else ""

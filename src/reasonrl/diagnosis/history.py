@@ -1,0 +1,67 @@
+"""The steps of a run as rules read them: series of one metric, with the settings of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from reasonrl.recipe import Recipe, Stage
+from reasonrl.types import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The rows of metrics.jsonl up to a step, in order, and the recipe that made them."""
+
+    recipe: Recipe
+    rows: Sequence[Row]
+
+    @property
+    def n(self) -> int:
+        return len(self.rows)
+
+    def step(self, index: int) -> int:
+        """Return the number of a step, given its index, which may be negative."""
+        return int(str(self.rows[index]["step"]))
+
+    def stage(self, index: int = -1) -> Stage:
+        """Return the stage of a step."""
+        name = self.rows[index]["stage"]
+        return next(stage for stage in self.recipe.stage if stage.name == name)
+
+    def series(self, key: str) -> list[float | None]:
+        """Return a metric of every step; None where a step has no number."""
+        values = (row.get(key) for row in self.rows)
+        return [float(value) if isinstance(value, int | float) else None for value in values]
+
+    def last(self, key: str, n: int) -> list[float]:
+        """Return the numbers of a metric in the last n steps; fewer where some have none."""
+        return [value for value in self.series(key)[-n:] if value is not None]
+
+    def mean(self, key: str, n: int) -> float | None:
+        """Return the mean of a metric over the last n steps, None without any number."""
+        values = self.last(key, n)
+        return fmean(values) if values else None
+
+    def usual(self, key: str, *, before: int, n: int = 20) -> float | None:
+        """Return the median of a metric over n steps that end `before` steps ago."""
+        values = self.series(key)[: self.n - before][-n:]
+        numbers = [value for value in values if value is not None]
+        return median(numbers) if numbers else None
+
+    def since(self, signs: Sequence[bool]) -> int:
+        """Return the number of the first step of the run of true signs that ends at the last."""
+        first = self.n - 1
+        while first > 0 and signs[first - 1]:
+            first -= 1
+        return self.step(first)
+
+
+def key_of(history: History, key: str) -> str:
+    """Return how a setting of the last step's stage is named: stage.N.KEY where stages differ."""
+    stages = history.recipe.stage
+    if len(stages) == 1:
+        return key
+    number = next(n for n, stage in enumerate(stages, 1) if stage is history.stage())
+    return f"stage.{number}.{key}"

@@ -1,0 +1,108 @@
+"""What a step has to learn from: rollouts that end, groups that differ."""
+
+from __future__ import annotations
+
+from reasonrl.diagnosis.finding import RunFinding
+from reasonrl.diagnosis.history import History, key_of
+from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW
+
+_MOST = 0.9
+"""The share above which nearly all is meant."""
+
+_UNREAD = 0.45
+"""The share of rollouts without a readable answer that explains why none is right."""
+
+
+def truncated(history: History) -> RunFinding | None:
+    """Find a limit that nearly all rollouts reach."""
+    signs = [(value or 0.0) > _MOST for value in history.series("rollout/truncated_share")]
+    if history.n < LONG_ROW or not all(signs[-LONG_ROW:]):
+        return None
+    limit = history.stage().rollout.max_new_tokens
+    share = history.mean("rollout/truncated_share", ROW) or 0.0
+    return RunFinding(
+        rule="truncated",
+        since_step=history.since(signs),
+        message=f"{share:.0%} of the rollouts are cut off at {limit} tokens",
+        cause="the model needs more room to finish, or never writes its end-of-sequence token",
+        key=key_of(history, "rollout.max_new_tokens"),
+        value=str(2 * limit),
+        evidence={"truncated share": share, "limit": limit},
+        rollouts=history.step(-1),
+    )
+
+
+def no_signal(history: History) -> RunFinding | None:
+    """Find steps in which no group had a signal: all solved, none solved, or none judged."""
+    signs = [not value for value in history.series("groups/kept")]
+    if history.n < LONG_ROW or not all(signs[-LONG_ROW:]):
+        return None
+    solved = history.mean("groups/solved", ROW) or 0.0
+    unsolved = history.mean("groups/unsolved", ROW) or 0.0
+    evidence = {"groups solved": solved, "groups unsolved": unsolved}
+    since = history.since(signs)
+    if solved > unsolved:
+        return RunFinding(
+            rule="all-solved",
+            since_step=since,
+            message="the model solves every problem every time, so no group has a signal",
+            cause="the problems are too easy for this model",
+            key=key_of(history, "drop_solved"),
+            value="true",
+            evidence=evidence,
+            rollouts=history.step(-1),
+            is_grave=True,
+        )
+    unread = _unread_share(history)
+    evidence["answers not in a box"] = unread
+    if unread > _UNREAD:
+        return RunFinding(
+            rule="no-answer-read",
+            since_step=since,
+            message=f"{unread:.0%} of the rollouts have no answer that the verifier reads",
+            cause="the model was not asked for a box, or never learned to write one",
+            key="verify.unboxed",
+            value="true",
+            evidence=evidence,
+            rollouts=history.step(-1),
+            is_grave=True,
+        )
+    return RunFinding(
+        rule="none-solved",
+        since_step=since,
+        message="the model solves no problem, so no group has a signal",
+        cause="the problems are too hard for this model, or their keys are wrong",
+        key=key_of(history, "rollout.group_size"),
+        value=str(2 * history.stage().rollout.group_size),
+        evidence=evidence,
+        rollouts=history.step(-1),
+        is_grave=True,
+    )
+
+
+def few_groups(history: History) -> RunFinding | None:
+    """Find gradients that come from one group."""
+    kept = history.series("groups/kept")
+    signs = [value is not None and 0 < value <= 1 for value in kept]
+    if history.n < 2 * ROW or not all(signs[-2 * ROW :]):
+        return None
+    size = history.stage().rollout.prompts_per_step
+    if size <= 2:
+        return None
+    return RunFinding(
+        rule="few-groups",
+        since_step=history.since(signs),
+        message=f"one group of {size} has a signal: its noise is the gradient",
+        cause="nearly all problems are too easy or too hard for the model",
+        key=key_of(history, "rollout.prompts_per_step"),
+        value=str(4 * size),
+        evidence={"groups kept": history.mean("groups/kept", ROW) or 0.0, "groups": size},
+        rollouts=history.step(-1),
+    )
+
+
+def _unread_share(history: History) -> float:
+    """Return the share of the last steps' rollouts in which the verifier found no answer."""
+    unread = (history.mean(f"verify/status/{status}", ROW) for status in ("NO_ANSWER", "NO_CODE"))
+    sampled = history.mean("rollout/sampled", ROW) or 1.0
+    return sum(value or 0.0 for value in unread) / sampled

@@ -1,0 +1,7 @@
+"""How many steps must show a sickness: one step of sampling says little."""
+
+ROW = 3
+"""Steps in a row."""
+
+LONG_ROW = 5
+"""The same for what a random model shows in its first steps, and leaves by itself."""
