@@ -14,6 +14,7 @@ from reasonrl.engines.fsdp import FsdpLearner
 from reasonrl.engines.fsdp.processes import run_on_ranks
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.trial import SAMPLING, UPDATE, batch_of, prompts_of
+from reasonrl.errors import EngineError
 from reasonrl.models.hf import load_model, outline_model
 from reasonrl.models.random import build_tiny, roughen
 from reasonrl.models.routing import routing_at
@@ -149,3 +150,11 @@ def test_a_rank_has_the_same_loss_of_routers(tmp_path, name):
     for key, gradient in of.gradients().items():
         distance = float((ranked[key] - gradient).abs().max())
         assert distance < 1e-5 * max(float(gradient.abs().max()), 1e-3), key
+
+
+def test_routers_that_are_not_handed_out_are_not_silently_left_unbalanced(name):
+    of = engine(name, "transformers")
+    batch = sampled(of)
+    of._computation._library.n_chosen = 0
+    with pytest.raises(EngineError, match=r'router_loss = "model".*hand out'):
+        of.update(batch, BALANCED, learning_rate=0.0)

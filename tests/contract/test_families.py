@@ -260,16 +260,31 @@ def test_recomputing_changes_no_gradient_of_a_family(family, backend, tmp_path):
         torch.testing.assert_close(again.gradients()[key], gradient, rtol=0, atol=1e-7)
 
 
+ADAPTED = {
+    **{family: (family, {}) for family in FAMILIES},
+    "experts beside a dense layer": ("qwen3_moe", {"mlp_only_layers": [0]}),
+}
+
+
 @pytest.mark.parametrize("backend", ["native", "transformers"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_adapters_of_a_family_are_exported_as_they_compute(family, backend, tmp_path):
+@pytest.mark.parametrize(("family", "keys"), ADAPTED.values(), ids=ADAPTED)
+def test_adapters_of_a_family_are_exported_as_they_compute(family, keys, backend, tmp_path):
+    check_adapters(saved(tmp_path / "base", family, **keys), backend, tmp_path)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "glm4", "qwen3_5_text"])
+def test_adapters_of_other_families_are_exported_as_they_compute(family, tmp_path):
+    check_adapters(other(tmp_path / "base", family, **PLAIN[family]), "transformers", tmp_path)
+
+
+def check_adapters(name, backend, tmp_path):
     from reasonrl.engines.local import LocalEngine
     from reasonrl.engines.trial import pairs_of
     from reasonrl.models.lora import LoraSettings, add_adapters
     from reasonrl.models.plain import plain_logprobs
     from tests.conftest import OPTIMIZER
 
-    model = load_model(saved(tmp_path / "base", family), backend=backend)
+    model = load_model(name, backend=backend)
     add_adapters(model.module, LoraSettings(rank=4, alpha=8), seed=0)
     engine = LocalEngine(model, OPTIMIZER, token_budget=512, max_rows=16)
     batch = sampled(engine)
@@ -327,3 +342,46 @@ def test_a_cache_is_used_where_it_can_be_gone_on_from(family, has_cache, compute
     name = other(tmp_path, family, **PLAIN[family]) if family in PLAIN else saved(tmp_path, family)
     engine = engine_of(name, "transformers", compute=compute)
     assert engine._computation._library.has_cache is has_cache
+
+
+def test_adapters_beside_experts_are_refused(tmp_path):
+    from reasonrl.errors import ConfigError
+    from reasonrl.models.lora import LoraSettings, add_adapters
+
+    model = load_model(saved(tmp_path, "qwen3_moe"))
+    targets = ("q_proj", "gate_proj", "up_proj", "down_proj")
+    with pytest.raises(ConfigError, match=r"model\.lora\.targets.*experts.*none of gate_proj"):
+        add_adapters(model.module, LoraSettings(rank=4, alpha=8, targets=targets), seed=0)
+
+
+def test_the_plain_backend_computes_logits_in_float32_in_bfloat16_too(tmp_path):
+    engine = engine_of(saved(tmp_path, "llama"), "transformers", compute="bfloat16")
+    tokens = torch.arange(10)[None]
+    with torch.no_grad():
+        assert engine._computation._library.logits(tokens).dtype == torch.float32
+
+
+@pytest.mark.parametrize("family", ["mamba", "gpt2"])
+def test_a_frozen_reference_is_the_policy_in_bfloat16_too(family, tmp_path):
+    from reasonrl.engines.protocols import TokenValue
+
+    name = other(tmp_path, family, **PLAIN[family])
+    engine = engine_of(name, "transformers", compute="bfloat16", keep_reference=True)
+    batch = sampled(engine)
+    reference = engine.at_tokens(batch, TokenValue.REFERENCE_LOGPROBS, temperature=1.0)
+    np.testing.assert_allclose(reference, logprobs(engine, batch), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keys", "backend"),
+    [({"sliding_window": 0}, Backend.TRANSFORMERS), ({"sliding_window": 1}, Backend.NATIVE),
+     ({"sliding_window": None}, Backend.NATIVE)],
+)  # fmt: skip
+def test_a_window_of_no_token_is_not_native(keys, backend):
+    assert admit(AutoConfig.for_model("mistral", **keys), "x").backend is backend
+
+
+def test_a_context_is_a_positive_number():
+    config = AutoConfig.for_model("llama")
+    config.max_position_embeddings = -5
+    assert admit(config, "x").context > 0

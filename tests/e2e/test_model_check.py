@@ -68,6 +68,7 @@ REFUSED = {
     "quantised weights": (change_config(quantization_config={"quant_method": "fp8"}), "quantised"),
     "no such architecture": (change_config(model_type="no-such-thing"), "cannot load"),
     "sizes that do not fit": (change_config(num_attention_heads="four"), "cannot load"),
+    "no heads": (change_config(num_attention_heads=0), "cannot load"),
     "no tokenizer": (
         lambda directory: [path.unlink() for path in directory.glob("tokenizer*")], "",
     ),

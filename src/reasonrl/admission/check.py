@@ -52,9 +52,11 @@ def trial_of(look: ModelLook) -> Iterator[Trial | None]:
         return
     with tempfile.TemporaryDirectory() as directory:
         config = copy.deepcopy(_text_config(look))
-        parameters = save_small_copy(
-            config, Path(directory), layers=_LAYERS, limit=free / _TRIAL_BYTES
-        )
+        try:
+            most = free / _TRIAL_BYTES
+            parameters = save_small_copy(config, Path(directory), layers=_LAYERS, limit=most)
+        except Exception:  # noqa: BLE001  (any config may resist; nothing but the numbers is lost)
+            parameters = None
         if parameters is None:
             yield None
             return

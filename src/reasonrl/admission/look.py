@@ -19,6 +19,7 @@ from reasonrl.launch.models import find_model
 from reasonrl.launch.shapes import fetch_config
 from reasonrl.models.admission import Backend, WantedBackend
 from reasonrl.models.hf import LanguageModel, as_directory, outline_model
+from reasonrl.models.lora import has_fused_experts, linear_names
 from reasonrl.models.random import is_tiny
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.planning.configs import CONFIG
@@ -104,7 +105,7 @@ def _facts(model: LanguageModel, parameters: int) -> list[Fact]:
         ),
         ("ranks", _ranks(model, text)),
         ("LoRA", _lora(model.module)),
-        ("vLLM", _vllm(type(model.module).__name__)),
+        ("vLLM", _vllm(type(model.module).__name__, config)),
     ]
     if experts := _experts(text):
         facts.append(("experts", experts))
@@ -136,25 +137,21 @@ def _ranks(model: LanguageModel, text: Any) -> str:
 
 
 def _lora(module: nn.Module) -> str:
-    head = module.get_output_embeddings()  # type: ignore[operator]
-    names = {
-        path.rpartition(".")[2]
-        for path, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and layer is not head
-    }
+    names = linear_names(module)
     if not names:
         return "no linear layer for an adapter"
-    bare = _has_bare_experts(module)
-    return f"beside {', '.join(sorted(names))}" + ("; the experts stay as they are" * bare)
+    if has_fused_experts(module):
+        return "beside the linear layers of the attention; experts get none"
+    return f"beside {', '.join(names)}"
 
 
-def _has_bare_experts(module: nn.Module) -> bool:
-    return any(
-        parameter.ndim == 3 and "expert" in name for name, parameter in module.named_parameters()
-    )
-
-
-def _vllm(architecture: str) -> str:
+def _vllm(architecture: str, config: Any) -> str:
+    named = getattr(config, "architectures", None) or [architecture]
+    if architecture not in named:
+        return (
+            f"not as it is: its config.json names {named[0]}, and {architecture} is what learns; "
+            "save it once with transformers, then check that directory"
+        )
     if find_spec("vllm") is None:
         return "not installed here; docs/models.md says which families it knows"
     from reasonrl.engines.vllm.known import known_architectures

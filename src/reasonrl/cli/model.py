@@ -62,7 +62,7 @@ def _measure(console: Console, seen: ModelLook, *, with_ranks: bool) -> bool:
     is_right = True
     with trial_of(seen) as trial:
         if trial is None:
-            console.note("not measured: even two of its layers do not fit in the memory here")
+            console.note("not measured: neither its weights nor two of its layers fit here")
             return True
         console.note(f"measured against plain transformers in float32, with {trial.what}:")
         for distance in distances(seen, trial, with_ranks=with_ranks):

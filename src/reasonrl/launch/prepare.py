@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from reasonrl.errors import ConfigError
-from reasonrl.launch.engines import model_for
+from reasonrl.launch.engines import is_on_cluster, model_for
 from reasonrl.launch.extras import require_extras
 from reasonrl.launch.footprint import describe_disk, describe_memory, keeps_reference
 from reasonrl.launch.judges import make_verifier, require_sandbox
@@ -75,6 +75,9 @@ def check_reference(recipe: Recipe, model: LanguageModel) -> None:
             expected="update.kl_coefficient above 0",
             remedy="set update.kl_coefficient, or remove update.reference",
         )
+    if is_on_cluster(recipe.engine):
+        # Refuses a reference that ranks cannot share.
+        model_for(recipe.engine, recipe.model.model_copy(update={"name": name}), seed=0)
     if load_tokenizer(name)[0].hf.get_vocab() != model.tokenizer.hf.get_vocab():
         raise ConfigError(
             f"its vocabulary is not that of {recipe.model.name}",

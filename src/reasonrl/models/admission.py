@@ -110,6 +110,9 @@ def _obstacle(config: Any) -> str | None:
             return f"its positions ({rope}) depend on the length of a row, and packed rows mix them"
         if rope not in _ROPES:
             return f"its positions ({rope}) are not known"
+    window = getattr(config, "sliding_window", None)
+    if FAMILIES[config.model_type].windows and isinstance(window, int) and window < 1:
+        return f"its window is of {window} tokens"
     if getattr(config, "use_bidirectional_attention", False):
         return "its tokens see later tokens"
     return None
@@ -128,7 +131,8 @@ def _context_of(text: Any) -> int:
     Positions that are chosen by a row's length are exact up to the length before scaling.
     """
     longest = next(
-        (int(value) for key in _CONTEXT_KEYS if (value := getattr(text, key, None))), _UNLIMITED
+        (int(value) for key in _CONTEXT_KEYS if (value := getattr(text, key, None) or 0) > 0),
+        _UNLIMITED,
     )
     if _ropes(text) & _LENGTH_ROPES:
         return min(longest, _unscaled_context(text) or longest)

@@ -139,7 +139,7 @@ class PackedGroups:
         On a GPU in bfloat16 the mask is symbolic, which flash attention understands: as a tensor it
         would take 1 GB at 32K tokens. A window that is shorter than the row needs the tensor.
         """
-        window = scores.window if scores.window and scores.window < past + n else None
+        window = scores.window if scores.window is not None and scores.window < past + n else None
         if window is None and not past:
             return None
         is_lean = like.is_cuda and like.dtype != torch.float32 and scores.kernel.is_fused

@@ -16,7 +16,7 @@ from reasonrl.models.random import TINY
 
 LOADING = (
     OSError, ValueError, LookupError, AttributeError, TypeError, ImportError, RuntimeError,
-    AssertionError, SafetensorError, StrictDataclassError,
+    AssertionError, ArithmeticError, SafetensorError, StrictDataclassError,
 )  # fmt: skip
 """What transformers raises for files that make no model; each family has its own ways."""
 

@@ -128,7 +128,8 @@ class _Layer(nn.Module):
 class _Embedding(_Layer):
     def __init__(self, weight: nn.Parameter, compute: torch.dtype, scale: float) -> None:
         super().__init__(weight)
-        self.compute, self.scale = compute, scale
+        # Samplers that compute in bfloat16 have the factor in it, too.
+        self.compute, self.scale = compute, float(torch.tensor(scale).to(compute))
 
     def forward(self, tokens: Tensor) -> Tensor:
         out = _run(Lookup, self.weight, tokens)

@@ -10,6 +10,7 @@ ratio of the first update would not be 1, and no step could be repeated exactly.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from torch import Tensor, nn
 
 from reasonrl.errors import ConfigError
 from reasonrl.models.four_bits import rounded
-from reasonrl.models.routing import chosen_experts
 
 _NAME = "default"
 _A, _B, _BASE = f".lora_A.{_NAME}.weight", f".lora_B.{_NAME}.weight", ".base_layer."
+_EXPERTS = ("gate_proj", "up_proj", "down_proj", "w1", "w2", "w3")
+"""Names that peft takes for experts in a mixture, wherever they stand."""
+
 ADAPTER_FILE = "adapter_model.safetensors"
 
 
@@ -73,15 +76,17 @@ def add_adapters(module: Any, settings: LoraSettings, *, seed: int) -> None:
     Raises ConfigError when no layer, or a layer that is not linear, has a name of the settings.
     """
     targets = settings.targets
-    if targets is None and chosen_experts(module.config):
-        # By "all-linear" peft would mean the experts too, which are no layers of their own.
-        targets = _linear_names(module)
+    if targets is None and has_fused_experts(module):
+        # By these names peft would mean the experts too, which are no layers of their own.
+        targets = tuple(name for name in linear_names(module) if name not in _EXPERTS)
     config = settings.peft_config(targets)
     from peft import inject_adapter_in_model
 
     is_outline = any(parameter.is_meta for parameter in module.parameters())
     try:
-        with torch.random.fork_rng(devices=()):
+        with torch.random.fork_rng(devices=()), warnings.catch_warnings():
+            # peft tells how it takes Conv1D and experts; `_check_linear` refuses what is wrong.
+            warnings.simplefilter("ignore")
             torch.manual_seed(seed)
             inject_adapter_in_model(config, module, _NAME, low_cpu_mem_usage=is_outline)
     except ValueError as error:
@@ -90,13 +95,37 @@ def add_adapters(module: Any, settings: LoraSettings, *, seed: int) -> None:
             where="model.lora.targets",
             expected='"all-linear", or names of linear layers such as ["q_proj", "v_proj"]',
         ) from error
+    _check_linear(module)
     if settings.is_packed and not is_outline:
         for name, parameter in module.named_parameters():
             if name.endswith(f"{_BASE}weight"):
                 parameter.data = rounded(parameter.data)
 
 
-def _linear_names(module: Any) -> tuple[str, ...]:
+def _check_linear(module: nn.Module) -> None:
+    """Refuse adapters beside anything but a matrix: they could not be merged by its name."""
+    for path, layer in module.named_modules():
+        base = getattr(layer, "base_layer", None)
+        if base is not None and not _is_linear(base):
+            raise ConfigError(
+                f"an adapter would stand beside {path}, which is a {type(base).__name__}",
+                where="model.lora.targets",
+                expected="linear layers only",
+                remedy=f"name the layers of the attention, and none of {', '.join(_EXPERTS)}",
+            )
+
+
+def _is_linear(layer: object) -> bool:
+    return isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+
+
+def has_fused_experts(module: nn.Module) -> bool:
+    """Return whether a model has one tensor for all experts of a layer."""
+    names = module.named_parameters()
+    return any(parameter.ndim == 3 and ".experts." in name for name, parameter in names)
+
+
+def linear_names(module: Any) -> tuple[str, ...]:
     """Return the names of the linear layers, without the head."""
     head = module.get_output_embeddings()
     return tuple(
@@ -104,7 +133,7 @@ def _linear_names(module: Any) -> tuple[str, ...]:
             {
                 path.rpartition(".")[2]
                 for path, layer in module.named_modules()
-                if isinstance(layer, nn.Linear) and layer is not head
+                if _is_linear(layer) and layer is not head
             }
         )
     )
@@ -121,8 +150,16 @@ def store_frozen(module: nn.Module, dtype: torch.dtype) -> None:
     Their gradients are never added up, so float32 copies would be of no use.
     """
     for name, parameter in module.named_parameters():
-        if not parameter.requires_grad and ".layers." in name and parameter.ndim == 2:
+        if not parameter.requires_grad and is_layer_matrix(name, parameter):
             parameter.data = parameter.data.to(dtype)
+
+
+def is_layer_matrix(name: str, parameter: Tensor) -> bool:
+    """Return whether a parameter is a matrix of a decoder layer that activations multiply.
+
+    Other parameters of two dimensions, such as the `A_log` of Mamba, are used in float32.
+    """
+    return ".layers." in name and parameter.ndim == 2 and name.endswith("weight")
 
 
 @contextmanager
@@ -169,9 +206,12 @@ def policy_tensors(
         if not base or kind != "weight":
             yield path + ("." + kind if base else ""), whole(value)
             continue
-        scaling = float(module.get_submodule(path).scaling[_NAME])  # type: ignore[index]
+        layer: Any = module.get_submodule(path)
         a_RI, b_OR = whole(state[path + _A]), whole(state[path + _B])
-        yield f"{path}.{kind}", whole(value).float().addmm(b_OR, a_RI, alpha=scaling)
+        # The matrices of GPT-2 and its kin are stored as [I, O].
+        product = (a_RI.T, b_OR.T) if layer.fan_in_fan_out else (b_OR, a_RI)
+        merged = whole(value).float().addmm(*product, alpha=float(layer.scaling[_NAME]))
+        yield f"{path}.{kind}", merged
 
 
 def save_adapter(

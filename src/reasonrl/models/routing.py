@@ -17,6 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_NUMBERS = ("num_experts", "num_local_experts", "n_routed_experts")
+"""The words of configs for the number of experts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Routing:
@@ -43,7 +46,7 @@ class Routing:
 def chosen_experts(config: Any) -> int:
     """Return how many experts take a token; 0 for a model without experts."""
     text = config.get_text_config()
-    has_experts = any(getattr(text, key, 0) for key in ("num_experts", "num_local_experts"))
+    has_experts = any(getattr(text, key, 0) for key in _NUMBERS)
     return int(getattr(text, "num_experts_per_tok", 0) or 0) if has_experts else 0
 
 

@@ -126,9 +126,9 @@ def test_a_split_weight_is_the_float32_weight():
         -9, 4, (300, 200), generator=generator
     )
     parameter = torch.nn.Parameter(weight.clone())
-    optimizer = Optimizer({"model.layers.0.w": parameter}, SPLIT)
+    optimizer = Optimizer({"model.layers.0.weight": parameter}, SPLIT)
     assert parameter.dtype == torch.bfloat16
-    assert torch.equal(optimizer.weight("model.layers.0.w"), weight)
+    assert torch.equal(optimizer.weight("model.layers.0.weight"), weight)
     assert (parameter != weight.bfloat16()).float().mean() < 1e-3
 
 

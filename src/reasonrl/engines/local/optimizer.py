@@ -22,6 +22,7 @@ from torch.optim.adamw import adamw
 from reasonrl.engines.local.codes import Codes, from_codes, to_codes
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.engines.weights import CODED_MOMENT, MOMENT, WEIGHT
+from reasonrl.models.lora import is_layer_matrix
 
 _FIRST, _SECOND, _STEP = "exp_avg", "exp_avg_sq", "step"
 
@@ -45,7 +46,7 @@ class Optimizer:
         self._low: dict[str, Tensor] = {}
         if settings.splits:
             for name, parameter in parameters.items():
-                if ".layers." in name and parameter.ndim == 2:
+                if is_layer_matrix(name, parameter):
                     self._split(name, parameter.detach())
                     parameter.grad_dtype = torch.float32
 
@@ -211,4 +212,6 @@ class Optimizer:
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
-    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+    if parameter.grad is None:
+        return torch.zeros_like(parameter, dtype=torch.float32)
+    return parameter.grad

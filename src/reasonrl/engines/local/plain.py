@@ -21,6 +21,7 @@ from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.local.lockstep import sample_in_lockstep
 from reasonrl.engines.packing import Microbatch
 from reasonrl.engines.protocols import Finished
+from reasonrl.errors import EngineError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.library import LibraryModel
 from reasonrl.models.routing import Routing, routing_at, total
@@ -76,6 +77,12 @@ class PlainComputation:
                 loss = loss + router_weight * share * routing.balance_loss
                 routings.append(routing.detached())
             loss.backward()  # type: ignore[no-untyped-call]
+        if router_weight and not routings:
+            raise EngineError(
+                "this model does not hand out what its routers do, so they cannot be balanced",
+                where='update.router_loss = "model"',
+                remedy='set update.router_loss = "off"',
+            )
         return total(routings)
 
     def _forward(self, padded: _Padded) -> tuple[Tensor, Routing | None]:

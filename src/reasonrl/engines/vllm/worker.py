@@ -46,6 +46,9 @@ class WeightReader:
         return any(name.rpartition(".")[2] == "lm_head" for name in names)
 
 
+_CUT_EXPERTS = ("w13_weight", "w13_bias", "w2_weight")
+"""vLLM's parameters of experts of which each rank holds a part."""
+
 _EXPERTS = {
     "w13_weight": "gate_up_proj",
     "w2_weight": "down_proj",
@@ -75,6 +78,8 @@ def _counted(layer: Any, name: str, parameter: Tensor, rank: int) -> Tensor:
     if isinstance(layer, QKVParallelLinear) and rank % layer.num_kv_head_replicas:
         # Several ranks hold the same heads of keys and values; the first of them counts.
         return parameter[: layer.num_heads * layer.head_size]
+    if name in _CUT_EXPERTS:
+        return parameter
     is_cut = isinstance(layer, ColumnParallelLinear | VocabParallelEmbedding) or (
         isinstance(layer, RowParallelLinear) and name == "weight"
     )
