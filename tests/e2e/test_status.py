@@ -11,7 +11,10 @@ from reasonrl.run.status import read_status
 from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as reasonrl
 
-SHORT = ("--set", "stage.1.steps=2", "--set", "stage.2.steps=2", "--set", "engine.threads=1")
+SHORT = (
+    "--set", "stage.1.steps=2", "--set", "stage.2.steps=2", "--set", "engine.threads=1",
+    "--set", "entropy.mode=none", "--set", "entropy.delta=0", "--set", "entropy.maximum=0",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +89,12 @@ def test_events_are_shown(unfinished):
     assert "replica-1 is lost" in reasonrl("status", unfinished).stdout
 
 
-def test_falling_entropy_is_warned_of(unfinished):
-    beat(unfinished)
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_falling_entropy_is_warned_of_while_a_run_runs_and_after_it(unfinished, has_ended):
+    beat(unfinished, ended=has_ended)
     row = json.loads((unfinished / "metrics.jsonl").read_text().splitlines()[0])
     falling = [{**row, "step": n, "entropy/nats": 0.97**n} for n in range(1, 60)]
-    for n, said in ((20, None), (40, "falls towards 25%"), (59, "is below 25%")):
+    for n, said in ((20, None), (40, "a collapse is near"), (59, "rollouts of a problem hardly")):
         text = "".join(json.dumps(one) + "\n" for one in falling[:n])
         (unfinished / "metrics.jsonl").write_text(text)
         warnings = [one for one in read_status(unfinished).warnings if "entropy" in one]

@@ -28,6 +28,12 @@ class RunFinding:
     is_grave: bool = False
 
     @property
+    def sentence(self) -> str:
+        """Return what, since when, why, and the setting that would cure it, in one line."""
+        cure = f"; try --set {self.cure}" if self.cure else ""
+        return f"{self.message} (since step {self.since_step}): {self.cause}{cure}"
+
+    @property
     def cure(self) -> str:
         """Return the setting that would cure it, empty where no setting does."""
         return f"{self.key}={self.value}" if self.key else ""

@@ -83,7 +83,7 @@ class WatchedRecorder:
         for finding in found_now(self._recipe, self._rows):
             seen = self._last_seen.get(finding.rule)
             if seen is None or now - seen > _QUIET:
-                self._note(f"doctor: {describe(finding)}")
+                self._note(f"doctor: {finding.sentence}")
             self._last_seen[finding.rule] = now
 
     def evaluation(self, result: SuiteResult) -> None:
@@ -91,9 +91,3 @@ class WatchedRecorder:
 
     def evaluations(self) -> list[SuiteResult]:
         return self._inner.evaluations()
-
-
-def describe(finding: RunFinding) -> str:
-    """Return a finding in one line: what, since when, why, and the setting that would cure it."""
-    cure = f"; try --set {finding.cure}" if finding.cure else ""
-    return f"{finding.message} (since step {finding.since_step}): {finding.cause}{cure}"

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from reasonrl.diagnosis.collapse import COLLAPSED, is_collapsed, is_falling
+from reasonrl.diagnosis.doctor import found_now
 from reasonrl.recipe import LocalEngineConfig, Recipe
 from reasonrl.run.config import read_config
 from reasonrl.run.layout import (
@@ -29,6 +29,7 @@ from reasonrl.run.layout import (
     checkpoint_paths,
 )
 from reasonrl.run.record import RunRecorder
+from reasonrl.types import Row
 
 _DEAD_AFTER = 6
 """Missing heartbeats after which a run counts as silent."""
@@ -138,7 +139,7 @@ def _events(directory: Path) -> list[str]:
 
 def _warnings(
     recipe: Recipe,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     phase: str,
     step_s: float | None,
     since_s: float | None,
@@ -155,31 +156,11 @@ def _warnings(
             f"the last step ended {since_s:.0f} s ago, and a step usually takes {step_s:.0f} s: "
             "an evaluation is running, or a process hangs"
         )
-    if rows:
-        last = rows[-1]
-        if (share := last.get("rollout/truncated_share") or 0.0) > 0.9:
-            warnings.append(f"{share:.0%} of the last step's rollouts were truncated")
-        if last.get("rollout/failed"):
-            warnings.append(f"{last['rollout/failed']} verifications failed in the last step")
-        if not any(row.get("groups/kept") for row in rows[-3:]):
-            warnings.append("no group had a signal in the last steps: the model learns nothing")
-        if phase == "running":
-            warnings += _entropy_warnings(rows)
+    # After a run the same is said as while it ran.
+    warnings += [finding.sentence for finding in found_now(recipe, rows)]
     if isinstance(recipe.engine, LocalEngineConfig) and phase == "running" and not rows:
         warnings.append("no step has ended yet")
     return warnings
-
-
-def _entropy_warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    entropies = [float(nats) for row in rows if (nats := row.get("entropy/nats")) is not None]
-    if is_collapsed(entropies):
-        return [f"entropy is below {COLLAPSED:.0%} of its start: rollouts hardly differ"]
-    if is_falling(entropies):
-        return [
-            f"entropy falls towards {COLLAPSED:.0%} of its start: try another entropy.mode, fewer "
-            "updates a step, or a higher clip"
-        ]
-    return []
 
 
 def _read_json(path: Path) -> dict[str, Any]:
