@@ -100,8 +100,9 @@ def _facts(model: LanguageModel, parameters: int) -> list[Fact]:
         ("context", f"{model.context:,} tokens, prompt and completion together"),
         (
             "memory",
-            f"{_STATE_BYTES * parameters / 1e9:.2f} GB of training state in float32, activations "
-            "and the sampler's cache on top: `reasonrl plan` computes them",
+            f"{_STATE_BYTES * parameters / 1e9:.2f} GB of training state in float32; activations "
+            "and the sampler's cache come on top"
+            + (" (`reasonrl plan`)" if model.backend is Backend.NATIVE else ""),
         ),
         ("ranks", _ranks(model, text)),
         ("LoRA", _lora(model.module)),
