@@ -101,6 +101,30 @@ def test_falling_entropy_is_warned_of_while_a_run_runs_and_after_it(unfinished, 
         assert [said in one for one in warnings] == ([] if said is None else [True])
 
 
+def test_several_runs_are_a_table_and_a_directory_stands_for_its_runs(finished, unfinished):
+    beat(unfinished, age_s=300)
+    done = reasonrl("status", finished, unfinished)
+    assert done.returncode == 1  # one is silent
+    assert "finished" in done.stdout
+    assert "3/4" in done.stdout
+    done = reasonrl("status", finished.parent)
+    assert (done.returncode, "step 4/4" in done.stdout) == (0, True)
+
+
+def test_json_has_a_line_for_each_run(finished, unfinished):
+    beat(unfinished)
+    done = reasonrl("status", "--json", finished, unfinished)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["run"], one["phase"], one["step"]) for one in lines] == [
+        (str(finished), "finished", 4), (str(unfinished), "running", 3),
+    ]  # fmt: skip
+
+
+def test_watching_ends_with_the_run(finished):
+    done = reasonrl("status", "--watch", finished)
+    assert done.stdout.count("tiny: finished") == 1
+
+
 def test_a_directory_without_a_run_is_said(tmp_path):
     done = reasonrl("status", tmp_path)
     assert done.returncode == 2

@@ -1,10 +1,11 @@
-"""The commands `reasonrl train`, `resume`, `status` and `show-config`. Registered by `cli.app`.
+"""The commands on runs: `train`, `resume`, `status`, `doctor`, `show-config`. Registered by `cli.app`.
 
 Heavy imports happen inside the commands, so that `--help` and `show-config` are quick.
 """
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,9 @@ from reasonrl.run.layout import PAGE, SUMMARY, is_run
 if TYPE_CHECKING:
     from reasonrl.api import Run
     from reasonrl.terminal import Console
+
+
+_WATCH_S = 5.0  # between two looks of `status --watch`
 
 
 def train(
@@ -91,15 +95,39 @@ def resume(
         _end(api.resume(run, overrides=overrides or (), address=address, console=console), console)
 
 
-def status(run: RunDirectory) -> None:
-    """Show a run: alive or not, how far, its processes. Exits with 1 if it is silent."""
-    from reasonrl.cli.show.status import show_status
-    from reasonrl.run.status import read_status
+def status(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Runs, or directories that hold runs.", metavar="RUN...")
+    ],
+    is_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each run.")
+    ] = False,
+    is_watching: Annotated[
+        bool, typer.Option("--watch", help="Go on while a run trains; print what changes.")
+    ] = False,
+) -> None:
+    """Show runs: alive or not, how far, what is wrong. Exits with 1 if one is silent."""
+    from reasonrl.cli.show.status import as_json, show_status, show_statuses
+    from reasonrl.run.status import read_statuses
     from reasonrl.terminal import Console
 
-    state = read_status(run)
-    show_status(Console(), state)
-    if state.phase == "silent":
+    console, shown = Console(), None
+    while True:
+        states = read_statuses(runs)
+        steps = [(state.phase, state.step) for state in states.values()]
+        if steps != shown:
+            shown = steps
+            if is_json:
+                for run, state in states.items():
+                    typer.echo(as_json(run, state))
+            elif len(states) == 1:
+                show_status(console, *states.values())
+            else:
+                show_statuses(console, states)
+        if not is_watching or all(state.phase != "running" for state in states.values()):
+            break
+        time.sleep(_WATCH_S)
+    if any(state.phase == "silent" for state in states.values()):
         raise typer.Exit(ExitCode.NO)
 
 

@@ -27,6 +27,7 @@ from reasonrl.run.layout import (
     METRICS,
     SUMMARY,
     checkpoint_paths,
+    is_run,
 )
 from reasonrl.run.record import RunRecorder
 from reasonrl.types import Row
@@ -102,6 +103,18 @@ def read_status(directory: Path) -> RunStatus:
         events=_events(directory),
         warnings=_warnings(recipe, rows, phase, step_s, since),
     )
+
+
+def read_statuses(paths: Sequence[Path]) -> dict[Path, RunStatus]:
+    """Read the states of runs by their directories; a directory of runs stands for all of them.
+
+    Raises CheckpointError for a path that is no run and holds none.
+    """
+    runs: list[Path] = []
+    for path in paths:
+        inside = [] if is_run(path) or not path.is_dir() else sorted(filter(is_run, path.iterdir()))
+        runs += inside or [path]
+    return {run: read_status(run) for run in runs}
 
 
 def _phase(directory: Path, beat: Mapping[str, Any]) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
 from rich.table import Table
+from rich.text import Text
 
 from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.status import RunStatus
-from reasonrl.terminal import Console
+from reasonrl.terminal import Console, plain_text
 
 _EVENTS = 5
 _LINE = 60  # characters of a log's last line
@@ -30,6 +36,24 @@ def show_status(console: Console, status: RunStatus) -> None:
         console.note(event)
     for warning in status.warnings:
         console.note(f"warning: {warning}")
+
+
+def show_statuses(console: Console, states: Mapping[Path, RunStatus]) -> None:
+    """Print a table of several runs, a row each."""
+    table = Table("run", "phase", "step", "stage", "left", "checkpoint", "what is wrong")
+    for run, status in states.items():
+        left = "-" if status.left_s is None else duration_text(status.left_s)
+        cells = (
+            str(run), status.phase, f"{status.step}/{status.total}", status.stage, left,
+            status.checkpoint, "; ".join(status.warnings) or "-",
+        )  # fmt: skip
+        table.add_row(*(Text(plain_text(cell)) for cell in cells))
+    console.print(table)
+
+
+def as_json(run: Path, status: RunStatus) -> str:
+    """Return the state of a run as one line of JSON; `run` is its directory."""
+    return json.dumps({"run": str(run), **asdict(status)})
 
 
 def _processes(status: RunStatus) -> Table:
