@@ -1,4 +1,4 @@
-"""The commands on runs: `train`, `resume`, `status`, `doctor`, `show-config`. Registered by `cli.app`.
+"""Commands on runs: `train`, `resume`, `status`, `doctor`, `show-config`. Registered by `app`.
 
 Heavy imports happen inside the commands, so that `--help` and `show-config` are quick.
 """
