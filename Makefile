@@ -34,7 +34,7 @@ format: .venv/.ready-dev  ## format all code and apply the fixes of the style ch
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: .venv/.ready-dev  ## the tests (7 to 10 minutes); T=path::name runs only that one
+test: .venv/.ready-dev  ## the tests (10 to 14 minutes); T=path::name runs only that one
 	$(if $(T),$(PYTEST) -m '' '$(T)',$(PYTEST) $(PARALLEL))
 
 test-fast: .venv/.ready-dev  ## the tests that need no whole run (about a minute)
