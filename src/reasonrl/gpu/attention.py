@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.models.attention import Branches, PackedGroups
+from reasonrl.models.scores import Scores
 
 _HEAD_SIZES = (64, 128)
 _QUERY_HEADS, _KEY_HEADS = 16, 4
@@ -48,7 +49,7 @@ class _Case:
             tensor.to(dtype).requires_grad_() for tensor in (self.query, self.key, self.value)
         )
         scale = float(self.query.shape[-1]) ** -0.5
-        out = PackedGroups((self.group,)).attend(0, query, key, value, scale)
+        out = PackedGroups((self.group,)).attend(0, query, key, value, Scores(scale))
         gradients = torch.autograd.grad(out, (query, key, value), self.back.to(dtype))
         return out.detach(), *gradients
 
