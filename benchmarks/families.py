@@ -31,7 +31,7 @@ from benchmarks.common import Row, report
 from reasonrl.admission.agreement import GOAL, NATIVE_WAYS, WayDistance, agreements
 from reasonrl.models.admission import Backend
 from reasonrl.models.families import FAMILIES
-from reasonrl.models.random import build_tiny, roughen
+from reasonrl.models.random import save_rough
 from reasonrl.run.layout import CHECKPOINTS, MODEL
 
 _EDGE = 5  # steps at each end whose rewards are compared
@@ -39,11 +39,8 @@ _EDGE = 5  # steps at each end whose rewards are compared
 
 def agreement_row(family: str) -> Row:
     """Return the distances of a random model of a family from plain transformers."""
-    module, tokenizer = build_tiny(3, family=family)
-    roughen(module, seed=1)
     with tempfile.TemporaryDirectory() as directory:
-        module.save_pretrained(directory)
-        tokenizer.save_pretrained(directory)
+        save_rough(family, directory)
         found = list(agreements(directory, Backend.NATIVE))
     verdict = "yes" if all(distance.is_near() for distance in found) else "NO"
     cells = {way.value: _cell(distance) for way, distance in zip(NATIVE_WAYS, found, strict=True)}

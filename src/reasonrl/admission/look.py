@@ -21,6 +21,7 @@ from reasonrl.models.admission import Backend, WantedBackend
 from reasonrl.models.hf import LanguageModel, as_directory, outline_model
 from reasonrl.models.lora import has_fused_experts, linear_names
 from reasonrl.models.random import is_tiny
+from reasonrl.models.routing import chosen_experts, number_of_experts
 from reasonrl.models.tokenizer import ChatTokenizer
 from reasonrl.planning.configs import CONFIG
 from reasonrl.types import Message
@@ -108,7 +109,7 @@ def _facts(model: LanguageModel, parameters: int) -> list[Fact]:
         ("LoRA", _lora(model.module)),
         ("vLLM", _vllm(type(model.module).__name__, config)),
     ]
-    if experts := _experts(text):
+    if experts := _experts(config):
         facts.append(("experts", experts))
     return facts
 
@@ -161,12 +162,11 @@ def _vllm(architecture: str, config: Any) -> str:
     return f"{'knows' if knows else 'does not know'} {architecture}"
 
 
-def _experts(text: Any) -> str:
-    for key in ("num_experts", "num_local_experts", "n_routed_experts"):
-        if n_experts := getattr(text, key, None):
-            chosen = getattr(text, "num_experts_per_tok", "?")
-            return (
-                f"{n_experts}, {chosen} for each token; update.router_loss balances them, and the "
-                "learner routes anew (docs/models.md)"
-            )
-    return ""
+def _experts(config: Any) -> str:
+    number = number_of_experts(config)
+    return (
+        f"{number}, {chosen_experts(config)} for each token; update.router_loss balances them, and "
+        "the learner routes anew (docs/models.md)"
+        if number
+        else ""
+    )

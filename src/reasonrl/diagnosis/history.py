@@ -50,12 +50,15 @@ class History:
         numbers = [value for value in values if value is not None]
         return median(numbers) if numbers else None
 
-    def since(self, signs: Sequence[bool]) -> int:
-        """Return the number of the first step of the run of true signs that ends at the last."""
-        first = self.n - 1
+    def since(self, signs: Sequence[bool], *, n: int = 1) -> int | None:
+        """Return the number of the first step of the row of true signs that ends at the last.
+
+        `signs` has one for each step. None where that row has fewer than `n` steps.
+        """
+        first = self.n
         while first > 0 and signs[first - 1]:
             first -= 1
-        return self.step(first)
+        return self.step(first) if self.n - first >= n else None
 
 
 def key_of(history: History, key: str) -> str:

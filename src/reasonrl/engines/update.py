@@ -5,7 +5,7 @@ A batch holds its arrays in token order; an engine passes the indices of the tok
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -94,6 +94,15 @@ def move_moments(optimizer: torch.optim.Optimizer, device: str) -> None:
 def learning_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters that learn, by name: all, or the adapters where there are any."""
     return {name: value for name, value in module.named_parameters() if value.requires_grad}
+
+
+def gradients_of(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Return gradients by parameter, unsharded: a collective call where ranks share them."""
+    return {
+        name: value.grad.full_tensor() if isinstance(value.grad, DTensor) else value.grad
+        for name, value in parameters.items()
+        if value.grad is not None
+    }
 
 
 def value_at(what: TokenValue, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:

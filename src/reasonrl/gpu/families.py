@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from reasonrl.engines.protocols import TokenValue
 from reasonrl.engines.trial import SAMPLING, UPDATE, batch_of, pairs_of, prompts_of
 from reasonrl.engines.weights import Compute
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
-from reasonrl.gpu.subject import ROUNDING_NATS, learner_of
+from reasonrl.gpu.subject import ROUNDING_NATS, distances, learner_of
 from reasonrl.models.families import FAMILIES
 from reasonrl.models.plain import plain_logprobs
-from reasonrl.models.random import build_tiny, roughen
+from reasonrl.models.random import save_rough
 
 _TYPES: tuple[Compute, ...] = ("float32", "bfloat16")
 
@@ -30,11 +29,8 @@ def answer(setting: CheckSetting) -> RowAnswer:
 
 
 def _distances(family: str, setting: CheckSetting) -> Iterator[Figure]:
-    module, tokenizer = build_tiny(3, family=family)
-    roughen(module, seed=1)
     with tempfile.TemporaryDirectory() as directory:
-        module.save_pretrained(Path(directory))
-        tokenizer.save_pretrained(directory)
+        save_rough(family, directory)
         for compute in _TYPES:
             learner = learner_of(directory, setting, compute)
             prompts = prompts_of(learner.model)
@@ -43,11 +39,8 @@ def _distances(family: str, setting: CheckSetting) -> Iterator[Figure]:
             # Raises NotFiniteError where the kernels of the backward pass go wrong.
             learner.update(batch, UPDATE, learning_rate=0.0)
             plain = plain_logprobs(directory, pairs_of(batch), device=setting.device)
-            gaps_N = np.abs(scored_N - np.concatenate(plain))
-            yield Figure(
-                name=f"{family}, {compute}, mean",
-                value=float(gaps_N.mean()),
-                unit="nats",
-                high=ROUNDING_NATS[setting.device, compute],
-            )
+            bound = ROUNDING_NATS[setting.device, compute]
+            what = f"{family}, {compute}"
+            mean, _ = distances(what, scored_N, np.concatenate(plain), mean=bound)
+            yield mean
     free_blocks(setting.device)

@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reasonrl.algo.select import SelectedGroup
 from reasonrl.diagnosis.doctor import examine, found_now
 from reasonrl.diagnosis.finding import RunFinding
-from reasonrl.evaluation.score import SuiteResult
-from reasonrl.loop.seams import Recorder
+from reasonrl.launch.own import Callback
 from reasonrl.recipe import Recipe
 from reasonrl.run.config import read_config
 from reasonrl.run.layout import CHECKPOINTS, CONFIG, checkpoint_paths, rollouts_path, step_of
@@ -63,31 +61,20 @@ def _rollouts(run: Path, finding: RunFinding) -> str:
     return str(path) if path.exists() else ""
 
 
-class WatchedRecorder:
-    """A recorder that tells a person what the rules find after a step, once for each finding."""
+def watch(recipe: Recipe, rows: Sequence[Row], note: Callable[[str], None]) -> Callback:
+    """Return a function that is called with each step's metrics and tells what the rules find.
 
-    def __init__(
-        self, inner: Recorder, recipe: Recipe, rows: Sequence[Row], note: Callable[[str], None]
-    ) -> None:
-        self._inner, self._recipe, self._note = inner, recipe, note
-        self._rows = list(rows)
-        self._last_seen: dict[str, int] = {}
+    `rows` are the steps before. A finding is told once, and again after some steps without it.
+    """
+    seen_rows, last_seen = list(rows), dict[str, int]()
 
-    def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
-        self._inner.rollouts(step, stage, selected)
-
-    def step(self, metrics: Row) -> None:
-        self._inner.step(metrics)
-        self._rows.append(metrics)
-        now = len(self._rows)
-        for finding in found_now(self._recipe, self._rows):
-            seen = self._last_seen.get(finding.rule)
+    def tell(metrics: Row) -> None:
+        seen_rows.append(metrics)
+        now = len(seen_rows)
+        for finding in found_now(recipe, seen_rows):
+            seen = last_seen.get(finding.rule)
             if seen is None or now - seen > _QUIET:
-                self._note(f"doctor: {finding.sentence}")
-            self._last_seen[finding.rule] = now
+                note(f"doctor: {finding.sentence}")
+            last_seen[finding.rule] = now
 
-    def evaluation(self, result: SuiteResult) -> None:
-        self._inner.evaluation(result)
-
-    def evaluations(self) -> list[SuiteResult]:
-        return self._inner.evaluations()
+    return tell

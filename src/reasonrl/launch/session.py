@@ -19,7 +19,7 @@ from reasonrl.evaluation.best import best_step
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.adapter import write_adapter
 from reasonrl.launch.branch import naming_last_good
-from reasonrl.launch.doctor import WatchedRecorder
+from reasonrl.launch.doctor import watch
 from reasonrl.launch.engines import Engines, restarts_of
 from reasonrl.launch.footprint import keeps_reference
 from reasonrl.launch.own import CallingRecorder, Own, open_all_engines
@@ -107,9 +107,8 @@ def _train(run: RunParts) -> TrainOutcome:
         # `resume --set engine...` is written down only now that its engines have started.
         write_config(directory, recipe)
         trackers = open_trackers(recipe, directory, state.step, stack)
-        told = WatchedRecorder(
-            TrackedRecorder(files, trackers), recipe, files.metrics(), run.console.note
-        )
+        tell = watch(recipe, files.metrics(), run.console.note)
+        told = CallingRecorder(TrackedRecorder(files, trackers), tell)
         recorder = CallingRecorder(told, run.own.on_step)
         trainer = Trainer(
             recipe=recipe,

@@ -33,7 +33,6 @@ class Family:
     caps_logits: bool = False
     divides_logits: bool = False
     scales_embeddings: bool = False
-    has_experts: bool = False
     files_split_experts: bool = False
 
 
@@ -59,9 +58,9 @@ FAMILIES: Mapping[str, Family] = {
         norm_shift=1.0, windows=True, caps_scores=True, caps_logits=True, scales_embeddings=True
     ),
     "gemma3_text": _GEMMA,
-    "qwen3_moe": Family(windows=True, has_experts=True, files_split_experts=True),
+    "qwen3_moe": Family(windows=True, files_split_experts=True),
     # Sinks in the softmax, experts with biases.
-    "gpt_oss": Family(keeps_attention=True, has_experts=True, keeps_mlp=True),
+    "gpt_oss": Family(keeps_attention=True),
 }
 """The families of the fast path, by the `model_type` of their config.json."""
 

@@ -29,6 +29,7 @@ from reasonrl.models.attention import Layout
 from reasonrl.models.families import Family, family_of
 from reasonrl.models.four_bits import PackedLinear
 from reasonrl.models.gradients import GatedProduct, Lookup, Normalise, Product, Rotation
+from reasonrl.models.routing import chosen_experts
 from reasonrl.models.scores import scores_of
 
 
@@ -47,7 +48,7 @@ def exchange(module: nn.Module, compute: torch.dtype) -> None:
             layer.mlp = _mlp(layer.mlp)
         _exchange_leaves(layer, family)
     body.norm = _norm(body.norm, family)
-    if family.has_experts:
+    if chosen_experts(body.config):
         experts.register()
         body.config._experts_implementation = experts.EXPERTS_NAME
 

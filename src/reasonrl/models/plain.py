@@ -82,11 +82,7 @@ def plain_logprobs(
 
     The attention is that of transformers' own formulas, without any kernel.
     """
-    hf_logging.disable_progress_bar()
-    module = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager"
-    )
-    module.to(device).eval()
+    module = _eager(directory).to(device)
     return [_scored(module, prompt, completion)[0] for prompt, completion in pairs]
 
 
@@ -98,11 +94,7 @@ def plain_gradients(
     Also return the gradient, by parameter, of minus the mean over all completions' tokens of
     advantage times log-probability.
     """
-    hf_logging.disable_progress_bar()
-    module = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager"
-    )
-    module.eval()
+    module = _eager(directory)
     # transformers drops the gradient of the padding token's embedding, and no row is padded here.
     module.get_input_embeddings().padding_idx = None
     n_tokens = sum(len(completion) for _, completion in pairs)
@@ -116,6 +108,15 @@ def plain_gradients(
         for name, parameter in module.named_parameters()
         if parameter.grad is not None
     }
+
+
+def _eager(directory: str) -> Any:
+    """Load a model whose attention is that of transformers' own formulas, without any kernel."""
+    hf_logging.disable_progress_bar()
+    module = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager"
+    )
+    return module.eval()
 
 
 def _scored(module: Any, prompt: Tokens, answer: Tokens) -> tuple[Logprobs, Logprobs]:

@@ -174,6 +174,14 @@ def save_small_copy(config: Any, directory: Path, *, layers: int, limit: float) 
     return parameters
 
 
+def save_rough(family: str, directory: Path | str) -> None:
+    """Save a tiny model of a family in which faults of norms and biases show (`roughen`)."""
+    module, tokenizer = build_tiny(3, family=family)
+    roughen(module, seed=1)
+    module.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
 def roughen(module: Any, seed: int) -> None:
     """Move norms away from 1 and biases from 0, where a fault in either would not show."""
     with torch.random.fork_rng(devices=()), torch.no_grad():

@@ -43,11 +43,16 @@ class Routing:
         )
 
 
+def number_of_experts(config: Any) -> int:
+    """Return how many experts a layer has; 0 for a model without experts."""
+    text = config.get_text_config()
+    return int(next((number for key in _NUMBERS if (number := getattr(text, key, 0))), 0))
+
+
 def chosen_experts(config: Any) -> int:
     """Return how many experts take a token; 0 for a model without experts."""
-    text = config.get_text_config()
-    has_experts = any(getattr(text, key, 0) for key in _NUMBERS)
-    return int(getattr(text, "num_experts_per_tok", 0) or 0) if has_experts else 0
+    chosen = getattr(config.get_text_config(), "num_experts_per_tok", 0)
+    return int(chosen or 0) if number_of_experts(config) else 0
 
 
 def balance_factor(config: Any) -> float:

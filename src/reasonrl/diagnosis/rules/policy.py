@@ -29,9 +29,9 @@ def policy_broken(history: History) -> RunFinding | None:
         return None
     best = max(rewards[:-ROW], default=0.0)
     signs = [reward <= _BROKEN * best for reward in rewards]
-    if best < _LEARNED or not all(signs[-ROW:]):
+    since = history.since(signs, n=ROW)
+    if best < _LEARNED or since is None:
         return None
-    since = history.since(signs)
     rate = history.stage().update.learning_rate
     norms = history.last("update/gradient_norm", history.n)
     return RunFinding(
@@ -69,16 +69,15 @@ def entropy_collapse(history: History) -> RunFinding | None:
     bound = COLLAPSED * start
     signs = [value is None or value <= bound for value in history.series("entropy/nats")]
     off = _updates(history) > 1
-    mode = history.stage().entropy.mode
     if off:
         key, value = "update.reuse", "1"
-    elif mode in (EntropyMode.NONE, EntropyMode.FIXED):
+    elif control.mode in (EntropyMode.NONE, EntropyMode.FIXED):
         key, value = "entropy.mode", "release"
     else:
         key, value = "update.clip_high", "0.28"
     return RunFinding(
         rule="entropy-collapse" if has_happened else "entropy-falls",
-        since_step=history.since(signs) if has_happened else history.step(-1),
+        since_step=(history.since(signs) if has_happened else None) or history.step(-1),
         message=f"entropy is {entropies[-1]:.3g} nats, {entropies[-1] / start:.0%} of its start: "
         + ("rollouts of a problem hardly differ" if has_happened else "a collapse is near"),
         cause=f"{_updates(history)} updates a step use entropy up"
@@ -102,11 +101,12 @@ def entropy_explosion(history: History) -> RunFinding | None:
     signs = [
         value is not None and value > 2 * start + 0.5 for value in history.series("entropy/nats")
     ]
-    if not all(signs[-ROW:]):
+    since = history.since(signs, n=ROW)
+    if since is None:
         return None
     return RunFinding(
         rule="entropy-explosion",
-        since_step=history.since(signs),
+        since_step=since,
         message=f"entropy grew from {start:.2f} to {entropies[-1]:.2f} nats: the text falls apart",
         cause=f"the entropy term, at {max(alphas):.3g}, is stronger than the reward",
         key=key_of(history, "entropy.maximum"),

@@ -16,13 +16,14 @@ _UNREAD = 0.45
 def truncated(history: History) -> RunFinding | None:
     """Find a limit that nearly all rollouts reach."""
     signs = [(value or 0.0) > _MOST for value in history.series("rollout/truncated_share")]
-    if history.n < LONG_ROW or not all(signs[-LONG_ROW:]):
+    since = history.since(signs, n=LONG_ROW)
+    if since is None:
         return None
     limit = history.stage().rollout.max_new_tokens
     share = history.mean("rollout/truncated_share", ROW) or 0.0
     return RunFinding(
         rule="truncated",
-        since_step=history.since(signs),
+        since_step=since,
         message=f"{share:.0%} of the rollouts are cut off at {limit} tokens",
         cause="the model needs more room to finish, or never writes its end-of-sequence token",
         key=key_of(history, "rollout.max_new_tokens"),
@@ -35,12 +36,12 @@ def truncated(history: History) -> RunFinding | None:
 def no_signal(history: History) -> RunFinding | None:
     """Find steps in which no group had a signal: all solved, none solved, or none judged."""
     signs = [not value for value in history.series("groups/kept")]
-    if history.n < LONG_ROW or not all(signs[-LONG_ROW:]):
+    since = history.since(signs, n=LONG_ROW)
+    if since is None:
         return None
     solved = history.mean("groups/solved", ROW) or 0.0
     unsolved = history.mean("groups/unsolved", ROW) or 0.0
     evidence = {"groups solved": solved, "groups unsolved": unsolved}
-    since = history.since(signs)
     if solved > unsolved:
         return RunFinding(
             rule="all-solved",
@@ -84,14 +85,12 @@ def few_groups(history: History) -> RunFinding | None:
     """Find gradients that come from one group."""
     kept = history.series("groups/kept")
     signs = [value is not None and 0 < value <= 1 for value in kept]
-    if history.n < 2 * ROW or not all(signs[-2 * ROW :]):
-        return None
-    size = history.stage().rollout.prompts_per_step
-    if size <= 2:
+    since, size = history.since(signs, n=2 * ROW), history.stage().rollout.prompts_per_step
+    if since is None or size <= 2:
         return None
     return RunFinding(
         rule="few-groups",
-        since_step=history.since(signs),
+        since_step=since,
         message=f"one group of {size} has a signal: its noise is the gradient",
         cause="nearly all problems are too easy or too hard for the model",
         key=key_of(history, "rollout.prompts_per_step"),

@@ -29,6 +29,7 @@ from reasonrl.engines.update import (
     as_row,
     by_name,
     check_not_empty,
+    gradients_of,
     kept,
     learning_parameters,
     loss_at,
@@ -206,7 +207,7 @@ class FsdpLearner:
 
     def gradients(self) -> dict[str, Tensor]:
         """Return the gradients of the last update, unsharded, as far as they were not clipped."""
-        return policy.gradients_of(self._parameters)
+        return gradients_of(self._parameters)
 
     def weights(self) -> Weights:
         return Weights(tensors=dict(self.weights_in_turn()), version=self.version)

@@ -8,7 +8,7 @@ FSDP does not see them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -84,15 +84,6 @@ def _restore_buffers_and_ties(module: Any) -> None:
                 module._init_weights(part)
     if module.config.tie_word_embeddings:
         module.lm_head.weight = module.model.embed_tokens.weight
-
-
-def gradients_of(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Return gradients unsharded, by parameter; a collective call."""
-    return {
-        name: value.grad.full_tensor() if isinstance(value.grad, DTensor) else value.grad
-        for name, value in parameters.items()
-        if value.grad is not None
-    }
 
 
 @contextmanager

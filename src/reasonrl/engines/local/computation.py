@@ -6,7 +6,7 @@ rows to the model as transformers computes it. `models.admission` decides which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -15,12 +15,12 @@ from torch import Tensor
 from reasonrl.algo.head import ChunkLoss
 from reasonrl.engines.local.native import NativeComputation
 from reasonrl.engines.local.plain import PlainComputation
+from reasonrl.engines.local.rows import SamplingJob
 from reasonrl.engines.packing import Microbatch
-from reasonrl.engines.protocols import Finished
 from reasonrl.models.admission import Backend
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.routing import Routing
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion
 
 
 class Computation(Protocol):
@@ -47,17 +47,8 @@ class Computation(Protocol):
         """
         ...
 
-    def sample(
-        self,
-        prompts: Sequence[Prompt],
-        sampling: Sampling,
-        *,
-        max_rows: int,
-        token_budget: int,
-        version: int,
-        on_finished: Finished | None,
-    ) -> list[list[Completion]]:
-        """Return the completions of each prompt; at most `max_rows` are sampled side by side."""
+    def sample(self, job: SamplingJob) -> list[list[Completion]]:
+        """Return the completions of each prompt of a job."""
         ...
 
 

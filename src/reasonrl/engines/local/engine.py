@@ -19,6 +19,7 @@ from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.local.computation import Computation, computation_of
 from reasonrl.engines.local.optimizer import Optimizer
+from reasonrl.engines.local.rows import SamplingJob
 from reasonrl.engines.local.scoring import own_checksums, score_batch, score_pairs
 from reasonrl.engines.packing import Microbatch, microbatches
 from reasonrl.engines.process import free_blocks
@@ -29,6 +30,7 @@ from reasonrl.engines.update import (
     as_row,
     by_name,
     check_not_empty,
+    gradients_of,
     kept,
     learning_parameters,
     loss_at,
@@ -107,12 +109,14 @@ class LocalEngine:
         self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
     ) -> list[list[Completion]]:
         return self._computation.sample(
-            prompts,
-            sampling,
-            max_rows=self.max_rows,
-            token_budget=self.token_budget,
-            version=self.version,
-            on_finished=on_finished,
+            SamplingJob(
+                prompts=prompts,
+                sampling=sampling,
+                max_rows=self.max_rows,
+                token_budget=self.token_budget,
+                version=self.version,
+                on_finished=on_finished,
+            )
         )
 
     def score(
@@ -214,9 +218,7 @@ class LocalEngine:
 
     def gradients(self) -> dict[str, Tensor]:
         """Return the gradients of the last update by parameter, as far as they were not clipped."""
-        return {
-            name: value.grad for name, value in self._parameters.items() if value.grad is not None
-        }
+        return gradients_of(self._parameters)
 
     def weights(self) -> Weights:
         return Weights(

@@ -8,16 +8,15 @@ for all its rollouts where the cache can be copied. Rows that end leave when eno
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 import torch
 
-from reasonrl.engines.local.rows import SampledRow, TokenDraws
-from reasonrl.engines.protocols import Finished
+from reasonrl.engines.local.rows import SampledRow, SamplingJob, TokenDraws
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.library import LibraryModel
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion
 
 # Leaving copies the cache: it pays once fewer than this share of rows is live.
 _LEAVE_BELOW = 0.8
@@ -28,44 +27,28 @@ Member = tuple[int, int]
 
 @torch.no_grad()
 def sample_in_lockstep(
-    model: LanguageModel,
-    library: LibraryModel,
-    prompts: Sequence[Prompt],
-    sampling: Sampling,
-    *,
-    max_rows: int,
-    token_budget: int,
-    version: int,
-    on_finished: Finished | None,
+    model: LanguageModel, library: LibraryModel, job: SamplingJob
 ) -> list[list[Completion]]:
-    """Return the completions of each prompt; the options are those of `sampling.sample_groups`."""
-    draws = TokenDraws(model, prompts, sampling)
-    members = [prompt.members(sampling.group_size) for prompt in prompts]
-    groups: list[dict[int, Completion]] = [{} for _ in prompts]
-    everyone = [(number, index) for number, wanted in enumerate(members) for index in wanted]
-    for batch in _equal_lengths(prompts, everyone, max_rows):
-        for row in _run(library, draws, batch, token_budget):
-            completion = draws.completion(row, version)
-            groups[row.prompt][row.index] = completion
-            if on_finished:
-                on_finished(row.prompt, row.index, completion)
-    return [
-        [group[index] for index in wanted] for group, wanted in zip(groups, members, strict=True)
-    ]
+    """Return the completions of each prompt of a job."""
+    draws = TokenDraws(model, job)
+    return draws.collect(
+        job,
+        chain.from_iterable(
+            _run(library, draws, batch, job.token_budget) for batch in _equal_lengths(job)
+        ),
+    )
 
 
-def _equal_lengths(
-    prompts: Sequence[Prompt], members: Sequence[Member], max_rows: int
-) -> Iterator[list[Member]]:
+def _equal_lengths(job: SamplingJob) -> Iterator[list[Member]]:
     """Yield the rollouts of prompts of one length, at most `max_rows` at a time."""
 
     def length(member: Member) -> int:
-        return len(prompts[member[0]].tokens)
+        return len(job.prompts[member[0]].tokens)
 
-    for _, same in groupby(sorted(members, key=length), key=length):
+    for _, same in groupby(sorted(job.rollouts, key=length), key=length):
         rollouts = list(same)
-        for first in range(0, len(rollouts), max_rows):
-            yield rollouts[first : first + max_rows]
+        for first in range(0, len(rollouts), job.max_rows):
+            yield rollouts[first : first + job.max_rows]
 
 
 def _run(

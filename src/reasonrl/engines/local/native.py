@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from reasonrl.algo.head import ChunkLoss, backward_through_head, chunks
+from reasonrl.engines.local.rows import SamplingJob
 from reasonrl.engines.local.sampling import sample_groups
 from reasonrl.engines.packing import Microbatch
-from reasonrl.engines.protocols import Finished
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel, hidden_states
 from reasonrl.models.routing import Routing, chosen_experts, routing_at
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion
 
 
 class NativeComputation:
@@ -77,23 +77,6 @@ class NativeComputation:
         # Positions repeat; index_select's backward adds them in a fixed order, indexing does not.
         return hidden_LD.index_select(0, micro.predictors_N), routing
 
-    def sample(
-        self,
-        prompts: Sequence[Prompt],
-        sampling: Sampling,
-        *,
-        max_rows: int,
-        token_budget: int,
-        version: int,
-        on_finished: Finished | None,
-    ) -> list[list[Completion]]:
-        """Return the completions of each prompt."""
-        return sample_groups(
-            self.model,
-            prompts,
-            sampling,
-            max_rows=max_rows,
-            token_budget=token_budget,
-            version=version,
-            on_finished=on_finished,
-        )
+    def sample(self, job: SamplingJob) -> list[list[Completion]]:
+        """Return the completions of each prompt of a job."""
+        return sample_groups(self.model, job)

@@ -9,7 +9,7 @@ Axes: R padded rows, T tokens of a row, N targets, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,13 +19,13 @@ from torch import Tensor
 from reasonrl.algo.head import ChunkLoss
 from reasonrl.algo.logprobs import token_entropies, token_logprobs
 from reasonrl.engines.local.lockstep import sample_in_lockstep
+from reasonrl.engines.local.rows import SamplingJob
 from reasonrl.engines.packing import Microbatch
-from reasonrl.engines.protocols import Finished
 from reasonrl.errors import EngineError
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.library import LibraryModel
 from reasonrl.models.routing import Routing, routing_at, total
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,27 +93,9 @@ class PlainComputation:
             return logits_NV, None
         return logits_NV, routing_at(routers, padded.predictors_N, self._library.n_chosen)
 
-    def sample(
-        self,
-        prompts: Sequence[Prompt],
-        sampling: Sampling,
-        *,
-        max_rows: int,
-        token_budget: int,
-        version: int,
-        on_finished: Finished | None,
-    ) -> list[list[Completion]]:
-        """Return the completions of each prompt."""
-        return sample_in_lockstep(
-            self.model,
-            self._library,
-            prompts,
-            sampling,
-            max_rows=max_rows,
-            token_budget=token_budget,
-            version=version,
-            on_finished=on_finished,
-        )
+    def sample(self, job: SamplingJob) -> list[list[Completion]]:
+        """Return the completions of each prompt of a job."""
+        return sample_in_lockstep(self.model, self._library, job)
 
 
 def _padded(micro: Microbatch, *, at_least: int = 0) -> Iterator[_Padded]:

@@ -6,7 +6,7 @@ tokens. Shared by `sampling` (packed prompts, cached rows) and `lockstep` (the l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from reasonrl.algo.logprobs import sample_tokens
+from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stopping import StopTexts
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Prompt, Sampling, StopReason
@@ -30,13 +31,39 @@ class SampledRow:
     logprobs: list[float] = field(default_factory=list)
 
 
-class TokenDraws:
-    """Draw tokens for rows by one `Sampling`, and say when a row ends."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SamplingJob:
+    """The rollouts that one call wants, and its limits.
 
-    def __init__(self, model: LanguageModel, prompts: Sequence[Prompt], sampling: Sampling) -> None:
-        self.prompts, self.sampling = prompts, sampling
+    At most `max_rows` rollouts run side by side; `token_budget` bounds the prompt tokens that are
+    computed in one pass. `version` is that of the weights.
+    """
+
+    prompts: Sequence[Prompt]
+    sampling: Sampling
+    max_rows: int
+    token_budget: int
+    version: int
+    on_finished: Finished | None
+
+    @property
+    def members(self) -> list[Sequence[int]]:
+        """Return the wanted indices of each prompt's group."""
+        return [prompt.members(self.sampling.group_size) for prompt in self.prompts]
+
+    @property
+    def rollouts(self) -> list[tuple[int, int]]:
+        """Return (prompt number, index in the group) of each wanted rollout, in order."""
+        return [(number, index) for number, wanted in enumerate(self.members) for index in wanted]
+
+
+class TokenDraws:
+    """Draw tokens for the rows of a job, and say when a row ends."""
+
+    def __init__(self, model: LanguageModel, job: SamplingJob) -> None:
+        self.prompts, self.sampling = job.prompts, job.sampling
         self._eos_ids = model.eos_ids
-        self._stop = StopTexts(sampling.stop, model.tokenizer.hf)
+        self._stop = StopTexts(job.sampling.stop, model.tokenizer.hf)
 
     def start(self, number: int, index: int) -> SampledRow:
         """Return a row without tokens; its numbers follow from (prompt seed, index) alone."""
@@ -79,7 +106,7 @@ class TokenDraws:
         """Return whether the newest token ends the row: an EOS id, or the end of a stop text."""
         return row.tokens[-1] in self._eos_ids or self._stop.are_reached(row.tokens)
 
-    def completion(self, row: SampledRow, version: int) -> Completion:
+    def _completion(self, row: SampledRow, version: int) -> Completion:
         """Return a row that is over as a completion."""
         return Completion(
             tokens=np.asarray(row.tokens, dtype=np.int32),
@@ -87,3 +114,16 @@ class TokenDraws:
             stop=StopReason.STOP if self._is_stopped(row) else StopReason.LENGTH,
             version=version,
         )
+
+    def collect(self, job: SamplingJob, ended: Iterable[SampledRow]) -> list[list[Completion]]:
+        """Take rows as they end and announce them; return the completions of each prompt."""
+        groups: list[dict[int, Completion]] = [{} for _ in job.prompts]
+        for row in ended:
+            completion = self._completion(row, job.version)
+            groups[row.prompt][row.index] = completion
+            if job.on_finished:
+                job.on_finished(row.prompt, row.index, completion)
+        return [
+            [group[index] for index in wanted]
+            for group, wanted in zip(groups, job.members, strict=True)
+        ]

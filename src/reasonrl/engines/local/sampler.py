@@ -12,6 +12,7 @@ from typing import Self
 
 from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.local.computation import computation_of
+from reasonrl.engines.local.rows import SamplingJob
 from reasonrl.engines.local.scoring import own_checksums, score_pairs
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready
@@ -51,12 +52,14 @@ class LocalSampler:
         with self._busy:
             check_ready(self.version)
             return self._computation.sample(
-                prompts,
-                sampling,
-                max_rows=self._max_rows,
-                token_budget=self._token_budget,
-                version=self.version,
-                on_finished=on_finished,
+                SamplingJob(
+                    prompts=prompts,
+                    sampling=sampling,
+                    max_rows=self._max_rows,
+                    token_budget=self._token_budget,
+                    version=self.version,
+                    on_finished=on_finished,
+                )
             )
 
     def submit(self, requests: Sequence[SampleRequest]) -> None:

@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reasonrl.engines.local.rows import SampledRow, TokenDraws
-from reasonrl.engines.protocols import Finished
+from reasonrl.engines.local.rows import SampledRow, SamplingJob, TokenDraws
 from reasonrl.models.attention import Branches, CachedRows, PackedGroups
 from reasonrl.models.hf import LanguageModel
-from reasonrl.types import Completion, Prompt, Sampling
+from reasonrl.types import Completion
 
 # A row's first cache has room for this many new tokens; it doubles when the row needs more.
 _FIRST_CAPACITY = 64
@@ -38,30 +37,18 @@ class _Prefix:
 class Session:
     """The rows that run, the rollouts that wait, and the computed prompts they need."""
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        prompts: Sequence[Prompt],
-        sampling: Sampling,
-        max_rows: int,
-        token_budget: int,
-    ) -> None:
-        self.model, self.prompts, self.sampling = model, prompts, sampling
-        self.token_budget = token_budget
-        self.draws = TokenDraws(model, prompts, sampling)
-        self.waiting = deque(
-            (prompt, index)
-            for prompt in range(len(prompts))
-            for index in prompts[prompt].members(sampling.group_size)
-        )
+    def __init__(self, model: LanguageModel, job: SamplingJob, draws: TokenDraws) -> None:
+        self.model, self.draws = model, draws
+        self.prompts, self.sampling, self.token_budget = job.prompts, job.sampling, job.token_budget
+        self.waiting = deque(job.rollouts)
         self.prefixes: dict[int, _Prefix] = {}
-        n_rows = min(max_rows, len(self.waiting))
+        n_rows = min(job.max_rows, len(self.waiting))
         heads, head_size = model.cache_shape
         like = model.head
-        longest = max(len(prompt.tokens) for prompt in prompts)
+        longest = max(len(prompt.tokens) for prompt in job.prompts)
         self.cache = CachedRows(
             rows=n_rows,
-            capacity=longest + min(_FIRST_CAPACITY, sampling.max_new_tokens),
+            capacity=longest + min(_FIRST_CAPACITY, job.sampling.max_new_tokens),
             n_layers=model.n_layers,
             heads=heads,
             head_size=head_size,
@@ -147,34 +134,17 @@ class Session:
         return bool(self.waiting) or any(row is not None for row in self.rows)
 
 
-def sample_groups(
-    model: LanguageModel,
-    prompts: Sequence[Prompt],
-    sampling: Sampling,
-    *,
-    max_rows: int,
-    token_budget: int,
-    version: int,
-    on_finished: Finished | None,
-) -> list[list[Completion]]:
-    """Return the completions of each prompt. At most `max_rows` rollouts run side by side.
+@torch.no_grad()
+def sample_groups(model: LanguageModel, job: SamplingJob) -> list[list[Completion]]:
+    """Return the completions of each prompt of a job."""
+    draws = TokenDraws(model, job)
+    return draws.collect(job, _run(model, job, draws) if job.rollouts else ())
 
-    `token_budget` bounds the prompt tokens that are computed in one pass.
-    """
-    members = [prompt.members(sampling.group_size) for prompt in prompts]
-    if not any(members):
-        return [[] for _ in prompts]
-    groups: list[dict[int, Completion]] = [{} for _ in prompts]
-    with torch.no_grad():
-        session = Session(model, prompts, sampling, max_rows, token_budget)
-        while session.is_running:
-            session.refill()
-            for row in session.sample():
-                completion = session.draws.completion(row, version)
-                groups[row.prompt][row.index] = completion
-                if on_finished:
-                    on_finished(row.prompt, row.index, completion)
-            session.advance()
-    return [
-        [group[index] for index in wanted] for group, wanted in zip(groups, members, strict=True)
-    ]
+
+def _run(model: LanguageModel, job: SamplingJob, draws: TokenDraws) -> Iterator[SampledRow]:
+    """Sample the rollouts of a job; yield each row as it ends."""
+    session = Session(model, job, draws)
+    while session.is_running:
+        session.refill()
+        yield from session.sample()
+        session.advance()
