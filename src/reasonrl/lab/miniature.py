@@ -71,7 +71,7 @@ class Spec:
     minute and a half (docs/lab.md).
     """
 
-    version: int = 2
+    version: int = 3
     world: WorldSpec = field(default_factory=WorldSpec)
     habits: Habits = field(default_factory=Habits)
     shape: SmallShape = field(default_factory=SmallShape)

@@ -85,12 +85,22 @@ def marks_of(vocabulary: Vocabulary, own: tuple[str, str] | None) -> Marks:
         for mark, meaning in ((begin, OPEN), (end, CLOSE)):
             ids = tuple(vocabulary.encode(mark, add_special_tokens=False))
             # A mark that decoding keeps is found in the text: its tokens may join with others.
-            if ids and vocabulary.decode(ids, skip_special_tokens=True) != mark:
+            is_dropped = vocabulary.decode(ids, skip_special_tokens=True) != mark
+            if is_dropped and _is_spelled(mark, ids, vocabulary):
                 by_first.setdefault(ids[0], []).append((ids, meaning))
     return Marks(pairs=((OPEN, CLOSE), *others), by_first=by_first)
 
 
 def _are_added(pair: Iterable[str], vocabulary: Vocabulary, added: set[int]) -> bool:
     """Return whether each mark begins with a token that was made for it."""
-    encoded = [vocabulary.encode(mark, add_special_tokens=False) for mark in pair]
-    return all(ids and ids[0] in added for ids in encoded)
+    for mark in pair:
+        ids = vocabulary.encode(mark, add_special_tokens=False)
+        if not _is_spelled(mark, ids, vocabulary) or ids[0] not in added:
+            return False
+    return True
+
+
+def _is_spelled(mark: str, ids: Sequence[int], vocabulary: Vocabulary) -> bool:
+    """Return whether ids are a mark's own: some vocabularies have one id for all they lack."""
+    text = vocabulary.decode(ids, skip_special_tokens=False)
+    return bool(ids) and "".join(mark.split()) in "".join(text.split())

@@ -72,6 +72,8 @@ def test_problems_carry_the_difficulty_that_was_measured(cache):
     found = ensure(SPEC, 1, Console())
     failures = [one.difficulty[NAME] for one in load_problems(found.directory / TRAIN)]
     assert [failures.count(16 - right) for right in range(17)] == list(found.pass_rates)
+    # What it was taught it can do: the verifier reads its answers.
+    assert found.accuracy > 0.1
     assert len(load_problems(found.directory / HELDOUT)) == SPEC.sizes.heldout
 
 

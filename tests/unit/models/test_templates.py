@@ -178,3 +178,14 @@ def test_a_recipe_may_name_marks_of_its_own():
     assert made.decode(np.array(ids, dtype=np.int32)) == "<think> two and three </think> 5"
     opened = tokenizer(PLAIN + OPENING.replace("%s", "(hm"), thought=("(hm", "hm)"))
     assert opened.encode_chat((USER,)).opens_thought
+
+
+@pytest.mark.parametrize("thought", [None, ("<idea>", "</idea>")])
+def test_the_id_of_unknown_words_is_no_mark_of_a_thought(thought):
+    """In a vocabulary of words every unknown mark has the id of unknown words: here the last."""
+    raw = Tokenizer(models.WordLevel(vocab={"<eos>": 0, "5": 1}, unk_token="<eos>"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    raw.add_special_tokens(["<eos>"])
+    hf = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<eos>", chat_template=PLAIN)
+    made = ChatTokenizer(hf, where="test").formed(ChatForm(thought=thought))
+    assert made.decode(np.array([1, 0], dtype=np.int32)) == "5"
