@@ -254,6 +254,7 @@ class Rollout:
 
     `verdict` is None where no verifier was asked. `scores` are those of the recipe's `[[reward]]`
     components by name, and `total` is what they come to; None where the recipe has none.
+    `thought_is_open` says that the text begins a thought, or its prompt did, and does not end it.
     """
 
     id: str
@@ -261,6 +262,7 @@ class Rollout:
     completion: Completion
     text: str
     verdict: Verdict | None
+    thought_is_open: bool = False
     scores: Mapping[str, Score] | None = None
     total: float | None = None
 

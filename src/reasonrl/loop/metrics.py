@@ -38,8 +38,17 @@ def rollout_metrics(groups: Sequence[Group]) -> Row:
         "rollout/mean_tokens": _mean(lengths),
         "rollout/max_tokens": max(lengths),
         "rollout/failed": len(rollouts) - len(rewards),
+        "rollout/same_share": _share_of_commonest(rollouts),
+        "rollout/open_thought_share": _mean([float(r.thought_is_open) for r in rollouts]),
         **status_metrics(rollouts),
+        "time/verdict_s": _mean([r.verdict.wall_s for r in rollouts if r.verdict]),
     }
+
+
+def _share_of_commonest(rollouts: Sequence[Rollout]) -> float:
+    """Return the share of rollouts that have the text that most rollouts have."""
+    [(_, count)] = Counter(rollout.text for rollout in rollouts).most_common(1)
+    return count / len(rollouts)
 
 
 def status_metrics(rollouts: Sequence[Rollout]) -> Row:

@@ -172,8 +172,10 @@ class Trainer:
         learned = alpha = gap_nats = None
         if sampled.kept:
             learned, alpha = self._learn(stage, sampled.kept, pipeline)
-            gap_nats = self._adapt(stage, learned)
         clock.lap("time/update_s")
+        if learned is not None:
+            gap_nats = self._adapt(stage, learned)
+        clock.lap("time/sync_s")
         state.step += 1
         state.stage.step += 1
         metrics: Row = {
@@ -225,12 +227,9 @@ class Trainer:
         state.entropy = entropy.adapt(control, state.entropy, learned.entropy_nats)
         state.version += len(learned.updates)
         return push_weights(
-            self.engine,
-            self.learner,
-            version=state.version,
-            batch=learned.batch,
-            audit=self.audit,
-        )
+            self.engine, self.learner,
+            version=state.version, batch=learned.batch, audit=self.audit,
+        )  # fmt: skip
 
     def _remember(self, sampled: Sampled, metrics: Row) -> None:
         """Keep what the plateau rule, the between-stage filter and a resume will ask for."""

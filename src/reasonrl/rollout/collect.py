@@ -28,7 +28,9 @@ from reasonrl.types import (
     Prompt,
     Rollout,
     Sampling,
+    VerifyItem,
 )
+from reasonrl.verify.extract import answer_part
 
 
 def collect(
@@ -90,6 +92,7 @@ def _group(
                 index=index,
                 completion=completion,
                 text=item.response,
+                thought_is_open=_is_open(item),
                 verdict=judgement.verdict,
                 scores=judgement.scores,
                 total=judgement.total,
@@ -97,6 +100,10 @@ def _group(
             for index, (item, completion, judgement) in enumerate(parts)
         ),
     )
+
+
+def _is_open(item: VerifyItem) -> bool:
+    return answer_part(item.response, opens_thought=item.opens_thought) is None
 
 
 def _sample(

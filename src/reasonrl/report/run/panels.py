@@ -114,6 +114,7 @@ _PANELS = {
         (
             _Line("time/rollout_s", "rollout", Color.BLUE, Mark.STACK),
             _Line("time/update_s", "update", Color.ORANGE, Mark.STACK),
+            _Line("time/sync_s", "sync", Color.TEAL, Mark.STACK),
             _Line("time/other_s", "other", Color.GRAY, Mark.STACK),
         ),
     ),

@@ -1,0 +1,329 @@
+"""The doctor's score: planted sicknesses named in time, and healthy runs left alone.
+
+    python -m benchmarks.doctor [--out runs/doctor-bench] [--workers 2] [--part chosen|held-out]
+        [--only NAME ...] [--healthy 60]
+
+Makes the runs that are not there yet, with the seeds of both parts: thresholds may be chosen on
+seeds 1 and 2 with miniature 1 ("chosen"); the score is on seeds 11 to 13 with miniature 2, and
+nothing else ("held-out"). `benchmarks.sickness` has the sicknesses and the measured condition by
+which each shows. A sickness is hit if a rule that may name it does so at the latest five steps
+after the onset, and no earlier than five steps before it; a run whose sickness never shows is not
+counted. A healthy run is a run of an arm that is known to learn, in which no condition holds; any
+finding there is false. About an hour on two cores; a rerun only makes what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import report
+from benchmarks.sickness import REWARDS, SICKNESSES, Sickness, write_problem_files
+from reasonrl.api import load_recipe, train
+from reasonrl.diagnosis.finding import RunFinding
+from reasonrl.lab.miniature import Spec, directory_of, ensure
+from reasonrl.launch.doctor import examine_run
+from reasonrl.run.layout import SUMMARY
+from reasonrl.run.record import RunRecorder
+from reasonrl.terminal import Console
+
+PARTS: Mapping[str, tuple[int, ...]] = {"chosen": (1, 2), "held-out": (11, 12, 13)}
+MINIATURES: Mapping[str, int] = {"chosen": 1, "held-out": 2}
+
+LATEST, EARLIEST = 5, 5
+"""Steps after and before the onset within which a finding is a hit."""
+
+_LAB = """
+name = "NAME"
+[model]
+name = "MODEL"
+[data]
+sources = [{ type = "file", path = "DATA" }]
+DIFFICULTY
+[rollout]
+prompts_per_step = 16
+group_size = 16
+max_new_tokens = 76
+[update]
+learning_rate = 3e-4
+[entropy]
+mode = "none"
+[engine]
+threads = 1
+token_budget = 8192
+max_rows = 256
+[checkpoint]
+every = 50
+keep = 1
+[[suite]]
+name = "heldout"
+sources = [{ type = "file", path = "HELDOUT" }]
+k = 1
+max_new_tokens = 96
+every = 10
+STAGES
+"""
+
+HEALTHY: Mapping[str, tuple[str, ...]] = {
+    "on-policy": (),
+    "small-groups": ("rollout.group_size=8",),
+    "two-minibatches": (
+        "update.minibatches=2",
+        "entropy.mode=report",
+        "entropy.target_nats=0.24",
+        "entropy.delta=2e-3",
+        "entropy.maximum=0.05",
+    ),
+    "penalty": ("update.kl_coefficient=0.02",),
+    "cool": ("rollout.temperature=0.8",),
+    "fixed": ("entropy.mode=fixed", "entropy.initial=3e-3"),
+}
+"""Arms that learn on the miniature, as changes to the base."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A run of the bench: its recipe as TOML, beside it the files that the recipe names."""
+
+    name: str
+    part: str
+    sickness: str
+    directory: Path
+    base: str
+    text: str
+    overrides: tuple[str, ...]
+
+    @property
+    def is_done(self) -> bool:
+        return (self.directory / SUMMARY).exists()
+
+
+def planned_runs(out: Path, part: str, n_healthy: int) -> Iterator[Planned]:
+    """Yield the runs of a part: every sickness in every strength with every seed, and healthy."""
+    seeds, miniature = PARTS[part], directory_of(Spec(), MINIATURES[part])
+    for sickness in SICKNESSES:
+        for number, strength in enumerate(sickness.strengths, start=1):
+            for seed in seeds:
+                name = f"{sickness.name}-{number}-seed-{seed}"
+                yield Planned(
+                    name=name,
+                    part=part,
+                    sickness=sickness.name,
+                    directory=out / part / name,
+                    base=sickness.base,
+                    text=_recipe(sickness, number - 1, miniature, out / part),
+                    overrides=(f"seed={seed}", *sickness.settings, *strength),
+                )
+    for number in range(n_healthy):
+        arm = list(HEALTHY)[number % len(HEALTHY)]
+        seed = seeds[0] + 100 + number // len(HEALTHY)
+        name = f"healthy-{arm}-seed-{seed}"
+        text = _filled(_LAB, miniature, "train", name, "[[stage]]\nsteps = 50", is_filtered=True)
+        yield Planned(
+            name=name, part=part, sickness="", directory=out / part / name, base="lab", text=text,
+            overrides=(f"seed={seed}", *HEALTHY[arm]),
+        )  # fmt: skip
+
+
+def _recipe(sickness: Sickness, number: int, miniature: Path, folder: Path) -> str:
+    """Return the recipe of a sickness in one strength, as TOML."""
+    if sickness.base in ("tiny", "tiny-one"):
+        return f'extends = "{sickness.base}"\n'
+    stages = "[[stage]]\n" * (2 if sickness.base == "lab-two" else 1)
+    stages = stages.replace("[[stage]]\n", f"[[stage]]\nsteps = {sickness.steps}\n")
+    if sickness.reward:
+        function, weight = sickness.reward[number]
+        stages += '[[reward]]\ntype = "verifier"\n[[reward]]\ntype = "function"\n'
+        stages += f'function = "rewards.py:{function}"\nweight = {weight}\nname = "{function}"\n'
+    data = "train"
+    if sickness.data == "endless":
+        miniature = folder / "endless"
+    elif sickness.data:
+        data = str(folder / "problems" / sickness.data)
+    return _filled(
+        _LAB, miniature, data, sickness.name, stages, is_filtered=not sickness.data.strip()
+    )
+
+
+def _filled(
+    text: str, miniature: Path, data: str, name: str, stages: str, *, is_filtered: bool
+) -> str:
+    path = f"{data}.jsonl" if "/" in data else str(miniature / f"{data}.jsonl")
+    for word, value in {
+        "NAME": name,
+        "MODEL": str(miniature),
+        "DATA": path,
+        "HELDOUT": str(miniature / "heldout.jsonl"),
+        "DIFFICULTY": 'difficulty = { model = "miniature" }' if is_filtered else "",
+        "STAGES": stages,
+    }.items():
+        text = text.replace(word, value)
+    return text
+
+
+def write_inputs(out: Path, part: str) -> None:
+    """Build the part's miniature, and write what the sicknesses need beside it."""
+    seed = MINIATURES[part]
+    miniature = ensure(Spec(), seed, Console()).directory
+    folder = out / part
+    write_problem_files(miniature, folder / "problems")
+    endless = folder / "endless"
+    if endless.exists():
+        return
+    shutil.copytree(miniature, endless)
+    for name, key, value in (
+        ("tokenizer_config.json", "eos_token", "<user>"),
+        ("generation_config.json", "eos_token_id", 1),
+        ("config.json", "eos_token_id", 1),
+    ):
+        path = endless / name
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(table | {key: value}), encoding="utf-8")
+
+
+def make(planned: Planned) -> tuple[str, str]:
+    """Make one run; return its name and its error, empty without one."""
+    folder = planned.directory.parent / "recipes" / planned.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rewards.py").write_text(REWARDS, encoding="utf-8")
+    overrides = list(planned.overrides)
+    path = folder / "recipe.toml"
+    path.write_text(planned.text, encoding="utf-8")
+    source: Path | str = path
+    if planned.base == "tiny":
+        source = "tiny"
+        overrides += ["engine.threads=1", "suite=[]"]
+    if planned.base == "tiny-one":
+        path.write_text(_tiny_one(planned), encoding="utf-8")
+    shutil.rmtree(planned.directory, ignore_errors=True)
+    try:
+        train(load_recipe(source, overrides), planned.directory, quiet=True)
+    except Exception as error:  # noqa: BLE001  (a run that fails is told, and the others go on)
+        return planned.name, f"{type(error).__name__}: {error}"
+    return planned.name, ""
+
+
+def _tiny_one(planned: Planned) -> str:
+    """Return the tiny recipe with one stage, and no suite."""
+    from reasonrl.recipe.named import recipe_path
+
+    steps = next(s.steps for s in SICKNESSES if s.name == planned.sickness)
+    whole = recipe_path("tiny").read_text(encoding="utf-8")
+    head = whole[: whole.index("[[stage]]")]
+    return f"{head}\n[engine]\nthreads = 1\n[[stage]]\nsteps = {steps}\n"
+
+
+def make_all(runs: Sequence[Planned], workers: int) -> None:
+    """Make the runs that are not done, side by side."""
+    left = [run for run in runs if not run.is_done]
+    if not left:
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for n, done in enumerate(as_completed([pool.submit(make, run) for run in left]), start=1):
+            name, error = done.result()
+            print(f"{n}/{len(left)} {name} {error}", flush=True)
+
+
+def onset_of(sickness: Sickness, run: Path) -> int | None:
+    """Return the step at which a run's sickness shows, None if it never does."""
+    recorder = RunRecorder(run)
+    heldout = {
+        result.step: result.accuracy.value
+        for result in recorder.evaluations()
+        if result.accuracy is not None
+    }
+    return sickness.onset(recorder.metrics(), heldout)
+
+
+def hit_of(sickness: Sickness, onset: int, findings: Sequence[RunFinding]) -> RunFinding | None:
+    """Return the finding that names a sickness in time."""
+    for finding in findings:
+        is_timely = onset - EARLIEST <= finding.found_step <= onset + LATEST
+        # The warning of a collapse may come as early as it likes.
+        if finding.rule in sickness.rules and (is_timely or finding.rule == "entropy-falls"):
+            return finding
+    return None
+
+
+def scores(runs: Sequence[Planned]) -> None:
+    """Print the table of sicknesses, and the healthy runs."""
+    by_name = {sickness.name: sickness for sickness in SICKNESSES}
+    rows, hits, shown = [], 0, 0
+    for name, sickness in by_name.items():
+        own = [run for run in runs if run.sickness == name and run.is_done]
+        onsets = {run.name: onset_of(sickness, run.directory) for run in own}
+        named, leads, others = 0, [], Counter[str]()
+        for run in own:
+            onset = onsets[run.name]
+            findings = [each.finding for each in examine_run(run.directory)]
+            others.update(f.rule for f in findings if f.rule not in sickness.rules)
+            if onset is not None and (hit := hit_of(sickness, onset, findings)):
+                named += 1
+                leads.append(onset - hit.found_step)
+        n_shown = sum(onset is not None for onset in onsets.values())
+        hits, shown = hits + named, shown + n_shown
+        rows.append(
+            {
+                "sickness": name,
+                "runs": len(own),
+                "shown": n_shown,
+                "named in time": named,
+                "steps after the onset": " ".join(str(-lead) for lead in sorted(leads)),
+                "also said": ", ".join(f"{rule} {n}" for rule, n in others.most_common(4)),
+            }
+        )
+    report(rows, None)
+    print(f"\n{hits} of {shown} named in time ({hits / max(shown, 1):.0%}; goal 95 %)")
+    _healthy(runs, by_name)
+
+
+def _healthy(runs: Sequence[Planned], by_name: Mapping[str, Sickness]) -> None:
+    done = [run for run in runs if not run.sickness and run.is_done]
+    general = [by_name[name] for name in ("rate", "collapse", "explosion", "cut-off", "wrong-keys")]
+    sick = [run for run in done if any(onset_of(one, run.directory) is not None for one in general)]
+    healthy = [run for run in done if run not in sick]
+    false = Counter[str]()
+    n_false = 0
+    for run in healthy:
+        findings = [each.finding for each in examine_run(run.directory)]
+        n_false += bool(findings)
+        false.update(f"{f.rule} ({run.name}, step {f.found_step})" for f in findings)
+    print(f"{n_false} of {len(healthy)} healthy runs with a finding (goal: 1 of 20)")
+    print(f"left out, for a condition holds in them: {[run.name for run in sick]}")
+    for what, n in false.most_common():
+        print(f"  false: {what} {n}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
+    parser.add_argument("--out", type=Path, default=Path("runs/doctor-bench"))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--part", choices=list(PARTS), default="held-out")
+    parser.add_argument("--healthy", type=int, default=60)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--make", action="store_true", help="make the runs, and score nothing")
+    given = parser.parse_args()
+    given.out = given.out.resolve()
+    write_inputs(given.out, given.part)
+    runs = list(planned_runs(given.out, given.part, given.healthy))
+    if given.only:
+        runs = [run for run in runs if (run.sickness or "healthy") in given.only]
+    make_all(runs, given.workers)
+    if not given.make:
+        scores(runs)
+
+
+class _Raw(argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+if __name__ == "__main__":
+    main()
