@@ -30,8 +30,8 @@ from benchmarks.sickness import REWARDS, SICKNESSES, Sickness, write_problem_fil
 from reasonrl.api import load_recipe, train
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.lab.miniature import Spec, directory_of, ensure
-from reasonrl.launch.doctor import examine_run
 from reasonrl.run.layout import SUMMARY
+from reasonrl.run.prescriptions import examine_run
 from reasonrl.run.record import RunRecorder
 from reasonrl.terminal import Console
 

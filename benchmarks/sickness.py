@@ -247,7 +247,7 @@ SICKNESSES = (
     Sickness(
         name="never-ends", rules=("never-ends",), data="endless", steps=14,
         strengths=(("rollout.max_new_tokens=76",), ("rollout.max_new_tokens=96",)),
-        onset=holds(lambda row: row["rollout/truncated_share"] == 1.0),
+        onset=holds(lambda row: float(row["rollout/truncated_share"] or 0) > 0.95),
     ),
     Sickness(
         name="longer", rules=("length-grows",), strengths=((), ()),

@@ -1,8 +1,7 @@
 """The records that cross module borders, named as in the glossary of docs/architecture.md.
 
-The records are frozen and have no behaviour beyond derived properties. This module imports neither
-torch nor recipes and touches no files. Long token arrays are NumPy, so that a batch of the report's
-size (67 million tokens) fits on one machine.
+The records are frozen and have no behaviour beyond derived properties. Long token arrays are NumPy,
+so that a batch of the report's size (67 million tokens) fits on one machine.
 """
 
 from __future__ import annotations
@@ -190,9 +189,8 @@ class Prompt:
 class Completion:
     """Sampled tokens, EOS included, with the sampler's log-probabilities.
 
-    `version` counts the weight updates of the policy that sampled the first token. If the policy
-    changed during the sampling, `updates` holds (index of the first token, version) for each later
-    version.
+    `version` counts the weight updates of the policy that sampled the first token; `updates` holds
+    (index of the first token, version) for each later version.
     """
 
     tokens: Tokens
@@ -254,7 +252,8 @@ class Rollout:
 
     `verdict` is None where no verifier was asked. `scores` are those of the recipe's `[[reward]]`
     components by name, and `total` is what they come to; None where the recipe has none.
-    `thought_is_open` says that the text begins a thought, or its prompt did, and does not end it.
+    `thought_is_open`: a thought was begun and not ended. `runs_on`: the text has a whole box behind
+    its thought, and was cut off by the limit nevertheless.
     """
 
     id: str
@@ -263,6 +262,7 @@ class Rollout:
     text: str
     verdict: Verdict | None
     thought_is_open: bool = False
+    runs_on: bool = False
     scores: Mapping[str, Score] | None = None
     total: float | None = None
 

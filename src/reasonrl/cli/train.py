@@ -1,4 +1,4 @@
-"""Commands on runs: `train`, `resume`, `status`, `doctor`, `show-config`. Registered by `app`.
+"""Commands on runs: `train`, `resume`, `status`, `doctor`, `report`, `show-config`.
 
 Heavy imports happen inside the commands, so that `--help` and `show-config` are quick.
 """
@@ -142,7 +142,7 @@ def doctor(
     Exits with 0 if nothing is found, 1 if something is, 2 where there is no run.
     """
     from reasonrl.cli.show.doctor import as_json, show_prescriptions
-    from reasonrl.launch.doctor import examine_run
+    from reasonrl.run.prescriptions import examine_run
     from reasonrl.terminal import Console
 
     found, console = examine_run(run), Console()
@@ -155,6 +155,21 @@ def doctor(
         console.note("nothing found: docs/doctor.md lists what was looked for")
     if found:
         raise typer.Exit(ExitCode.NO)
+
+
+def report(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Runs, or directories of runs.", metavar="RUN...")
+    ],
+) -> None:
+    """Write the page of a run again, or the pages of a directory of runs and an overview.
+
+    Works while a run trains, after a kill and after an error.
+    """
+    from reasonrl.launch.report import write_pages
+
+    for path in paths:
+        typer.echo(write_pages(path)[0])
 
 
 def show_config(recipe: RecipePath, overrides: Overrides = None) -> None:

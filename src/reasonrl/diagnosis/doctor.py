@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from reasonrl.diagnosis.facts import NO_FACTS, Facts
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History
 from reasonrl.diagnosis.rules import RULES
@@ -11,21 +13,23 @@ from reasonrl.recipe import Recipe
 from reasonrl.types import Row
 
 
-def found_now(recipe: Recipe, rows: Sequence[Row]) -> list[RunFinding]:
+def found_now(recipe: Recipe, rows: Sequence[Row], facts: Facts = NO_FACTS) -> list[RunFinding]:
     """Return what the rules find after the last of these steps."""
     if not rows:
         return []
-    history = History(recipe=recipe, rows=rows)
-    return [finding for rule in RULES if (finding := rule(history)) is not None]
+    history = History(recipe=recipe, rows=rows, facts=facts)
+    found = (rule(history) for rule in RULES)
+    return [replace(one, found_step=history.step(-1)) for one in found if one is not None]
 
 
-def examine(recipe: Recipe, rows: Sequence[Row]) -> list[RunFinding]:
+def examine(recipe: Recipe, rows: Sequence[Row], facts: Facts = NO_FACTS) -> list[RunFinding]:
     """Return each rule's first finding over a run, as a live run would have said it.
 
     The order is that of the steps that show them.
     """
     first: dict[str, RunFinding] = {}
     for n in range(1, len(rows) + 1):
-        for finding in found_now(recipe, rows[:n]):
+        known = facts.until(int(str(rows[n - 1]["step"])))
+        for finding in found_now(recipe, rows[:n], known):
             first.setdefault(finding.rule, finding)
     return sorted(first.values(), key=lambda finding: finding.since_step)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class RunFinding:
     """What a rule found in a run.
 
-    `since_step` is the first step that shows it. `message` says what is wrong in one sentence,
+    `since_step` is the first step that shows it, `found_step` the step after which the rule said
+    so. `message` says what is wrong in one sentence,
     `cause` why that is likely so. `key` and `value` are the setting of the recipe that would cure
     it, as `--set key=value` takes it; both are empty where no setting does. `evidence` are the
     numbers that say so. `rollouts` is the step whose rollouts show it, None where none do. A grave
@@ -26,6 +27,7 @@ class RunFinding:
     evidence: Mapping[str, float]
     rollouts: int | None = None
     is_grave: bool = False
+    found_step: int = 0
 
     @property
     def sentence(self) -> str:

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from reasonrl.diagnosis.facts import NO_FACTS, Facts
 from reasonrl.recipe import Recipe, Stage
 from reasonrl.types import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The rows of metrics.jsonl up to a step, in order, and the recipe that made them."""
+    """The rows of metrics.jsonl up to a step, in order, the recipe that made them, and the facts
+    that were known then.
+    """
 
     recipe: Recipe
     rows: Sequence[Row]
+    facts: Facts = NO_FACTS
 
     @property
     def n(self) -> int:

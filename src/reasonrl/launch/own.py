@@ -96,10 +96,14 @@ def open_own_sampler(
 
 
 class CallingRecorder:
-    """A recorder that calls a function with the metrics of each step that it has recorded."""
+    """A recorder that calls functions with the metrics of each step that it has recorded.
 
-    def __init__(self, inner: Recorder, on_step: Callback | None) -> None:
-        self._inner, self._on_step = inner, on_step
+    `has_stopped` says that one of them asked for an end.
+    """
+
+    def __init__(self, inner: Recorder, *on_step: Callback | None) -> None:
+        self._inner = inner
+        self._on_step = [call for call in on_step if call is not None]
         self.has_stopped = False
 
     def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
@@ -107,8 +111,9 @@ class CallingRecorder:
 
     def step(self, metrics: Row) -> None:
         self._inner.step(metrics)
-        if self._on_step is not None and self._on_step(dict(metrics)):
-            self.has_stopped = True
+        for call in self._on_step:
+            if call(dict(metrics)):
+                self.has_stopped = True
 
     def evaluation(self, result: SuiteResult) -> None:
         self._inner.evaluation(result)

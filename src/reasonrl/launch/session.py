@@ -6,7 +6,7 @@ everything before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from reasonrl.launch.branch import naming_last_good
 from reasonrl.launch.doctor import watch
 from reasonrl.launch.engines import Engines, restarts_of
 from reasonrl.launch.footprint import keeps_reference
+from reasonrl.launch.live_page import keep_page, leaving_page
 from reasonrl.launch.own import CallingRecorder, Own, open_all_engines
 from reasonrl.launch.prepare import open_trackers
 from reasonrl.loop.pipelined import PipelinedTrainer
@@ -38,9 +39,11 @@ from reasonrl.run import checkpoint
 from reasonrl.run.config import write_config
 from reasonrl.run.heartbeat import Heartbeat
 from reasonrl.run.layout import CHECKPOINTS, LOGS, MODEL
+from reasonrl.run.prescriptions import read_facts
 from reasonrl.run.record import RunRecorder
+from reasonrl.run.sessions import note_session
 from reasonrl.run.summary import write_summary
-from reasonrl.run.trackers import TrackedRecorder
+from reasonrl.run.trackers import TrackedRecorder, Tracker
 from reasonrl.terminal import Console
 
 
@@ -106,10 +109,8 @@ def _train(run: RunParts) -> TrainOutcome:
             run.on_event(f"from step {state.step + 1} on: {run.changes.pop(0)}")
         # `resume --set engine...` is written down only now that its engines have started.
         write_config(directory, recipe)
-        trackers = open_trackers(recipe, directory, state.step, stack)
-        tell = watch(recipe, files.metrics(), run.console.note)
-        told = CallingRecorder(TrackedRecorder(files, trackers), tell)
-        recorder = CallingRecorder(told, run.own.on_step)
+        note_session(directory, threads=run.threads, after_step=state.step)
+        recorder = _recorder(run, files, open_trackers(recipe, directory, state.step, stack))
         trainer = Trainer(
             recipe=recipe,
             engine=engines.rollout,
@@ -127,7 +128,7 @@ def _train(run: RunParts) -> TrainOutcome:
             state=state,
             audit=engines.audit,
         )
-        with naming_last_good(directory, recipe, state):
+        with leaving_page(directory, recipe, files), naming_last_good(directory, recipe, state):
             is_finished = (
                 PipelinedTrainer(trainer, recipe.pipeline).run()
                 if recipe.pipeline
@@ -135,6 +136,22 @@ def _train(run: RunParts) -> TrainOutcome:
             )
         _write_results(run, engines, files, state, is_finished=is_finished)
     return TrainOutcome(directory=directory, is_finished=is_finished, step=state.step)
+
+
+def _recorder(run: RunParts, files: RunRecorder, trackers: Sequence[Tracker]) -> CallingRecorder:
+    """Return the recorder of a sitting, with all that looks at each step."""
+    recipe, directory = run.recipe, run.directory
+    return CallingRecorder(
+        TrackedRecorder(files, trackers),
+        watch(
+            recipe,
+            files.metrics(),
+            lambda: read_facts(directory, files.evaluations()),
+            run.console.note,
+        ),
+        keep_page(directory, recipe, files),
+        run.own.on_step,
+    )
 
 
 def _workload(recipe: Recipe, pools: Pools) -> Workload:
@@ -168,7 +185,7 @@ def _write_results(
             train_wall_s=state.train_wall_s,
             threads=run.threads,
         )
-    write_page(directory, run.recipe, files)
+    write_page(directory, run.recipe, files, phase="finished" if is_finished else "stopped")
 
 
 def _save(

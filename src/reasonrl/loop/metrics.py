@@ -40,6 +40,7 @@ def rollout_metrics(groups: Sequence[Group]) -> Row:
         "rollout/failed": len(rollouts) - len(rewards),
         "rollout/same_share": _share_of_commonest(rollouts),
         "rollout/open_thought_share": _mean([float(r.thought_is_open) for r in rollouts]),
+        "rollout/run_on_share": _mean([float(r.runs_on) for r in rollouts]),
         **status_metrics(rollouts),
         "time/verdict_s": _mean([r.verdict.wall_s for r in rollouts if r.verdict]),
     }

@@ -30,7 +30,7 @@ from reasonrl.types import (
     Sampling,
     VerifyItem,
 )
-from reasonrl.verify.extract import answer_part
+from reasonrl.verify.extract import answer_part, last_box
 
 
 def collect(
@@ -87,23 +87,27 @@ def _group(
         problem=problem,
         prompt=drafts.encoded.tokens,
         rollouts=tuple(
-            Rollout(
-                id=f"{label}/{problem.id}/{index}",
-                index=index,
-                completion=completion,
-                text=item.response,
-                thought_is_open=_is_open(item),
-                verdict=judgement.verdict,
-                scores=judgement.scores,
-                total=judgement.total,
-            )
-            for index, (item, completion, judgement) in enumerate(parts)
+            _rollout(f"{label}/{problem.id}/{index}", index, *part)
+            for index, part in enumerate(parts)
         ),
     )
 
 
-def _is_open(item: VerifyItem) -> bool:
-    return answer_part(item.response, opens_thought=item.opens_thought) is None
+def _rollout(
+    name: str, index: int, item: VerifyItem, completion: Completion, judgement: Judgement
+) -> Rollout:
+    answer = answer_part(item.response, opens_thought=item.opens_thought)
+    return Rollout(
+        id=name,
+        index=index,
+        completion=completion,
+        text=item.response,
+        thought_is_open=answer is None,
+        runs_on=completion.is_truncated and answer is not None and last_box(answer) is not None,
+        verdict=judgement.verdict,
+        scores=judgement.scores,
+        total=judgement.total,
+    )
 
 
 def _sample(

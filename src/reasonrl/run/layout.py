@@ -34,6 +34,12 @@ ADAPTER = "adapter"
 """The final adapters of a run with `[model.lora]`, as peft reads them; also in an export."""
 
 SUMMARY, PAGE, PICTURE, PROFILE = "summary.json", "report.html", "curves.svg", "entropy.json"
+SESSIONS = "sessions.jsonl"
+"""The command, the versions and the machine of each sitting."""
+
+OVERVIEW = "index.html"
+"""The page of a directory of runs, beside the runs."""
+
 HEARTBEAT, EVENTS, LOGS = "heartbeat.json", "events.jsonl", "logs"
 LOCK = ".lock"
 TRACKER_ID = "tracker-id"

@@ -30,7 +30,8 @@ class ProblemSet:
     `problems` is the hash of ids, prompts as text, and answers; `prompts` is the hash of the token
     ids that the chat template made of the prompts. `ids` and `answers` tell what has changed where
     `problems` differs; `columns` is the hash of the rest that rewards may look at. `dropped` are
-    the ids that a stage left out because no verifier reads their answers.
+    the ids that a stage left out because no verifier reads their answers. `repeated` counts the
+    problems whose prompt an earlier problem of the set has too.
     """
 
     use: str
@@ -42,6 +43,7 @@ class ProblemSet:
     answers: str = ""
     columns: str = ""
     dropped: tuple[str, ...] = ()
+    repeated: int = 0
 
     def differs_from(self, other: ProblemSet) -> bool:
         """Return whether other problems are meant; a hash that an older run lacks says nothing."""
@@ -180,4 +182,5 @@ def _describe(
         answers=_digest(item.problem.answer for item in encoded),
         columns=_digest(map(_columns_of, encoded)),
         dropped=dropped,
+        repeated=len(encoded) - len({item.tokens.tobytes() for item in encoded}),
     )

@@ -29,6 +29,7 @@ from reasonrl.run.layout import (
     checkpoint_paths,
     is_run,
 )
+from reasonrl.run.prescriptions import read_facts
 from reasonrl.run.record import RunRecorder
 from reasonrl.types import Row
 
@@ -56,7 +57,8 @@ class Process:
 class RunStatus:
     """The status of a run. `phase` is running, silent, stopped or finished.
 
-    Seconds are ages, and `left_s` the time left; None where the files do not say.
+    Seconds are ages, and `left_s` the time left; None where the files do not say. `troubles` are
+    about processes, `findings` what the doctor's rules find in the last step.
     """
 
     name: str
@@ -71,7 +73,13 @@ class RunStatus:
     checkpoint: str
     processes: Sequence[Process]
     events: Sequence[str]
-    warnings: Sequence[str]
+    troubles: Sequence[str]
+    findings: Sequence[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return sentences about what a person should look at."""
+        return [*self.troubles, *self.findings]
 
 
 def read_status(directory: Path) -> RunStatus:
@@ -79,6 +87,7 @@ def read_status(directory: Path) -> RunStatus:
     recipe = read_config(directory)
     recorder = RunRecorder(directory)
     rows = recorder.metrics()
+    facts = read_facts(directory, recorder.evaluations())
     beat = _read_json(directory / HEARTBEAT)
     phase = _phase(directory, beat)
     times = [
@@ -101,7 +110,9 @@ def read_status(directory: Path) -> RunStatus:
         checkpoint=checkpoints[-1].name if checkpoints else "none yet",
         processes=_processes(directory, beat),
         events=_events(directory),
-        warnings=_warnings(recipe, rows, phase, step_s, since),
+        troubles=_troubles(recipe, rows, phase, step_s, since),
+        # After a run the same is said as while it ran.
+        findings=[one.sentence for one in found_now(recipe, rows, facts)],
     )
 
 
@@ -150,14 +161,14 @@ def _events(directory: Path) -> list[str]:
     return [f"{line['time']}  {line['event']}" for line in lines]
 
 
-def _warnings(
+def _troubles(
     recipe: Recipe,
     rows: Sequence[Row],
     phase: str,
     step_s: float | None,
     since_s: float | None,
 ) -> list[str]:
-    """Return sentences about what a person should look at."""
+    """Return sentences about processes that seem to hang or to have died."""
     warnings = []
     if phase == "silent":
         warnings.append(
@@ -169,8 +180,6 @@ def _warnings(
             f"the last step ended {since_s:.0f} s ago, and a step usually takes {step_s:.0f} s: "
             "an evaluation is running, or a process hangs"
         )
-    # After a run the same is said as while it ran.
-    warnings += [finding.sentence for finding in found_now(recipe, rows)]
     if isinstance(recipe.engine, LocalEngineConfig) and phase == "running" and not rows:
         warnings.append("no step has ended yet")
     return warnings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp
+from urllib.parse import quote
 
 from reasonrl.diagnosis.collapse import CollapseWarning, judge_warning, score_warnings
 from reasonrl.report.drawing.frame import document, facts, figure, table
@@ -92,7 +93,7 @@ def _study(result: StudyResult) -> Iterator[str]:
             charts.append(truncated_chart(few))
         cards = "".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
         yield f'<div class="grid-2">{cards}</div>'
-    yield _arms(arms)
+    yield _arms(result, arms)
 
 
 def _by_color(arms: Sequence[tuple[Arm, Runs]]) -> Iterator[Sequence[tuple[Arm, Runs]]]:
@@ -134,7 +135,16 @@ def _seeds(verdict: ClaimVerdict) -> str:
     return "<br>".join(f"<small>{cell_text(value)}</small>" for value in verdict.values)
 
 
-def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
+def _pages(result: StudyResult, arm: Arm, seeds: Sequence[int]) -> str:
+    """Return the seeds of an arm, each with a link to the page of its run."""
+    links = []
+    for seed in seeds:
+        page = result.pages.get((arm.name, seed), "")
+        links.append(f'<a href="{quote(page)}">{seed}</a>' if page else str(seed))
+    return ", ".join(links)
+
+
+def _arms(result: StudyResult, arms: Sequence[tuple[Arm, Runs]]) -> str:
     """Return the table of arms: their settings, their cost, and their accuracy without entropy."""
     rows = []
     for arm, runs in arms:
@@ -143,7 +153,7 @@ def _arms(arms: Sequence[tuple[Arm, Runs]]) -> str:
         rows.append(
             [
                 f"{arm.name}<br><small>{escape_text(arm.what)}</small>",
-                str(len(records)),
+                _pages(result, arm, list(runs)),
                 cell_text(mean([SCORE_END.take(run) for run in records])),
                 f"{mean([CLIPPED.take(run) for run in records]):.2%}",
                 f"{mean([_tokens_m(run) for run in records]):.2f}",

@@ -33,6 +33,7 @@ def results_of(studies: Iterable[Study], jobs: Sequence[Job]) -> list[StudyResul
                 verdicts=verdicts,
                 arms=[known[name] for name in study.arms if name in known],
                 records={key: run for key, run in records.items() if key[0] in study.arms},
+                pages={(job.arm.name, job.seed): job.page for job in jobs if job.is_finished},
             )
         )
     return results

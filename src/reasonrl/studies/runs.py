@@ -19,7 +19,7 @@ from reasonrl.launch.train import resume, train
 from reasonrl.models.fetch import cache_dir
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import duration_text
-from reasonrl.run.layout import SUMMARY, is_run
+from reasonrl.run.layout import PAGE, SUMMARY, is_run
 from reasonrl.run.record import RunRecorder
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.bases import Base
@@ -43,6 +43,11 @@ class Job:
     @property
     def is_finished(self) -> bool:
         return (self.directory / SUMMARY).exists()
+
+    @property
+    def page(self) -> str:
+        """Return the address of the run's page, seen from the directory of the studies."""
+        return f"runs/{self.directory.name}/{PAGE}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

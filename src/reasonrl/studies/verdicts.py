@@ -11,7 +11,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isnan
 
@@ -67,13 +67,17 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResult:
-    """A study, its verdicts, and the runs of its arms, by arm and seed."""
+    """A study, its verdicts, and the runs of its arms, by arm and seed.
+
+    `pages` are the addresses of the runs' pages, seen from the page of the studies.
+    """
 
     study: Study
     outcome: ClaimOutcome
     verdicts: Sequence[ClaimVerdict]
     arms: Sequence[Arm]
     records: Records
+    pages: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 def judge_study(study: Study, records: Records) -> list[ClaimVerdict]:

@@ -1,6 +1,7 @@
 """What studies leave behind: verdicts as JSON, and a page."""
 
 import json
+from dataclasses import replace
 
 from reasonrl.lab.miniature import Spec
 from reasonrl.studies.arms import arms_of
@@ -56,7 +57,9 @@ def test_the_page_counts_what_was_reproduced_and_links_to_each_study(tmp_path):
     assert (good.outcome, bad.outcome) == (
         ClaimOutcome.REPRODUCED, ClaimOutcome.NOT_REPRODUCED
     )  # fmt: skip
+    good = replace(good, pages={("kl-kept", 2): "runs/kl kept/report.html"})
     page = render_study_page([good, bad])
+    assert '1, <a href="runs/kl%20kept/report.html">2</a>, 3' in page
     assert "1 of 2 of the report\u2019s studies" in page
     assert 'href="#kl"' in page
     assert "score of kl-dropped above that of kl-kept" in page

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reasonrl.terminal import Console
 
 if TYPE_CHECKING:
-    from reasonrl.launch.doctor import Prescription
+    from reasonrl.run.prescriptions import Prescription
 
 
 def show_prescriptions(console: Console, found: Sequence[Prescription]) -> None:

@@ -24,6 +24,9 @@ from reasonrl.report.drawing.svg import escape_text
 Failures: TypeAlias = Mapping[str, Mapping[int, int]]
 """The number of problems, by model and by failures of 16."""
 
+_MANY = 0.5
+"""The share of a step's rows from which on it is told that they were dropped."""
+
 _SHOWN = 700  # characters of a problem that is shown beside another problem
 
 
@@ -38,8 +41,9 @@ def render_page(
         ("reasonrl", manifest.reasonrl),
         ("manifest", manifest.hash[:16]),
     ]
-    body = [f"<h1>{escape_text(manifest.name)}</h1>", facts(known), *_funnel(manifest.steps)]
-    body += [*_difficulty(failures), _sources(manifest), *_hits(hits)]
+    body = [f"<h1>{escape_text(manifest.name)}</h1>", facts(known)]
+    body += [f'<p class="card finding">{escape_text(text)}</p>' for text in warnings_of(manifest)]
+    body += [*_funnel(manifest.steps), *_difficulty(failures), _sources(manifest), *_hits(hits)]
     return document(manifest.name, body)
 
 
@@ -109,6 +113,22 @@ def _tables(manifest: Manifest) -> str:
 |---|---|
 {sources}
 """
+
+
+def warnings_of(manifest: Manifest) -> list[str]:
+    """Return what a reader should look at first, in words."""
+    warnings = [
+        f"The step {step.name} dropped {step.n_dropped / _n_before(step):.0%} of its rows: "
+        f"{step.why()}"
+        for step in manifest.steps
+        if step.n_dropped > _MANY * max(1, _n_before(step))
+    ]
+    if not manifest.recipe["protected"]:
+        warnings.append(
+            "No benchmark was protected: problems of a test set may be among the rows. List them "
+            "under [[protected]] and build again."
+        )
+    return warnings
 
 
 def _n_rows(manifest: Manifest) -> int:

@@ -63,7 +63,8 @@ class Chart:
     The horizontal axis reaches from `first` to `last`; None means the first or last step of the
     series. `is_log` draws decades; values that are not positive are gaps there. `axis` names the
     quantity of the horizontal axis. `names` label its steps, from `first` on, where the steps are
-    not numbers at equal distances.
+    not numbers at equal distances. The vertical axis reaches at least to `top`, so that shares of
+    two pages can be compared. `help` says how to read the chart.
     """
 
     title: str
@@ -75,6 +76,8 @@ class Chart:
     is_log: bool = False
     axis: str = "step"
     names: tuple[str, ...] = ()
+    top: float | None = None
+    help: str = ""
 
     @property
     def span(self) -> tuple[int, int]:
@@ -83,6 +86,16 @@ class Chart:
         first = min(steps, default=0) if self.first is None else self.first
         last = max(steps, default=1) if self.last is None else self.last
         return first, max(first, last)
+
+    @property
+    def missing(self) -> list[int]:
+        """Return the steps in which no line has a value, though other steps have values."""
+        lines = [series for series in self.series if series.mark in (Mark.LINE, Mark.FAINT)]
+        known: dict[int, bool] = {}
+        for series in lines:
+            for step, value in zip(series.steps, series.values, strict=True):
+                known[step] = known.get(step, False) or value is not None
+        return [step for step, has in known.items() if not has] if any(known.values()) else []
 
     def name(self, step: int) -> str:
         """Return the label of a step."""

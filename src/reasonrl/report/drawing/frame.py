@@ -25,7 +25,17 @@ h3{font-size:.95rem;margin:0}
 .facts div{display:flex;gap:.45rem}
 .facts dd{margin:0;overflow-wrap:anywhere}
 .card{background:var(--paper);border:1px solid var(--grid);border-radius:10px;padding:.9rem 1rem}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;background:linear-gradient(to left,var(--paper) 50%,transparent) right/2rem
+100% no-repeat local,linear-gradient(to left,var(--quiet),transparent) right/.8rem 100% no-repeat
+scroll,var(--paper)}
+.help{margin:.3rem 0 0;font-size:.82rem;color:var(--quiet)}
+.finding{border-left:4px solid var(--orange);margin:.7rem 0}
+.finding.grave{border-left-color:var(--red)}
+.finding p{margin:.15rem 0}
+.finding pre{max-height:none}
+.fine{border-left:4px solid var(--teal);margin:.7rem 0}
+a{color:var(--blue)}
+:target{outline:2px solid var(--orange);outline-offset:4px;border-radius:4px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:.3rem .7rem;white-space:nowrap}
 th:first-child,td:first-child{text-align:left;padding-left:0}
@@ -85,8 +95,16 @@ def figure(chart: Chart, *, height: int = _HEIGHT, legend: bool = True) -> str:
     return (
         f"<figure><figcaption><h3>{chart.title}</h3><small>{chart.unit}</small>"
         f'{named}</figcaption><svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="{chart.title}">{draw(chart, width=_WIDTH, height=height)}</svg></figure>'
+        f'aria-label="{chart.title}">{draw(chart, width=_WIDTH, height=height)}</svg>'
+        f"{_help(chart)}</figure>"
     )
+
+
+def _help(chart: Chart) -> str:
+    """Return how to read a chart, and what its shaded steps mean."""
+    missing = " Shaded steps have no value." if chart.missing else ""
+    text = chart.help + missing
+    return f'<p class="help">{escape_text(text.strip())}</p>' if text else ""
 
 
 def facts(known: Sequence[tuple[str, object]]) -> str:

@@ -39,6 +39,7 @@ stroke-linejoin:round;stroke-width:1.8}
 .chart .whisker{stroke-width:1.3}
 .chart .dot,.chart .bars{fill:currentColor}
 .chart .band{fill:currentColor;opacity:.16}
+.chart .missing{fill:var(--grid);opacity:.6}
 .chart .hover{fill:var(--ink);opacity:0}
 .chart .hover:hover{opacity:.08}
 """
@@ -88,6 +89,8 @@ def draw(chart: Chart, *, width: float, height: float, hover: bool = True) -> st
     With `hover`, each step is a column that shows its numbers under a pointer.
     """
     extremes = _extremes(chart)
+    if extremes and chart.top is not None:
+        extremes.append(chart.top)
     is_log = chart.is_log and bool(extremes)
     n_ticks = max(2, int(height / 45))
     ticks = (
@@ -98,7 +101,8 @@ def draw(chart: Chart, *, width: float, height: float, hover: bool = True) -> st
     first, last = chart.span
     frame = _Frame(width=width, height=height, first=first, last=last, ticks=ticks, is_log=is_log)
     stack = [series for series in chart.series if series.mark is Mark.STACK]
-    parts = [*_axes(frame, chart), *_bars(frame, stack), *_borders(frame, chart.borders)]
+    parts = [*_missing(frame, chart.missing), *_axes(frame, chart), *_bars(frame, stack)]
+    parts += _borders(frame, chart.borders)
     if not extremes:
         parts.append(_text((width + _LEFT) / 2, height / 2, "no data", anchor="middle"))
     for series in chart.series:
@@ -139,6 +143,15 @@ def _axes(frame: _Frame, chart: Chart) -> Iterator[str]:
         yield f'<path class="grid" d="M{x:.1f} {frame.floor:g}v4"/>'
         yield _text(x, frame.floor + 16, name, anchor="end" if is_cut else "middle")
     yield _text(0, frame.floor + 16, chart.axis)
+
+
+def _missing(frame: _Frame, steps: Sequence[int]) -> Iterator[str]:
+    """Shade the steps without a value, so that they do not look like an empty axis."""
+    for step in steps:
+        yield (
+            f'<rect class="missing" x="{frame.x(step - 0.5):.1f}" y="{_TOP:g}" '
+            f'width="{frame.step_width:.2f}" height="{frame.floor - _TOP:.1f}"/>'
+        )
 
 
 def _borders(frame: _Frame, borders: Sequence[Border]) -> Iterator[str]:

@@ -6,6 +6,7 @@ Like the page of a run it needs no network and no script, and all text in it is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from reasonrl.evaluation.results import EvalResults
 from reasonrl.evaluation.score import ProblemResult, SuiteResult, describe_statuses
@@ -14,6 +15,7 @@ from reasonrl.report.drawing.frame import cut, document, facts, figure, share, t
 from reasonrl.report.drawing.svg import escape_text
 from reasonrl.report.evaluation.panels import limit_chart, pass_chart, problem_chart
 from reasonrl.report.evaluation.samples import ShownProblem, ShownSample, SuiteSamples
+from reasonrl.report.evaluation.warnings import warnings_of
 
 
 def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) -> str:
@@ -21,6 +23,7 @@ def render_eval_page(results: EvalResults, samples: Mapping[str, SuiteSamples]) 
     title = ", ".join(model.name for model in results.models)
     spreads = (escape_text(spread.describe()) for spread in seed_spreads(results))
     body = [f"<h1>{escape_text(title)}</h1>", _facts(results)]
+    body += [f'<p class="card finding">{escape_text(text)}</p>' for text in warnings_of(results)]
     body += [f'<p class="card">{spread}</p>' for spread in spreads]
     for suite in (suite["name"] for suite in results.recipe["suite"]):
         by_model = {
@@ -88,9 +91,9 @@ def _suite(
     charts.append(problem_chart(by_model))
     cards = "\n".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
     yield f'<div class="grid-2">\n{cards}\n</div>'
-    yield _problems(by_model)
+    yield _problems(by_model, suite, samples)
     if samples:
-        yield _samples(samples.problems)
+        yield _samples(samples.problems, suite)
 
 
 def _table(by_model: Mapping[str, SuiteResult]) -> str:
@@ -121,19 +124,23 @@ def _row(model: str, result: SuiteResult) -> list[str]:
 # problems and samples
 
 
-def _problems(by_model: Mapping[str, SuiteResult]) -> str:
-    """Return the table of all problems, folded."""
+def _problems(by_model: Mapping[str, SuiteResult], suite: str, samples: SuiteSamples | None) -> str:
+    """Return the table of all problems, folded, the hardest first; shown samples are linked."""
     columns = "".join(
         f"<th>{escape_text(model)}: right</th><th>cut off</th><th>tokens</th>" for model in by_model
     )
     by_id = [{problem.id: problem for problem in result.problems} for result in by_model.values()]
+    shown = {problem.id for problem in samples.problems} if samples else set()
+    hardest = sorted(by_id[0], key=lambda name: (by_id[0][name].score or 0.0, name))
     rows = "".join(
-        f"<tr><td>{escape_text(name)}</td>{''.join(_cells(ids[name]) for ids in by_id)}</tr>"
-        for name in by_id[0]
+        f"<tr><td>{_link(name, suite) if name in shown else escape_text(name)}</td>"
+        f"{''.join(_cells(ids[name]) for ids in by_id)}</tr>"
+        for name in hardest
         if all(name in ids for ids in by_id)
     )
     return (
-        f'<details class="card"><summary>All {len(by_id[0])} problems</summary><div class="scroll">'
+        f'<details class="card"><summary>All {len(by_id[0])} problems, the hardest first; a link '
+        'leads to samples</summary><div class="scroll">'
         f"<table><thead><tr><th>problem</th>{columns}</tr></thead><tbody>{rows}</tbody></table>"
         "</div></details>"
     )
@@ -145,8 +152,17 @@ def _cells(problem: ProblemResult) -> str:
     return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
-def _samples(problems: Sequence[ShownProblem]) -> str:
-    shown = "".join(_problem(problem) for problem in problems)
+def _anchor(name: str, suite: str) -> str:
+    return quote(f"{suite}/{name}")
+
+
+def _link(name: str, suite: str) -> str:
+    # A browser reads the escapes of an address once before it looks for an id.
+    return f'<a href="#{quote(_anchor(name, suite))}">{escape_text(name)}</a>'
+
+
+def _samples(problems: Sequence[ShownProblem], suite: str) -> str:
+    shown = "".join(_problem(problem, suite) for problem in problems)
     return (
         f'<details class="card"><summary>Samples of {len(problems)} problems <span class="quiet">'
         "(of each model a right and a wrong sample, if it has both)</span></summary>"
@@ -154,11 +170,12 @@ def _samples(problems: Sequence[ShownProblem]) -> str:
     )
 
 
-def _problem(problem: ShownProblem) -> str:
+def _problem(problem: ShownProblem, suite: str) -> str:
     samples = "".join(_sample(sample) for sample in problem.samples)
     return (
-        f'<div class="sample"><p><b>{escape_text(problem.id)}</b> <span class="quiet">answer key:'
-        f"</span> {cut(problem.answer, 500)}</p><pre>{cut(problem.prompt)}</pre>{samples}</div>"
+        f'<div class="sample" id="{_anchor(problem.id, suite)}"><p><b>{escape_text(problem.id)}</b>'
+        f' <span class="quiet">answer key:</span> {cut(problem.answer, 500)}</p>'
+        f"<pre>{cut(problem.prompt)}</pre>{samples}</div>"
     )
 
 

@@ -78,26 +78,19 @@ def limit_chart(lengths: Mapping[str, Sequence[Length]]) -> Chart:
 
 
 def problem_chart(results: Mapping[str, SuiteResult]) -> Chart:
-    """Return each problem's score, with the problems that the first model scores best first."""
-    first = next(iter(results.values()))
-    best_first = sorted(first.problems, key=lambda problem: -(problem.score or 0.0))
-    order = [problem.id for problem in best_first]
+    """Return the scores of each model's problems, from its best problem to its worst."""
     series = []
-    marks = (Mark.LINE, *[Mark.FAINT] * len(COLORS))
-    for (model, result), color, mark in zip(results.items(), COLORS, marks, strict=False):
-        scores = {problem.id: problem.score for problem in result.problems}
+    for (model, result), color in zip(results.items(), COLORS, strict=False):
+        scores = sorted((problem.score or 0.0 for problem in result.problems), reverse=True)
         series.append(
-            Series(
-                label=model,
-                color=color,
-                steps=range(1, len(order) + 1),
-                values=[scores.get(name) for name in order],
-                mark=mark,
-            )
+            Series(label=model, color=color, steps=range(1, len(scores) + 1), values=scores)
         )
     return Chart(
         title="Score by problem",
-        unit="share of samples right; best of the first model first",
+        unit="share of samples right; each model from its best problem to its worst",
         series=tuple(series),
         axis="problem",
+        top=1.0,
+        help="A step from 1 to 0: problems are solved always or never. A slope: training has "
+        "something to learn from.",
     )

@@ -30,13 +30,12 @@ svg{font:12px system-ui,-apple-system,"Segoe UI",sans-serif}
 
 def charts_svg(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> str:
     """Return accuracy, entropy, mean length and truncated share as one SVG document."""
-    panels = build_panels(metrics, evaluations)
+    charts = build_panels(metrics, evaluations)
     width = (_WIDTH - 3 * _MARGIN) / 2
     height = (_HEIGHT - 3 * _MARGIN) / 2
     parts = []
-    for number, chart in enumerate(
-        (panels.accuracy, panels.entropy, panels.length, panels.truncated)
-    ):
+    for number, name in enumerate(("accuracy", "entropy", "length", "truncated")):
+        chart = charts[name]
         x = _MARGIN + number % 2 * (width + _MARGIN)
         y = _MARGIN + number // 2 * (height + _MARGIN)
         parts.append(f'<g transform="translate({x:g} {y:g})">{_panel(chart, width, height)}</g>')

@@ -6,16 +6,19 @@ All text of the run is escaped; the page's policy also forbids scripts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from reasonrl.algo.stats import Estimate
 from reasonrl.evaluation.score import SuiteResult, by_suite
-from reasonrl.report.drawing.frame import amount, cut, document, facts, figure, share, table
-from reasonrl.report.drawing.scale import duration_text
+from reasonrl.report.drawing.frame import amount, cut, document, figure, share, table
 from reasonrl.report.drawing.svg import escape_text
-from reasonrl.report.run.panels import build_panels, stage_borders, step_of
+from reasonrl.report.run.findings import findings_html
+from reasonrl.report.run.head import Standing, head_html
+from reasonrl.report.run.panels import build_panels, split_empty
 from reasonrl.report.run.profile import EntropyProfile
 from reasonrl.report.run.profile_panels import exchange_text, profile_charts
 from reasonrl.report.run.samples import ShownRollout
+from reasonrl.run.prescriptions import Prescription
 from reasonrl.types import Row
 
 
@@ -27,42 +30,28 @@ def render_page(
     summary: Mapping[str, object] | None = None,
     samples: Sequence[ShownRollout] = (),
     profile: EntropyProfile | None = None,
+    found: Sequence[Prescription] = (),
+    notes: Sequence[str] = (),
+    standing: Standing | None = None,
+    sessions: Sequence[Mapping[str, object]] = (),
+    recipe: str = "",
 ) -> str:
-    """Return the page as HTML. `summary` is None while the run is not finished."""
+    """Return the page as HTML. `summary` is None while the run is not finished.
+
+    `found` are the doctor's findings, `notes` sentences on what else to look at, `sessions` the
+    run's sittings, and `recipe` its config as text.
+    """
     body = [
         f"<h1>{escape_text(title)}</h1>",
-        _facts(metrics, summary),
+        head_html(metrics, summary, standing, sessions),
+        findings_html(found, notes, n_steps=len(metrics)),
         _results(evaluations) + _rewards(evaluations),
         _charts(metrics, evaluations),
         _entropy(metrics, profile),
         _samples(samples),
+        _recipe(recipe),
     ]
     return document(title, body)
-
-
-# the head
-
-
-def _facts(metrics: Sequence[Row], summary: Mapping[str, object] | None) -> str:
-    """Return what ran, for how long, and through which stages."""
-    shown: list[tuple[str, object]] = []
-    if summary is None:
-        shown.append(("status", "not finished"))
-        shown.append(("steps", step_of(metrics[-1]) if metrics else 0))
-    else:
-        shown += [(key, summary[key]) for key in ("model", "seed", "steps") if key in summary]
-        wall_s = summary.get("train_wall_s")
-        if isinstance(wall_s, int | float):
-            shown.append(("training time", duration_text(wall_s)))
-        known = (("threads", "threads"), ("reasonrl", "reasonrl"), ("finished_at", "finished"))
-        shown += [(label, summary[key]) for key, label in known if key in summary]
-    borders = stage_borders(metrics)
-    if borders:
-        ends = [border.step - 1 for border in borders[1:]] + [step_of(metrics[-1])]
-        spans = zip(borders, ends, strict=True)
-        stages = ", ".join(f"{border.label} ({border.step} to {end})" for border, end in spans)
-        shown.append(("stages", stages))
-    return facts(shown)
 
 
 def _results(evaluations: Sequence[SuiteResult]) -> str:
@@ -124,21 +113,13 @@ def _rewards(evaluations: Sequence[SuiteResult]) -> str:
 
 
 def _charts(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> str:
-    panels = build_panels(metrics, evaluations)
-    cards = [
-        figure(panels.accuracy),
-        *([figure(panels.rewards)] if panels.rewards else []),
-        figure(panels.entropy, height=128, legend=False)
-        + figure(panels.coefficient, height=92, legend=False),
-        figure(panels.length),
-        figure(panels.truncated),
-        figure(panels.groups),
-        figure(panels.gradient),
-        figure(panels.gap),
-        figure(panels.time),
-    ]
-    shown = "\n".join(f'<div class="card">{card}</div>' for card in cards)
-    return f'<h2>Over the run</h2>\n<div class="grid-2">\n{shown}\n</div>'
+    shown, empty = split_empty(build_panels(metrics, evaluations))
+    cards = "\n".join(f'<div class="card">{figure(chart)}</div>' for chart in shown)
+    rest = ""
+    if metrics and empty:
+        names = ", ".join(chart.title for chart in empty)
+        rest = f'<p class="quiet"><small>0 or not measured in every step: {names}.</small></p>'
+    return f'<h2>Over the run</h2>\n<div class="grid-2">\n{cards}\n</div>{rest}'
 
 
 def _entropy(metrics: Sequence[Row], profile: EntropyProfile | None) -> str:
@@ -152,21 +133,19 @@ def _entropy(metrics: Sequence[Row], profile: EntropyProfile | None) -> str:
     return f'<h2>Entropy</h2>\n{paragraph}<div class="grid-2">\n{cards}\n</div>'
 
 
-# the rollouts
+# the rollouts and the recipe
 
 
 def _samples(samples: Sequence[ShownRollout]) -> str:
-    """Show the rollouts of the first and of the last step, folded."""
+    """Show rollouts of some steps, each step folded."""
     if not samples:
         return ""
-    steps = sorted({sample.step for sample in samples})
-    ends = steps[:1] + steps[1:][-1:]
     parts = ["<h2>Rollouts</h2>"]
-    for step in ends:
+    for step in sorted({sample.step for sample in samples}):
         chosen = [sample for sample in samples if sample.step == step]
         shown = "".join(_sample(sample) for sample in chosen)
         parts.append(
-            f'<details class="card"><summary>Step {step} '
+            f'<details class="card" id="step-{step}"><summary>Step {step} '
             f'<span class="quiet">({len(chosen)} of its rollouts)</span></summary>{shown}</details>'
         )
     return "\n".join(parts)
@@ -175,9 +154,25 @@ def _samples(samples: Sequence[ShownRollout]) -> str:
 def _sample(sample: ShownRollout) -> str:
     reward = "not judged" if sample.reward is None else f"reward {sample.reward:g}"
     advantage = "" if not sample.advantage else f", advantage {sample.advantage:+.2f}"
+    cut_off = ", cut off" if sample.stop == "length" else ""
+    signal = f", group {sample.signal}" if sample.signal else ""
+    why = f" ({cut(sample.reason, 500)})" if sample.reason else ""
+    read = f"; read: {cut(sample.extracted, 500)}" if sample.extracted else ""
     prompt = "" if sample.prompt is None else f"<pre>{cut(sample.prompt)}</pre>"
+    name = escape_text(sample.rollout_id)
     return (
-        f'<div class="sample"><p><b>{escape_text(sample.problem_id)}</b> '
-        f'<span class="quiet">{escape_text(sample.status)}, {reward}{advantage}; '
-        f"answer key:</span> {cut(sample.answer)}</p>{prompt}<pre>{cut(sample.text)}</pre></div>"
+        f'<div class="sample" id="{name}"><p><b>{escape_text(sample.problem_id)}</b> '
+        f'<a href="#{quote(sample.rollout_id)}">{name}</a> '
+        f'<span class="quiet">{escape_text(sample.status)}{why}, {reward}{advantage}{cut_off}'
+        f"{signal}; answer key:</span> {cut(sample.answer)}{read}</p>{prompt}"
+        f"<pre>{cut(sample.text)}</pre></div>"
+    )
+
+
+def _recipe(recipe: str) -> str:
+    if not recipe:
+        return ""
+    return (
+        '<h2>Recipe</h2><details class="card"><summary>config.toml, everything resolved</summary>'
+        f"<pre>{cut(recipe)}</pre></details>"
     )

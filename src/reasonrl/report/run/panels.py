@@ -7,127 +7,38 @@ it, leaves a gap.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle, pairwise
 from math import isfinite
 
 from reasonrl.evaluation.score import SuiteResult, by_suite
 from reasonrl.report.drawing.chart import Border, Chart, Color, Mark, Series
+from reasonrl.report.run.catalog import PANELS, Line, Panel
 from reasonrl.types import Row
 
 _COMPONENT_COLORS = (Color.TEAL, Color.ORANGE, Color.PURPLE, Color.RED, Color.GRAY)
 _IS_COMPONENT = re.compile(r"reward/[^/]+/mean$")
+_STATUS = "verify/status/"
+_STATUS_COLORS = {
+    "CORRECT": Color.TEAL, "PASS": Color.TEAL, "WRONG": Color.ORANGE, "WRONG_ANSWER": Color.ORANGE,
+    "TRUNCATED": Color.GRAY, "NO_ANSWER": Color.PURPLE, "NO_CODE": Color.PURPLE,
+}  # fmt: skip
+_OTHER_STATUS = "other"
+_ALWAYS = ("accuracy", "length", "truncated", "groups")
 _SUITE_COLORS = (Color.ORANGE, Color.PURPLE, Color.RED, Color.GRAY)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panels:
-    """The charts of a run, in the order in which they are read."""
+def build_panels(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> dict[str, Chart]:
+    """Return all charts of a run by name, in the order in which they are read.
 
-    accuracy: Chart
-    entropy: Chart
-    coefficient: Chart
-    length: Chart
-    truncated: Chart
-    groups: Chart
-    gradient: Chart
-    gap: Chart
-    time: Chart
-    rewards: Chart | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """The metric that a series shows, and its form."""
-
-    key: str
-    label: str
-    color: Color
-    mark: Mark = Mark.LINE
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """The title and the series of a chart, without values."""
-
-    title: str
-    unit: str
-    lines: tuple[_Line, ...]
-    is_log: bool = False
-
-
-_PANELS = {
-    "accuracy": _Panel(
-        "Accuracy",
-        "share of rollouts",
-        (
-            _Line("accuracy/finished", "finished rollouts", Color.TEAL, Mark.FAINT),
-            _Line("accuracy/all", "all rollouts", Color.BLUE),
-        ),
-    ),
-    "entropy": _Panel("Entropy", "nats per token", (_Line("entropy/nats", "sampled", Color.BLUE),)),
-    "coefficient": _Panel(
-        "Entropy coefficient", "", (_Line("entropy/alpha", "applied", Color.PURPLE),)
-    ),
-    "length": _Panel(
-        "Length",
-        "tokens per rollout",
-        (
-            _Line("rollout/max_tokens", "longest", Color.GRAY, Mark.FAINT),
-            _Line("rollout/mean_tokens", "mean", Color.BLUE),
-        ),
-    ),
-    "truncated": _Panel(
-        "Truncated",
-        "share of rollouts",
-        (_Line("rollout/truncated_share", "cut off at the limit", Color.ORANGE),),
-    ),
-    "groups": _Panel(
-        "Groups by signal",
-        "groups",
-        (
-            _Line("groups/kept", "kept", Color.BLUE, Mark.STACK),
-            _Line("groups/solved", "solved", Color.TEAL, Mark.STACK),
-            _Line("groups/unsolved", "unsolved", Color.ORANGE, Mark.STACK),
-            _Line("groups/flat", "flat", Color.GRAY, Mark.STACK),
-            _Line("groups/failed", "failed", Color.RED, Mark.STACK),
-        ),
-    ),
-    "gradient": _Panel(
-        "Gradient norm",
-        "before clipping",
-        (_Line("update/gradient_norm", "mean over updates", Color.BLUE),),
-    ),
-    "gap": _Panel(
-        "Sampler to learner gap",
-        "nats per token, absolute",
-        (
-            _Line("update/gap_max", "largest", Color.GRAY, Mark.FAINT),
-            _Line("update/gap_mean", "mean", Color.BLUE),
-        ),
-        is_log=True,
-    ),
-    "time": _Panel(
-        "Time",
-        "seconds per step",
-        (
-            _Line("time/rollout_s", "rollout", Color.BLUE, Mark.STACK),
-            _Line("time/update_s", "update", Color.ORANGE, Mark.STACK),
-            _Line("time/sync_s", "sync", Color.TEAL, Mark.STACK),
-            _Line("time/other_s", "other", Color.GRAY, Mark.STACK),
-        ),
-    ),
-}
-
-
-def build_panels(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> Panels:
-    """Return all charts of a run; they share their steps, so that they can be read together."""
+    They share their steps, so that they can be read together.
+    """
     steps = [step_of(row) for row in metrics]
     known = steps + [result.step for result in evaluations]
     borders = stage_borders(metrics)
 
-    def chart(panel: _Panel) -> Chart:
+    def chart(panel: Panel) -> Chart:
         return Chart(
             title=panel.title,
             unit=panel.unit,
@@ -145,19 +56,23 @@ def build_panels(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> 
             first=min(known, default=0),
             last=max(known, default=1),
             is_log=panel.is_log,
+            help=panel.healthy,
+            top=panel.top,
         )
 
-    panels = Panels(**{name: chart(panel) for name, panel in _PANELS.items()})
-    if components := _components(metrics):
-        panels = replace(panels, rewards=chart(_rewards_panel(components)))
-    if not evaluations:
-        return panels
-    accuracy = replace(
-        panels.accuracy,
-        unit=f"{panels.accuracy.unit}; bars are 95 % intervals",
-        series=(*panels.accuracy.series, *suite_series(evaluations)),
-    )
-    return replace(panels, accuracy=accuracy)
+    charts = {name: chart(panel) for name, panel in PANELS.items()}
+    charts["reward"] = chart(_with_components(PANELS["reward"], metrics))
+    if statuses := _statuses(metrics):
+        verdicts = _verdict_chart(charts["groups"], metrics, statuses)
+        charts = {"accuracy": charts.pop("accuracy"), "verdicts": verdicts, **charts}
+    if evaluations:
+        accuracy = charts["accuracy"]
+        charts["accuracy"] = replace(
+            accuracy,
+            unit=f"{accuracy.unit}; bars are 95 % intervals",
+            series=(*accuracy.series, *suite_series(evaluations)),
+        )
+    return charts
 
 
 def suite_series(evaluations: Sequence[SuiteResult]) -> list[Series]:
@@ -178,17 +93,60 @@ def suite_series(evaluations: Sequence[SuiteResult]) -> list[Series]:
     ]
 
 
-def _components(metrics: Sequence[Row]) -> list[str]:
-    """Return the names of the reward components that any step has."""
-    names = (key.split("/")[1] for row in metrics for key in row if _IS_COMPONENT.match(key))
-    return list(dict.fromkeys(names))
+def _with_components(panel: Panel, metrics: Sequence[Row]) -> Panel:
+    """Add a line for each component of the reward that any step has."""
+    keys = dict.fromkeys(key for row in metrics for key in row if _IS_COMPONENT.match(key))
+    lines = [
+        Line(key, key.split("/")[1], color, Mark.FAINT)
+        for key, color in zip(keys, cycle(_COMPONENT_COLORS), strict=False)
+    ]
+    return replace(panel, lines=(*panel.lines, *lines))
 
 
-def _rewards_panel(components: Sequence[str]) -> _Panel:
-    lines = [_Line("reward/mean", "total", Color.BLUE)]
-    colors = cycle(_COMPONENT_COLORS)
-    lines += [_Line(f"reward/{name}/mean", name, next(colors), Mark.FAINT) for name in components]
-    return _Panel("Reward", "mean over rollouts", tuple(lines))
+def _statuses(metrics: Sequence[Row]) -> list[str]:
+    """Return the statuses of verdicts that any step has, the most frequent one first."""
+    counts: dict[str, float] = {}
+    for row in metrics:
+        for key in row:
+            if key.startswith(_STATUS):
+                counts[key] = counts.get(key, 0.0) + (_number(row, key) or 0.0)
+    return [key.removeprefix(_STATUS) for key in sorted(counts, key=lambda key: -counts[key])]
+
+
+def _verdict_chart(like: Chart, metrics: Sequence[Row], statuses: Sequence[str]) -> Chart:
+    """Return the verdicts of each step by status; statuses without a colour are added up."""
+    columns: dict[tuple[str, Color], list[float]] = {}
+    for status in statuses:
+        color = _STATUS_COLORS.get(status, Color.RED)
+        label = status if status in _STATUS_COLORS else _OTHER_STATUS
+        values = columns.setdefault((label, color), [0.0] * len(metrics))
+        for n, row in enumerate(metrics):
+            values[n] += _number(row, _STATUS + status) or 0.0
+    series = tuple(
+        replace(like.series[0], label=label, color=color, values=values, mark=Mark.STACK)
+        for (label, color), values in columns.items()
+    )
+    return replace(
+        like,
+        title="Verdicts",
+        unit="rollouts by status",
+        series=series,
+        help="Healthy: CORRECT or PASS grows. Many NO_ANSWER: the model was not asked for a box.",
+    )
+
+
+def split_empty(charts: Mapping[str, Chart]) -> tuple[list[Chart], list[Chart]]:
+    """Return the charts that show something, and those in which everything is 0 or missing.
+
+    Accuracy, lengths and groups are shown in any case: there 0 says much.
+    """
+    shown = [
+        name
+        for name, chart in charts.items()
+        if name in _ALWAYS or any(value for series in chart.series for value in series.values)
+    ]
+    empty = [chart for name, chart in charts.items() if name not in shown]
+    return [charts[name] for name in shown], empty
 
 
 def stage_borders(metrics: Sequence[Row]) -> tuple[Border, ...]:

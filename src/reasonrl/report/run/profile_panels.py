@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reasonrl.diagnosis.collapse import COLLAPSED, fit_entropy, judge_warning
+from reasonrl.diagnosis.collapse import fit_entropy
 from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.run.panels import step_of
 from reasonrl.report.run.profile import PARTS, EntropyProfile
 from reasonrl.types import Row
+
+_GOOD = 0.5
+"""The share of the variance that a fit must explain to be told."""
 
 _COLORS = (Color.BLUE, Color.ORANGE, Color.TEAL, Color.PURPLE)
 
@@ -69,20 +72,18 @@ def exchanges(metrics: Sequence[Row]) -> list[tuple[int, float, float]]:
 
 
 def exchange_text(metrics: Sequence[Row]) -> str:
-    """Return how accuracy follows entropy, and when entropy collapsed, as far as both are known."""
+    """Return what accuracy the entropy that is left may still pay for; empty where none is seen.
+
+    Nothing is said where the fit of `diagnosis.collapse` explains less than half of the variance,
+    or ends at no accuracy that could be.
+    """
     points = exchanges(metrics)
-    if not points:
+    _, entropies, accuracies = zip(*points, strict=True) if points else ((), (), ())
+    fit = fit_entropy(entropies, accuracies)
+    if fit is None or fit.r2 < _GOOD or fit.a <= 0 or not 0 < fit.ceiling <= 1:
         return ""
-    steps, entropies, accuracies = zip(*points, strict=True)
-    sentences = []
-    if (fit := fit_entropy(entropies, accuracies)) is not None:
-        sentences.append(
-            f"Accuracy follows {-fit.a:+.2f} e^H {fit.b:+.2f} (r\u00b2 {fit.r2:.2f}): "
-            f"{fit.ceiling:.2f} where no entropy is left."
-        )
-    warning = judge_warning(entropies)
-    if warning.collapsed is not None:
-        early = f", announced {warning.lead} steps ahead" if warning.is_timely else ""
-        step = steps[warning.collapsed]
-        sentences.append(f"Entropy was down to {COLLAPSED:.0%} of its start at step {step}{early}.")
-    return " ".join(sentences)
+    return (
+        f"In this run accuracy rose while entropy fell. If that goes on, about {fit.ceiling:.0%} "
+        "of the answers will be right when no entropy is left; more would need new entropy, or "
+        "other problems."
+    )

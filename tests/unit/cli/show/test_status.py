@@ -19,7 +19,8 @@ STATUS = RunStatus(
     checkpoint="step-10",
     processes=(),
     events=(),
-    warnings=(),
+    troubles=[],
+    findings=(),
 )
 
 
@@ -57,6 +58,6 @@ def test_processes_are_shown_with_the_age_and_the_end_of_their_logs(capsys):
 
 def test_the_last_events_and_all_warnings_are_shown(capsys):
     events = [f"event {number}" for number in range(9)]
-    lines = said(capsys, events=events, warnings=("slow", "late")).splitlines()
+    lines = said(capsys, events=events, troubles=[], findings=("slow", "late")).splitlines()
     assert lines[2:7] == events[-5:]
     assert lines[7:] == ["warning: slow", "warning: late"]

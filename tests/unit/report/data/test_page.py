@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -81,6 +82,19 @@ def test_the_card_names_the_protected_benchmarks_and_how_much_they_cost() -> Non
     card = render_readme(manifest(protected=protected), "mit", NOBODY, {})
     assert "problem of aime24, mine.jsonl were dropped: 266 of 1,500." in card
     assert "no benchmark was held out" in render_readme(manifest(), "mit", NOBODY, {})
+
+
+def test_the_page_says_first_what_to_look_at() -> None:
+    broken = manifest()
+    steps = (step("read", 800, broken=1_200), *broken.steps[1:])
+    page = render_page(replace(broken, steps=steps), {}, {})
+    assert page.index("The step read dropped 60% of its rows: 1,200 broken") < page.index(
+        "From raw rows"
+    )
+    assert "No benchmark was protected" in page
+    whole = render_page(manifest(protected=[{"type": "aime24"}]), {}, {})
+    assert "No benchmark was protected" not in whole
+    assert "dropped 60%" not in whole
 
 
 def test_the_card_tells_repeated_sources_and_a_search_by_meaning() -> None:

@@ -33,9 +33,9 @@ def test_a_long_answer_does_not_make_a_curve_of_thousands_of_points() -> None:
     assert chart.span[1] >= 32_768
 
 
-def test_problems_stand_in_the_order_of_the_first_model() -> None:
+def test_each_model_has_its_problems_from_its_best_to_its_worst() -> None:
     first = suite_result(0.5, problems=[problem("a", 1), problem("b", 4), problem("c", 0)])
     other = suite_result(0.5, problems=[problem("a", 2), problem("c", 3)])
     mine, theirs = problem_chart({"first": first, "other": other}).series
     assert mine.values == [1.0, 0.25, 0.0]
-    assert theirs.values == [None, 0.5, 0.75]  # problem b was not asked
+    assert theirs.values == [0.75, 0.5]

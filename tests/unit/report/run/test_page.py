@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,10 +15,13 @@ import pytest
 from reasonrl.algo.choices import TruncationRule
 from reasonrl.algo.select import select_group
 from reasonrl.algo.stats import Estimate
+from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.report.run.curves import charts_svg
+from reasonrl.report.run.head import Standing
 from reasonrl.report.run.page import render_page
 from reasonrl.report.run.samples import ShownRollout, read_samples
+from reasonrl.run.prescriptions import Prescription
 from reasonrl.run.record import RunRecorder
 from reasonrl.types import (
     Completion,
@@ -96,7 +100,7 @@ class Tags(HTMLParser):
 def test_runs_of_any_length_are_drawn(n: int, evaluations: list[SuiteResult]) -> None:
     metrics = rows(n) if n else []
     page = render_page(title="mine", metrics=metrics, evaluations=evaluations)
-    assert page.count("<figure>") == 9
+    assert page.count("<figure>") >= 4
     ElementTree.fromstring(charts_svg(metrics, evaluations))
 
 
@@ -126,7 +130,8 @@ def test_the_page_asks_for_nothing_outside_itself() -> None:
     assert "default-src 'none'" in page
     seen = Tags(page)
     assert not seen.tags & {"script", "link", "img", "iframe"}
-    assert not seen.attributes & {"src", "href", "srcset"}
+    assert not seen.attributes & {"src", "srcset"}
+    assert all(one.startswith("#") for one in re.findall('href="([^"]*)"', page))
     assert not re.search(r"https?:|url\(|@import", page)
 
 
@@ -173,13 +178,47 @@ def test_the_picture_needs_no_css_variables() -> None:
     assert 'width="1000" height="640"' in picture
 
 
-def test_first_and_last_step_are_shown_folded() -> None:
-    samples = [sample(step) for step in (1, 2, 3)]
+def test_each_step_of_rollouts_is_folded_and_can_be_linked_to() -> None:
+    samples = [sample(step) for step in (1, 3)]
     page = render_page(title="mine", metrics=rows(3), evaluations=[], samples=samples)
-    assert page.count("<details") == 2
-    assert "add-1" in page
-    assert "add-2" not in page
-    assert "add-3" in page
+    assert re.findall('<details class="card" id="(step-[0-9])"', page) == ["step-1", "step-3"]
+
+
+def test_a_rollout_says_why_it_was_wrong() -> None:
+    wrong = replace(sample(1), reason="the key is 7", extracted="8", rollout_id="train-1/add/0")
+    page = render_page(title="mine", metrics=rows(1), evaluations=[], samples=[wrong])
+    assert "(the key is 7)" in page
+    assert "read: 8" in page
+    assert 'href="#train-1/add/0"' in page
+
+
+def test_what_is_wrong_stands_first_in_words_with_a_command() -> None:
+    finding = RunFinding(
+        rule="truncated", since_step=2, message="all are cut off", cause="the limit is low",
+        evidence={"limit": 4}, rollouts=3,
+    )  # fmt: skip
+    found = [Prescription(finding=finding, command="reasonrl train <x>", rollouts="r.parquet")]
+    page = render_page(title="mine", metrics=rows(3), evaluations=[], found=found)
+    assert page.index("all are cut off") < page.index("<figure>")
+    assert '<a href="#step-3">rollouts of step 3</a>' in page
+    assert "reasonrl train &lt;x&gt;" in page
+    assert "found nothing wrong" not in page
+    assert "found nothing wrong" in render_page(title="mine", metrics=rows(3), evaluations=[])
+
+
+def test_the_head_has_rates_and_the_machine_and_the_page_its_recipe() -> None:
+    metrics = [row | {"time/step_s": 2.0, "rollout/sampled": 100} for row in rows(4)]
+    page = render_page(
+        title="mine",
+        metrics=metrics,
+        evaluations=[],
+        standing=Standing(phase="running", total=9, left_s=70),
+        sessions=[{"command": "reasonrl train x", "machine": {"processor": "P", "cores": 2}}],
+        recipe="seed = 7",
+    )
+    for shown in ("4 of 9", "about 1 min 10 s", "425 tokens a second", "rollout 56%", "seed = 7"):
+        assert shown in page
+    assert "reasonrl train x" in page
 
 
 def test_a_runaway_rollout_is_cut() -> None:
@@ -222,5 +261,6 @@ def test_samples_come_from_the_first_and_last_step(tmp_path: Path) -> None:
         (3, "t0", 1.0),
         (3, "t2", None),
     ]
+    assert {one.step for one in read_samples(tmp_path, steps=[2, 8])} == {1, 2, 3}
     assert len(read_samples(tmp_path, per_step=9)) == 2 * len(rewards)
     assert read_samples(tmp_path / "nothing") == []

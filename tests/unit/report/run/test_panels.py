@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, nan
 
 from reasonrl.report.drawing.chart import Border, Mark
-from reasonrl.report.run.panels import build_panels, stage_borders, suite_series
+from reasonrl.report.run.panels import build_panels, split_empty, stage_borders, suite_series
 from reasonrl.types import Row
 from tests.unit.report.support import suite_result
 
@@ -29,8 +29,7 @@ def test_a_border_is_at_the_first_step_of_each_stage() -> None:
 
 def test_all_charts_share_the_steps_of_rows_and_evaluations() -> None:
     panels = build_panels(rows("s", "s", "s"), [suite_result(0.5, step=0)])
-    charts = [getattr(panels, name) for name in panels.__dataclass_fields__]
-    spans = {chart.span for chart in charts if chart is not None}
+    spans = {chart.span for chart in panels.values()}
     assert spans == {(0, 3)}
 
 
@@ -39,7 +38,7 @@ def test_a_metric_that_is_no_number_or_missing_is_a_gap() -> None:
     metrics[1]["accuracy/all"] = None
     metrics[2]["accuracy/all"] = nan
     metrics[3]["accuracy/all"] = inf
-    finished, everything = build_panels(metrics, []).accuracy.series
+    finished, everything = build_panels(metrics, [])["accuracy"].series
     assert everything.values == [0.1, None, None, None]
     assert finished.values == [None] * 4
 
@@ -47,9 +46,30 @@ def test_a_metric_that_is_no_number_or_missing_is_a_gap() -> None:
 def test_only_the_chart_of_accuracy_has_the_evaluations() -> None:
     bare = build_panels(rows("s"), [])
     panels = build_panels(rows("s"), [suite_result(0.5, step=1)])
-    assert len(panels.accuracy.series) == len(bare.accuracy.series) + 1
-    assert panels.accuracy.unit == "share of rollouts; bars are 95 % intervals"
-    assert panels.length.series == bare.length.series
+    assert len(panels["accuracy"].series) == len(bare["accuracy"].series) + 1
+    assert panels["accuracy"].unit == "share of rollouts; bars are 95 % intervals"
+    assert panels["length"].series == bare["length"].series
+
+
+def test_verdicts_are_counted_by_status_with_the_rare_ones_together() -> None:
+    metrics = rows("s", "s")
+    metrics[0] |= {"verify/status/CORRECT": 5, "verify/status/TIMEOUT": 1}
+    metrics[1] |= {"verify/status/CORRECT": 6, "verify/status/EMPTY_BOX": 2}
+    series = build_panels(metrics, [])["verdicts"].series
+    assert {one.label: one.values for one in series} == {"CORRECT": [5, 6], "other": [1, 2]}
+
+
+def test_charts_without_numbers_are_named_and_not_drawn() -> None:
+    shown, empty = split_empty(build_panels(rows("s"), []))
+    assert "Accuracy" in [chart.title for chart in shown]
+    assert "Clipped" in [chart.title for chart in empty]
+
+
+def test_a_step_without_a_value_is_missing_and_not_zero() -> None:
+    metrics = rows("s", "s", "s")
+    metrics[1]["accuracy/all"] = None
+    assert build_panels(metrics, [])["accuracy"].missing == [2]
+    assert build_panels(rows("s", "s"), [])["entropy"].missing == []
 
 
 def test_a_suite_is_one_series_over_its_evaluations() -> None:

@@ -54,12 +54,14 @@ def test_a_run_without_rollouts_has_no_profile(tmp_path: Path) -> None:
     assert read_profile(tmp_path, WORDS.__getitem__) is None
 
 
-def test_the_text_says_when_entropy_collapsed_and_what_accuracy_it_paid_for() -> None:
+def test_what_entropy_may_still_pay_for_is_told_where_the_fit_is_good_and_only_there() -> None:
     rows = [
         {"step": step, "entropy/nats": 0.4 * 0.97**step, "accuracy/all": 1 - 0.4 * 0.97**step}
         for step in range(1, 101)
     ]
-    text = exchange_text(rows)
-    assert "where no entropy is left" in text
-    assert "25% of its start at step" in text
+    assert "about 99% of the answers" in exchange_text(rows)
+    noise = [row | {"accuracy/all": 0.3 + 0.3 * (row["step"] % 2)} for row in rows]
+    assert exchange_text(noise) == ""
+    falling = [row | {"accuracy/all": row["entropy/nats"]} for row in rows]
+    assert exchange_text(falling) == ""
     assert exchange_text([{"step": 1, "entropy/nats": None, "accuracy/all": 0.5}]) == ""
