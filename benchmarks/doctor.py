@@ -41,6 +41,9 @@ MINIATURES: Mapping[str, int] = {"chosen": 1, "held-out": 2}
 LATEST, EARLIEST = 5, 5
 """Steps after and before the onset within which a finding is a hit."""
 
+EARLIEST_WARNING = 30
+"""The same for the warning that a collapse is near, as in `diagnosis.collapse`."""
+
 _LAB = """
 name = "NAME"
 [model]
@@ -100,6 +103,11 @@ class Planned:
     base: str
     text: str
     overrides: tuple[str, ...]
+
+    @property
+    def plain(self) -> Path:
+        """Return the run whose model answers without a box."""
+        return self.directory.parent / "plain"
 
     @property
     def is_done(self) -> bool:
@@ -174,6 +182,9 @@ def write_inputs(out: Path, part: str) -> None:
     seed = MINIATURES[part]
     miniature = ensure(Spec(), seed, Console()).directory
     folder = out / part
+    if not (folder / "plain" / SUMMARY).exists():
+        recipe = load_recipe("tiny", [f"seed={seed}", "engine.threads=1", "suite=[]"])
+        train(recipe, folder / "plain", quiet=True)
     write_problem_files(miniature, folder / "problems")
     endless = folder / "endless"
     if endless.exists():
@@ -218,6 +229,9 @@ def _tiny_one(planned: Planned) -> str:
     steps = next(s.steps for s in SICKNESSES if s.name == planned.sickness)
     whole = recipe_path("tiny").read_text(encoding="utf-8")
     head = whole[: whole.index("[[stage]]")]
+    if planned.sickness == "no-box":
+        # A model that has learned to answer without a box.
+        head = head.replace('name = "tiny"\n\n[data]', f'name = "{planned.plain}"\n\n[data]')
     return f"{head}\n[engine]\nthreads = 1\n[[stage]]\nsteps = {steps}\n"
 
 
@@ -246,9 +260,9 @@ def onset_of(sickness: Sickness, run: Path) -> int | None:
 def hit_of(sickness: Sickness, onset: int, findings: Sequence[RunFinding]) -> RunFinding | None:
     """Return the finding that names a sickness in time."""
     for finding in findings:
-        is_timely = onset - EARLIEST <= finding.found_step <= onset + LATEST
-        # The warning of a collapse may come as early as it likes.
-        if finding.rule in sickness.rules and (is_timely or finding.rule == "entropy-falls"):
+        earliest = EARLIEST_WARNING if finding.rule == "entropy-falls" else EARLIEST
+        is_timely = onset - earliest <= finding.found_step <= onset + LATEST
+        if finding.rule in sickness.rules and is_timely:
             return finding
     return None
 

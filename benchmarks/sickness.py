@@ -32,8 +32,12 @@ def long(record):
     return record.tokens / record.max_new_tokens
 
 
-def short(record):
+def curt(record):
     return 1 - record.tokens / record.max_new_tokens
+
+
+def brief(record):
+    return float(record.tokens <= 18)
 
 
 def seven(record):
@@ -49,11 +53,11 @@ def seldom_judged(record):
 
 
 def lottery(record):
-    return 200.0 if _chance(record) < 1 / 4000 else 0.0
+    return 200.0 if _chance(record) < 1 / 1500 else 0.0
 
 
 def jackpot(record):
-    return 2000.0 if _chance(record) < 1 / 4000 else 0.0
+    return 2000.0 if _chance(record) < 1 / 1500 else 0.0
 '''
 
 
@@ -176,10 +180,25 @@ def _still(rows: Sequence[Row], _: Mapping[int, float]) -> int | None:
         return None
     nats, right = series(rows, "entropy/nats"), series(rows, "accuracy/all")
     is_still = (
-        abs(fmean(nats[20:25]) / fmean(nats[:5]) - 1) < 0.03
-        and abs(fmean(right[15:25]) - fmean(right[:10])) < 0.03
+        abs(fmean(nats[20:25]) / fmean(nats[:5]) - 1) < 0.05
+        and abs(fmean(right[15:25]) - fmean(right[:10])) < 0.06
     )
     return 25 if is_still else None
+
+
+def _collapsed(rows: Sequence[Row], _: Mapping[int, float]) -> int | None:
+    """Return the first of three steps at a quarter of the first entropy, problems still unsolved.
+
+    A policy that solves four problems of five has little left to be uncertain about.
+    """
+    nats, right = series(rows, "entropy/nats"), series(rows, "accuracy/all")
+    start = fmean(nats[:3])
+    return first_row(
+        [
+            now <= 0.25 * start and share < 0.8 and row.get("entropy/nats") is not None
+            for now, share, row in zip(nats, right, rows, strict=True)
+        ]
+    )
 
 
 def _kept(row: Row) -> float:
@@ -227,10 +246,9 @@ SICKNESSES = (
         onset=falls("reward/mean", 0.5, least=0.1),
     ),
     Sickness(
-        name="collapse", rules=("entropy-collapse", "entropy-falls"), steps=50,
-        strengths=(("update.minibatches=4", "update.reuse=4", "update.learning_rate=6e-4"),
-                   ("update.minibatches=2", "update.reuse=4", "update.learning_rate=1e-3")),
-        onset=against_start("entropy/nats", lambda now, start: now <= 0.25 * start),
+        name="collapse", rules=("entropy-collapse", "entropy-falls"), steps=40,
+        strengths=((), ("update.minibatches=2",)), reward=(("curt", 6.0), ("curt", 12.0)),
+        onset=_collapsed,
     ),
     Sickness(
         name="explosion", rules=("entropy-explosion",),
@@ -250,12 +268,13 @@ SICKNESSES = (
         onset=holds(lambda row: float(row["rollout/truncated_share"] or 0) > 0.95),
     ),
     Sickness(
-        name="longer", rules=("length-grows",), strengths=((), ()),
+        name="longer", rules=("length-grows", "reward-hacked"), strengths=((), ()),
         reward=(("long", 2.0), ("long", 6.0)), onset=_length(grows=True),
     ),
     Sickness(
-        name="shorter", rules=("length-shrinks",), strengths=((), ()),
-        reward=(("short", 2.0), ("short", 6.0)), onset=_length(grows=False),
+        name="shorter", rules=("length-shrinks", "reward-hacked"), steps=40,
+        settings=("update.learning_rate=6e-4",), strengths=((), ()),
+        reward=(("brief", 4.0), ("brief", 12.0)), onset=_length(grows=False),
     ),
     Sickness(
         name="too-easy", rules=("all-solved",), data="solved", steps=40,
@@ -267,7 +286,7 @@ SICKNESSES = (
         strengths=((), ("rollout.group_size=8",)), onset=holds(_unsolved),
     ),
     Sickness(
-        name="no-box", rules=("no-answer-read",), base="tiny-one", steps=20,
+        name="no-box", rules=("no-answer-read",), base="tiny-one", data="plain", steps=14,
         settings=("verify.unboxed=false",), strengths=((), ("rollout.max_new_tokens=8",)),
         onset=holds(_unread),
     ),
@@ -288,7 +307,8 @@ SICKNESSES = (
                     > 0.05 * float(row["rollout/sampled"] or 1)),
     ),
     Sickness(
-        name="hacked", rules=("reward-hacked", "one-answer"), steps=40, strengths=((), ()),
+        name="hacked", rules=("reward-hacked", "one-answer"), steps=40,
+        strengths=(("update.learning_rate=1e-3",), ("update.learning_rate=1e-3",)),
         reward=(("seven", 3.0), ("seven", 10.0)), onset=_hacked,
     ),
     Sickness(
@@ -327,7 +347,8 @@ def write_problem_files(miniature: Path, target: Path) -> None:
     lines = (miniature / "train.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     fit = [row for row in rows if 2 <= row["difficulty"]["miniature"] <= 12]
-    wrong = [row | {"answer": "99"} for row in rows[:256]]
+    known = {row["prompt"] for row in fit}
+    wrong = [row | {"answer": "99"} for row in rows if row["prompt"] not in known][:256]
     files = {
         "keys": wrong,
         "few": [

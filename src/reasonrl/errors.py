@@ -10,6 +10,7 @@
     ├── EngineError      (RuntimeError)   an engine broke its contract
     │   ├── EngineLost                    its process died or is stuck; a new one can take over
     │   └── NotFiniteError                the policy gives no finite numbers any more
+    ├── LostRunError     (RuntimeError)   the doctor ended a run, as its recipe asked
     └── RefusedError     (RuntimeError)   a check said no: the work was not done
 
 The command line prints these without a traceback and exits with 2, with 1 for a RefusedError.
@@ -67,6 +68,10 @@ class EngineLost(EngineError):
 
 class NotFiniteError(EngineError):
     """Report weights, log-probabilities or a gradient that are infinite or not numbers."""
+
+
+class LostRunError(ReasonRLError, RuntimeError):
+    """Report a run that the doctor ended, because its recipe names the rule in doctor.stop_on."""
 
 
 class RefusedError(ReasonRLError, RuntimeError):

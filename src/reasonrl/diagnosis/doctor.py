@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reasonrl.diagnosis.facts import NO_FACTS, Facts
 from reasonrl.diagnosis.finding import RunFinding
-from reasonrl.diagnosis.history import History
+from reasonrl.diagnosis.history import Columns, History
 from reasonrl.diagnosis.rules import RULES
 from reasonrl.recipe import Recipe
 from reasonrl.types import Row
@@ -17,9 +17,7 @@ def found_now(recipe: Recipe, rows: Sequence[Row], facts: Facts = NO_FACTS) -> l
     """Return what the rules find after the last of these steps."""
     if not rows:
         return []
-    history = History(recipe=recipe, rows=rows, facts=facts)
-    found = (rule(history) for rule in RULES)
-    return [replace(one, found_step=history.step(-1)) for one in found if one is not None]
+    return _ask(History(recipe=recipe, columns=Columns(rows), n=len(rows), facts=facts))
 
 
 def examine(recipe: Recipe, rows: Sequence[Row], facts: Facts = NO_FACTS) -> list[RunFinding]:
@@ -28,8 +26,14 @@ def examine(recipe: Recipe, rows: Sequence[Row], facts: Facts = NO_FACTS) -> lis
     The order is that of the steps that show them.
     """
     first: dict[str, RunFinding] = {}
+    columns = Columns(rows)
     for n in range(1, len(rows) + 1):
         known = facts.until(int(str(rows[n - 1]["step"])))
-        for finding in found_now(recipe, rows[:n], known):
+        for finding in _ask(History(recipe=recipe, columns=columns, n=n, facts=known)):
             first.setdefault(finding.rule, finding)
     return sorted(first.values(), key=lambda finding: finding.since_step)
+
+
+def _ask(history: History) -> list[RunFinding]:
+    found = (rule(history) for rule in RULES)
+    return [replace(one, found_step=history.step(-1)) for one in found if one is not None]

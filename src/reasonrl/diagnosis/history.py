@@ -11,47 +11,78 @@ from reasonrl.recipe import Recipe, Stage
 from reasonrl.types import Row
 
 
+class Columns:
+    """The rows of metrics.jsonl by metric, each metric read once for all histories of a run."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self._known: dict[str, list[float | None]] = {}
+
+    def __getitem__(self, key: str) -> list[float | None]:
+        """Return a metric of every step; None where a step has no number."""
+        if key not in self._known:
+            values = (row.get(key) for row in self.rows)
+            self._known[key] = [
+                float(value) if isinstance(value, int | float) else None for value in values
+            ]
+        return self._known[key]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The rows of metrics.jsonl up to a step, in order, the recipe that made them, and the facts
-    that were known then.
-    """
+    """The first `n` steps of a run, the recipe that made them, and the facts known then."""
 
     recipe: Recipe
-    rows: Sequence[Row]
+    columns: Columns
+    n: int
     facts: Facts = NO_FACTS
-
-    @property
-    def n(self) -> int:
-        return len(self.rows)
 
     def step(self, index: int) -> int:
         """Return the number of a step, given its index, which may be negative."""
-        return int(str(self.rows[index]["step"]))
+        return int(str(self.columns.rows[index % self.n]["step"]))
 
     def stage(self, index: int = -1) -> Stage:
         """Return the stage of a step."""
-        name = self.rows[index]["stage"]
+        name = self.columns.rows[index % self.n]["stage"]
         return next(stage for stage in self.recipe.stage if stage.name == name)
+
+    @property
+    def stage_start(self) -> int:
+        """Return the index of the first step of the last step's stage."""
+        rows = self.columns.rows
+        first = self.n - 1
+        while first > 0 and rows[first - 1]["stage"] == rows[self.n - 1]["stage"]:
+            first -= 1
+        return first
 
     def series(self, key: str) -> list[float | None]:
         """Return a metric of every step; None where a step has no number."""
-        values = (row.get(key) for row in self.rows)
-        return [float(value) if isinstance(value, int | float) else None for value in values]
+        return self.columns[key][: self.n]
 
     def last(self, key: str, n: int) -> list[float]:
         """Return the numbers of a metric in the last n steps; fewer where some have none."""
-        return [value for value in self.series(key)[-n:] if value is not None]
+        values = self.columns[key][max(0, self.n - n) : self.n]
+        return [value for value in values if value is not None]
+
+    def first(self, key: str, n: int, *, after: int = 0) -> list[float]:
+        """Return the numbers of a metric in the first n steps from the index `after` on."""
+        values = self.columns[key][after : min(after + n, self.n)]
+        return [value for value in values if value is not None]
 
     def mean(self, key: str, n: int) -> float | None:
         """Return the mean of a metric over the last n steps, None without any number."""
         values = self.last(key, n)
         return fmean(values) if values else None
 
+    def start(self, key: str, n: int, *, after: int = 0) -> float | None:
+        """Return the mean of a metric over the first n steps from the index `after` on."""
+        values = self.first(key, n, after=after)
+        return fmean(values) if values else None
+
     def usual(self, key: str, *, before: int, n: int = 20) -> float | None:
         """Return the median of a metric over n steps that end `before` steps ago."""
-        values = self.series(key)[: self.n - before][-n:]
-        numbers = [value for value in values if value is not None]
+        end = max(0, self.n - before)
+        numbers = [value for value in self.columns[key][max(0, end - n) : end] if value is not None]
         return median(numbers) if numbers else None
 
     def since(self, signs: Sequence[bool], *, n: int = 1) -> int | None:

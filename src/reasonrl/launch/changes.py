@@ -27,6 +27,7 @@ _SAFE = (
     r"reward\.\d+\.weight",
     r"verify\.(workers|max_failed_share)",
     r"optimizer\.offload",
+    r"doctor\..+",
 )
 """The keys that a resumed run may set; they decide no number of the steps that were taken."""
 
@@ -40,7 +41,8 @@ def check_changes(overrides: Sequence[str], directory: Path) -> None:
                 f"a run that has begun keeps {key}: the steps that it took would be another run's",
                 where=f"--set {override}",
                 expected="a key of [engine], [checkpoint] or a [[suite]], stage.N.steps, "
-                "reward.N.weight, trackers, verify.workers or verify.max_failed_share",
+                "reward.N.weight, trackers, doctor.stop_on, verify.workers or "
+                "verify.max_failed_share",
                 remedy="begin another run where this one stands: `reasonrl train "
                 f"{directory}/config.toml --from-state {directory} --set {override}`",
             )

@@ -6,7 +6,7 @@ everything before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from reasonrl.evaluation.best import best_step
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.adapter import write_adapter
 from reasonrl.launch.branch import naming_last_good
-from reasonrl.launch.doctor import watch
+from reasonrl.launch.doctor import Watch
 from reasonrl.launch.engines import Engines, restarts_of
 from reasonrl.launch.footprint import keeps_reference
 from reasonrl.launch.live_page import keep_page, leaving_page
@@ -43,7 +43,7 @@ from reasonrl.run.prescriptions import read_facts
 from reasonrl.run.record import RunRecorder
 from reasonrl.run.sessions import note_session
 from reasonrl.run.summary import write_summary
-from reasonrl.run.trackers import TrackedRecorder, Tracker
+from reasonrl.run.trackers import TrackedRecorder
 from reasonrl.terminal import Console
 
 
@@ -110,7 +110,10 @@ def _train(run: RunParts) -> TrainOutcome:
         # `resume --set engine...` is written down only now that its engines have started.
         write_config(directory, recipe)
         note_session(directory, threads=run.threads, after_step=state.step)
-        recorder = _recorder(run, files, open_trackers(recipe, directory, state.step, stack))
+        watch = _watch(run, files)
+        tracked = TrackedRecorder(files, open_trackers(recipe, directory, state.step, stack))
+        page = keep_page(directory, recipe, files)
+        recorder = CallingRecorder(tracked, watch, page, run.own.on_step)
         trainer = Trainer(
             recipe=recipe,
             engine=engines.rollout,
@@ -123,34 +126,27 @@ def _train(run: RunParts) -> TrainOutcome:
             suites=run.pools.suites,
             recorder=recorder,
             display=run.console,
-            save=lambda state: _save(directory, engines.learner, state, recipe, files),
+            save=lambda state: _save(directory, engines.learner, state, recipe, files, watch),
             should_stop=lambda: recorder.has_stopped or run.should_stop(),
             state=state,
             audit=engines.audit,
         )
         with leaving_page(directory, recipe, files), naming_last_good(directory, recipe, state):
-            is_finished = (
-                PipelinedTrainer(trainer, recipe.pipeline).run()
-                if recipe.pipeline
-                else trainer.run()
-            )
+            pipeline = recipe.pipeline
+            runner = PipelinedTrainer(trainer, pipeline) if pipeline else trainer
+            is_finished = runner.run()
         _write_results(run, engines, files, state, is_finished=is_finished)
+        watch.check_lost(directory)
     return TrainOutcome(directory=directory, is_finished=is_finished, step=state.step)
 
 
-def _recorder(run: RunParts, files: RunRecorder, trackers: Sequence[Tracker]) -> CallingRecorder:
-    """Return the recorder of a sitting, with all that looks at each step."""
-    recipe, directory = run.recipe, run.directory
-    return CallingRecorder(
-        TrackedRecorder(files, trackers),
-        watch(
-            recipe,
-            files.metrics(),
-            lambda: read_facts(directory, files.evaluations()),
-            run.console.note,
-        ),
-        keep_page(directory, recipe, files),
-        run.own.on_step,
+def _watch(run: RunParts, files: RunRecorder) -> Watch:
+    """Return the doctor that looks at each step of this sitting."""
+    return Watch(
+        run.recipe,
+        files.metrics(),
+        lambda: read_facts(run.directory, files.evaluations()),
+        run.console.note,
     )
 
 
@@ -194,6 +190,7 @@ def _save(
     state: TrainState,
     recipe: Recipe,
     files: RunRecorder,
+    watch: Watch,
 ) -> None:
     best = recipe.checkpoint.best
     # A checkpoint whose steps the record lacks could not be resumed from.
@@ -204,7 +201,10 @@ def _save(
         state=write_state(state),
         write_tensors=learner.save,
         keep=recipe.checkpoint.keep,
-        pinned=best_step(files.evaluations(), best) if best else None,
+        pinned=(
+            best_step(files.evaluations(), best) if best else None,
+            watch.pinned(directory / CHECKPOINTS),
+        ),
     )
 
 

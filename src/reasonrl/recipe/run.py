@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from reasonrl.algo.choices import Correction
+from reasonrl.recipe.doctor import DoctorConfig
 from reasonrl.recipe.engine import EngineConfig, LocalEngineConfig, RayEngineConfig
 from reasonrl.recipe.prompt import ModelConfig, PromptConfig
 from reasonrl.recipe.rewards import Reward, check_components, has_verifier
@@ -172,6 +173,8 @@ class Recipe(Settings):
     """The components of a rollout's reward; the verifier alone if there are none."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """The points that the run can be resumed from."""
+    doctor: DoctorConfig = DoctorConfig()
+    """What the doctor may do with the run."""
     trackers: tuple[Literal["wandb", "tensorboard", "trackio"], ...] = ()
     """Services that show the run's numbers elsewhere."""
     suite: tuple[Suite, ...] = ()
@@ -236,10 +239,7 @@ class EvalRecipe(PromptConfig):
 
 
 def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
-    """Return the evaluation that a training recipe makes of its model.
-
-    Raises ValueError when it has no suite.
-    """
+    """Return the evaluation of a recipe's model; ValueError when the recipe has no suite."""
     return EvalRecipe(
         name=recipe.name,
         seed=recipe.seed,

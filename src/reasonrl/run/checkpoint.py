@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +47,9 @@ def save(
     state: Mapping[str, object],
     write_tensors: Callable[[Path], None],
     keep: int,
-    pinned: int | None = None,
+    pinned: Collection[int | None] = (),
 ) -> Path:
-    """Write a checkpoint for `step` and delete all but the newest `keep` and the `pinned` step.
+    """Write a checkpoint for `step` and delete all but the newest `keep` and the `pinned` steps.
 
     `write_tensors` puts the learner's files in a directory. Raises StorageError when the disk is
     full; older checkpoints are then untouched.
@@ -85,7 +85,7 @@ def save(
             remedy="free space there; then resume the run from the checkpoint before",
         ) from error
     for old in checkpoint_paths(directory)[:-keep]:
-        if step_of(old) != pinned:
+        if step_of(old) not in pinned:
             shutil.rmtree(old)
     return target
 

@@ -39,7 +39,7 @@ def examine_run(run: Path) -> list[Prescription]:
     facts = read_facts(run, recorder.evaluations())
     return [
         Prescription(
-            finding=finding, command=_command(run, finding), rollouts=_rollouts(run, finding)
+            finding=finding, command=command_for(run, finding), rollouts=_rollouts(run, finding)
         )
         for finding in examine(recipe, recorder.metrics(), facts)
     ]
@@ -74,8 +74,11 @@ def _size(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.iterdir())
 
 
-def _command(run: Path, finding: RunFinding) -> str:
-    """Return the command of a run that begins before the finding, with the setting changed."""
+def command_for(run: Path, finding: RunFinding) -> str:
+    """Return the command of a run that begins before the finding, with the setting changed.
+
+    It is empty where no setting would cure it.
+    """
     if not finding.cure:
         return ""
     steps = [step_of(path) for path in checkpoint_paths(run / CHECKPOINTS)]

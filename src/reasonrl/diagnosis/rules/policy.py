@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf, isfinite
+
 from reasonrl.algo.choices import EntropyMode
 from reasonrl.diagnosis.collapse import COLLAPSED, is_collapsed, is_falling
 from reasonrl.diagnosis.finding import RunFinding
@@ -14,6 +17,12 @@ _BROKEN = 0.25
 _LEARNED = 0.1
 """The reward that a policy must have had, so that losing it means something."""
 
+_MOST = 0.5
+"""The share of truncated rollouts that explains a lost reward by itself."""
+
+_GROWN = 1.8
+"""How many times its start an entropy has when the entropy term is too strong."""
+
 _SOLVED = 0.8
 """The reward above which a low entropy is what success looks like."""
 
@@ -23,28 +32,36 @@ _HELD = 0.5
 
 
 def policy_broken(history: History) -> RunFinding | None:
-    """Find a policy that lost what it could: reward fell to a quarter of its best and stays."""
-    rewards = [value or 0.0 for value in history.series("reward/mean")]
-    if history.n < ROW + 1:
-        return None
-    best = max(rewards[:-ROW], default=0.0)
+    """Find a policy that lost at once what it could: a quarter of its best reward is left.
+
+    What counts is the accuracy where a verifier judges; the best is a mean of three steps. A loss
+    that comes step by step, with an entropy that grows or with a lower limit, has another cause.
+    """
+    # A reward that is not the verdict may jump for reasons of its own.
+    key = "accuracy/all" if history.recipe.has_verifier else "reward/mean"
+    rewards = [inf if value is None else value for value in history.series(key)]
+    best = max(
+        (sum(rewards[n : n + ROW]) / ROW for n in range(len(rewards) - 2 * ROW + 1)), default=0.0
+    )
+    best = best if isfinite(best) else 0.0
     signs = [reward <= _BROKEN * best for reward in rewards]
     since = history.since(signs, n=ROW)
-    if best < _LEARNED or since is None:
+    if best < _LEARNED or since is None or _has_another_cause(history, rewards, best):
         return None
     rate = history.stage().update.learning_rate
     norms = history.last("update/gradient_norm", history.n)
     return RunFinding(
         rule="policy-broken",
         since_step=since,
-        message=f"the policy lost what it could: reward fell from {best:.2f} to {rewards[-1]:.2f}",
+        message="the policy lost what it could: "
+        f"{key.partition('/')[0]} fell from {best:.2f} to {rewards[-1]:.2f}",
         cause="one update moved the policy too far: the learning rate is too high"
         + (" for so many updates a step" if _updates(history) > 1 else ""),
         key=key_of(history, "update.learning_rate"),
         value=f"{rate / 10:g}",
         evidence={
-            "best reward": best,
-            "reward": rewards[-1],
+            "best": best,
+            "now": rewards[-1],
             "learning rate": rate,
             "updates a step": _updates(history),
             "largest gradient norm": max(norms, default=0.0),
@@ -54,13 +71,32 @@ def policy_broken(history: History) -> RunFinding | None:
     )
 
 
+def _has_another_cause(history: History, rewards: Sequence[float], best: float) -> bool:
+    """Return whether it was lost to a lower limit, a grown entropy, another reward, or slowly."""
+    begun = history.stage_start
+    has_lower_limit = begun > 0 and (
+        history.stage().rollout.max_new_tokens < history.stage(begun - 1).rollout.max_new_tokens
+    )
+    if has_lower_limit and (history.mean("rollout/truncated_share", ROW) or 0.0) > _MOST:
+        return True
+    nats, start = history.mean("entropy/nats", ROW), history.start("entropy/nats", ROW)
+    if nats and start and nats > _GROWN * start and any(history.last("entropy/alpha", ROW)):
+        return True
+    total, first = history.mean("reward/mean", ROW), history.start("reward/mean", ROW)
+    if history.recipe.reward and total is not None and first is not None and total > first:
+        return True  # a component was learned in place of right answers
+    pairs = zip(rewards, rewards[ROW:], strict=False)
+    return not any(before > 0.5 * best and after <= _BROKEN * best for before, after in pairs)
+
+
 def entropy_collapse(history: History) -> RunFinding | None:
     """Find a collapse of the entropy, when it has happened or is near."""
     entropies = history.last("entropy/nats", history.n)
     has_happened = is_collapsed(entropies)
     if not entropies or not (has_happened or is_falling(entropies)):
         return None
-    if (history.mean("reward/mean", ROW) or 0.0) > _SOLVED:
+    right = "accuracy/all" if history.recipe.has_verifier else "reward/mean"
+    if (history.mean(right, ROW) or 0.0) > _SOLVED:
         return None  # a policy that is right nearly always has little to be uncertain about
     control = history.stage().entropy
     if control.mode in _TARGETED and entropies[-1] >= _HELD * control.target_nats:
@@ -97,9 +133,10 @@ def entropy_explosion(history: History) -> RunFinding | None:
     alphas = history.last("entropy/alpha", ROW)
     if len(entropies) < 2 * ROW or not any(alphas):
         return None
-    start = max(entropies[:ROW])
+    start = sum(entropies[:ROW]) / ROW
     signs = [
-        value is not None and value > 2 * start + 0.5 for value in history.series("entropy/nats")
+        value is not None and value > max(_GROWN * start, start + 0.15)
+        for value in history.series("entropy/nats")
     ]
     since = history.since(signs, n=ROW)
     if since is None:

@@ -6,8 +6,14 @@ from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
 from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW
 
-_MOST = 0.9
+_MOST = 0.8
 """The share above which nearly all is meant."""
+
+_ANSWERED = 0.3
+"""The share of rollouts that go on behind their answer which no limit can help."""
+
+_FEW = 1.5
+"""Groups with a signal, in the mean, whose noise is the gradient."""
 
 _UNREAD = 0.45
 """The share of rollouts without a readable answer that explains why none is right."""
@@ -17,7 +23,7 @@ def truncated(history: History) -> RunFinding | None:
     """Find a limit that nearly all rollouts reach."""
     signs = [(value or 0.0) > _MOST for value in history.series("rollout/truncated_share")]
     since = history.since(signs, n=LONG_ROW)
-    if since is None:
+    if since is None or (history.mean("rollout/run_on_share", ROW) or 0.0) > _ANSWERED:
         return None
     limit = history.stage().rollout.max_new_tokens
     share = history.mean("rollout/truncated_share", ROW) or 0.0
@@ -82,20 +88,23 @@ def no_signal(history: History) -> RunFinding | None:
 
 
 def few_groups(history: History) -> RunFinding | None:
-    """Find gradients that come from one group."""
-    kept = history.series("groups/kept")
-    signs = [value is not None and 0 < value <= 1 for value in kept]
-    since, size = history.since(signs, n=2 * ROW), history.stage().rollout.prompts_per_step
-    if since is None or size <= 2:
+    """Find gradients that come from one group or two."""
+    kept, size = history.mean("groups/kept", LONG_ROW), history.stage().rollout.prompts_per_step
+    taken = history.n - history.stage_start
+    if not kept or kept > _FEW or size < 4 * _FEW or taken < LONG_ROW:
         return None
+    is_solved = (history.mean("groups/solved", LONG_ROW) or 0.0) > size / 2
+    is_cut_off = (history.mean("rollout/truncated_share", LONG_ROW) or 0.0) > _MOST
+    if is_solved or is_cut_off:
+        return None  # there are other rules for a stage that is done, and for a low limit
     return RunFinding(
         rule="few-groups",
-        since_step=since,
-        message=f"one group of {size} has a signal: its noise is the gradient",
+        since_step=history.step(-LONG_ROW),
+        message=f"{kept:.1f} groups of {size} have a signal: their noise is the gradient",
         cause="nearly all problems are too easy or too hard for the model",
         key=key_of(history, "rollout.prompts_per_step"),
         value=str(4 * size),
-        evidence={"groups kept": history.mean("groups/kept", ROW) or 0.0, "groups": size},
+        evidence={"groups kept": kept, "groups": size},
         rollouts=history.step(-1),
     )
 

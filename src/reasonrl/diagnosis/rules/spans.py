@@ -5,3 +5,6 @@ ROW = 3
 
 LONG_ROW = 5
 """The same for what a random model shows in its first steps, and leaves by itself."""
+
+LOST = 0.8
+"""The share of its start below which an accuracy of three steps counts as lower."""

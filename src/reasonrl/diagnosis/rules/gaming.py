@@ -1,0 +1,168 @@
+"""Rewards that are won without better answers: lengths, one answer to everything, other hacks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from reasonrl.diagnosis.finding import RunFinding
+from reasonrl.diagnosis.history import History, key_of
+from reasonrl.diagnosis.rules.spans import LOST, ROW
+
+_LONGER, _SHORTER = 1.3, 0.65
+"""The changes of the mean length, against the stage's start, that count as gamed."""
+
+_ABLE = 0.05
+"""The accuracy that a policy must have had, so that losing it means something."""
+
+_SAME = 0.5
+"""The share of rollouts with one and the same text that no healthy step has."""
+
+_GAIN = 0.1
+"""What a total reward must have gained, so that accuracy falls beside a success."""
+
+
+def length_gamed(history: History) -> RunFinding | None:
+    """Find lengths that grow or shrink while accuracy falls, in a stage with one limit."""
+    begun = history.stage_start
+    length = history.start("rollout/mean_tokens", ROW, after=begun)
+    accuracy = history.start("accuracy/all", ROW, after=begun)
+    if not length or not accuracy or accuracy < _ABLE or history.n - begun < 2 * ROW:
+        return None
+    lengths, rights = history.series("rollout/mean_tokens"), history.series("accuracy/all")
+    is_less_right = [right is not None and right < LOST * accuracy for right in rights]
+    for rule, grows in (("length-grows", True), ("length-shrinks", False)):
+        bound = (_LONGER if grows else _SHORTER) * length
+        signs = [
+            less and now is not None and (now > bound) is grows
+            for now, less in zip(lengths, is_less_right, strict=True)
+        ]
+        since = history.since(signs, n=ROW)
+        if since is not None and not (_fell_at_once(history) or _has_heated(history)):
+            return _length_finding(history, rule, since, length, accuracy)
+    return None
+
+
+def _fell_at_once(history: History) -> bool:
+    """Return whether accuracy was lost within a step, as by one update or a new limit."""
+    rights = history.last("accuracy/all", history.n - history.stage_start)
+    pairs = pairwise(rights)
+    return any(after < 0.3 * before for before, after in pairs if before > 2 * _ABLE)
+
+
+def _has_heated(history: History) -> bool:
+    """Return whether the entropy term has raised the entropy, so that texts fall apart."""
+    nats, start = history.mean("entropy/nats", ROW), history.start("entropy/nats", ROW)
+    return bool(nats and start and nats > 1.4 * start and any(history.last("entropy/alpha", ROW)))
+
+
+def _length_finding(
+    history: History, rule: str, since: int, length: float, accuracy: float
+) -> RunFinding:
+    now = history.mean("rollout/mean_tokens", ROW) or 0.0
+    right = history.mean("accuracy/all", ROW) or 0.0
+    grows = rule == "length-grows"
+    key, value = _length_cure(history, grows=grows)
+    return RunFinding(
+        rule=rule,
+        since_step=since,
+        message=f"responses {'grow' if grows else 'shrink'} from {length:.0f} to {now:.0f} tokens "
+        f"while accuracy falls from {accuracy:.2f} to {right:.2f}",
+        cause="the reward pays for length"
+        if history.recipe.reward
+        else "length changes the loss more than answers do",
+        key=key,
+        value=value,
+        evidence={
+            "tokens at the start": length,
+            "tokens": now,
+            "accuracy at the start": accuracy,
+            "accuracy": right,
+        },
+        rollouts=history.step(-1),
+        is_grave=True,
+    )
+
+
+def _length_cure(history: History, *, grows: bool) -> tuple[str, str]:
+    """Return the weight of the component that rose most, halved; else what bounds lengths."""
+    if component := _risen_component(history):
+        number, weight = component
+        return f"reward.{number}.weight", f"{weight / 4:g}"
+    if grows:
+        return key_of(history, "update.average"), "limit"
+    return key_of(history, "update.learning_rate"), f"{history.stage().update.learning_rate / 3:g}"
+
+
+def _risen_component(history: History) -> tuple[int, float] | None:
+    """Return number and weight of the component, beside the verifier, with the largest gain."""
+    gains = []
+    for number, component in enumerate(history.recipe.reward, start=1):
+        if component.type == "verifier" or not component.weight:
+            continue
+        key = f"reward/{component.label}/mean"
+        first, last = history.start(key, ROW), history.mean(key, ROW)
+        if first is not None and last is not None:
+            gains.append(((last - first) * component.weight, number, component.weight))
+    return max(gains)[1:] if gains and max(gains)[0] > 0 else None
+
+
+def reward_hacked(history: History) -> RunFinding | None:
+    """Find a total reward that rises while the verifier's accuracy falls."""
+    component = _risen_component(history)
+    reward, accuracy = history.start("reward/mean", ROW), history.start("accuracy/all", ROW)
+    if component is None or reward is None or not accuracy or accuracy < _ABLE:
+        return None
+    rewards, rights = history.series("reward/mean"), history.series("accuracy/all")
+    signs = [
+        now is not None
+        and now > reward + max(_GAIN, 0.2 * abs(reward))
+        and right is not None
+        and right < LOST * accuracy
+        for now, right in zip(rewards, rights, strict=True)
+    ]
+    since = history.since(signs, n=ROW)
+    if since is None:
+        return None
+    number, weight = component
+    label = history.recipe.reward[number - 1].label
+    now, right = history.mean("reward/mean", ROW) or 0.0, history.mean("accuracy/all", ROW) or 0.0
+    return RunFinding(
+        rule="reward-hacked",
+        since_step=since,
+        message=f"reward rises from {reward:.2f} to {now:.2f} while accuracy falls from "
+        f"{accuracy:.2f} to {right:.2f}",
+        cause=f"the component {label} is easier to win than right answers",
+        key=f"reward.{number}.weight",
+        value=f"{weight / 4:g}",
+        evidence={
+            "reward at the start": reward,
+            "reward": now,
+            "accuracy at the start": accuracy,
+            "accuracy": right,
+        },
+        rollouts=history.step(-1),
+        is_grave=True,
+    )
+
+
+def one_answer(history: History) -> RunFinding | None:
+    """Find a policy that gives most problems the same text."""
+    signs = [(value or 0.0) > _SAME for value in history.series("rollout/same_share")]
+    since = history.since(signs, n=ROW)
+    if since is None or history.stage().rollout.prompts_per_step < 4 * ROW:
+        return None
+    share = history.mean("rollout/same_share", ROW) or 0.0
+    return RunFinding(
+        rule="one-answer",
+        since_step=since,
+        message=f"{share:.0%} of the rollouts of a step are the same text, whatever the problem",
+        cause="one answer is right often enough, and nothing holds the entropy up",
+        key=key_of(history, "update.learning_rate"),
+        value=f"{history.stage().update.learning_rate / 4:g}",
+        evidence={
+            "share of the commonest text": share,
+            "accuracy": history.mean("accuracy/all", ROW) or 0.0,
+        },
+        rollouts=history.step(-1),
+        is_grave=True,
+    )
