@@ -88,6 +88,7 @@ def test_an_update_reports_the_values_at_its_tokens(learner, temperature):
     assert logprobs.shape == entropies.shape == (learner.batch.n_tokens,)
     assert stats.n_tokens == learner.batch.n_tokens
     np.testing.assert_allclose(stats.logprobs_N, logprobs, rtol=0, atol=CLOSE)
+    np.testing.assert_allclose(stats.entropies_N, entropies, rtol=0, atol=CLOSE)
     assert entropies.sum(dtype=np.float64) == pytest.approx(stats.entropy_sum_nats, rel=1e-5)
 
 

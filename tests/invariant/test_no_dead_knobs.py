@@ -171,6 +171,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "checkpoint.every": ("checkpoint.every=4",),
     "checkpoint.best": ("checkpoint.best=train", "suite.1.every=1"),
     "checkpoint.keep": ("checkpoint.keep=1",),
+    "record.tokens": (),  # test_replay_command: sums have no lists
     "doctor.stop_on": (),  # test_doctor: its rule ends a run
     "trackers": (),  # tests/unit/test_trackers.py
     "suite": ("suite=[]",),

@@ -125,6 +125,7 @@ class FakeEngine:
             n_microbatches=1,
             gradient_norm=0.0,
             logprobs_N=self.at_tokens(batch, TokenValue.LOGPROBS, temperature=1.0),
+            entropies_N=self.at_tokens(batch, TokenValue.ENTROPIES, temperature=1.0),
         )
 
     # weights and state

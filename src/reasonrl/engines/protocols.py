@@ -113,7 +113,8 @@ def router_row(updates: Sequence[RouterStats]) -> Row:
 class UpdateStats:
     """The record of one optimizer step. Sums run over the update's `n_tokens` trained tokens.
 
-    `logprobs_N` are the policy's log-probabilities before the step, in the batch's order.
+    `logprobs_N` are the policy's log-probabilities before the step, in the batch's order, and
+    `entropies_N` the entropies in nats of the distributions that they are of.
     """
 
     n_tokens: int
@@ -125,6 +126,7 @@ class UpdateStats:
     clipped_sum: float
     gradient_norm: float
     logprobs_N: Logprobs
+    entropies_N: Logprobs
     routers: RouterStats | None = None
 
     @classmethod
@@ -136,6 +138,7 @@ class UpdateStats:
         n_microbatches: int,
         gradient_norm: float,
         logprobs_N: Logprobs,
+        entropies_N: Logprobs,
         routers: RouterStats | None = None,
     ) -> Self:
         """Return the record of an update on `batch`; `sums` has a number for each of `SUMS`."""
@@ -149,8 +152,23 @@ class UpdateStats:
             clipped_sum=sums["clipped"],
             gradient_norm=gradient_norm,
             logprobs_N=logprobs_N,
+            entropies_N=entropies_N,
             routers=routers,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenRecord:
+    """What the learner computed at each trained token of a step, rollout by rollout.
+
+    `old_logprobs_N` are the policy's before the first update. `entropies_N` are the entropies in
+    nats of the policy that the first update of each token found.
+    """
+
+    rollout_ids: Sequence[str]
+    lengths: Sequence[int]
+    old_logprobs_N: Logprobs
+    entropies_N: Logprobs
 
 
 class RolloutEngine(Protocol):

@@ -17,11 +17,13 @@ from reasonrl.run.gaps import first_gap
 from reasonrl.run.layout import (
     CHECKPOINTS,
     EVALUATIONS,
+    LEARNER,
     METRICS,
     ROLLOUTS,
     VOTES,
     checkpoint_paths,
     is_run,
+    learner_paths,
     rollouts_paths,
     step_of,
 )
@@ -62,17 +64,21 @@ class Origin:
                 shutil.copyfile(self.run / name, directory / name)
         if (self.run / VOTES).exists():
             shutil.copytree(self.run / VOTES, directory / VOTES)
-        (directory / ROLLOUTS).mkdir(exist_ok=True)
-        for path in rollouts_paths(self.run):
-            if step_of(path) <= step:
-                _link_or_copy(path, directory / ROLLOUTS / path.name)
+        for name, paths in (
+            (ROLLOUTS, rollouts_paths(self.run)),
+            (LEARNER, learner_paths(self.run)),
+        ):
+            (directory / name).mkdir(exist_ok=True)
+            for path in paths:
+                if step_of(path) <= step:
+                    _link_or_copy(path, directory / name / path.name)
         target = directory / CHECKPOINTS / self.checkpoint.name
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".writing-{target.name}")
         shutil.copytree(self.checkpoint, scratch)
         # The record is on the disk before its checkpoint is there, as in any run.
         copies = [path for path in (directory / METRICS, directory / EVALUATIONS) if path.exists()]
-        for folder in (directory / ROLLOUTS, scratch):
+        for folder in (directory / ROLLOUTS, directory / LEARNER, scratch):
             copies += [*folder.iterdir(), folder]
         for path in (*copies, directory):
             sync(path)

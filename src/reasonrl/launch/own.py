@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.local import LocalEngine
-from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
+from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TokenRecord
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import Engines, audit_of, open_engines, open_sampler
@@ -108,6 +108,9 @@ class CallingRecorder:
 
     def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
         self._inner.rollouts(step, stage, selected)
+
+    def tokens(self, step: int, record: TokenRecord) -> None:
+        self._inner.tokens(step, record)
 
     def step(self, metrics: Row) -> None:
         self._inner.step(metrics)

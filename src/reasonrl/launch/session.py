@@ -103,7 +103,9 @@ def _train(run: RunParts) -> TrainOutcome:
             )
         )
         run.heartbeat.describe = engines.describe
-        files = RunRecorder(directory, system_prompt=recipe.model.system_prompt)
+        files = RunRecorder(
+            directory, system_prompt=recipe.model.system_prompt, tokens=recipe.record.tokens
+        )
         state = _restore(run, engines, files)
         while run.changes:
             run.on_event(f"from step {state.step + 1} on: {run.changes.pop(0)}")
@@ -132,12 +134,17 @@ def _train(run: RunParts) -> TrainOutcome:
             audit=engines.audit,
         )
         with leaving_page(directory, recipe, files), naming_last_good(directory, recipe, state):
-            pipeline = recipe.pipeline
-            runner = PipelinedTrainer(trainer, pipeline) if pipeline else trainer
-            is_finished = runner.run()
+            is_finished = _run(trainer, recipe)
         _write_results(run, engines, files, state, is_finished=is_finished)
         watch.check_lost(directory)
     return TrainOutcome(directory=directory, is_finished=is_finished, step=state.step)
+
+
+def _run(trainer: Trainer, recipe: Recipe) -> bool:
+    """Train by the loop that the recipe asks for; return whether the run is finished."""
+    if recipe.pipeline is None:
+        return trainer.run()
+    return PipelinedTrainer(trainer, recipe.pipeline).run()
 
 
 def _watch(run: RunParts, files: RunRecorder) -> Watch:

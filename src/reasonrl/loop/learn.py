@@ -15,7 +15,13 @@ from reasonrl.algo.choices import EntropyMode, Surrogate
 from reasonrl.algo.correction import importance_weights
 from reasonrl.algo.loss import Objective
 from reasonrl.algo.select import SelectedGroup
-from reasonrl.engines.protocols import LearnerEngine, TokenValue, TrainBatch, UpdateStats
+from reasonrl.engines.protocols import (
+    LearnerEngine,
+    TokenRecord,
+    TokenValue,
+    TrainBatch,
+    UpdateStats,
+)
 from reasonrl.errors import NotFiniteError
 from reasonrl.loop.batch import build_batch, sampled_entropy, split_minibatches
 from reasonrl.loop.variants import (
@@ -45,6 +51,12 @@ class Learned:
     def entropy_nats(self) -> float:
         """Return e_k, the entropy of the policy that the updates found."""
         return sampled_entropy(self.old_logprobs_N)
+
+    @property
+    def entropies_N(self) -> Logprobs:
+        """Return the entropy at each token in the pass over the batch that came first, [N]."""
+        n_first = np.cumsum([stats.n_tokens for stats in self.updates]) <= self.batch.n_tokens
+        return np.concatenate([s.entropies_N for s in self.updates[: int(n_first.sum())]])
 
     @property
     def gap_N(self) -> Logprobs:
@@ -143,6 +155,16 @@ def learn(
         updates=updates,
         old_logprobs_N=updates[0].logprobs_N if old_N is None else old_N,
         learning_rate=rate,
+    )
+
+
+def token_record(kept: Sequence[SelectedGroup], learned: Learned) -> TokenRecord:
+    """Return what the learner computed at the tokens of the kept groups."""
+    return TokenRecord(
+        rollout_ids=[rollout.id for item in kept for rollout in item.rollouts],
+        lengths=learned.batch.lengths,
+        old_logprobs_N=learned.old_logprobs_N,
+        entropies_N=learned.entropies_N,
     )
 
 

@@ -23,7 +23,7 @@ from reasonrl.evaluation.score import SuiteResult
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.loop.clock import StepClock
 from reasonrl.loop.evaluations import due_suites, evaluate_due
-from reasonrl.loop.learn import Learned, known_entropy, learn, prepare
+from reasonrl.loop.learn import Learned, known_entropy, learn, prepare, token_record
 from reasonrl.loop.metrics import (
     control_metrics,
     rollout_metrics,
@@ -172,6 +172,7 @@ class Trainer:
         learned = alpha = gap_nats = None
         if sampled.kept:
             learned, alpha = self._learn(stage, sampled.kept, pipeline)
+            self.recorder.tokens(state.step + 1, token_record(sampled.kept, learned))
         clock.lap("time/update_s")
         if learned is not None:
             gap_nats = self._adapt(stage, learned)

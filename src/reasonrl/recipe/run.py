@@ -14,6 +14,7 @@ from reasonrl.algo.choices import Correction
 from reasonrl.recipe.doctor import DoctorConfig
 from reasonrl.recipe.engine import EngineConfig, LocalEngineConfig, RayEngineConfig
 from reasonrl.recipe.prompt import ModelConfig, PromptConfig
+from reasonrl.recipe.record import RecordConfig
 from reasonrl.recipe.rewards import Reward, check_components, has_verifier
 from reasonrl.recipe.sources import Source, Strict, check_test_halves
 from reasonrl.recipe.stages import Settings, Stage
@@ -173,6 +174,8 @@ class Recipe(Settings):
     """The components of a rollout's reward; the verifier alone if there are none."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """The points that the run can be resumed from."""
+    record: RecordConfig = RecordConfig()
+    """What the run records of each token."""
     doctor: DoctorConfig = DoctorConfig()
     """What the doctor may do with the run."""
     trackers: tuple[Literal["wandb", "tensorboard", "trackio"], ...] = ()
@@ -239,7 +242,7 @@ class EvalRecipe(PromptConfig):
 
 
 def eval_recipe_of(recipe: Recipe) -> EvalRecipe:
-    """Return the evaluation of a recipe's model; ValueError when the recipe has no suite."""
+    """Return the evaluation of a recipe's model; ValueError for no suite."""
     return EvalRecipe(
         name=recipe.name,
         seed=recipe.seed,
@@ -288,9 +291,7 @@ def _check_best(name: str, suites: tuple[Suite, ...]) -> None:
         names = ", ".join(every) or "there is none"
         raise ValueError(f"checkpoint.best = {name!r} is no suite of the recipe; expected {names}")
     if every[name] == 0:
-        raise ValueError(
-            f"checkpoint.best needs scores during training; set every in the suite {name!r}"
-        )
+        raise ValueError(f"checkpoint.best needs scores in training: set every in suite {name!r}")
 
 
 def _check_differ(kind: str, names: list[str]) -> None:

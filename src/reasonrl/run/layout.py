@@ -14,7 +14,10 @@ DATA = "data.json"
 """The hashes of the run's problems."""
 
 METRICS, EVALUATIONS, ROLLOUTS = "metrics.jsonl", "evaluations.jsonl", "rollouts"
-RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS)
+LEARNER = "learner"
+"""What the learner computed at each trained token."""
+
+RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS, LEARNER)
 """What the recorder appends to, and rewinds on resume."""
 
 CHECKPOINTS = "checkpoints"
@@ -66,6 +69,16 @@ def step_of(path: Path) -> int:
 def rollouts_paths(run: Path) -> list[Path]:
     """Return the files of all steps' rollouts, first step first."""
     return sorted((run / ROLLOUTS).glob("step-*.parquet"))
+
+
+def learner_paths(run: Path) -> list[Path]:
+    """Return the files of what the learner computed, first step first."""
+    return sorted((run / LEARNER).glob("step-*.parquet"))
+
+
+def learner_path(run: Path, step: int) -> Path:
+    """Return the file that holds what the learner computed in a step."""
+    return run / LEARNER / f"step-{step:06d}.parquet"
 
 
 def rollouts_path(run: Path, step: int) -> Path:

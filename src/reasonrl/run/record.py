@@ -18,11 +18,23 @@ from pydantic import TypeAdapter
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.atomic import sync, write_atomic
+from reasonrl.engines.protocols import TokenRecord
 from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.evaluation.score import SuiteResult, as_line
+from reasonrl.recipe.record import TokenDetail
 from reasonrl.reward.columns import COMPONENT, NOTES, columns_of
 from reasonrl.rollout.problems import turns_of
-from reasonrl.run.layout import RUN_FILES, rollouts_path, rollouts_paths, step_of
+from reasonrl.run.layout import (
+    EVALUATIONS,
+    METRICS,
+    ROLLOUTS,
+    learner_path,
+    learner_paths,
+    rollouts_path,
+    rollouts_paths,
+    step_of,
+)
+from reasonrl.run.tokens import token_table
 from reasonrl.types import Message, Row
 
 _TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -53,13 +65,17 @@ _OLD_NAMES = {"entropy/coefficient": "entropy/alpha", "entropy/controller": "ent
 class RunRecorder:
     """The writer and reader of one run directory's record.
 
-    `system_prompt` is the turn that every prompt of the run begins with; only the writer needs it.
+    `system_prompt` is the turn that every prompt of the run begins with, `tokens` the recipe's
+    `record.tokens`; only the writer needs them.
     """
 
-    def __init__(self, directory: Path, *, system_prompt: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, system_prompt: str | None = None, tokens: TokenDetail = "all"
+    ) -> None:
         self.directory = directory
-        self._system_prompt = system_prompt
-        self._metrics, self._evaluations, self._rollouts = (directory / name for name in RUN_FILES)
+        self._system_prompt, self._detail = system_prompt, tokens
+        self._metrics, self._evaluations = directory / METRICS, directory / EVALUATIONS
+        self._rollouts = directory / ROLLOUTS
         self._unflushed: set[Path] = set()
 
     def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
@@ -73,6 +89,13 @@ class RunRecorder:
         path = rollouts_path(self.directory, step)
         schema = _with_components(_ROLLOUTS, rows[0])
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+        self._unflushed.add(path)
+
+    def tokens(self, step: int, record: TokenRecord) -> None:
+        """Write what the learner computed at the trained tokens of a step."""
+        path = learner_path(self.directory, step)
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(token_table(record, self._detail), path, compression="zstd")
         self._unflushed.add(path)
 
     def step(self, metrics: Row) -> None:
@@ -114,7 +137,7 @@ class RunRecorder:
         ):
             kept = [row for row in rows if cast(int, row["step"]) <= step]
             write_atomic(path, "".join(_line(row) for row in kept))
-        for path in rollouts_paths(self.directory):
+        for path in (*rollouts_paths(self.directory), *learner_paths(self.directory)):
             if step_of(path) > step:
                 path.unlink()
 

@@ -18,6 +18,7 @@ from typing import Literal, Protocol, cast
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.algo.stats import Estimate
+from reasonrl.engines.protocols import TokenRecord
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.run.layout import TRACKER_ID
@@ -146,6 +147,9 @@ class TrackedRecorder:
 
     def rollouts(self, step: int, stage: str, selected: Sequence[SelectedGroup]) -> None:
         self._files.rollouts(step, stage, selected)
+
+    def tokens(self, step: int, record: TokenRecord) -> None:
+        self._files.tokens(step, record)
 
     def step(self, metrics: Row) -> None:
         self._files.step(metrics)

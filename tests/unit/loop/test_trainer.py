@@ -27,6 +27,9 @@ class Memory:
     def __init__(self) -> None:
         self.rows, self.selected = [], []
 
+    def tokens(self, step, record) -> None:
+        pass
+
     def rollouts(self, step, stage, selected) -> None:
         self.selected.append(selected)
 

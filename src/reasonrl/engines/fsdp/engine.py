@@ -119,13 +119,13 @@ class FsdpLearner:
     ) -> UpdateStats:
         check_not_empty(batch)
         self._optimizer.zero_grad()
-        logprobs_N = np.zeros(batch.n_tokens, dtype=np.float32)
+        logprobs_N, entropies_N = np.zeros((2, batch.n_tokens), dtype=np.float32)
         sums: list[TokenSums] = []
         routings: list[Routing] = []
         n_rounds = 0
         for micro, part in self._rounds(batch):
             n_rounds += 1
-            self._backward(micro, part, batch, objective, logprobs_N, sums, routings)
+            self._backward(micro, part, batch, objective, (logprobs_N, entropies_N), sums, routings)
             if progress and self.ranks.part == 0:
                 progress(micro.n_rollouts)
         with policy.writing_weights(self.module):
@@ -139,6 +139,7 @@ class FsdpLearner:
             n_microbatches=n_rounds,
             gradient_norm=gradient_norm,
             logprobs_N=self._over_ranks(logprobs_N),
+            entropies_N=self._over_ranks(entropies_N),
             routers=router_stats(self.ranks.routing(total(routings))),
         )
 
@@ -148,22 +149,25 @@ class FsdpLearner:
         part: RowPart,
         batch: TrainBatch,
         objective: Objective,
-        logprobs_N: Logprobs,
+        values: tuple[Logprobs, Logprobs],
         sums: list[TokenSums],
         routings: list[Routing],
     ) -> None:
         """Add the gradient of this rank's part; FSDP reduces it over ranks and shards it.
 
+        The part's log-probabilities and entropies are written into the two arrays of `values`.
         FSDP takes the mean over ranks, but the objective has one global denominator, so the loss is
         multiplied by the number of ranks.
         """
         index_N = _batch_index(micro, part)
+        logprobs_N, entropies_N = values
         advantages_N = micro.advantages_N[part.chosen_N]
         scale = self.ranks.world / batch.n_tokens
 
         def chunk_loss(block: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
             index = index_N[block]
             logprobs_N[index] = logprobs.detach().cpu().numpy()
+            entropies_N[index] = entropy.detach().cpu().numpy()
             loss, block_sums = loss_at(
                 index,
                 batch,

@@ -157,13 +157,13 @@ class LocalEngine:
     ) -> UpdateStats:
         check_not_empty(batch)
         self._optimizer.zero_grad(keeps_memory=True)
-        logprobs_N = np.empty(batch.n_tokens, dtype=np.float32)
+        logprobs_N, entropies_N = np.empty((2, batch.n_tokens), dtype=np.float32)
         sums: list[TokenSums] = []
         routings: list[Routing] = []
         n_microbatches = 0
         for micro in self._microbatches(batch):
             n_microbatches += 1
-            part_sums, routing = self._backward(micro, batch, objective, logprobs_N)
+            part_sums, routing = self._backward(micro, batch, objective, logprobs_N, entropies_N)
             sums.extend(part_sums)
             routings += [routing] if routing else []
             if progress:
@@ -178,18 +178,25 @@ class LocalEngine:
             n_microbatches=n_microbatches,
             gradient_norm=gradient_norm,
             logprobs_N=logprobs_N,
+            entropies_N=entropies_N,
             routers=router_stats(total(routings)),
         )
 
     def _backward(
-        self, micro: Microbatch, batch: TrainBatch, objective: Objective, logprobs_N: Logprobs
+        self,
+        micro: Microbatch,
+        batch: TrainBatch,
+        objective: Objective,
+        logprobs_N: Logprobs,
+        entropies_N: Logprobs,
     ) -> tuple[list[TokenSums], Routing | None]:
-        """Add a microbatch's gradient of loss_sum / n_tokens; write its part of `logprobs_N`."""
+        """Add a microbatch's gradient of loss_sum / n_tokens; write its part of the arrays."""
         sums = []
 
         def chunk_loss(part: slice, logprobs: Tensor, entropy: Tensor) -> Tensor:
             index = micro.index_N[part].cpu().numpy()
             logprobs_N[index] = logprobs.detach().cpu().numpy()
+            entropies_N[index] = entropy.detach().cpu().numpy()
             loss, part_sums = loss_at(
                 index,
                 batch,
