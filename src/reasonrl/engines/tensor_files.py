@@ -6,8 +6,10 @@ number of ranks reads what any other number wrote. Used by the learner engines.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,21 @@ def unreadable(directory: Path, error: Exception) -> CheckpointError:
         where=str(directory),
         remedy=f"delete {directory} to resume from the checkpoint before it",
     )
+
+
+def tensor_distances(one: Path, other: Path) -> dict[str, float]:
+    """Return the relative L2 distance of each tensor in the files of two directories.
+
+    0.0 only where all numbers are equal to the bit; infinite where the other has no such tensor.
+    """
+    mine, yours = read_whole(one), read_whole(other)
+    return {name: _distance(mine.get(name), yours.get(name)) for name in sorted({*mine, *yours})}
+
+
+def _distance(one: Tensor | None, other: Tensor | None) -> float:
+    if one is None or other is None or one.shape != other.shape or one.dtype != other.dtype:
+        return inf
+    if torch.equal(one, other):
+        return 0.0
+    apart = float((one.double() - other.double()).norm()) / (float(one.double().norm()) or 1.0)
+    return apart or sys.float_info.min

@@ -114,7 +114,7 @@ def open_rewards(
             else:
                 scorers.append(_shipped(component))
         rewards = Rewards(
-            terms=tuple(map(_term, components)),
+            terms=tuple(map(term_of, components)),
             scorers=tuple(scorers),
             early=tuple(one.begin for one in scorers if isinstance(one, JudgeScorer)),
         )
@@ -220,7 +220,8 @@ def _shipped(component: Component) -> Scorer:
     raise ValueError(f"{component.type} is no component that is shipped")
 
 
-def _term(component: Component) -> Term:
+def term_of(component: Component) -> Term:
+    """Return a component's part in the total reward."""
     return Term(
         name=component.label,
         weight=component.weight,

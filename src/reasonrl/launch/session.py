@@ -96,7 +96,7 @@ def _train(run: RunParts) -> TrainOutcome:
             open_all_engines(
                 run.own,
                 recipe.engine,
-                _workload(recipe, run.pools),
+                workload_of(recipe, run.pools),
                 run.model,
                 logs=directory / LOGS,
                 on_event=run.on_event,
@@ -157,7 +157,7 @@ def _watch(run: RunParts, files: RunRecorder) -> Watch:
     )
 
 
-def _workload(recipe: Recipe, pools: Pools) -> Workload:
+def workload_of(recipe: Recipe, pools: Pools) -> Workload:
     """Return what the engines of a run must hold."""
     return Workload(
         model=recipe.model.name,

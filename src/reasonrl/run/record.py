@@ -84,7 +84,7 @@ class RunRecorder:
         rows = [
             {"step": step, "stage": stage, **row}
             for item in selected
-            for row in _rollout_rows(item, turns_of(item.group.problem, self._system_prompt))
+            for row in rollout_rows(item, turns_of(item.group.problem, self._system_prompt))
         ]
         path = rollouts_path(self.directory, step)
         schema = _with_components(_ROLLOUTS, rows[0])
@@ -160,7 +160,7 @@ def _with_components(schema: pa.Schema, row: Mapping[str, object]) -> pa.Schema:
     return schema.append(pa.field(NOTES, pa.string())) if NOTES in row else schema
 
 
-def _rollout_rows(item: SelectedGroup, turns: Sequence[Message]) -> list[dict[str, object]]:
+def rollout_rows(item: SelectedGroup, turns: Sequence[Message]) -> list[dict[str, object]]:
     """Return the rows of a group whose prompt has these turns."""
     asked = [{"role": turn.role, "content": turn.content} for turn in turns]
     fates = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from reasonrl import __version__
@@ -50,6 +51,15 @@ def write_summary(
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     write_atomic(directory / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def read_summary(directory: Path) -> Mapping[str, object] | None:
+    """Return what summary.json holds, None for a run that is not finished."""
+    path = directory / SUMMARY
+    if not path.exists():
+        return None
+    summary: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return summary
 
 
 def _best_of(recipe: Recipe, recorder: RunRecorder) -> dict[str, object] | None:

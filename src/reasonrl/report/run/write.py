@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reasonrl.atomic import write_atomic
@@ -13,11 +12,12 @@ from reasonrl.report.run.head import Standing
 from reasonrl.report.run.page import render_page
 from reasonrl.report.run.profile import EntropyProfile, read_profile
 from reasonrl.report.run.samples import read_samples
-from reasonrl.run.layout import CONFIG, PAGE, PICTURE, PROFILE, SUMMARY
+from reasonrl.run.layout import CONFIG, PAGE, PICTURE, PROFILE
 from reasonrl.run.prescriptions import examine_run
 from reasonrl.run.record import RunRecorder
 from reasonrl.run.sessions import read_sessions
 from reasonrl.run.status import read_status
+from reasonrl.run.summary import read_summary
 
 
 def write_profile(directory: Path, word_of: Callable[[int], str]) -> None:
@@ -46,7 +46,7 @@ def write_page(
         title=recipe.name,
         metrics=metrics,
         evaluations=evaluations,
-        summary=_read_summary(directory / SUMMARY),
+        summary=read_summary(directory),
         samples=read_samples(directory, steps=[one.finding.rollouts or 0 for one in found]),
         profile=_read_profile(directory / PROFILE),
         found=found,
@@ -63,10 +63,3 @@ def _read_profile(path: Path) -> EntropyProfile | None:
     if not path.exists():
         return None
     return EntropyProfile.model_validate_json(path.read_text(encoding="utf-8"))
-
-
-def _read_summary(path: Path) -> Mapping[str, object] | None:
-    if not path.exists():
-        return None
-    summary: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return summary
