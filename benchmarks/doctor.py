@@ -1,11 +1,12 @@
 """The doctor's score: planted sicknesses named in time, and healthy runs left alone.
 
-    python -m benchmarks.doctor [--out runs/doctor-bench] [--workers 2] [--part chosen|held-out]
-        [--only NAME ...] [--healthy 60]
+    python -m benchmarks.doctor [--part chosen|second|held-out] [--out runs/doctor-bench]
+        [--workers 2] [--only NAME ...] [--healthy 60] [--make]
 
 Makes the runs that are not there yet, with the seeds of both parts: thresholds may be chosen on
-seeds 1 and 2 with miniature 1 ("chosen"); the score is on seeds 11 to 13 with miniature 2, and
-nothing else ("held-out"). `benchmarks.sickness` has the sicknesses and the measured condition by
+seeds 1 and 2 with miniature 1 ("chosen"), and were corrected once after a score on seeds 11 to 13
+with miniature 2 ("second"); the score is on seeds 21 to 23 with miniature 3 ("held-out"), which
+nothing was chosen on. `benchmarks.sickness` has the sicknesses and the measured condition by
 which each shows. A sickness is hit if a rule that may name it does so at the latest five steps
 after the onset, and no earlier than five steps before it; a run whose sickness never shows is not
 counted. A healthy run is a run of an arm that is known to learn, in which no condition holds; any
@@ -35,8 +36,12 @@ from reasonrl.run.prescriptions import examine_run
 from reasonrl.run.record import RunRecorder
 from reasonrl.terminal import Console
 
-PARTS: Mapping[str, tuple[int, ...]] = {"chosen": (1, 2), "held-out": (11, 12, 13)}
-MINIATURES: Mapping[str, int] = {"chosen": 1, "held-out": 2}
+PARTS: Mapping[str, tuple[int, ...]] = {
+    "chosen": (1, 2),
+    "second": (11, 12, 13),
+    "held-out": (21, 22, 23),
+}
+MINIATURES: Mapping[str, int] = {"chosen": 1, "second": 2, "held-out": 3}
 
 LATEST, EARLIEST = 5, 5
 """Steps after and before the onset within which a finding is a hit."""

@@ -32,10 +32,6 @@ def long(record):
     return record.tokens / record.max_new_tokens
 
 
-def curt(record):
-    return 1 - record.tokens / record.max_new_tokens
-
-
 def brief(record):
     return float(record.tokens <= 18)
 
@@ -246,8 +242,9 @@ SICKNESSES = (
         onset=falls("reward/mean", 0.5, least=0.1),
     ),
     Sickness(
-        name="collapse", rules=("entropy-collapse", "entropy-falls"), steps=40,
-        strengths=((), ("update.minibatches=2",)), reward=(("curt", 6.0), ("curt", 12.0)),
+        name="collapse", rules=("entropy-collapse", "entropy-falls"), base="tiny-one",
+        steps=60, settings=("entropy.mode=none",),
+        strengths=(("update.learning_rate=3e-3",), ("update.learning_rate=6e-3",)),
         onset=_collapsed,
     ),
     Sickness(
@@ -258,7 +255,7 @@ SICKNESSES = (
     ),
     Sickness(
         name="cut-off", rules=("truncated",), base="lab-two", settings=_TWO_STAGES,
-        strengths=((f"{_SECOND}.rollout.max_new_tokens=14",),
+        strengths=((f"{_SECOND}.rollout.max_new_tokens=11",),
                    (f"{_SECOND}.rollout.max_new_tokens=6",)),
         onset=holds(lambda row: float(row["rollout/truncated_share"] or 0) > 0.9),
     ),
@@ -307,9 +304,9 @@ SICKNESSES = (
                     > 0.05 * float(row["rollout/sampled"] or 1)),
     ),
     Sickness(
-        name="hacked", rules=("reward-hacked", "one-answer"), steps=40,
+        name="hacked", rules=("reward-hacked", "one-answer"), steps=50,
         strengths=(("update.learning_rate=1e-3",), ("update.learning_rate=1e-3",)),
-        reward=(("seven", 3.0), ("seven", 10.0)), onset=_hacked,
+        reward=(("seven", 6.0), ("seven", 20.0)), onset=_hacked,
     ),
     Sickness(
         name="one-answer", rules=("one-answer", "entropy-collapse"), base="tiny-one", steps=80,
@@ -363,3 +360,21 @@ def write_problem_files(miniature: Path, target: Path) -> None:
     for name, spoiled in files.items():
         text = "".join(json.dumps(row) + "\n" for row in spoiled)
         (target / f"{name}.jsonl").write_text(text, encoding="utf-8")
+
+
+UNWRITTEN = {
+    "far too hot": ("rollout.temperature=3.0",),
+    "weights that decay away": ("optimizer.weight_decay=300.0",),
+    "advantages with the wrong sign": ("update.advantage={folder}/flipped.py:flipped",),
+}
+"""Recipes that were broken after the rules were fixed, in ways that no rule was written for."""
+
+FLIPPED = '''"""Advantages that reward what is wrong."""
+
+from statistics import fmean
+
+
+def flipped(rewards, truncated):
+    mean = fmean(rewards)
+    return [mean - reward for reward in rewards]
+'''

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from reasonrl import __version__
-from reasonrl.cli import data, diagnose, evaluate, gpu, model, plan, study, train, verify
+from reasonrl.cli import data, diagnose, evaluate, gpu, model, plan, study, train, verify, view
 from reasonrl.cli.endings import ExitCode
 from reasonrl.cli.usage import describe_usage
 from reasonrl.errors import ReasonRLError, RefusedError
@@ -51,6 +51,7 @@ app.command("train")(train.train)
 app.command("resume")(train.resume)
 app.command("status")(train.status)
 app.command("doctor")(train.doctor)
+app.command("view")(view.view)
 app.command("replay")(diagnose.replay)
 app.command("audit")(diagnose.audit)
 app.command("report")(train.report)

@@ -46,6 +46,7 @@ _ROLLOUTS = pa.schema(
         ("prompt", pa.string()),
         ("prompt_turns", pa.list_(_TURN)), ("prompt_tokens", pa.list_(pa.int32())),
         ("text", pa.string()), ("answer", pa.string()),
+        ("n_tokens", pa.int32()),
         ("tokens", pa.list_(pa.int32())), ("logprobs", pa.list_(pa.float32())),
         ("stop", pa.string()), ("version", pa.int32()),
         ("updates", pa.list_(pa.int32())),  # first token and version of each change, in turn
@@ -183,6 +184,7 @@ def rollout_rows(item: SelectedGroup, turns: Sequence[Message]) -> list[dict[str
                 "prompt_tokens": item.group.prompt,
                 "text": rollout.text,
                 "answer": item.group.problem.answer,
+                "n_tokens": len(completion.tokens),
                 "tokens": completion.tokens,
                 "logprobs": completion.logprobs,
                 "stop": str(completion.stop),

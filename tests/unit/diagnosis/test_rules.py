@@ -69,7 +69,7 @@ LESS = {"accuracy__all": 0.08}
 
 SICK = {
     "policy-broken": (since(12, **LOST), "update.learning_rate=0.0002", ()),
-    "entropy-collapse": (since(12, entropy__nats=0.2), "update.clip_high=0.28", ()),
+    "entropy-collapse": (since(12, entropy__nats=0.2), "entropy.maximum=0.05", ()),
     "entropy-explosion": (since(12, entropy__nats=5.0), "entropy.maximum=0.001", ()),
     "truncated": (since(12, rollout__truncated_share=0.95), "rollout.max_new_tokens=8", ()),
     "never-ends": (since(12, rollout__run_on_share=0.7, rollout__truncated_share=0.9), "", ()),

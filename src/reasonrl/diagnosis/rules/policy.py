@@ -20,6 +20,9 @@ _LEARNED = 0.1
 _MOST = 0.5
 """The share of truncated rollouts that explains a lost reward by itself."""
 
+_LINE, _GAINED = 20, 0.02
+"""Steps over which accuracy is looked at before a collapse is announced, and a gain that counts."""
+
 _GROWN = 1.8
 """How many times its start an entropy has when the entropy term is too strong."""
 
@@ -98,6 +101,8 @@ def entropy_collapse(history: History) -> RunFinding | None:
     right = "accuracy/all" if history.recipe.has_verifier else "reward/mean"
     if (history.mean(right, ROW) or 0.0) > _SOLVED:
         return None  # a policy that is right nearly always has little to be uncertain about
+    if not has_happened and _has_risen(history, right):
+        return None  # entropy is spent on right answers
     control = history.stage().entropy
     if control.mode in _TARGETED and entropies[-1] >= _HELD * control.target_nats:
         return None  # the controller holds it where the recipe wants it
@@ -109,8 +114,10 @@ def entropy_collapse(history: History) -> RunFinding | None:
         key, value = "update.reuse", "1"
     elif control.mode in (EntropyMode.NONE, EntropyMode.FIXED):
         key, value = "entropy.mode", "release"
+    elif isfinite(control.maximum):
+        key, value = "entropy.maximum", f"{5 * control.maximum:g}"
     else:
-        key, value = "update.clip_high", "0.28"
+        key, value = "entropy.delta", f"{5 * control.delta:g}"
     return RunFinding(
         rule="entropy-collapse" if has_happened else "entropy-falls",
         since_step=(history.since(signs) if has_happened else None) or history.step(-1),
@@ -125,6 +132,13 @@ def entropy_collapse(history: History) -> RunFinding | None:
         rollouts=history.step(-1),
         is_grave=has_happened,
     )
+
+
+def _has_risen(history: History, key: str) -> bool:
+    """Return whether a share of right answers has risen over the steps of the warning's line."""
+    values = history.last(key, _LINE)
+    half = len(values) // 2
+    return half > 0 and sum(values[-half:]) > sum(values[:half]) + _GAINED * half
 
 
 def entropy_explosion(history: History) -> RunFinding | None:

@@ -1,0 +1,31 @@
+"""The command `reasonrl view`. Registered by `app`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_RUNS = Path("runs")
+
+
+def view(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Runs, or directories of runs; ./runs if left out.", metavar="[RUN...]"
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="A port of this machine.")] = 8265,
+    opens: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
+    ] = True,
+) -> None:
+    """Show runs in a browser, live: curves, every rollout, every token. Writes nothing.
+
+    The page is on this machine alone, below a token in its address.
+    """
+    from reasonrl.view.serve import runs_in, serve
+
+    serve(runs_in(runs or [_RUNS]), port=port, opens=opens, say=typer.echo)
