@@ -18,9 +18,9 @@ def view(
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="A port of this machine.")] = 8265,
-    opens: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
-    ] = True,
+    stays_closed: Annotated[
+        bool, typer.Option("--no-open", help="Print the address, and open no browser.")
+    ] = False,
 ) -> None:
     """Show runs in a browser, live: curves, every rollout, every token. Writes nothing.
 
@@ -28,4 +28,4 @@ def view(
     """
     from reasonrl.view.serve import runs_in, serve
 
-    serve(runs_in(runs or [_RUNS]), port=port, opens=opens, say=typer.echo)
+    serve(runs_in(runs or [_RUNS]), port=port, opens=not stays_closed, say=typer.echo)

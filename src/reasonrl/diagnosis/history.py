@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from statistics import fmean, median
 
 from reasonrl.diagnosis.facts import NO_FACTS, Facts
@@ -17,6 +19,31 @@ class Columns:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
         self._known: dict[str, list[float | None]] = {}
+        self._best: dict[tuple[str, int], list[float]] = {}
+
+    @cached_property
+    def stage_starts(self) -> list[int]:
+        """Return, for each step, the index of the first step of its stage."""
+        starts = [0] if self.rows else []
+        for n, (before, row) in enumerate(pairwise(self.rows), start=1):
+            starts.append(starts[-1] if before["stage"] == row["stage"] else n)
+        return starts
+
+    def best_mean(self, key: str, n: int) -> list[float]:
+        """Return, for each step, the best mean of n steps in a row that end before it.
+
+        Rows with a missing number do not count; 0 before there is any.
+        """
+        known = self._best.get((key, n))
+        if known is None:
+            values, best, known = self[key], 0.0, []
+            for end in range(len(values)):
+                known.append(best)
+                row = values[end - n + 1 : end + 1]
+                if end + 1 >= n and None not in row:
+                    best = max(best, fmean(value for value in row if value is not None))
+            self._best[key, n] = known
+        return known
 
     def __getitem__(self, key: str) -> list[float | None]:
         """Return a metric of every step; None where a step has no number."""
@@ -42,18 +69,14 @@ class History:
         return int(str(self.columns.rows[index % self.n]["step"]))
 
     def stage(self, index: int = -1) -> Stage:
-        """Return the stage of a step."""
-        name = self.columns.rows[index % self.n]["stage"]
-        return next(stage for stage in self.recipe.stage if stage.name == name)
+        """Return the stage of a step; the last one for a name that the recipe does not have."""
+        name, stages = self.columns.rows[index % self.n]["stage"], self.recipe.stage
+        return next((stage for stage in stages if stage.name == name), stages[-1])
 
     @property
     def stage_start(self) -> int:
         """Return the index of the first step of the last step's stage."""
-        rows = self.columns.rows
-        first = self.n - 1
-        while first > 0 and rows[first - 1]["stage"] == rows[self.n - 1]["stage"]:
-            first -= 1
-        return first
+        return self.columns.stage_starts[self.n - 1]
 
     def series(self, key: str) -> list[float | None]:
         """Return a metric of every step; None where a step has no number."""
@@ -79,19 +102,25 @@ class History:
         values = self.first(key, n, after=after)
         return fmean(values) if values else None
 
+    def best_mean(self, key: str, n: int, *, before: int) -> float:
+        """Return the best mean of n steps in a row that end before the last `before` steps."""
+        at = self.n - before
+        return self.columns.best_mean(key, n)[at] if at >= 0 else 0.0
+
     def usual(self, key: str, *, before: int, n: int = 20) -> float | None:
         """Return the median of a metric over n steps that end `before` steps ago."""
         end = max(0, self.n - before)
         numbers = [value for value in self.columns[key][max(0, end - n) : end] if value is not None]
         return median(numbers) if numbers else None
 
-    def since(self, signs: Sequence[bool], *, n: int = 1) -> int | None:
-        """Return the number of the first step of the row of true signs that ends at the last.
+    def since(self, *keys: str, sign: Callable[..., bool], n: int = 1) -> int | None:
+        """Return the first step of the row of steps with a sign that ends at the last step.
 
-        `signs` has one for each step. None where that row has fewer than `n` steps.
+        `sign` is given a step's values of the metrics. None where the row has fewer than `n` steps.
         """
+        columns = [self.columns[key] for key in keys]
         first = self.n
-        while first > 0 and signs[first - 1]:
+        while first > 0 and sign(*(column[first - 1] for column in columns)):
             first -= 1
         return self.step(first) if self.n - first >= n else None
 

@@ -23,30 +23,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reasonrl.errors import DataError, ReasonRLError
-from reasonrl.evaluation.score import as_line
 from reasonrl.report.drawing.colors import DARK, LIGHT, color_rules, variables
-from reasonrl.run.layout import (
-    CONFIG,
-    EVALUATIONS,
-    EVENTS,
-    HEARTBEAT,
-    LOGS,
-    METRICS,
-    SUMMARY,
-)
-from reasonrl.run.prescriptions import examine_run
-from reasonrl.run.record import RunRecorder
-from reasonrl.run.sessions import read_sessions
-from reasonrl.run.status import read_status
-from reasonrl.view import store
-from reasonrl.view.spelling import speller
+from reasonrl.run.layout import EVALUATIONS, HEARTBEAT, METRICS, SUMMARY
+from reasonrl.view import answers, store
 
 STATIC = Path(__file__).parent / "static"
 _TYPES = {
     ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
 }  # fmt: skip
-_PAGE = 100
-_LOG_BYTES = 200_000
 _LOOK_S = 1.0
 """Seconds between two looks for something new in the runs."""
 
@@ -99,15 +83,15 @@ def application(runs: Sequence[Path], token: str) -> Starlette:
             try:
                 run = runs[int(request.path_params["run"])]
                 return JSONResponse(_finite(await run_in_threadpool(work, run, request)))
-            except (IndexError, ValueError, KeyError) as error:
-                return _refused(f"{type(error).__name__}: {error}", 404)
             except ReasonRLError as error:
                 return _refused(str(error), 404 if isinstance(error, DataError) else 409)
+            except (IndexError, ValueError, KeyError) as error:
+                return _refused(f"{type(error).__name__}: {error}", 404)
 
         return answer
 
     async def all_runs(_: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(lambda: [*map(_overview, runs)]))
+        return JSONResponse(await run_in_threadpool(lambda: [*map(answers.overview, runs)]))
 
     async def events(_: Request) -> Response:
         return _stream(_changes(runs))
@@ -123,15 +107,15 @@ def application(runs: Sequence[Path], token: str) -> Starlette:
         Route("/static/{name:path}", _static),
         Route("/api/runs", all_runs),
         Route("/api/events", events),
-        Route("/api/runs/{run:int}", of_run(_one_run)),
-        Route("/api/runs/{run:int}/metrics", of_run(_metrics)),
+        Route("/api/runs/{run:int}", of_run(answers.one_run)),
+        Route("/api/runs/{run:int}/metrics", of_run(answers.metrics)),
         Route("/api/runs/{run:int}/columns", of_run(lambda run, _: store.columns(run))),
-        Route("/api/runs/{run:int}/rollouts", of_run(_rollouts)),
-        Route("/api/runs/{run:int}/group", of_run(_group)),
-        Route("/api/runs/{run:int}/rollout", of_run(_rollout)),
-        Route("/api/runs/{run:int}/problem", of_run(_problem)),
+        Route("/api/runs/{run:int}/rollouts", of_run(answers.rollouts)),
+        Route("/api/runs/{run:int}/group", of_run(answers.group)),
+        Route("/api/runs/{run:int}/rollout", of_run(answers.rollout)),
+        Route("/api/runs/{run:int}/problem", of_run(answers.problem)),
         Route("/api/runs/{run:int}/search", searched),
-        Route("/api/runs/{run:int}/log", of_run(_log)),
+        Route("/api/runs/{run:int}/log", of_run(answers.log)),
     ]
     return Starlette(routes=routes, middleware=[Middleware(_Guard, token=token)])
 
@@ -166,119 +150,6 @@ async def _colors(_: Request) -> Response:
         f"@media (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}\n{color_rules()}"
     )
     return Response(css, media_type="text/css")
-
-
-# what is asked of a run
-
-
-def _overview(run: Path) -> dict[str, object]:
-    try:
-        status = read_status(run)
-    except ReasonRLError as error:
-        return {"name": run.name, "path": str(run), "phase": "unreadable", "error": str(error)}
-    return {
-        "name": run.name,
-        "path": str(run),
-        "recipe": status.name,
-        "phase": status.phase,
-        "step": status.step,
-        "total": status.total,
-        "stage": status.stage,
-        "step_s": status.step_s,
-        "left_s": status.left_s,
-        "warnings": list(status.warnings),
-    }
-
-
-def _one_run(run: Path, _: Request) -> dict[str, object]:
-    found = examine_run(run)
-    return {
-        **_overview(run),
-        "evaluations": [as_line(result) for result in RunRecorder(run).evaluations()],
-        "findings": [
-            {
-                "rule": one.finding.rule,
-                "since": one.finding.since_step,
-                "message": one.finding.message,
-                "cause": one.finding.cause,
-                "evidence": dict(one.finding.evidence),
-                "grave": one.finding.is_grave,
-                "command": one.command,
-                "rollouts": one.finding.rollouts if one.rollouts else None,
-            }
-            for one in found
-        ],
-        "recipe_text": (run / CONFIG).read_text(encoding="utf-8"),
-        "sessions": read_sessions(run),
-        "steps": store.rollout_steps(run),
-        "logs": sorted(_logs(run)),
-    }
-
-
-def _metrics(run: Path, request: Request) -> dict[str, object]:
-    """Return metrics by column, from the step `after` on."""
-    after = int(request.query_params.get("after", 0))
-    rows = [row for row in RunRecorder(run).metrics() if int(str(row["step"])) > after]
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _rollouts(run: Path, request: Request) -> dict[str, object]:
-    asked = request.query_params
-
-    def number(name: str) -> float | None:
-        return float(asked[name]) if asked.get(name) else None
-
-    def whole(name: str) -> int | None:
-        return int(asked[name]) if asked.get(name) else None
-
-    wanted = store.Filter(
-        status=asked.get("status", ""),
-        signal=asked.get("signal", ""),
-        stop=asked.get("stop", ""),
-        text=asked.get("text", ""),
-        least_tokens=whole("least_tokens"),
-        most_tokens=whole("most_tokens"),
-        least_reward=number("least_reward"),
-        most_reward=number("most_reward"),
-        order=asked.get("order", ""),
-    )
-    limit = min(_PAGE, int(asked.get("limit", _PAGE)))
-    offset = max(0, int(asked.get("offset", 0)))
-    return store.rollouts(run, int(asked["step"]), wanted, offset=offset, limit=limit)
-
-
-def _group(run: Path, request: Request) -> object:
-    return store.group(run, int(request.query_params["step"]), request.query_params["id"])
-
-
-def _rollout(run: Path, request: Request) -> object:
-    asked = request.query_params
-    found = store.rollout(run, int(asked["step"]), asked["id"])
-    spell = speller(run)
-    pieces = spell(found["tokens"]) if spell else [f"[{token}]" for token in found["tokens"]]
-    return {**found, "pieces": pieces}
-
-
-def _problem(run: Path, request: Request) -> object:
-    return store.problem(run, request.query_params["id"])
-
-
-def _log(run: Path, request: Request) -> dict[str, str]:
-    """Return the end of a log file of the run, or of its events."""
-    name = request.query_params["name"]
-    path = _logs(run).get(name)
-    if path is None:
-        raise DataError(f"no log {name}", where=str(run))
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _LOG_BYTES))
-        return {"name": name, "text": file.read().decode(errors="replace")}
-
-
-def _logs(run: Path) -> dict[str, Path]:
-    """Return the log files of a run and its events by name; none that leads elsewhere."""
-    paths = [*(run / LOGS).glob("*.log"), run / EVENTS]
-    return {path.name: path for path in paths if path.is_file() and not path.is_symlink()}
 
 
 # streams

@@ -7,11 +7,13 @@ Everything that leaves here is plain data: text of the model stays text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -35,6 +37,8 @@ _WHOLE = (
 _TOKENS = ("tokens", "logprobs", "version", "updates")
 _HEAD = 160
 """Characters of a text in a list."""
+
+_QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 _AROUND = 60
 """Characters on each side of what a search found."""
@@ -135,14 +139,22 @@ def problem(run: Path, problem_id: str) -> list[Plain]:
 
 def columns(run: Path) -> Plain:
     """Return quartiles of length, reward and advantage of every step, over all its rollouts."""
-    found: Plain = {"step": []}
+    paths = rollouts_paths(run)
+    # Reading and sorting wait for the disk and run outside the interpreter's lock.
+    with ThreadPoolExecutor() as pool:
+        lines = list(pool.map(_quartiles, paths))
     names = ("n_tokens", "reward", "advantage")
-    for path in rollouts_paths(run):
-        table = _with_lengths(path, ["reward", "advantage"])
-        found["step"].append(step_of(path))
-        for name in names:
-            values = pc.quantile(table[name], q=[0.0, 0.25, 0.5, 0.75, 1.0]).to_pylist()
-            found.setdefault(name, []).append(values if values[0] is not None else None)
+    return {"step": [*map(step_of, paths)]} | {
+        name: [line[place] for line in lines] for place, name in enumerate(names)
+    }
+
+
+def _quartiles(path: Path) -> list[list[float] | None]:
+    table = _with_lengths(path, ["reward", "advantage"])
+    found = []
+    for name in ("n_tokens", "reward", "advantage"):
+        values = pc.drop_null(table[name].combine_chunks()).to_numpy(zero_copy_only=False)
+        found.append(np.quantile(values, _QUARTILES).tolist() if len(values) else None)
     return found
 
 
@@ -188,8 +200,12 @@ def _cached(path: Path, _stamp: int) -> pa.Table:
 
 def _with_lengths(path: Path, names: list[str]) -> pa.Table:
     """Return columns of a file, with `n_tokens`; an older file has the tokens alone."""
-    if "n_tokens" in pq.read_schema(path).names:
-        return _read(path, [*names, "n_tokens"])
+    try:
+        with pq.ParquetFile(path) as file:
+            if "n_tokens" in file.schema_arrow.names:
+                return file.read([*names, "n_tokens"], use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
     table = _read(path, [*names, "tokens"])
     lengths = pc.list_value_length(table["tokens"])
     return table.drop_columns(["tokens"]).append_column("n_tokens", lengths)
@@ -246,8 +262,12 @@ def _read(path: Path, names: list[str] | None) -> pa.Table:
     try:
         return pq.read_table(path, columns=names)
     except (OSError, pa.ArrowException) as error:
-        raise CheckpointError(
-            f"cannot be read: {error}",
-            where=str(path),
-            remedy="the run may be writing it; look again in a moment",
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"cannot be read: {error}",
+        where=str(path),
+        remedy="the run may be writing it; look again in a moment",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 from reasonrl.diagnosis.finding import RunFinding
@@ -28,18 +29,25 @@ def length_gamed(history: History) -> RunFinding | None:
     accuracy = history.start("accuracy/all", ROW, after=begun)
     if not length or not accuracy or accuracy < _ABLE or history.n - begun < 2 * ROW:
         return None
-    lengths, rights = history.series("rollout/mean_tokens"), history.series("accuracy/all")
-    is_less_right = [right is not None and right < LOST * accuracy for right in rights]
     for rule, grows in (("length-grows", True), ("length-shrinks", False)):
-        bound = (_LONGER if grows else _SHORTER) * length
-        signs = [
-            less and now is not None and (now > bound) is grows
-            for now, less in zip(lengths, is_less_right, strict=True)
-        ]
-        since = history.since(signs, n=ROW)
+        sign = partial(
+            _is_gamed,
+            grows=grows,
+            bound=(_LONGER if grows else _SHORTER) * length,
+            least=LOST * accuracy,
+        )
+        since = history.since("rollout/mean_tokens", "accuracy/all", sign=sign, n=ROW)
         if since is not None and not (_fell_at_once(history) or _has_heated(history)):
             return _length_finding(history, rule, since, length, accuracy)
     return None
+
+
+def _is_gamed(
+    now: float | None, right: float | None, *, grows: bool, bound: float, least: float
+) -> bool:
+    """Return whether a step's length is beyond a bound while its accuracy is below the least."""
+    is_beyond = now is not None and (now > bound) is grows
+    return is_beyond and right is not None and right < least
 
 
 def _fell_at_once(history: History) -> bool:
@@ -112,15 +120,13 @@ def reward_hacked(history: History) -> RunFinding | None:
     reward, accuracy = history.start("reward/mean", ROW), history.start("accuracy/all", ROW)
     if component is None or reward is None or not accuracy or accuracy < _ABLE:
         return None
-    rewards, rights = history.series("reward/mean"), history.series("accuracy/all")
-    signs = [
-        now is not None
-        and now > reward + max(_GAIN, 0.2 * abs(reward))
-        and right is not None
-        and right < LOST * accuracy
-        for now, right in zip(rewards, rights, strict=True)
-    ]
-    since = history.since(signs, n=ROW)
+    sign = partial(
+        _is_gamed,
+        grows=True,
+        bound=reward + max(_GAIN, 0.2 * abs(reward)),
+        least=LOST * accuracy,
+    )
+    since = history.since("reward/mean", "accuracy/all", sign=sign, n=ROW)
     if since is None:
         return None
     number, weight = component
@@ -147,8 +153,7 @@ def reward_hacked(history: History) -> RunFinding | None:
 
 def one_answer(history: History) -> RunFinding | None:
     """Find a policy that gives most problems the same text."""
-    signs = [(value or 0.0) > _SAME for value in history.series("rollout/same_share")]
-    since = history.since(signs, n=ROW)
+    since = history.since("rollout/same_share", sign=lambda share: (share or 0.0) > _SAME, n=ROW)
     if since is None or history.stage().rollout.prompts_per_step < 4 * ROW:
         return None
     share = history.mean("rollout/same_share", ROW) or 0.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import inf, isfinite
+from math import isfinite
 
 from reasonrl.algo.choices import EntropyMode
 from reasonrl.diagnosis.collapse import COLLAPSED, is_collapsed, is_falling
@@ -42,29 +41,28 @@ def policy_broken(history: History) -> RunFinding | None:
     """
     # A reward that is not the verdict may jump for reasons of its own.
     key = "accuracy/all" if history.recipe.has_verifier else "reward/mean"
-    rewards = [inf if value is None else value for value in history.series(key)]
-    best = max(
-        (sum(rewards[n : n + ROW]) / ROW for n in range(len(rewards) - 2 * ROW + 1)), default=0.0
+    # The last steps are those that have lost it.
+    best = history.best_mean(key, ROW, before=ROW)
+    since = history.since(
+        key, sign=lambda share: share is not None and share <= _BROKEN * best, n=ROW
     )
-    best = best if isfinite(best) else 0.0
-    signs = [reward <= _BROKEN * best for reward in rewards]
-    since = history.since(signs, n=ROW)
-    if best < _LEARNED or since is None or _has_another_cause(history, rewards, best):
+    if best < _LEARNED or since is None or _has_another_cause(history, key, best):
         return None
     rate = history.stage().update.learning_rate
     norms = history.last("update/gradient_norm", history.n)
+    now = history.last(key, 1)[0]
     return RunFinding(
         rule="policy-broken",
         since_step=since,
         message="the policy lost what it could: "
-        f"{key.partition('/')[0]} fell from {best:.2f} to {rewards[-1]:.2f}",
+        f"{key.partition('/')[0]} fell from {best:.2f} to {now:.2f}",
         cause="one update moved the policy too far: the learning rate is too high"
         + (" for so many updates a step" if _updates(history) > 1 else ""),
         key=key_of(history, "update.learning_rate"),
         value=f"{rate / 10:g}",
         evidence={
             "best": best,
-            "now": rewards[-1],
+            "now": now,
             "learning rate": rate,
             "updates a step": _updates(history),
             "largest gradient norm": max(norms, default=0.0),
@@ -74,7 +72,7 @@ def policy_broken(history: History) -> RunFinding | None:
     )
 
 
-def _has_another_cause(history: History, rewards: Sequence[float], best: float) -> bool:
+def _has_another_cause(history: History, key: str, best: float) -> bool:
     """Return whether it was lost to a lower limit, a grown entropy, another reward, or slowly."""
     begun = history.stage_start
     has_lower_limit = begun > 0 and (
@@ -88,8 +86,11 @@ def _has_another_cause(history: History, rewards: Sequence[float], best: float) 
     total, first = history.mean("reward/mean", ROW), history.start("reward/mean", ROW)
     if history.recipe.reward and total is not None and first is not None and total > first:
         return True  # a component was learned in place of right answers
-    pairs = zip(rewards, rewards[ROW:], strict=False)
-    return not any(before > 0.5 * best and after <= _BROKEN * best for before, after in pairs)
+    rewards = history.series(key)
+    return not any(
+        before is not None and after is not None and before > 0.5 * best and after <= _BROKEN * best
+        for before, after in zip(rewards, rewards[ROW:], strict=False)
+    )
 
 
 def entropy_collapse(history: History) -> RunFinding | None:
@@ -108,7 +109,10 @@ def entropy_collapse(history: History) -> RunFinding | None:
         return None  # the controller holds it where the recipe wants it
     start = max(entropies[0], 1e-12)
     bound = COLLAPSED * start
-    signs = [value is None or value <= bound for value in history.series("entropy/nats")]
+
+    def is_low(nats: float | None) -> bool:
+        return nats is None or nats <= bound
+
     off = _updates(history) > 1
     if off:
         key, value = "update.reuse", "1"
@@ -120,7 +124,8 @@ def entropy_collapse(history: History) -> RunFinding | None:
         key, value = "entropy.delta", f"{5 * control.delta:g}"
     return RunFinding(
         rule="entropy-collapse" if has_happened else "entropy-falls",
-        since_step=(history.since(signs) if has_happened else None) or history.step(-1),
+        since_step=(history.since("entropy/nats", sign=is_low) if has_happened else None)
+        or history.step(-1),
         message=f"entropy is {entropies[-1]:.3g} nats, {entropies[-1] / start:.0%} of its start: "
         + ("rollouts of a problem hardly differ" if has_happened else "a collapse is near"),
         cause=f"{_updates(history)} updates a step use entropy up"
@@ -148,11 +153,10 @@ def entropy_explosion(history: History) -> RunFinding | None:
     if len(entropies) < 2 * ROW or not any(alphas):
         return None
     start = sum(entropies[:ROW]) / ROW
-    signs = [
-        value is not None and value > max(_GROWN * start, start + 0.15)
-        for value in history.series("entropy/nats")
-    ]
-    since = history.since(signs, n=ROW)
+    bound = max(_GROWN * start, start + 0.15)
+    since = history.since(
+        "entropy/nats", sign=lambda nats: nats is not None and nats > bound, n=ROW
+    )
     if since is None:
         return None
     return RunFinding(

@@ -21,8 +21,9 @@ _UNREAD = 0.45
 
 def truncated(history: History) -> RunFinding | None:
     """Find a limit that nearly all rollouts reach."""
-    signs = [(value or 0.0) > _MOST for value in history.series("rollout/truncated_share")]
-    since = history.since(signs, n=LONG_ROW)
+    since = history.since(
+        "rollout/truncated_share", sign=lambda share: (share or 0.0) > _MOST, n=LONG_ROW
+    )
     if since is None or (history.mean("rollout/run_on_share", ROW) or 0.0) > _ANSWERED:
         return None
     limit = history.stage().rollout.max_new_tokens
@@ -41,8 +42,7 @@ def truncated(history: History) -> RunFinding | None:
 
 def no_signal(history: History) -> RunFinding | None:
     """Find steps in which no group had a signal: all solved, none solved, or none judged."""
-    signs = [not value for value in history.series("groups/kept")]
-    since = history.since(signs, n=LONG_ROW)
+    since = history.since("groups/kept", sign=lambda kept: not kept, n=LONG_ROW)
     if since is None:
         return None
     solved = history.mean("groups/solved", ROW) or 0.0

@@ -26,8 +26,7 @@ _LEAK = 1.2
 def verifier_fails(history: History) -> RunFinding | None:
     """Find a verifier, or reward components, that cannot judge a part of the rollouts."""
     failed, sampled = history.mean("rollout/failed", ROW), history.mean("rollout/sampled", ROW)
-    signs = [bool(value) for value in history.series("rollout/failed")]
-    since = history.since(signs, n=ROW)
+    since = history.since("rollout/failed", sign=bool, n=ROW)
     if since is None or not failed or not sampled or failed <= 0.05 * sampled:
         return None
     masked = {
@@ -52,8 +51,7 @@ def verifier_fails(history: History) -> RunFinding | None:
 
 def apart(history: History) -> RunFinding | None:
     """Find a sampler that computes another policy than the learner."""
-    signs = [(value or 0.0) > 0.1 for value in history.series("update/gap_mean")]
-    since = history.since(signs, n=ROW)
+    since = history.since("update/gap_mean", sign=lambda gap: (gap or 0.0) > 0.1, n=ROW)
     if history.recipe.pipeline is not None or since is None:
         return None
     gap = history.mean("update/gap_mean", ROW) or 0.0
@@ -72,8 +70,7 @@ def apart(history: History) -> RunFinding | None:
 def stale(history: History) -> RunFinding | None:
     """Find rollouts of a pipeline that are too old for the updates made from them."""
     pipeline = history.recipe.pipeline
-    signs = [(value or 0.0) > 0.1 for value in history.series("update/gap_mean")]
-    since = history.since(signs, n=ROW)
+    since = history.since("update/gap_mean", sign=lambda gap: (gap or 0.0) > 0.1, n=ROW)
     if pipeline is None or since is None:
         return None
     behind, gap = history.mean("stale/mean_updates", ROW), history.mean("update/gap_mean", ROW)
@@ -92,13 +89,12 @@ def stale(history: History) -> RunFinding | None:
 
 def open_thoughts(history: History) -> RunFinding | None:
     """Find responses that end by themselves inside a thought."""
-    opened = history.series("rollout/open_thought_share")
-    cut_off = history.series("rollout/truncated_share")
-    signs = [
-        (open_share or 0.0) - (cut_share or 0.0) > 0.2
-        for open_share, cut_share in zip(opened, cut_off, strict=True)
-    ]
-    since = history.since(signs, n=ROW)
+    since = history.since(
+        "rollout/open_thought_share",
+        "rollout/truncated_share",
+        sign=lambda opened, cut_off: (opened or 0.0) - (cut_off or 0.0) > 0.2,
+        n=ROW,
+    )
     if since is None:
         return None
     share = history.mean("rollout/open_thought_share", ROW) or 0.0
@@ -181,8 +177,7 @@ def disk_fills(history: History) -> RunFinding | None:
 
 def never_ends(history: History) -> RunFinding | None:
     """Find rollouts that give an answer and go on until the limit."""
-    signs = [(value or 0.0) > 0.3 for value in history.series("rollout/run_on_share")]
-    since = history.since(signs, n=ROW)
+    since = history.since("rollout/run_on_share", sign=lambda share: (share or 0.0) > 0.3, n=ROW)
     if since is None:
         return None
     share = history.mean("rollout/run_on_share", ROW) or 0.0
