@@ -1,16 +1,17 @@
-"""The commands `replay` and `audit`. Registered by `app`."""
+"""The commands `replay`, `audit` and `diff`. Registered by `app`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from reasonrl.cli.arguments import Address, RunDirectory
 from reasonrl.cli.endings import ExitCode
-
-if TYPE_CHECKING:
-    pass
+from reasonrl.errors import ConfigError
 
 
 def replay(
@@ -67,6 +68,60 @@ def audit(run: RunDirectory) -> None:
         found = look(run, progress)
     show_audited(console, found)
     _end(is_fine=not found.faults)
+
+
+SIDE_B = "reasonrl.diff.b"
+"""The key under which the runs behind `--` are kept."""
+
+
+class TwoSides(TyperCommand):
+    """A command whose arguments `--` parts into two sides."""
+
+    # The type of a context is private to typer.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep the runs behind `--` for the second side; options may stand behind them."""
+        if "--" in args:
+            at = args.index("--")
+            other = [*takewhile(lambda word: not word.startswith("-"), args[at + 1 :])]
+            ctx.meta[SIDE_B] = other
+            args = args[:at] + args[at + 1 + len(other) :]
+        return list(super().parse_args(ctx, args))
+
+
+def diff(
+    ctx: typer.Context,
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Two runs; or the runs of one side, and behind -- of the other."),
+    ],
+    html: Annotated[
+        Path | None, typer.Option(help="Write the comparison with its curves to this page.")
+    ] = None,
+) -> None:
+    """Say what differs between two runs, and whether it is more than seeds make.
+
+    With several runs a side (diff A1 A2 A3 -- B1 B2 B3) an interval says so. Exits with 0 for
+    noise, 1 if the sides differ, 2 for what cannot be read.
+    """
+    from reasonrl.atomic import write_atomic
+    from reasonrl.cli.show.diff import render_diff, show_diff
+    from reasonrl.diagnose.diff import diff as compare
+    from reasonrl.terminal import Console
+
+    other = [Path(name) for name in ctx.meta.get(SIDE_B, ())]
+    a, b = (runs, other) if other else (runs[:1], runs[1:])
+    if not b or (not other and len(runs) != 2):
+        raise ConfigError(
+            f"diff was given {len(runs)} runs and no --",
+            expected="two runs, or two sides with -- between them",
+            remedy="pass `A B`, or `A1 A2 -- B1 B2`",
+        )
+    found, console = compare(a, b), Console()
+    show_diff(console, found)
+    if html is not None:
+        write_atomic(html, render_diff(found))
+        console.note(f"curves: {html}")
+    _end(is_fine=not found.shown)
 
 
 def _end(*, is_fine: bool) -> None:
