@@ -291,7 +291,7 @@ def _check_best(name: str, suites: tuple[Suite, ...]) -> None:
         names = ", ".join(every) or "there is none"
         raise ValueError(f"checkpoint.best = {name!r} is no suite of the recipe; expected {names}")
     if every[name] == 0:
-        raise ValueError(f"checkpoint.best needs scores in training: set every in suite {name!r}")
+        raise ValueError(f"checkpoint.best needs scores: set every in the suite {name!r}")
 
 
 def _check_differ(kind: str, names: list[str]) -> None:

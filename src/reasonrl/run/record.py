@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +18,6 @@ from pydantic import TypeAdapter
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.atomic import sync, write_atomic
-from reasonrl.engines.protocols import TokenRecord
 from reasonrl.errors import CheckpointError, StorageError
 from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.recipe.record import TokenDetail
@@ -36,6 +35,9 @@ from reasonrl.run.layout import (
 )
 from reasonrl.run.tokens import token_table
 from reasonrl.types import Message, Row
+
+if TYPE_CHECKING:
+    from reasonrl.engines.protocols import TokenRecord
 
 _TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
 

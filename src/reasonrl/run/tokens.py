@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from reasonrl.engines.protocols import TokenRecord
 from reasonrl.recipe.record import TokenDetail
+
+if TYPE_CHECKING:
+    from reasonrl.engines.protocols import TokenRecord
 
 MOST_TOKENS = 1_000_000
 """Tokens of a step above which sums alone are written: 8 bytes a token would be many gigabytes."""

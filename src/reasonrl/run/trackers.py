@@ -14,16 +14,18 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.algo.stats import Estimate
-from reasonrl.engines.protocols import TokenRecord
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.run.layout import TRACKER_ID
 from reasonrl.run.record import RunRecorder
 from reasonrl.types import Row
+
+if TYPE_CHECKING:
+    from reasonrl.engines.protocols import TokenRecord
 
 TrackerName = Literal["wandb", "tensorboard", "trackio"]
 
