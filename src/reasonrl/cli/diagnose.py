@@ -104,8 +104,9 @@ def diff(
     noise, 1 if the sides differ, 2 for what cannot be read.
     """
     from reasonrl.atomic import write_atomic
-    from reasonrl.cli.show.diff import render_diff, show_diff
+    from reasonrl.cli.show.diff import show_diff
     from reasonrl.diagnose.diff import diff as compare
+    from reasonrl.diagnose.diff_page import render_diff
     from reasonrl.terminal import Console
 
     other = [Path(name) for name in ctx.meta.get(SIDE_B, ())]

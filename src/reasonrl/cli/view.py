@@ -26,6 +26,8 @@ def view(
 
     The page is on this machine alone, below a token in its address.
     """
-    from reasonrl.view.serve import runs_in, serve
+    from reasonrl.run.config import runs_in
+    from reasonrl.view.serve import serve
 
-    serve(runs_in(runs or [_RUNS]), port=port, opens=not stays_closed, say=typer.echo)
+    found = [run.resolve() for path in runs or [_RUNS] for run in runs_in(path)]
+    serve(found, port=port, opens=not stays_closed, say=typer.echo)

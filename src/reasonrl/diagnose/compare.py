@@ -17,7 +17,7 @@ from reasonrl.engines.protocols import TokenRecord
 from reasonrl.engines.tensor_files import tensor_distances
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.rollout.problems import turns_of
-from reasonrl.run.layout import CHECKPOINTS, checkpoint_paths, rollouts_path, step_of
+from reasonrl.run.layout import CHECKPOINTS, LEARNER, checkpoint_paths, rollouts_path, step_of
 from reasonrl.run.record import rollout_rows
 from reasonrl.run.tokens import token_table
 from reasonrl.types import Row, Status
@@ -94,8 +94,8 @@ def _compare_scores(
         (np.asarray(row["prompt_tokens"], np.int32), np.asarray(row["tokens"], np.int32))
         for row in rows
     ]
-    stage = next(one for one in opened.recipe.stage if one.name == rows[0]["stage"])
-    scores = opened.engines.rollout.score(pairs, temperature=stage.rollout.temperature)
+    temperature = opened.stage_of(rows[0]).rollout.temperature
+    scores = opened.engines.rollout.score(pairs, temperature=temperature)
     nats = max(bounds.nats, ROUNDING_NATS)
     for row, score in zip(rows, scores, strict=True):
         where = str(row["rollout_id"])
@@ -150,8 +150,9 @@ def _compare_tokens(
     """Hold the learner's numbers at each token against those that come out."""
     known = read_tokens(run, step)
     if known is None or captured.record is None:
-        if (known is None) != (captured.record is None) and run.joinpath("learner").exists():
-            comparison.equal("learner's file", f"step {step}", known is not None, known is None)
+        if (run / LEARNER).exists():
+            is_there, is_made = known is not None, captured.record is not None
+            comparison.equal("learner's file", f"step {step}", is_there, is_made)
         return
     again = token_table(captured.record, "all").to_pylist()
     comparison.equal("trained rollouts", f"step {step}", len(known), len(again))

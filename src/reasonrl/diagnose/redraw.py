@@ -14,10 +14,10 @@ from reasonrl.diagnose.replay import Repeat
 from reasonrl.diagnose.states import open_before
 from reasonrl.errors import CheckpointError
 from reasonrl.launch.judges import make_verifier
-from reasonrl.rollout.problems import EncodedProblem
+from reasonrl.rollout.problems import item_of
 from reasonrl.seeds import derive_seed
 from reasonrl.terminal import Console
-from reasonrl.types import Completion, Kind, Prompt, VerifyItem
+from reasonrl.types import Kind, Prompt
 from reasonrl.verify.explain import Explanation, explain
 
 
@@ -51,7 +51,6 @@ def redraw(
     with open_before(run, step, console, address=address) as opened:
         repeat = Repeat(run, opened, console)
         repeat.go_to(step)
-        stage = next(one for one in opened.recipe.stage if one.name == row["stage"])
         attempt = int(rollout_id.partition("/")[0].rpartition("-")[2])
         [[completion]] = opened.engines.rollout.generate(
             [
@@ -61,7 +60,7 @@ def redraw(
                     indices=(int(row["index"]),),
                 )
             ],
-            stage.rollout.sampling(opened.recipe.model.stop),
+            opened.stage_of(row).rollout.sampling(opened.recipe.model.stop),
         )
         bounds = EXACT if opened.is_exact else LOOSE
         comparison.equal("tokens", rollout_id, row["tokens"], completion.tokens.tolist())
@@ -75,15 +74,6 @@ def redraw(
         explanation = None
         if opened.recipe.has_verifier and encoded.problem.kind is Kind.MATH:
             with make_verifier(opened.recipe.verify) as verifier:
-                explanation = explain(verifier, _item(encoded, text, completion))
+                explanation = explain(verifier, item_of(encoded, text, completion.stop))
             comparison.equal("status", rollout_id, row["status"], str(explanation.verdict.status))
     return Redrawn(rollout_id=rollout_id, text=text, comparison=comparison, explanation=explanation)
-
-
-def _item(encoded: EncodedProblem, text: str, completion: Completion) -> VerifyItem:
-    return VerifyItem(
-        task=encoded.problem.task,
-        response=text,
-        stop_reason=completion.stop,
-        opens_thought=encoded.opens_thought,
-    )

@@ -23,14 +23,14 @@ from reasonrl.loop.stages import reopen
 from reasonrl.loop.state import TrainState, initial_state, read_state
 from reasonrl.models.hf import LanguageModel
 from reasonrl.models.tokenizer import ChatTokenizer
-from reasonrl.recipe import LocalEngineConfig, OwnModule, Recipe
+from reasonrl.recipe import LocalEngineConfig, OwnModule, Recipe, Stage
 from reasonrl.recipe.rewards import Component, JudgeReward
 from reasonrl.reward.total import Term
 from reasonrl.rollout.judge import Judge, RewardFunction
 from reasonrl.rollout.pools import Pools
 from reasonrl.run import checkpoint
 from reasonrl.run.config import taken_config
-from reasonrl.run.layout import CHECKPOINTS, checkpoint_paths, step_of
+from reasonrl.run.layout import checkpoint_before
 from reasonrl.run.problem_sets import check_same, problem_sets, read_manifest
 from reasonrl.run.sessions import read_sessions
 from reasonrl.terminal import Console
@@ -59,6 +59,10 @@ class Opened:
     @property
     def tokenizer(self) -> ChatTokenizer:
         return self.model.tokenizer
+
+    def stage_of(self, row: RolloutRow) -> Stage:
+        """Return the stage that a rollout was sampled in."""
+        return next(stage for stage in self.recipe.stage if stage.name == row["stage"])
 
     @property
     def terms(self) -> Sequence[Term]:
@@ -129,11 +133,11 @@ def _repeatable(recipe: Recipe) -> Sequence[Component]:
 
 def _restore(run: Path, step: int, recipe: Recipe, engines: Engines) -> TrainState:
     """Load the newest checkpoint before a step, if there is one; return the trainer's state."""
-    points = [path for path in checkpoint_paths(run / CHECKPOINTS) if step_of(path) < step]
-    if not points:
+    before = checkpoint_before(run, step)
+    if before is None:
         state = initial_state(recipe)
     else:
-        point = checkpoint.load(points[-1])
+        point = checkpoint.load(before)
         state = read_state(point.state, where=str(point.path))
         reopen(recipe, state)
         engines.learner.load(point.path)

@@ -11,11 +11,11 @@ class RunFinding:
     """What a rule found in a run.
 
     `since_step` is the first step that shows it, `found_step` the step after which the rule said
-    so. `message` says what is wrong in one sentence,
-    `cause` why that is likely so. `key` and `value` are the setting of the recipe that would cure
-    it, as `--set key=value` takes it; both are empty where no setting does. `evidence` are the
-    numbers that say so. `rollouts` is the step whose rollouts show it, None where none do. A grave
-    finding means that the steps after it are wasted.
+    so. `message` says what is wrong in one sentence, `cause` why that is likely so. `key` and
+    `value` are the setting of the recipe that would cure it, as `--set key=value` takes it; both
+    are empty where no setting does. `evidence` are the numbers that say so. `rollouts` is the step
+    whose rollouts show it, None where none do. A grave finding means that the steps after it are
+    wasted.
     """
 
     rule: str
@@ -33,7 +33,12 @@ class RunFinding:
     def sentence(self) -> str:
         """Return what, since when, why, and the setting that would cure it, in one line."""
         cure = f"; try --set {self.cure}" if self.cure else ""
-        return f"{self.message} (since step {self.since_step}): {self.cause}{cure}"
+        return f"{self.claim}{cure}"
+
+    @property
+    def claim(self) -> str:
+        """Return what, since when and why, without a cure."""
+        return f"{self.message} (since step {self.since_step}): {self.cause}"
 
     @property
     def cure(self) -> str:

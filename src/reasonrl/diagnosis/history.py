@@ -78,6 +78,11 @@ class History:
         """Return the index of the first step of the last step's stage."""
         return self.columns.stage_starts[self.n - 1]
 
+    @property
+    def success(self) -> str:
+        """Return the metric of success: accuracy where a verifier judges, else the reward."""
+        return "accuracy/all" if self.recipe.has_verifier else "reward/mean"
+
     def series(self, key: str) -> list[float | None]:
         """Return a metric of every step; None where a step has no number."""
         return self.columns[key][: self.n]

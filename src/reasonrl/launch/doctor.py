@@ -10,7 +10,7 @@ from reasonrl.diagnosis.facts import Facts
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.errors import LostRunError
 from reasonrl.recipe import Recipe
-from reasonrl.run.layout import checkpoint_paths, step_of
+from reasonrl.run.layout import checkpoint_before, step_of
 from reasonrl.run.prescriptions import command_for
 from reasonrl.types import Row
 
@@ -52,12 +52,12 @@ class Watch:
                 self.lost = self.lost or finding
         return self.lost is not None
 
-    def pinned(self, checkpoints: Path) -> int | None:
+    def pinned(self, run: Path) -> int | None:
         """Return the newest checkpoint before the first grave finding: a cure begins there."""
         if self._first_grave is None:
             return None
-        steps = [step_of(path) for path in checkpoint_paths(checkpoints)]
-        return max((step for step in steps if step < self._first_grave), default=None)
+        before = checkpoint_before(run, self._first_grave)
+        return None if before is None else step_of(before)
 
     def check_lost(self, run: Path) -> None:
         """Raise LostRunError when a finding has ended the run."""
@@ -65,7 +65,7 @@ class Watch:
             return
         cure = command_for(run, self.lost)
         raise LostRunError(
-            f"{self.lost.message} (since step {self.lost.since_step}): {self.lost.cause}",
+            self.lost.claim,
             where=f"{run}, ended by doctor.stop_on",
             expected=f"no finding of the rule {self.lost.rule}",
             remedy=(f"cure: `{cure}`; " if cure else "")

@@ -30,7 +30,9 @@ def keep_page(directory: Path, recipe: Recipe, files: RunRecorder) -> Callback:
         begun = time.monotonic()
         if begun < due_at:
             return
-        write_page(directory, recipe, files, phase="running")
+        # A page that cannot be written is no reason to end a run.
+        with suppress(ReasonRLError, OSError):
+            write_page(directory, recipe, files, phase="running")
         ended = time.monotonic()
         due_at = ended + max(_EVERY_S, (ended - begun) / _SHARE)
 

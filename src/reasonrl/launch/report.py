@@ -1,4 +1,4 @@
-"""Write the pages of runs, evaluations and directories of runs again, from their files."""
+"""Write the pages of runs and of directories of runs again, from their files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reasonrl.atomic import write_atomic
-from reasonrl.errors import CheckpointError
 from reasonrl.report.overview import RunLine, render_overview
 from reasonrl.report.run.write import write_page
-from reasonrl.run.config import read_config
+from reasonrl.run.config import read_config, runs_in
 from reasonrl.run.layout import OVERVIEW, PAGE, is_run
 from reasonrl.run.record import RunRecorder
 from reasonrl.run.status import read_status
@@ -22,14 +21,7 @@ def write_pages(path: Path) -> list[Path]:
     """
     if is_run(path):
         return [_page_of(path)]
-    runs = sorted(filter(is_run, path.iterdir())) if path.is_dir() else []
-    if not runs:
-        raise CheckpointError(
-            "no run here",
-            where=str(path),
-            expected="a run, or a directory of runs",
-            remedy="check the path; `ls runs` lists what was made here",
-        )
+    runs = runs_in(path)
     pages = [_page_of(run) for run in runs]
     overview = path / OVERVIEW
     write_atomic(overview, render_overview(path.resolve().name, _lines(runs)))

@@ -210,7 +210,7 @@ def _save(
         keep=recipe.checkpoint.keep,
         pinned=(
             best_step(files.evaluations(), best) if best else None,
-            watch.pinned(directory / CHECKPOINTS),
+            watch.pinned(directory),
         ),
     )
 

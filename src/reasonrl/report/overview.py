@@ -16,12 +16,28 @@ from reasonrl.types import Row
 _COLORS = tuple(Color)
 """A colour for each run of the charts; the runs after them are only in the table."""
 
-_CHARTS = (
-    ("accuracy/all", "Accuracy", "share of rollouts", 1.0),
-    ("entropy/nats", "Entropy", "nats per token", None),
-    ("rollout/mean_tokens", "Length", "mean tokens", None),
-    ("rollout/truncated_share", "Truncated", "share of rollouts", 1.0),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A metric that is drawn over several runs; `top` is the least height of its axis."""
+
+    key: str
+    title: str
+    unit: str
+    top: float | None = None
+
+
+COMPARED = (
+    Curve(key="accuracy/all", title="Accuracy", unit="share of rollouts", top=1.0),
+    Curve(key="reward/mean", title="Reward", unit="mean over rollouts"),
+    Curve(key="entropy/nats", title="Entropy", unit="nats per token"),
+    Curve(key="rollout/mean_tokens", title="Length", unit="mean tokens"),
+    Curve(key="rollout/truncated_share", title="Truncated", unit="share of rollouts", top=1.0),
+    Curve(key="update/gradient_norm", title="Gradient norm", unit="before clipping"),
 )
+"""The curves of several runs over one another, here and where runs are compared."""
+
+_SHOWN = ("Accuracy", "Entropy", "Length", "Truncated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +97,18 @@ def _scores(evaluations: Sequence[SuiteResult]) -> str:
 
 def _charts(runs: Sequence[RunLine]) -> list[Chart]:
     charts = []
-    for key, title, unit, top in _CHARTS:
+    for curve in COMPARED:
+        if curve.title not in _SHOWN:
+            continue
         series = [
             Series(label=run.name, color=color, steps=steps, values=values)
             for run, color in zip(runs, _COLORS, strict=False)
-            if (column := _column(run.metrics, key))
+            if (column := _column(run.metrics, curve.key))
             for steps, values in [column]
         ]
-        charts.append(Chart(title=title, unit=unit, series=tuple(series), top=top))
+        charts.append(
+            Chart(title=curve.title, unit=curve.unit, series=tuple(series), top=curve.top)
+        )
     return charts
 
 

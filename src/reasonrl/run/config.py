@@ -40,6 +40,25 @@ def check_is_run(directory: Path) -> None:
         )
 
 
+def runs_in(path: Path) -> list[Path]:
+    """Return the run that a path is, or the runs in the directory that it is.
+
+    Raises CheckpointError for a path that is no run and holds none.
+    """
+    if is_run(path):
+        return [path]
+    runs = sorted(filter(is_run, path.iterdir())) if path.is_dir() else []
+    if not runs:
+        raise CheckpointError(
+            "no run here",
+            where=str(path),
+            expected="a run, or a directory of runs",
+            remedy="check the path, list the runs with `ls runs`, or train first: "
+            "`reasonrl train tiny`",
+        )
+    return runs
+
+
 def write_config(directory: Path, recipe: Recipe) -> None:
     """Write config.toml and its copy in today's format, unless they hold just that already."""
     text = f"format = {FORMAT}\n{dump_recipe(recipe)}"

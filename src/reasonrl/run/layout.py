@@ -66,6 +66,12 @@ def step_of(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
+def checkpoint_before(run: Path, step: int) -> Path | None:
+    """Return a run's newest finished checkpoint before a step, None without any."""
+    earlier = [path for path in checkpoint_paths(run / CHECKPOINTS) if step_of(path) < step]
+    return earlier[-1] if earlier else None
+
+
 def rollouts_paths(run: Path) -> list[Path]:
     """Return the files of all steps' rollouts, first step first."""
     return sorted((run / ROLLOUTS).glob("step-*.parquet"))

@@ -16,7 +16,14 @@ from reasonrl.diagnosis.facts import Evaluated, Facts, Repeats
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.run.config import read_config
-from reasonrl.run.layout import CHECKPOINTS, CONFIG, checkpoint_paths, rollouts_path, step_of
+from reasonrl.run.layout import (
+    CHECKPOINTS,
+    CONFIG,
+    checkpoint_before,
+    checkpoint_paths,
+    rollouts_path,
+    step_of,
+)
 from reasonrl.run.problem_sets import read_manifest
 from reasonrl.run.record import RunRecorder
 
@@ -81,9 +88,8 @@ def command_for(run: Path, finding: RunFinding) -> str:
     """
     if not finding.cure:
         return ""
-    steps = [step_of(path) for path in checkpoint_paths(run / CHECKPOINTS)]
-    before = max((step for step in steps if step < finding.since_step), default=None)
-    start = [] if before is None else ["--from-state", f"{run}@{before}"]
+    before = checkpoint_before(run, finding.since_step)
+    start = [] if before is None else ["--from-state", f"{run}@{step_of(before)}"]
     return shlex.join(["reasonrl", "train", str(run / CONFIG), *start, "--set", finding.cure])
 
 

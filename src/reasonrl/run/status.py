@@ -17,7 +17,7 @@ import psutil
 
 from reasonrl.diagnosis.doctor import found_now
 from reasonrl.recipe import LocalEngineConfig, Recipe
-from reasonrl.run.config import read_config
+from reasonrl.run.config import read_config, runs_in
 from reasonrl.run.layout import (
     BEAT_S,
     CHECKPOINTS,
@@ -27,7 +27,6 @@ from reasonrl.run.layout import (
     METRICS,
     SUMMARY,
     checkpoint_paths,
-    is_run,
 )
 from reasonrl.run.prescriptions import read_facts
 from reasonrl.run.record import RunRecorder
@@ -121,11 +120,7 @@ def read_statuses(paths: Sequence[Path]) -> dict[Path, RunStatus]:
 
     Raises CheckpointError for a path that is no run and holds none.
     """
-    runs: list[Path] = []
-    for path in paths:
-        inside = [] if is_run(path) or not path.is_dir() else sorted(filter(is_run, path.iterdir()))
-        runs += inside or [path]
-    return {run: read_status(run) for run in runs}
+    return {run: read_status(run) for path in paths for run in runs_in(path)}
 
 
 def _phase(directory: Path, beat: Mapping[str, Any]) -> str:

@@ -10,27 +10,10 @@ from pathlib import Path
 
 import uvicorn
 
-from reasonrl.errors import CheckpointError, ConfigError
-from reasonrl.run.layout import is_run
+from reasonrl.errors import ConfigError
 from reasonrl.view.server import application
 
 LOOPBACK = "127.0.0.1"
-
-
-def runs_in(paths: Sequence[Path]) -> list[Path]:
-    """Return the runs that paths name: runs, or directories of runs; CheckpointError for none."""
-    runs: list[Path] = []
-    for path in paths:
-        inside = [] if is_run(path) or not path.is_dir() else sorted(filter(is_run, path.iterdir()))
-        if not inside and not is_run(path):
-            raise CheckpointError(
-                "no run here",
-                where=str(path),
-                expected="a run, or a directory of runs",
-                remedy="check the path, or train first: `reasonrl train tiny`",
-            )
-        runs += inside or [path]
-    return [path.resolve() for path in runs]
 
 
 def serve(runs: Sequence[Path], *, port: int, opens: bool, say: Callable[[str], None]) -> None:

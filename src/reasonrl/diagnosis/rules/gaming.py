@@ -92,7 +92,7 @@ def _length_finding(
 
 
 def _length_cure(history: History, *, grows: bool) -> tuple[str, str]:
-    """Return the weight of the component that rose most, halved; else what bounds lengths."""
+    """Return a quarter of the weight of the component that rose most; else what bounds lengths."""
     if component := _risen_component(history):
         number, weight = component
         return f"reward.{number}.weight", f"{weight / 4:g}"

@@ -40,7 +40,7 @@ def policy_broken(history: History) -> RunFinding | None:
     that comes step by step, with an entropy that grows or with a lower limit, has another cause.
     """
     # A reward that is not the verdict may jump for reasons of its own.
-    key = "accuracy/all" if history.recipe.has_verifier else "reward/mean"
+    key = history.success
     # The last steps are those that have lost it.
     best = history.best_mean(key, ROW, before=ROW)
     since = history.since(
@@ -99,10 +99,9 @@ def entropy_collapse(history: History) -> RunFinding | None:
     has_happened = is_collapsed(entropies)
     if not entropies or not (has_happened or is_falling(entropies)):
         return None
-    right = "accuracy/all" if history.recipe.has_verifier else "reward/mean"
-    if (history.mean(right, ROW) or 0.0) > _SOLVED:
+    if (history.mean(history.success, ROW) or 0.0) > _SOLVED:
         return None  # a policy that is right nearly always has little to be uncertain about
-    if not has_happened and _has_risen(history, right):
+    if not has_happened and _has_risen(history, history.success):
         return None  # entropy is spent on right answers
     control = history.stage().entropy
     if control.mode in _TARGETED and entropies[-1] >= _HELD * control.target_nats:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW
+from reasonrl.diagnosis.rules.spans import ANSWERED, LONG_ROW, ROW
 
 _MOST = 0.8
 """The share above which nearly all is meant."""
-
-_ANSWERED = 0.3
-"""The share of rollouts that go on behind their answer which no limit can help."""
 
 _FEW = 1.5
 """Groups with a signal, in the mean, whose noise is the gradient."""
@@ -24,7 +21,7 @@ def truncated(history: History) -> RunFinding | None:
     since = history.since(
         "rollout/truncated_share", sign=lambda share: (share or 0.0) > _MOST, n=LONG_ROW
     )
-    if since is None or (history.mean("rollout/run_on_share", ROW) or 0.0) > _ANSWERED:
+    if since is None or (history.mean("rollout/run_on_share", ROW) or 0.0) > ANSWERED:
         return None
     limit = history.stage().rollout.max_new_tokens
     share = history.mean("rollout/truncated_share", ROW) or 0.0

@@ -8,3 +8,6 @@ LONG_ROW = 5
 
 LOST = 0.8
 """The share of its start below which an accuracy of three steps counts as lower."""
+
+ANSWERED = 0.3
+"""The share of rollouts that go on behind their answer which no limit can help."""

@@ -7,7 +7,10 @@ from statistics import median
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History
-from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW
+from reasonrl.diagnosis.rules.spans import ANSWERED, LONG_ROW, ROW
+
+_FAR_NATS = 0.1
+"""Nats a token between sampler and learner that no rounding makes."""
 
 _SLOWER = 3.0
 """How much slower than its own past a phase must be."""
@@ -51,7 +54,7 @@ def verifier_fails(history: History) -> RunFinding | None:
 
 def apart(history: History) -> RunFinding | None:
     """Find a sampler that computes another policy than the learner."""
-    since = history.since("update/gap_mean", sign=lambda gap: (gap or 0.0) > 0.1, n=ROW)
+    since = _far_since(history)
     if history.recipe.pipeline is not None or since is None:
         return None
     gap = history.mean("update/gap_mean", ROW) or 0.0
@@ -67,10 +70,15 @@ def apart(history: History) -> RunFinding | None:
     )
 
 
+def _far_since(history: History) -> int | None:
+    """Return the first step since which sampler and learner are far apart, None if they are not."""
+    return history.since("update/gap_mean", sign=lambda gap: (gap or 0.0) > _FAR_NATS, n=ROW)
+
+
 def stale(history: History) -> RunFinding | None:
     """Find rollouts of a pipeline that are too old for the updates made from them."""
     pipeline = history.recipe.pipeline
-    since = history.since("update/gap_mean", sign=lambda gap: (gap or 0.0) > 0.1, n=ROW)
+    since = _far_since(history)
     if pipeline is None or since is None:
         return None
     behind, gap = history.mean("stale/mean_updates", ROW), history.mean("update/gap_mean", ROW)
@@ -177,7 +185,9 @@ def disk_fills(history: History) -> RunFinding | None:
 
 def never_ends(history: History) -> RunFinding | None:
     """Find rollouts that give an answer and go on until the limit."""
-    since = history.since("rollout/run_on_share", sign=lambda share: (share or 0.0) > 0.3, n=ROW)
+    since = history.since(
+        "rollout/run_on_share", sign=lambda share: (share or 0.0) > ANSWERED, n=ROW
+    )
     if since is None:
         return None
     share = history.mean("rollout/run_on_share", ROW) or 0.0
