@@ -17,16 +17,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import report
+from benchmarks.lab_runs import DocstringHelp, Planned, lab_recipe, make_all
 from benchmarks.sickness import (
     FLIPPED,
     REWARDS,
@@ -38,6 +36,7 @@ from benchmarks.sickness import (
 from reasonrl.api import load_recipe, train
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.lab.miniature import Spec, directory_of, ensure
+from reasonrl.recipe.named import recipe_path
 from reasonrl.run.layout import SUMMARY
 from reasonrl.run.prescriptions import examine_run
 from reasonrl.run.record import RunRecorder
@@ -56,37 +55,6 @@ LATEST, EARLIEST = 5, 5
 EARLIEST_WARNING = 30
 """The same for the warning that a collapse is near, as in `diagnosis.collapse`."""
 
-_LAB = """
-name = "NAME"
-[model]
-name = "MODEL"
-[data]
-sources = [{ type = "file", path = "DATA" }]
-DIFFICULTY
-[rollout]
-prompts_per_step = 16
-group_size = 16
-max_new_tokens = 76
-[update]
-learning_rate = 3e-4
-[entropy]
-mode = "none"
-[engine]
-threads = 1
-token_budget = 8192
-max_rows = 256
-[checkpoint]
-every = 50
-keep = 1
-[[suite]]
-name = "heldout"
-sources = [{ type = "file", path = "HELDOUT" }]
-k = 1
-max_new_tokens = 96
-every = 10
-STAGES
-"""
-
 HEALTHY: Mapping[str, tuple[str, ...]] = {
     "on-policy": (),
     "small-groups": ("rollout.group_size=8",),
@@ -104,89 +72,66 @@ HEALTHY: Mapping[str, tuple[str, ...]] = {
 """Arms that learn on the miniature, as changes to the base."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A run of the bench: its recipe as TOML, beside it the files that the recipe names."""
-
-    name: str
-    part: str
-    sickness: str
-    directory: Path
-    base: str
-    text: str
-    overrides: tuple[str, ...]
-
-    @property
-    def plain(self) -> Path:
-        """Return the run whose model answers without a box."""
-        return self.directory.parent / "plain"
-
-    @property
-    def is_done(self) -> bool:
-        return (self.directory / SUMMARY).exists()
-
-
 def planned_runs(out: Path, part: str, n_healthy: int) -> Iterator[Planned]:
     """Yield the runs of a part: every sickness in every strength with every seed, and healthy."""
     seeds, miniature = PARTS[part], directory_of(Spec(), MINIATURES[part])
     for sickness in SICKNESSES:
+        on_tiny = ("engine.threads=1", "suite=[]") if sickness.base == "tiny" else ()
         for number, strength in enumerate(sickness.strengths, start=1):
             for seed in seeds:
-                name = f"{sickness.name}-{number}-seed-{seed}"
                 yield Planned(
-                    name=name,
-                    part=part,
+                    directory=out / part / f"{sickness.name}-{number}-seed-{seed}",
+                    recipe=_recipe(sickness, number - 1, miniature, out / part),
+                    overrides=(f"seed={seed}", *sickness.settings, *strength, *on_tiny),
                     sickness=sickness.name,
-                    directory=out / part / name,
-                    base=sickness.base,
-                    text=_recipe(sickness, number - 1, miniature, out / part),
-                    overrides=(f"seed={seed}", *sickness.settings, *strength),
+                    files={"rewards.py": REWARDS},
                 )
     for number in range(n_healthy):
         arm = list(HEALTHY)[number % len(HEALTHY)]
         seed = seeds[0] + 100 + number // len(HEALTHY)
         name = f"healthy-{arm}-seed-{seed}"
-        text = _filled(_LAB, miniature, "train", name, "[[stage]]\nsteps = 50", is_filtered=True)
         yield Planned(
-            name=name, part=part, sickness="", directory=out / part / name, base="lab", text=text,
+            directory=out / part / name,
+            recipe=lab_recipe(name, miniature, [50]),
             overrides=(f"seed={seed}", *HEALTHY[arm]),
-        )  # fmt: skip
+        )
 
 
 def _recipe(sickness: Sickness, number: int, miniature: Path, folder: Path) -> str:
-    """Return the recipe of a sickness in one strength, as TOML."""
-    if sickness.base in ("tiny", "tiny-one"):
-        return f'extends = "{sickness.base}"\n'
-    stages = "[[stage]]\n" * (2 if sickness.base == "lab-two" else 1)
-    stages = stages.replace("[[stage]]\n", f"[[stage]]\nsteps = {sickness.steps}\n")
+    """Return the recipe of a sickness in one strength: TOML, or the name of a shipped recipe."""
+    if sickness.base == "tiny":
+        return "tiny"
+    if sickness.base == "tiny-one":
+        return _tiny_one(sickness, folder / "plain")
+    more = ""
     if sickness.reward:
         function, weight = sickness.reward[number]
-        stages += '[[reward]]\ntype = "verifier"\n[[reward]]\ntype = "function"\n'
-        stages += f'function = "rewards.py:{function}"\nweight = {weight}\nname = "{function}"\n'
-    data = "train"
+        more = '[[reward]]\ntype = "verifier"\n[[reward]]\ntype = "function"\n'
+        more += f'function = "rewards.py:{function}"\nweight = {weight}\nname = "{function}"\n'
+    problems = None
     if sickness.data == "endless":
         miniature = folder / "endless"
     elif sickness.data:
-        data = str(folder / "problems" / sickness.data)
-    return _filled(
-        _LAB, miniature, data, sickness.name, stages, is_filtered=not sickness.data.strip()
+        problems = folder / "problems" / f"{sickness.data}.jsonl"
+    stages = [sickness.steps] * (2 if sickness.base == "lab-two" else 1)
+    return lab_recipe(
+        sickness.name,
+        miniature,
+        stages,
+        problems=problems,
+        is_filtered=not sickness.data,
+        more=more,
     )
 
 
-def _filled(
-    text: str, miniature: Path, data: str, name: str, stages: str, *, is_filtered: bool
-) -> str:
-    path = f"{data}.jsonl" if "/" in data else str(miniature / f"{data}.jsonl")
-    for word, value in {
-        "NAME": name,
-        "MODEL": str(miniature),
-        "DATA": path,
-        "HELDOUT": str(miniature / "heldout.jsonl"),
-        "DIFFICULTY": 'difficulty = { model = "miniature" }' if is_filtered else "",
-        "STAGES": stages,
-    }.items():
-        text = text.replace(word, value)
-    return text
+def _tiny_one(sickness: Sickness, plain: Path) -> str:
+    """Return the tiny recipe with one stage, and no suite."""
+    whole = recipe_path("tiny").read_text(encoding="utf-8")
+    head = whole[: whole.index("[[stage]]")]
+    if sickness.name == "no-box":
+        # A model that has learned to answer without a box.
+        head = head.replace('name = "tiny"\n\n[data]', f'name = "{plain}"\n\n[data]')
+    return f"{head}\n[engine]\nthreads = 1\n[[stage]]\nsteps = {sickness.steps}\n"
 
 
 def write_inputs(out: Path, part: str) -> None:
@@ -210,52 +155,6 @@ def write_inputs(out: Path, part: str) -> None:
         path = endless / name
         table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(table | {key: value}), encoding="utf-8")
-
-
-def make(planned: Planned) -> tuple[str, str]:
-    """Make one run; return its name and its error, empty without one."""
-    folder = planned.directory.parent / "recipes" / planned.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rewards.py").write_text(REWARDS, encoding="utf-8")
-    overrides = list(planned.overrides)
-    path = folder / "recipe.toml"
-    path.write_text(planned.text, encoding="utf-8")
-    source: Path | str = path
-    if planned.base == "tiny":
-        source = "tiny"
-        overrides += ["engine.threads=1", "suite=[]"]
-    if planned.base == "tiny-one":
-        path.write_text(_tiny_one(planned), encoding="utf-8")
-    shutil.rmtree(planned.directory, ignore_errors=True)
-    try:
-        train(load_recipe(source, overrides), planned.directory, quiet=True)
-    except Exception as error:  # noqa: BLE001  (a run that fails is told, and the others go on)
-        return planned.name, f"{type(error).__name__}: {error}"
-    return planned.name, ""
-
-
-def _tiny_one(planned: Planned) -> str:
-    """Return the tiny recipe with one stage, and no suite."""
-    from reasonrl.recipe.named import recipe_path
-
-    steps = next(s.steps for s in SICKNESSES if s.name == planned.sickness)
-    whole = recipe_path("tiny").read_text(encoding="utf-8")
-    head = whole[: whole.index("[[stage]]")]
-    if planned.sickness == "no-box":
-        # A model that has learned to answer without a box.
-        head = head.replace('name = "tiny"\n\n[data]', f'name = "{planned.plain}"\n\n[data]')
-    return f"{head}\n[engine]\nthreads = 1\n[[stage]]\nsteps = {steps}\n"
-
-
-def make_all(runs: Sequence[Planned], workers: int) -> None:
-    """Make the runs that are not done, side by side."""
-    left = [run for run in runs if not run.is_done]
-    if not left:
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for n, done in enumerate(as_completed([pool.submit(make, run) for run in left]), start=1):
-            name, error = done.result()
-            print(f"{n}/{len(left)} {name} {error}", flush=True)
 
 
 def onset_of(sickness: Sickness, run: Path) -> int | None:
@@ -282,7 +181,8 @@ def hit_of(sickness: Sickness, onset: int, findings: Sequence[RunFinding]) -> Ru
 def scores(runs: Sequence[Planned]) -> None:
     """Print the table of sicknesses, and the healthy runs."""
     by_name = {sickness.name: sickness for sickness in SICKNESSES}
-    rows, hits, shown = [], 0, 0
+    rows: list[dict[str, str | int]] = []
+    hits = shown = 0
     for name, sickness in by_name.items():
         own = [run for run in runs if run.sickness == name and run.is_done]
         onsets = {run.name: onset_of(sickness, run.directory) for run in own}
@@ -334,11 +234,9 @@ def show_unwritten(out: Path) -> None:
     folder, miniature = out / "unwritten", directory_of(Spec(), MINIATURES["chosen"])
     folder.mkdir(exist_ok=True)
     (folder / "flipped.py").write_text(FLIPPED, encoding="utf-8")
-    stage = "[[stage]]\nsteps = 40"
     for number, (what, settings) in enumerate(UNWRITTEN.items()):
         recipe, run = folder / f"{number}.toml", folder / f"run-{number}"
-        text = _filled(_LAB, miniature, "train", "unwritten", stage, is_filtered=True)
-        recipe.write_text(text, encoding="utf-8")
+        recipe.write_text(lab_recipe("unwritten", miniature, [40]), encoding="utf-8")
         shutil.rmtree(run, ignore_errors=True)
         overrides = ["seed=5", *(one.format(folder=folder) for one in settings)]
         train(load_recipe(recipe, overrides), run, quiet=True)
@@ -348,7 +246,7 @@ def show_unwritten(out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DocstringHelp)
     parser.add_argument("--out", type=Path, default=Path("runs/doctor-bench"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--part", choices=list(PARTS), default="held-out")
@@ -368,10 +266,6 @@ def main() -> None:
     make_all(runs, given.workers)
     if not given.make:
         scores(runs)
-
-
-class _Raw(argparse.RawDescriptionHelpFormatter):
-    pass
 
 
 if __name__ == "__main__":
