@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from reasonrl.diagnosis.causes import with_causes
 from reasonrl.diagnosis.facts import NO_FACTS, Facts
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import Columns, History
 from reasonrl.diagnosis.rules import RULES
+from reasonrl.diagnosis.suspects import suspects
 from reasonrl.recipe import Recipe
 from reasonrl.types import Row
 
@@ -35,5 +37,6 @@ def examine(recipe: Recipe, rows: Sequence[Row], facts: Facts = NO_FACTS) -> lis
 
 
 def _ask(history: History) -> list[RunFinding]:
-    found = (rule(history) for rule in RULES)
-    return [replace(one, found_step=history.step(-1)) for one in found if one is not None]
+    found = [one for rule in RULES if (one := rule(history)) is not None]
+    now = history.step(-1)
+    return [replace(one, found_step=now) for one in with_causes(found, suspects(history))]

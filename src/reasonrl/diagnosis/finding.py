@@ -15,7 +15,7 @@ class RunFinding:
     `value` are the setting of the recipe that would cure it, as `--set key=value` takes it; both
     are empty where no setting does. `evidence` are the numbers that say so. `rollouts` is the step
     whose rollouts show it, None where none do. A grave finding means that the steps after it are
-    wasted.
+    wasted. `follows` is the rule whose finding explains it, empty for a cause of its own.
     """
 
     rule: str
@@ -28,6 +28,7 @@ class RunFinding:
     rollouts: int | None = None
     is_grave: bool = False
     found_step: int = 0
+    follows: str = ""
 
     @property
     def sentence(self) -> str:

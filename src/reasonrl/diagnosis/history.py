@@ -12,6 +12,9 @@ from reasonrl.diagnosis.facts import NO_FACTS, Facts
 from reasonrl.recipe import Recipe, Stage
 from reasonrl.types import Row
 
+_MEDIAN_DISTANCE = 0.954
+"""The median distance of two draws from a normal distribution with a deviation of 1."""
+
 
 class Columns:
     """The rows of metrics.jsonl by metric, each metric read once for all histories of a run."""
@@ -111,6 +114,15 @@ class History:
         """Return the best mean of n steps in a row that end before the last `before` steps."""
         at = self.n - before
         return self.columns.best_mean(key, n)[at] if at >= 0 else 0.0
+
+    def noise(self, key: str, *, after: int) -> float:
+        """Return the deviation of a metric from step to step, from the index `after` on.
+
+        It is taken from the median distance of neighbours, so that a trend does not count.
+        """
+        values = self.last(key, self.n - after)
+        apart = [abs(later - before) for before, later in pairwise(values)]
+        return median(apart) / _MEDIAN_DISTANCE if apart else 0.0
 
     def usual(self, key: str, *, before: int, n: int = 20) -> float | None:
         """Return the median of a metric over n steps that end `before` steps ago."""

@@ -94,7 +94,25 @@ def selection_metrics(selected: Sequence[SelectedGroup]) -> Row:
         "rollout/trained": sum(len(item.rollouts) for item in kept) - masked,
         "rollout/masked": masked,
         "rollout/zero_signal": sum(len(item.rollouts) for item in dropped),
+        "advantage/right_minus_wrong": _mean(_advantages_apart(kept)),
     }
+
+
+def _advantages_apart(kept: Sequence[SelectedGroup]) -> list[float]:
+    """Return, for each group with right and wrong rollouts, the distance of their advantages."""
+    apart = []
+    for item in kept:
+        known = [
+            (rollout.is_right, advantage)
+            for rollout, advantage, is_masked in zip(
+                item.rollouts, item.advantages, item.masked, strict=True
+            )
+            if not is_masked and rollout.is_right is not None
+        ]
+        right, wrong = ([a for is_right, a in known if is_right is side] for side in (True, False))
+        if right and wrong:
+            apart.append(fsum(right) / len(right) - fsum(wrong) / len(wrong))
+    return apart
 
 
 def update_metrics(learned: Learned | None) -> Row:

@@ -43,6 +43,21 @@ def test_every_rollout_has_one_fate():
     assert (row["rollout/trained"], row["rollout/masked"], row["rollout/zero_signal"]) == (3, 0, 8)
 
 
+def test_right_and_wrong_answers_of_a_group_are_held_against_each_other():
+    groups = groups_of(FakeEngine(), lambda number: float(number % 4 == 0))
+    fair = [select_group(group, TruncationRule.NONE, is_scaled=False) for group in groups]
+    assert selection_metrics(fair)["advantage/right_minus_wrong"] == pytest.approx(1.0)
+    turned = [
+        select_group(group, TruncationRule.NONE, own=lambda rewards, _: [-r for r in rewards])
+        for group in groups
+    ]
+    assert selection_metrics(turned)["advantage/right_minus_wrong"] == pytest.approx(-1.0)
+    solved = [
+        select_group(one, TruncationRule.NONE) for one in groups_of(FakeEngine(), lambda _: 1)
+    ]
+    assert selection_metrics(solved)["advantage/right_minus_wrong"] is None
+
+
 def test_a_step_without_updates_has_nulls_and_the_controllers_state():
     row = update_metrics(None) | control_metrics(None, None, EntropyState(c=0.25, is_open=True))
     assert row.pop("update/n") == 0

@@ -34,6 +34,7 @@ def as_json(each: Prescription) -> str:
         {
             "rule": finding.rule,
             "since_step": finding.since_step,
+            "follows": finding.follows,
             "message": finding.message,
             "cause": finding.cause,
             "key": finding.key,

@@ -12,14 +12,25 @@ from typing import TypeAlias
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History
 from reasonrl.diagnosis.rules.data import data_exhausted, duplicated_prompts, noisy_evaluation
-from reasonrl.diagnosis.rules.gaming import length_gamed, one_answer, reward_hacked
+from reasonrl.diagnosis.rules.gaming import (
+    length_gamed,
+    one_answer,
+    reward_hacked,
+    wrong_rewarded,
+)
 from reasonrl.diagnosis.rules.policy import (
+    accuracy_falls,
     entropy_collapse,
     entropy_explosion,
     gradient_spike,
     policy_broken,
 )
-from reasonrl.diagnosis.rules.settings import dead_setting, nothing_moves, stage_border
+from reasonrl.diagnosis.rules.settings import (
+    dead_setting,
+    nothing_moves,
+    stage_border,
+    unusual_setting,
+)
 from reasonrl.diagnosis.rules.signal import few_groups, no_signal, truncated
 from reasonrl.diagnosis.rules.system import (
     apart,
@@ -35,12 +46,14 @@ from reasonrl.diagnosis.rules.system import (
 Rule: TypeAlias = Callable[[History], RunFinding | None]
 
 RULES: tuple[Rule, ...] = (
+    wrong_rewarded,
     policy_broken,
     entropy_collapse,
     entropy_explosion,
     reward_hacked,
     length_gamed,
     one_answer,
+    accuracy_falls,
     never_ends,
     truncated,
     no_signal,
@@ -54,6 +67,7 @@ RULES: tuple[Rule, ...] = (
     duplicated_prompts,
     noisy_evaluation,
     nothing_moves,
+    unusual_setting,
     dead_setting,
     stage_border,
     slow_phase,

@@ -151,6 +151,42 @@ def reward_hacked(history: History) -> RunFinding | None:
     )
 
 
+def wrong_rewarded(history: History) -> RunFinding | None:
+    """Find advantages that are higher for wrong answers than for right ones."""
+    since = history.since(
+        "advantage/right_minus_wrong", sign=lambda apart: apart is not None and apart < 0, n=ROW
+    )
+    if since is None:
+        return None
+    apart, recipe = history.mean("advantage/right_minus_wrong", ROW) or 0.0, history.recipe
+    weights = [
+        (abs(one.weight), number)
+        for number, one in enumerate(recipe.reward, start=1)
+        if one.type != "verifier"
+    ]
+    if ".py:" in history.stage().update.advantage:
+        cause = f"the function {history.stage().update.advantage} turns rewards around"
+        key, value = key_of(history, "update.advantage"), "group"
+    elif weights:
+        number = max(weights)[1]
+        cause = f"the component {recipe.reward[number - 1].label} outweighs the verdict"
+        key, value = f"reward.{number}.weight", f"{recipe.reward[number - 1].weight / 4:g}"
+    else:
+        cause, key, value = "the reward is lower for right answers", "", ""
+    return RunFinding(
+        rule="wrong-rewarded",
+        since_step=since,
+        message=f"right answers have an advantage {-apart:.2g} lower than wrong ones in the same "
+        "group",
+        cause=cause,
+        key=key,
+        value=value,
+        evidence={"advantage of right minus wrong": apart},
+        rollouts=history.step(-1),
+        is_grave=True,
+    )
+
+
 def one_answer(history: History) -> RunFinding | None:
     """Find a policy that gives most problems the same text."""
     since = history.since("rollout/same_share", sign=lambda share: (share or 0.0) > _SAME, n=ROW)

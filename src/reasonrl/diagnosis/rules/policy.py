@@ -8,7 +8,7 @@ from reasonrl.algo.choices import EntropyMode
 from reasonrl.diagnosis.collapse import COLLAPSED, is_collapsed, is_falling
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.diagnosis.rules.spans import ROW
+from reasonrl.diagnosis.rules.spans import LOST, ROW
 
 _BROKEN = 0.25
 """What is left of the best reward when a policy counts as broken."""
@@ -24,6 +24,12 @@ _LINE, _GAINED = 20, 0.02
 
 _GROWN = 1.8
 """How many times its start an entropy has when the entropy term is too strong."""
+
+_SLOW_ROW, _SURE = 8, 3.0
+"""Steps whose mean is compared where accuracy falls step by step, and standard errors of it."""
+
+_EARNED = 1 / 3
+"""The share of the wrong answers that became right which is worth an entropy."""
 
 _SOLVED = 0.8
 """The reward above which a low entropy is what success looks like."""
@@ -93,6 +99,33 @@ def _has_another_cause(history: History, key: str, best: float) -> bool:
     )
 
 
+def accuracy_falls(history: History) -> RunFinding | None:
+    """Find an accuracy that is lost step by step inside a stage, whatever the cause."""
+    key, begun = history.success, history.stage_start
+    values = history.last(key, history.n - begun)
+    if len(values) < 2 * _SLOW_ROW:
+        return None
+    means = [sum(values[n : n + _SLOW_ROW]) / _SLOW_ROW for n in range(len(values) - _SLOW_ROW + 1)]
+    best, now = max(means[:-_SLOW_ROW]), means[-1]
+    error = history.noise(key, after=begun) * (2 / _SLOW_ROW) ** 0.5
+    if best < _LEARNED or now > LOST * best or best - now < _SURE * error:
+        return None
+    since = history.since(key, sign=lambda share: share is None or share < best)
+    update = history.stage().update
+    return RunFinding(
+        rule="accuracy-falls",
+        since_step=since or history.step(-_SLOW_ROW),
+        message=f"{key.partition('/')[0]} falls step by step, from {best:.2f} to {now:.2f}",
+        cause="the updates unlearn: the rate may be too high, the keys wrong, or the reward may "
+        "pay for something else",
+        key=key_of(history, "update.learning_rate"),
+        value=f"{update.learning_rate / 3:g}",
+        evidence={"best": best, "now": now, "noise of a mean": error},
+        rollouts=history.step(-1),
+        is_grave=True,
+    )
+
+
 def entropy_collapse(history: History) -> RunFinding | None:
     """Find a collapse of the entropy, when it has happened or is near."""
     entropies = history.last("entropy/nats", history.n)
@@ -101,7 +134,7 @@ def entropy_collapse(history: History) -> RunFinding | None:
         return None
     if (history.mean(history.success, ROW) or 0.0) > _SOLVED:
         return None  # a policy that is right nearly always has little to be uncertain about
-    if not has_happened and _has_risen(history, history.success):
+    if not has_happened and (_has_risen(history, history.success) or _is_earned(history)):
         return None  # entropy is spent on right answers
     control = history.stage().entropy
     if control.mode in _TARGETED and entropies[-1] >= _HELD * control.target_nats:
@@ -143,6 +176,12 @@ def _has_risen(history: History, key: str) -> bool:
     values = history.last(key, _LINE)
     half = len(values) // 2
     return half > 0 and sum(values[-half:]) > sum(values[:half]) + _GAINED * half
+
+
+def _is_earned(history: History) -> bool:
+    """Return whether so many wrong answers have become right that entropy had to fall."""
+    before, now = history.start(history.success, ROW), history.mean(history.success, _SLOW_ROW)
+    return before is not None and now is not None and now - before > _EARNED * (1 - before)
 
 
 def entropy_explosion(history: History) -> RunFinding | None:
