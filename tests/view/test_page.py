@@ -124,6 +124,28 @@ def test_a_problem_tells_how_it_went_over_the_run(page, address, runs):
     assert page.locator("main .scroll tbody tr").count() == len(drawn)
 
 
+def test_samples_of_an_evaluation_are_read_problem_by_problem(page, address, runs):
+    path = runs[0] / "evaluations" / "train" / "step-000034.parquet"
+    rows = pq.read_table(path).to_pylist()
+    page.goto(f"{address}#/run/0")
+    page.get_by_role("link", name="step 34", exact=True).click()
+    expect(page.locator("#count")).to_have_text(re.compile(rf"^{len(rows)} "))
+    right = [row for row in rows if row["status"] == "CORRECT"]
+    page.select_option("select[name=status]", "CORRECT")
+    expect(page.locator("#count")).to_have_text(re.compile(rf"^{len(right)} "))
+    for key in ("j", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".members .card")
+    own = [row for row in rows if row["problem_id"] == right[0]["problem_id"]]
+    assert page.locator("h1").inner_text() == right[0]["problem_id"]
+    assert page.locator(".members .card").count() == len(own)
+    assert own[0]["text"].strip() in page.locator(".members").inner_text()
+    page.keyboard.press("[")
+    expect(page.locator(".facts div", has_text="step")).to_contain_text("0")
+    page.keyboard.press("u")
+    expect(page.locator("h1")).to_have_text("train at step 0")
+
+
 def test_components_spread_logs_and_recipe_are_there(page, address):
     page.goto(f"{address}#/run/2/step/3")
     page.wait_for_selector("#list .scroll tbody tr")

@@ -62,6 +62,8 @@ def test_nothing_can_be_changed(address):
 @pytest.mark.parametrize(
     "path",
     ["runs/9", "runs/0/rollouts?step=999", "runs/0/rollouts?step=x", "runs/0/rollouts",
+     "runs/0/samples?suite=../train&step=34", "runs/0/samples?suite=train&step=3",
+     "runs/0/samples/problem?suite=train&step=34&id=nothing",
      "runs/0/group", "runs/0/rollout?step=3&id=nothing", "runs/0/log", "runs/-1"],
 )  # fmt: skip
 def test_a_wrong_question_is_answered_in_words(address, path):

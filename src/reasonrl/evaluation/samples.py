@@ -1,18 +1,19 @@
-"""The judged samples of a finished suite as one Parquet file: written once, read for scoring."""
+"""The judged samples of a suite as one Parquet file: written once, read for scoring and looking."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reasonrl.errors import CheckpointError
-from reasonrl.evaluation.journal import FileJournal, Identity
+from reasonrl.evaluation.journal import Identity
 from reasonrl.evaluation.score import JudgedSample
+from reasonrl.evaluation.suite import Journal
 from reasonrl.reward.columns import COMPONENT, NOTES, columns_of, scores_of
 from reasonrl.reward.scoring import Rewarded
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
@@ -32,6 +33,9 @@ _SAMPLES = pa.schema(
 )  # fmt: skip
 
 
+SampleRow: TypeAlias = dict[str, object]
+"""A sample with its verdict, by the columns of the file."""
+
 VERIFIED = "verified_reward"
 """The column of the verifier's reward, where `reward` is the total of components."""
 
@@ -39,26 +43,33 @@ _SCORED = ["problem_id", "n_tokens", "stop", "reward", "status", "extracted"]
 _SHOWN_KEY = 4_000  # characters; the answer key of a program, its tests, can have 100 MB
 
 
-def write_samples(
-    path: Path,
-    *,
-    model: str,
-    suite: str,
+def sample_rows(
     encoded: Sequence[EncodedProblem],
     k: int,
-    journal: FileJournal,
+    journal: Journal,
     tokenizer: Tokenizer,
-) -> None:
-    """Write every sample with its verdict as Parquet, in the order of problems and indices."""
-    rows = [
+    *,
+    suite: str,
+    model: str = "",
+) -> list[SampleRow]:
+    """Return every sample with its verdict, in the order of problems and indices.
+
+    `model` is the name of a model that is compared with others.
+    """
+    return [
         {"model": model, "suite": suite, **_row(item.problem, index, journal, tokenizer)}
         for item in encoded
         for index in range(k)
     ]
+
+
+def write_samples(path: Path, rows: Sequence[SampleRow], identity: Identity | None = None) -> None:
+    """Write samples as Parquet; with an identity they can be scored again by `read_samples`."""
     schema = _SAMPLES
     for name in (name for name in rows[0] if name not in _SAMPLES.names):
         schema = schema.append(pa.field(name, pa.string() if name == NOTES else pa.float64()))
-    schema = schema.with_metadata(asdict(journal.identity))
+    if identity is not None:
+        schema = schema.with_metadata(asdict(identity))
     scratch = path.with_name(f".{path.name}.writing")
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema), scratch, compression="zstd")
@@ -122,9 +133,7 @@ def _rewarded(rewarded: Rewarded | None, verdict: Verdict | None) -> dict[str, o
     return {"reward": rewarded.total, VERIFIED: verified, **columns_of(rewarded.scores)}
 
 
-def _row(
-    problem: Problem, index: int, journal: FileJournal, tokenizer: Tokenizer
-) -> dict[str, object]:
+def _row(problem: Problem, index: int, journal: Journal, tokenizer: Tokenizer) -> dict[str, object]:
     key = problem.id, index
     draft, verdict = journal.drafts()[key], journal.verdicts().get(key)
     return {

@@ -23,7 +23,7 @@ from reasonrl.evaluation.results import (
     read_results,
     write_results,
 )
-from reasonrl.evaluation.samples import read_samples, write_samples
+from reasonrl.evaluation.samples import read_samples, sample_rows, write_samples
 from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.launch.engines import open_cluster
@@ -169,15 +169,11 @@ def _evaluate_on(
         journal = FileJournal(scratch, identity)
         try:
             result = _sample(suite, subject, encoded, recipe, journal, console)
-            write_samples(
-                path,
-                model=named.name,
-                suite=suite.name,
-                encoded=encoded,
-                k=suite.k,
-                journal=journal,
-                tokenizer=subject.model.tokenizer,
-            )
+            rows = sample_rows(
+                encoded, suite.k, journal, subject.model.tokenizer,
+                model=named.name, suite=suite.name,
+            )  # fmt: skip
+            write_samples(path, rows, identity)
         finally:
             journal.close()
     # The samples are in their file by now.

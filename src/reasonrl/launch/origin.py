@@ -17,14 +17,11 @@ from reasonrl.run.gaps import first_gap
 from reasonrl.run.layout import (
     CHECKPOINTS,
     EVALUATIONS,
-    LEARNER,
     METRICS,
-    ROLLOUTS,
     VOTES,
     checkpoint_paths,
     is_run,
-    learner_paths,
-    rollouts_paths,
+    record_paths,
     step_of,
 )
 from reasonrl.run.problem_sets import ProblemSet, check_same, read_manifest
@@ -64,23 +61,25 @@ class Origin:
                 shutil.copyfile(self.run / name, directory / name)
         if (self.run / VOTES).exists():
             shutil.copytree(self.run / VOTES, directory / VOTES)
-        for name, paths in (
-            (ROLLOUTS, rollouts_paths(self.run)),
-            (LEARNER, learner_paths(self.run)),
-        ):
-            (directory / name).mkdir(exist_ok=True)
-            for path in paths:
-                if step_of(path) <= step:
-                    _link_or_copy(path, directory / name / path.name)
+        copies = []
+        for path in record_paths(self.run):
+            if step_of(path) <= step:
+                copy = directory / path.relative_to(self.run)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(path, copy)
+                copies.append(copy)
         target = directory / CHECKPOINTS / self.checkpoint.name
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".writing-{target.name}")
         shutil.copytree(self.checkpoint, scratch)
         # The record is on the disk before its checkpoint is there, as in any run.
-        copies = [path for path in (directory / METRICS, directory / EVALUATIONS) if path.exists()]
-        for folder in (directory / ROLLOUTS, directory / LEARNER, scratch):
-            copies += [*folder.iterdir(), folder]
-        for path in (*copies, directory):
+        copies += [path for path in (directory / METRICS, directory / EVALUATIONS) if path.exists()]
+        copies += scratch.iterdir()
+        # A folder is on the disk when its files are, the deepest folder first.
+        folders = {
+            folder for copy in copies for folder in copy.parents if directory in folder.parents
+        }
+        for path in (*copies, *sorted(folders, reverse=True), directory):
             sync(path)
         scratch.rename(target)
         sync(target.parent)

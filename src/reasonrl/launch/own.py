@@ -10,6 +10,7 @@ from pathlib import Path
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TokenRecord
+from reasonrl.evaluation.samples import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import Engines, audit_of, open_engines, open_sampler
@@ -117,6 +118,9 @@ class CallingRecorder:
         for call in self._on_step:
             if call(dict(metrics)):
                 self.has_stopped = True
+
+    def samples(self, suite: str, step: int, rows: Sequence[SampleRow]) -> None:
+        self._inner.samples(suite, step, rows)
 
     def evaluation(self, result: SuiteResult) -> None:
         self._inner.evaluation(result)

@@ -19,8 +19,9 @@ from reasonrl.engines.protocols import LearnerEngine, RolloutEngine
 from reasonrl.engines.sync import Audit, push_weights
 from reasonrl.errors import VerifierError
 from reasonrl.evaluation.best import best_step
+from reasonrl.evaluation.samples import sample_rows
 from reasonrl.evaluation.score import SuiteResult
-from reasonrl.evaluation.suite import evaluate_suite
+from reasonrl.evaluation.suite import MemoryJournal, evaluate_suite
 from reasonrl.loop.clock import StepClock
 from reasonrl.loop.evaluations import due_suites, evaluate_due
 from reasonrl.loop.learn import Learned, known_entropy, learn, prepare, token_record
@@ -284,16 +285,14 @@ class Trainer:
         return due_suites(self.recipe, self.state.step, is_last=self._is_finished)
 
     def _evaluate(self, suite: Suite) -> SuiteResult:
-        return evaluate_suite(
-            suite.name,
-            self.engine,
-            self.tokenizer,
-            self.judge,
-            self.suites[suite.name],
-            suite.sampling(self.recipe.model.stop),
-            run_seed=suite.seed_in(self.recipe.seed),
-            step=self.state.step,
+        journal, encoded, step = MemoryJournal(), self.suites[suite.name], self.state.step
+        result = evaluate_suite(
+            suite.name, self.engine, self.tokenizer, self.judge, encoded,
+            suite.sampling(self.recipe.model.stop), journal=journal,
+            run_seed=suite.seed_in(self.recipe.seed), step=step,
             max_failed_share=self.recipe.verify.max_failed_share,
-            phase=self.display.phase,
-            rewards=self.rewards,
-        )
+            phase=self.display.phase, rewards=self.rewards,
+        )  # fmt: skip
+        rows = sample_rows(encoded, suite.k, journal, self.tokenizer, suite=suite.name)
+        self.recorder.samples(suite.name, step, rows)
+        return result

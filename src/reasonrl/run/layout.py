@@ -17,7 +17,10 @@ METRICS, EVALUATIONS, ROLLOUTS = "metrics.jsonl", "evaluations.jsonl", "rollouts
 LEARNER = "learner"
 """What the learner computed at each trained token."""
 
-RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS, LEARNER)
+SAMPLES = "evaluations"
+"""The samples of evaluations, a directory for each suite."""
+
+RUN_FILES = (METRICS, EVALUATIONS, ROLLOUTS, LEARNER, SAMPLES)
 """What the recorder appends to, and rewinds on resume."""
 
 CHECKPOINTS = "checkpoints"
@@ -62,7 +65,7 @@ def checkpoint_paths(checkpoints: Path) -> list[Path]:
 
 
 def step_of(path: Path) -> int:
-    """Return the step that a checkpoint or a file of rollouts is named after."""
+    """Return the step that a checkpoint or a file of the record is named after."""
     return int(path.stem.removeprefix("step-"))
 
 
@@ -82,9 +85,24 @@ def learner_paths(run: Path) -> list[Path]:
     return sorted((run / LEARNER).glob("step-*.parquet"))
 
 
+def record_paths(run: Path) -> list[Path]:
+    """Return all files of the record that are named after a step."""
+    return [*rollouts_paths(run), *learner_paths(run), *samples_paths(run)]
+
+
 def learner_path(run: Path, step: int) -> Path:
     """Return the file that holds what the learner computed in a step."""
     return run / LEARNER / f"step-{step:06d}.parquet"
+
+
+def samples_paths(run: Path) -> list[Path]:
+    """Return the files of all evaluations' samples, by suite, first step first."""
+    return sorted((run / SAMPLES).glob("*/step-*.parquet"))
+
+
+def samples_path(run: Path, suite: str, step: int) -> Path:
+    """Return the file that holds the samples of a suite's evaluation at a step."""
+    return run / SAMPLES / suite / f"step-{step:06d}.parquet"
 
 
 def rollouts_path(run: Path, step: int) -> Path:

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.atomic import sync, write_atomic
 from reasonrl.errors import CheckpointError, StorageError
+from reasonrl.evaluation.samples import SampleRow, write_samples
 from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.recipe.record import TokenDetail
 from reasonrl.reward.columns import COMPONENT, NOTES, columns_of
@@ -28,9 +29,9 @@ from reasonrl.run.layout import (
     METRICS,
     ROLLOUTS,
     learner_path,
-    learner_paths,
+    record_paths,
     rollouts_path,
-    rollouts_paths,
+    samples_path,
     step_of,
 )
 from reasonrl.run.tokens import token_table
@@ -101,6 +102,12 @@ class RunRecorder:
         pq.write_table(token_table(record, self._detail), path, compression="zstd")
         self._unflushed.add(path)
 
+    def samples(self, suite: str, step: int, rows: Sequence[SampleRow]) -> None:
+        """Write the samples of a suite's evaluation at a step."""
+        path = samples_path(self.directory, suite, step)
+        write_samples(path, rows)
+        self._unflushed |= {path, path.parent}
+
     def step(self, metrics: Row) -> None:
         self._append(self._metrics, metrics)
 
@@ -140,7 +147,7 @@ class RunRecorder:
         ):
             kept = [row for row in rows if cast(int, row["step"]) <= step]
             write_atomic(path, "".join(_line(row) for row in kept))
-        for path in (*rollouts_paths(self.directory), *learner_paths(self.directory)):
+        for path in record_paths(self.directory):
             if step_of(path) > step:
                 path.unlink()
 

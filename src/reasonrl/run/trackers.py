@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.algo.stats import Estimate
 from reasonrl.errors import ConfigError
+from reasonrl.evaluation.samples import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.run.layout import TRACKER_ID
 from reasonrl.run.record import RunRecorder
@@ -157,6 +158,9 @@ class TrackedRecorder:
         self._files.step(metrics)
         for tracker in self._trackers:
             tracker.log(cast(int, metrics["step"]), step_numbers(metrics))
+
+    def samples(self, suite: str, step: int, rows: Sequence[SampleRow]) -> None:
+        self._files.samples(suite, step, rows)
 
     def evaluation(self, result: SuiteResult) -> None:
         self._files.evaluation(result)

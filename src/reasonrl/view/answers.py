@@ -13,6 +13,7 @@ from reasonrl.run.prescriptions import examine_run
 from reasonrl.run.record import RunRecorder
 from reasonrl.run.sessions import read_sessions
 from reasonrl.run.status import read_status
+from reasonrl.view import samples as evaluations
 from reasonrl.view import store
 from reasonrl.view.spelling import speller
 
@@ -65,6 +66,7 @@ def one_run(run: Path, _: Request) -> dict[str, object]:
         "recipe_text": (run / CONFIG).read_text(encoding="utf-8"),
         "sessions": read_sessions(run),
         "steps": store.rollout_steps(run),
+        "samples": evaluations.evaluated(run),
         "logs": sorted(_logs(run)),
     }
 
@@ -101,6 +103,25 @@ def rollouts(run: Path, request: Request) -> dict[str, object]:
     limit = min(_PAGE, int(asked.get("limit", _PAGE)))
     offset = max(0, int(asked.get("offset", 0)))
     return store.rollouts(run, int(asked["step"]), wanted, offset=offset, limit=limit)
+
+
+def samples(run: Path, request: Request) -> object:
+    """Return a page of the samples of a suite at a step, filtered by verdict and text."""
+    asked = request.query_params
+    wanted = store.Filter(
+        status=asked.get("status", ""), text=asked.get("text", ""), order=asked.get("order", "")
+    )
+    offset = max(0, int(asked.get("offset", 0)))
+    limit = min(_PAGE, int(asked.get("limit", _PAGE)))
+    return evaluations.samples(
+        run, asked["suite"], int(asked["step"]), wanted, offset=offset, limit=limit
+    )
+
+
+def problem_samples(run: Path, request: Request) -> object:
+    """Return the samples of one problem of a suite at a step, whole."""
+    asked = request.query_params
+    return evaluations.problem_samples(run, asked["suite"], int(asked["step"]), asked["id"])
 
 
 def group(run: Path, request: Request) -> object:

@@ -111,6 +111,8 @@ def application(runs: Sequence[Path], token: str) -> Starlette:
         Route("/api/runs/{run:int}/metrics", of_run(answers.metrics)),
         Route("/api/runs/{run:int}/columns", of_run(lambda run, _: store.columns(run))),
         Route("/api/runs/{run:int}/rollouts", of_run(answers.rollouts)),
+        Route("/api/runs/{run:int}/samples", of_run(answers.samples)),
+        Route("/api/runs/{run:int}/samples/problem", of_run(answers.problem_samples)),
         Route("/api/runs/{run:int}/group", of_run(answers.group)),
         Route("/api/runs/{run:int}/rollout", of_run(answers.rollout)),
         Route("/api/runs/{run:int}/problem", of_run(answers.problem)),

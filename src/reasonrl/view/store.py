@@ -69,18 +69,16 @@ def rollout_steps(run: Path) -> list[int]:
 
 def rollouts(run: Path, step: int, wanted: Filter, *, offset: int, limit: int) -> Plain:
     """Return a page of the rollouts of a step that a filter lets through, and their number."""
-    table = _filtered(_step(run, step), wanted)
-    shown = table.slice(offset, limit)
-    heads = pc.utf8_slice_codeunits(shown["text"], 0, _HEAD)
-    shown = shown.set_column(shown.schema.get_field_index("text"), "text", heads)
+    table = filtered(_step(run, step), wanted)
+    shown = heads(table.slice(offset, limit))
     rewards = [name for name in shown.schema.names if name.startswith("reward/")]
     columns = [name for name in (*_LIGHT, *rewards) if name in shown.schema.names]
     return {
         "step": step,
         "total": table.num_rows,
         "offset": offset,
-        "statuses": _counts(_step(run, step), "status"),
-        "signals": _counts(_step(run, step), "signal"),
+        "statuses": counts(_step(run, step), "status"),
+        "signals": counts(_step(run, step), "signal"),
         "rows": shown.select(columns).to_pylist(),
     }
 
@@ -90,14 +88,14 @@ def group(run: Path, step: int, rollout_id: str) -> list[Plain]:
     table = _step(run, step)
     name = rollout_id.rpartition("/")[0] + "/"
     mask = pc.starts_with(table["rollout_id"], name)
-    rows = _select(table.filter(mask), _WHOLE).to_pylist()
+    rows = select(table.filter(mask), _WHOLE).to_pylist()
     return [row for row in rows if row["rollout_id"].rpartition("/")[0] + "/" == name]
 
 
 def rollout(run: Path, step: int, rollout_id: str) -> Plain:
     """Return one rollout with its numbers at each token."""
     path = rollouts_path(run, step)
-    table = _read(path, None)
+    table = read(path, None)
     found = table.filter(pc.equal(table["rollout_id"], rollout_id))
     if not found.num_rows:
         raise DataError(f"no rollout {rollout_id} in step {step}", where=str(path))
@@ -117,7 +115,7 @@ def problem(run: Path, problem_id: str) -> list[Plain]:
     """Return how a problem went over the run: a line for each step that drew it."""
     lines = []
     for path in rollouts_paths(run):
-        table = _read(path, ["problem_id", "rollout_id", "reward", "status", "signal", "stop"])
+        table = read(path, ["problem_id", "rollout_id", "reward", "status", "signal", "stop"])
         own = table.filter(pc.equal(table["problem_id"], problem_id))
         if not own.num_rows:
             continue
@@ -161,7 +159,7 @@ def _quartiles(path: Path) -> list[list[float] | None]:
 def search(run: Path, text: str) -> Iterator[Plain]:
     """Yield the rollouts of the whole run whose response holds a text, the newest step first."""
     for path in reversed(rollouts_paths(run)):
-        table = _read(path, ["rollout_id", "problem_id", "status", "reward", "text"])
+        table = read(path, ["rollout_id", "problem_id", "status", "reward", "text"])
         mask = pc.match_substring(table["text"], text, ignore_case=True)
         for row in table.filter(mask).to_pylist():
             whole = row.pop("text")
@@ -206,12 +204,19 @@ def _with_lengths(path: Path, names: list[str]) -> pa.Table:
                 return file.read([*names, "n_tokens"], use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
-    table = _read(path, [*names, "tokens"])
+    table = read(path, [*names, "tokens"])
     lengths = pc.list_value_length(table["tokens"])
     return table.drop_columns(["tokens"]).append_column("n_tokens", lengths)
 
 
-def _filtered(table: pa.Table, wanted: Filter) -> pa.Table:
+def heads(table: pa.Table) -> pa.Table:
+    """Return a table whose texts are cut to their beginnings."""
+    cut = pc.utf8_slice_codeunits(table["text"], 0, _HEAD)
+    return table.set_column(table.schema.get_field_index("text"), "text", cut)
+
+
+def filtered(table: pa.Table, wanted: Filter) -> pa.Table:
+    """Return the rows that a filter lets through, in its order."""
     for name in ("status", "signal", "stop"):
         if value := getattr(wanted, name):
             table = table.filter(pc.equal(table[name], value))
@@ -228,16 +233,18 @@ def _filtered(table: pa.Table, wanted: Filter) -> pa.Table:
         in_name = pc.match_substring(table["problem_id"], wanted.text, ignore_case=True)
         table = table.filter(pc.or_(in_text, in_name))
     key, _, way = wanted.order.partition(":")
-    if key in ("n_tokens", "reward", "advantage"):
+    if key in ("n_tokens", "reward", "advantage") and key in table.schema.names:
         table = table.sort_by([(key, "descending" if way == "down" else "ascending")])
     return table
 
 
-def _select(table: pa.Table, names: Sequence[str]) -> pa.Table:
+def select(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Return the columns of these that a table has."""
     return table.select([name for name in names if name in table.schema.names])
 
 
-def _counts(table: pa.Table, name: str) -> Mapping[str, int]:
+def counts(table: pa.Table, name: str) -> Mapping[str, int]:
+    """Return how often each value of a column occurs."""
     counted = table[name].value_counts().to_pylist()
     return {str(one["values"]): one["counts"] for one in counted if one["values"] is not None}
 
@@ -253,12 +260,13 @@ def _learner_row(run: Path, step: int, rollout_id: str) -> Plain:
     path = learner_path(run, step)
     if not path.exists():
         return {}
-    table = _read(path, None)
+    table = read(path, None)
     found: list[Plain] = table.filter(pc.equal(table["rollout_id"], rollout_id)).to_pylist()
     return found[0] if found else {}
 
 
-def _read(path: Path, names: list[str] | None) -> pa.Table:
+def read(path: Path, names: list[str] | None) -> pa.Table:
+    """Return columns of a file, all for None; CheckpointError for a file that cannot be read."""
     try:
         return pq.read_table(path, columns=names)
     except (OSError, pa.ArrowException) as error:

@@ -2,6 +2,7 @@
 
 import json
 
+from reasonrl.run.layout import samples_paths, step_of
 from reasonrl.run.record import RunRecorder
 
 
@@ -19,12 +20,19 @@ def test_a_torn_last_line_is_no_row(tmp_path):
     assert RunRecorder(tmp_path).metrics() == [{"step": 1}]
 
 
+def sample(step):
+    return {"model": "", "suite": "heldout", "problem_id": "p", "index": 0, "text": str(step)}
+
+
 def test_rewinding_drops_the_steps_after(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n')
     rollouts = tmp_path / "rollouts"
     rollouts.mkdir()
     for step in (1, 2, 3):
         (rollouts / f"step-{step:06d}.parquet").touch()
+    for step in (0, 2, 4):
+        RunRecorder(tmp_path).samples("heldout", step, [sample(step)])
     RunRecorder(tmp_path).rewind(2)
+    assert [step_of(path) for path in samples_paths(tmp_path)] == [0, 2]
     assert [row["step"] for row in RunRecorder(tmp_path).metrics()] == [1, 2]
     assert sorted(path.stem for path in rollouts.iterdir()) == ["step-000001", "step-000002"]

@@ -2,6 +2,7 @@
 
 import { stream } from "./api.js";
 import { element, link } from "./dom.js";
+import { evaluationPage, samplesPage } from "./evaluations.js";
 import { overview } from "./overview.js";
 import { problemPage, rolloutPage, stepPage } from "./rollouts.js";
 import { logPage, recipePage, runPage, searchPage, spreadPage } from "./run.js";
@@ -19,6 +20,8 @@ async function pageOf(parts) {
   if (kind !== "run") return overview();
   if (what === "step" && also === "rollout") return rolloutPage(number, Number(name), id);
   if (what === "step") return stepPage(number, Number(name));
+  if (what === "evaluation" && id === undefined && parts.length === 5) return evaluationPage(number, name, Number(also));
+  if (what === "evaluation") return samplesPage(number, name, Number(also), id);
   if (what === "problem") return problemPage(number, name);
   if (what === "search") return searchPage(number, name);
   if (what === "spread") return spreadPage(number);
@@ -65,9 +68,9 @@ function move(by) {
 
 function turn(by) {
   if (!now.step) return;
-  const { number, steps, now: step } = now.step;
+  const { steps, now: step, address } = now.step;
   const to = steps[steps.indexOf(step) + by];
-  if (to !== undefined) location.hash = `#/run/${number}/step/${to}`;
+  if (to !== undefined) location.hash = `#/${address(to)}`;
 }
 
 document.addEventListener("keydown", (event) => {

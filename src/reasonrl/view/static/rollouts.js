@@ -24,7 +24,7 @@ export async function stepPage(number, step) {
   const page = element("div", {}, element("h1", {}, `Rollouts of step ${step}`), steps(number, run, step),
     form(first, load), list);
   await load();
-  return { page, where: [[`run/${number}`, run.name], [null, `step ${step}`]], step: { number, steps: run.steps, now: step } };
+  return { page, where: [[`run/${number}`, run.name], [null, `step ${step}`]], step: { steps: run.steps, now: step, address: (one) => `run/${number}/step/${one}` } };
 }
 
 function steps(number, run, step) {

@@ -34,7 +34,7 @@ export async function runPage(number) {
     element("h2", {}, "Curves"),
     element("p", { class: "quiet" }, "Dotted lines are stages, red ones findings. A double click opens the rollouts of a step."),
     element("div", { class: "grid" }, curves(run, metrics).map((one) => chart({ ...one, borders, findings, choose: open }))),
-    evaluations(run));
+    evaluations(number, run));
   return { page, where: [[`run/${number}`, run.name]], refresh: true };
 }
 
@@ -66,11 +66,14 @@ function finding(number, one) {
     one.command ? element("pre", {}, one.command) : null);
 }
 
-function evaluations(run) {
+function evaluations(number, run) {
+  const known = new Set(run.samples.map(([suite, step]) => `${suite} ${step}`));
   if (!run.evaluations.length) return element("p", { class: "quiet" }, "No evaluation yet.");
   return element("div", {}, element("h2", {}, "Evaluations"), table(
-    ["suite", "step", "score", "95 % interval", "truncated", "tokens"],
-    run.evaluations.map((one) => element("tr", {}, element("td", {}, one.suite), element("td", {}, short(one.step)),
+    ["suite", "samples", "score", "95 % interval", "truncated", "tokens"],
+    run.evaluations.map((one) => element("tr", {}, element("td", {}, one.suite),
+      element("td", {}, known.has(`${one.suite} ${one.step}`)
+        ? link(`run/${number}/evaluation/${one.suite}/${one.step}`, `step ${one.step}`) : `step ${one.step}`),
       element("td", {}, short(one.accuracy?.value)), element("td", {}, (one.accuracy?.ci95 ?? []).map(short).join(" to ")),
       element("td", {}, short(one.truncated_share)), element("td", {}, short(one.mean_tokens))))));
 }
