@@ -24,14 +24,8 @@ _AFTER_A_LOSS = frozenset({
 })  # fmt: skip
 _AFTER_A_CUT = frozenset({"none-solved", "few-groups"})
 
-_GENERAL = frozenset({"accuracy-falls", "unusual-setting"})
+_GENERAL = frozenset({"accuracy-falls", "unusual-setting", "unlike-suite"})
 """Rules that are silent where another grave finding says more."""
-
-_UNEXPLAINED = frozenset({
-    "policy-broken", "accuracy-falls", "nothing-moves", "none-solved", "few-groups",
-    "gradient-spike", "open-thoughts", "truncated",
-})  # fmt: skip
-"""Rules whose cause is a guess, which an unusual setting outweighs."""
 
 
 def with_causes(found: Sequence[RunFinding], suspects: Sequence[Suspect]) -> list[RunFinding]:
@@ -71,12 +65,10 @@ def _consequences(root: str) -> frozenset[str]:
 
 
 def _explained(finding: RunFinding, suspects: Sequence[Suspect]) -> RunFinding:
-    if finding.rule not in _UNEXPLAINED or not suspects:
+    first = next((one for one in suspects if finding.rule in one.explains), None)
+    if first is None:
         return finding
-    first = suspects[0]
-    return replace(
-        finding,
-        cause=f"{first.words}; if not that, {finding.cause}",
-        key=first.key,
-        value=first.value,
-    )
+    cause = f"{first.words}; if not that, {finding.cause}"
+    if not first.key:
+        return replace(finding, cause=cause)
+    return replace(finding, cause=cause, key=first.key, value=first.value)

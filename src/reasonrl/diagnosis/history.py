@@ -59,6 +59,23 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rise:
+    """The means of a metric over a stage's first steps and over its last steps.
+
+    `error` is the standard error of their difference, by the noise from step to step.
+    """
+
+    before: float
+    now: float
+    error: float
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether the metric has risen by more than noise makes."""
+        return self.now - self.before > 2 * self.error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """The first `n` steps of a run, the recipe that made them, and the facts known then."""
 
@@ -114,6 +131,14 @@ class History:
         """Return the best mean of n steps in a row that end before the last `before` steps."""
         at = self.n - before
         return self.columns.best_mean(key, n)[at] if at >= 0 else 0.0
+
+    def rise(self, key: str, n: int) -> Rise | None:
+        """Return how a metric stands against the start of the stage, None before 2n steps."""
+        begun = self.stage_start
+        before, now = self.start(key, n, after=begun), self.mean(key, n)
+        if before is None or now is None or self.n - begun < 2 * n:
+            return None
+        return Rise(before=before, now=now, error=self.noise(key, after=begun) * (2 / n) ** 0.5)
 
     def noise(self, key: str, *, after: int) -> float:
         """Return the deviation of a metric from step to step, from the index `after` on.

@@ -7,6 +7,7 @@ far outside what the field uses. That setting is the first suspect.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf, log
@@ -14,19 +15,28 @@ from math import inf, log
 from reasonrl.algo.choices import Surrogate
 from reasonrl.diagnosis.history import History, key_of
 from reasonrl.recipe import Recipe, Stage
+from reasonrl.recipe.prompt import PromptConfig
+
+_LEARNING = frozenset({
+    "policy-broken", "accuracy-falls", "nothing-moves", "none-solved", "few-groups",
+    "gradient-spike", "open-thoughts", "truncated",
+})  # fmt: skip
+_ASKING = frozenset({"no-answer-read", "none-solved", "open-thoughts", "never-ends"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """A setting, what it does to a policy, the key and the value to try, and its distance.
+    """A setting, what it does to a policy, the key and the value to try, and what it explains.
 
-    `distance` is the logarithm of how many times the value lies outside what is usual.
+    `distance` is the logarithm of how many times the value lies outside what is usual. `explains`
+    are the rules whose own cause is a guess that the setting outweighs.
     """
 
     words: str
     key: str
     value: str
     distance: float
+    explains: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +155,16 @@ USUAL = (
 """What is usual, from the report, the defaults of the field's libraries, and what the lab bore."""
 
 
+_OF_THE_PROMPT = (
+    "system_prompt", "prompt_style", "chat_template", "chat_template_args", "thought_marks",
+)  # fmt: skip
+
+
 def suspects(history: History) -> list[Suspect]:
     """Return the settings of the last step's stage that are far outside, the farthest first.
 
-    A function of the user's own comes last: nothing is known of it.
+    A function of the user's own comes later, for nothing is known of it, and what changes the
+    prompt comes last.
     """
     recipe, stage = history.recipe, history.stage()
     found = sorted(_unusual(history), key=lambda one: -one.distance)
@@ -157,13 +173,31 @@ def suspects(history: History) -> list[Suspect]:
             found.insert(0, Suspect(
                 words=f"reward.{number}.weight = {component.weight:g} takes reward away from right "
                 "answers", key=f"reward.{number}.weight", value="1", distance=inf,
+                explains=_LEARNING,
             ))  # fmt: skip
     if ".py:" in stage.update.advantage:
         found.append(Suspect(
             words=f"update.advantage = {stage.update.advantage} is a function of your own",
             key=key_of(history, "update.advantage"), value="group", distance=0.0,
+            explains=_LEARNING,
         ))  # fmt: skip
-    return found
+    return [*found, *_asking(recipe)]
+
+
+def _asking(recipe: Recipe) -> Iterator[Suspect]:
+    """Yield the user's settings that change what the model is asked, or where it ends."""
+    model = recipe.model
+    if model.stop:
+        yield Suspect(
+            words=f"model.stop = {json.dumps(list(model.stop))} may end completions before their "
+            "answer", key="model.stop", value="[]", distance=0.0, explains=_ASKING,
+        )  # fmt: skip
+    for name, plain in PromptConfig.model_fields.items():
+        if name in _OF_THE_PROMPT and getattr(model, name) != plain.default:
+            yield Suspect(
+                words=f"the model is asked with model.{name} of your own: read a prompt of the "
+                "rollouts", key="", value="", distance=0.0, explains=_ASKING,
+            )  # fmt: skip
 
 
 def _unusual(history: History) -> Iterator[Suspect]:
@@ -181,6 +215,7 @@ def _unusual(history: History) -> Iterator[Suspect]:
             key=key,
             value=usual.cure,
             distance=abs(log(max(number, 1e-12) / bound)),
+            explains=_LEARNING,
         )
 
 

@@ -11,8 +11,8 @@ RuleName = Literal[
     "entropy-explosion", "reward-hacked", "length-grows", "length-shrinks", "one-answer",
     "never-ends", "truncated", "all-solved", "none-solved", "no-answer-read", "few-groups",
     "open-thoughts", "gradient-spike", "verifier-fails", "sampler-apart", "stale", "data-exhausted",
-    "duplicated-prompts", "noisy-evaluation", "nothing-moves", "unusual-setting", "dead-setting",
-    "stage-too-long", "stage-too-short", "slow-phase", "memory-grows", "disk-fills",
+    "duplicated-prompts", "unlike-suite", "noisy-evaluation", "nothing-moves", "unusual-setting",
+    "dead-setting", "stage-too-long", "stage-too-short", "slow-phase", "memory-grows", "disk-fills",
 ]  # fmt: skip
 """The rules of `reasonrl.diagnosis.rules`; docs/doctor.md explains each."""
 

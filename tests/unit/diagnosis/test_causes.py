@@ -5,11 +5,12 @@ from math import inf
 import pytest
 
 from reasonrl.diagnosis.doctor import examine
+from reasonrl.diagnosis.facts import Facts
 from reasonrl.diagnosis.history import Columns, History
 from reasonrl.diagnosis.suspects import USUAL, suspects
 from reasonrl.recipe.named import recipe_path, shipped_recipes
 from reasonrl.recipe.toml import load_recipe
-from tests.unit.diagnosis.test_rules import LOST, recipe, row, run, since
+from tests.unit.diagnosis.test_rules import LOST, evaluated, recipe, row, run, since
 
 LOW = {"accuracy__all": 0.03, "reward__mean": 0.03}
 
@@ -93,7 +94,29 @@ def test_advantages_that_are_higher_for_wrong_answers_are_told(settings, cure):
             for one in run(10)]  # fmt: skip
     found = by_rule(rows, *settings)["wrong-rewarded"]
     assert (found.since_step, found.found_step, found.cure) == (5, 7, cure)
-    assert "1.5 lower" in found.message
+    assert "(-1.5 apart" in found.message
+
+
+def test_a_reward_that_has_nothing_to_do_with_the_verdict_is_told():
+    own = ('reward=[{type="verifier", weight=0.0}, {type="repetition", name="own"}]',)
+    rows = [one | {"advantage/right_minus_wrong": 0.3 * (-1) ** one["step"]} for one in run(10)]
+    found = by_rule(rows, *own)["wrong-rewarded"]
+    assert (found.since_step, found.found_step, found.cure) == (1, 8, "reward.1.weight=1")
+    assert "belongs to its rollout" in found.cause
+    # Advantages that are not divided by a deviation are small for other reasons.
+    assert "wrong-rewarded" not in by_rule(rows, *own, "update.scale_advantages=false")
+
+
+# Problems that are not what they seem
+
+
+def test_problems_far_harder_than_the_suite_are_told_where_accuracy_does_not_rise():
+    facts = Facts(evaluations=evaluated(0.5, 0.5))
+    flat = run(16, since=1, accuracy__all=0.1)
+    (found,) = examine(recipe(), flat, facts)
+    assert (found.rule, found.since_step, found.found_step) == ("unlike-suite", 1, 16)
+    assert examine(recipe(), run(30), facts) == []  # it rises
+    assert examine(recipe(), run(16, since=1, accuracy__all=0.4), facts) == []
 
 
 # Suspects
@@ -143,17 +166,29 @@ TRAINS = [name for name, path in shipped_recipes().items() if "[[stage]]" in pat
 
 
 @pytest.mark.parametrize("name", TRAINS)
-def test_no_shipped_recipe_has_a_suspect(name):
+def test_no_shipped_recipe_is_far_from_what_is_usual(name):
     shipped = load_recipe(recipe_path(name), [])
     for stage in shipped.stage:
         rows = [{"step": 1, "stage": stage.name}]
-        assert suspects(History(recipe=shipped, columns=Columns(rows), n=1)) == []
+        found = suspects(History(recipe=shipped, columns=Columns(rows), n=1))
+        assert not any(one.distance for one in found)
 
 
 def test_every_usual_range_says_what_lies_outside_it():
     for usual in USUAL:
         assert bool(usual.too_low) == (usual.low > -inf)
         assert bool(usual.too_high) == (usual.high < inf)
+
+
+def test_what_ends_or_asks_a_completion_is_suspected_where_no_answer_is_read():
+    rows = since(5, groups__kept=0, groups__solved=0, groups__unsolved=16,
+                 **{"verify/status/NO_ANSWER": 240})  # fmt: skip
+    found = by_rule(rows, 'model.stop=["</think>"]')["no-answer-read"]
+    assert found.cause.startswith('model.stop = ["</think>"] may end completions')
+    assert found.cure == "model.stop=[]"
+    found = by_rule(rows, 'model.system_prompt="Be brief."')["no-answer-read"]
+    assert found.cause.startswith("the model is asked with model.system_prompt of your own")
+    assert found.cure == "verify.unboxed=true"
 
 
 def test_a_guess_names_the_suspect_first_and_keeps_itself():

@@ -11,7 +11,12 @@ from typing import TypeAlias
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History
-from reasonrl.diagnosis.rules.data import data_exhausted, duplicated_prompts, noisy_evaluation
+from reasonrl.diagnosis.rules.data import (
+    data_exhausted,
+    duplicated_prompts,
+    noisy_evaluation,
+    unlike_suite,
+)
 from reasonrl.diagnosis.rules.gaming import (
     length_gamed,
     one_answer,
@@ -65,6 +70,7 @@ RULES: tuple[Rule, ...] = (
     stale,
     data_exhausted,
     duplicated_prompts,
+    unlike_suite,
     noisy_evaluation,
     nothing_moves,
     unusual_setting,

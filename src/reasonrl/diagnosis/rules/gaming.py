@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.diagnosis.rules.spans import LOST, ROW
+from reasonrl.diagnosis.rules.spans import LOST, ROW, SLOW_ROW
 
 _LONGER, _SHORTER = 1.3, 0.65
 """The changes of the mean length, against the stage's start, that count as gamed."""
@@ -17,6 +17,9 @@ _ABLE = 0.05
 
 _SAME = 0.5
 """The share of rollouts with one and the same text that no healthy step has."""
+
+_UNRELATED = 0.5
+"""The mean distance of advantages below which a reward is about other things than right answers."""
 
 _GAIN = 0.1
 """What a total reward must have gained, so that accuracy falls beside a success."""
@@ -152,38 +155,67 @@ def reward_hacked(history: History) -> RunFinding | None:
 
 
 def wrong_rewarded(history: History) -> RunFinding | None:
-    """Find advantages that are higher for wrong answers than for right ones."""
-    since = history.since(
-        "advantage/right_minus_wrong", sign=lambda apart: apart is not None and apart < 0, n=ROW
-    )
+    """Find advantages that are lower for right answers than for wrong ones, or hardly higher."""
+    key, begun = "advantage/right_minus_wrong", history.stage_start
+    since = history.since(key, sign=lambda apart: apart is not None and apart < 0, n=ROW)
+    apart = history.mean(key, ROW)
+    message = "right answers have lower advantages than wrong ones of the same group"
     if since is None:
-        return None
-    apart, recipe = history.mean("advantage/right_minus_wrong", ROW) or 0.0, history.recipe
-    weights = [
-        (abs(one.weight), number)
-        for number, one in enumerate(recipe.reward, start=1)
-        if one.type != "verifier"
-    ]
-    if ".py:" in history.stage().update.advantage:
-        cause = f"the function {history.stage().update.advantage} turns rewards around"
-        key, value = key_of(history, "update.advantage"), "group"
-    elif weights:
-        number = max(weights)[1]
-        cause = f"the component {recipe.reward[number - 1].label} outweighs the verdict"
-        key, value = f"reward.{number}.weight", f"{recipe.reward[number - 1].weight / 4:g}"
-    else:
-        cause, key, value = "the reward is lower for right answers", "", ""
+        apart = history.mean(key, SLOW_ROW)
+        known = history.last(key, min(SLOW_ROW, history.n - begun))
+        if apart is None or len(known) < SLOW_ROW or not _is_unrelated(history, apart):
+            return None
+        since = history.step(-SLOW_ROW)
+        message = "right answers have hardly higher advantages than wrong ones of the same group"
+    cause, cure_key, value = _payer(history)
     return RunFinding(
         rule="wrong-rewarded",
         since_step=since,
-        message=f"right answers have an advantage {-apart:.2g} lower than wrong ones in the same "
-        "group",
+        message=f"{message} ({apart or 0.0:.2g} apart, 2 or more is usual)",
         cause=cause,
-        key=key,
+        key=cure_key,
         value=value,
-        evidence={"advantage of right minus wrong": apart},
+        evidence={"advantage of right minus wrong": apart or 0.0},
         rollouts=history.step(-1),
         is_grave=True,
+    )
+
+
+def _is_unrelated(history: History, apart: float) -> bool:
+    """Return whether a distance is far below 2, the least that rewards of 0 and 1 can make.
+
+    Other advantages than those of the report have another scale.
+    """
+    update = history.stage().update
+    return update.advantage == "group" and update.scale_advantages and apart < _UNRELATED
+
+
+def _payer(history: History) -> tuple[str, str, str]:
+    """Return what pays for other things than right answers, and the key and value of a cure."""
+    update, components = history.stage().update, history.recipe.reward
+    if ".py:" in update.advantage:
+        cause = f"the function {update.advantage} turns rewards around"
+        return cause, key_of(history, "update.advantage"), "group"
+    others = [
+        (abs(one.weight), number)
+        for number, one in enumerate(components, start=1)
+        if one.type != "verifier"
+    ]
+    if not others:
+        return "the reward is lower for right answers", "", ""
+    weight, number = max(others)
+    label = components[number - 1].label
+    silent = [n for n, one in enumerate(components, 1) if one.type == "verifier" and not one.weight]
+    if silent:
+        cause = (
+            f"the component {label} decides, and it disagrees with the verdict: look whether each "
+            "of its values belongs to its rollout"
+        )
+        return cause, f"reward.{silent[0]}.weight", "1"
+    return (
+        f"the component {label} outweighs the verdict",
+        f"reward.{number}.weight",
+        f"{weight / 4:g}",
     )
 
 

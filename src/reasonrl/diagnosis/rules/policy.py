@@ -8,7 +8,7 @@ from reasonrl.algo.choices import EntropyMode
 from reasonrl.diagnosis.collapse import COLLAPSED, is_collapsed, is_falling
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.diagnosis.rules.spans import LOST, ROW
+from reasonrl.diagnosis.rules.spans import LOST, ROW, SLOW_ROW
 
 _BROKEN = 0.25
 """What is left of the best reward when a policy counts as broken."""
@@ -25,8 +25,8 @@ _LINE, _GAINED = 20, 0.02
 _GROWN = 1.8
 """How many times its start an entropy has when the entropy term is too strong."""
 
-_SLOW_ROW, _SURE = 8, 3.0
-"""Steps whose mean is compared where accuracy falls step by step, and standard errors of it."""
+_SURE = 3.0
+"""Standard errors by which a mean must have fallen."""
 
 _EARNED = 1 / 3
 """The share of the wrong answers that became right which is worth an entropy."""
@@ -103,18 +103,18 @@ def accuracy_falls(history: History) -> RunFinding | None:
     """Find an accuracy that is lost step by step inside a stage, whatever the cause."""
     key, begun = history.success, history.stage_start
     values = history.last(key, history.n - begun)
-    if len(values) < 2 * _SLOW_ROW:
+    if len(values) < 2 * SLOW_ROW:
         return None
-    means = [sum(values[n : n + _SLOW_ROW]) / _SLOW_ROW for n in range(len(values) - _SLOW_ROW + 1)]
-    best, now = max(means[:-_SLOW_ROW]), means[-1]
-    error = history.noise(key, after=begun) * (2 / _SLOW_ROW) ** 0.5
+    means = [sum(values[n : n + SLOW_ROW]) / SLOW_ROW for n in range(len(values) - SLOW_ROW + 1)]
+    best, now = max(means[:-SLOW_ROW]), means[-1]
+    error = history.noise(key, after=begun) * (2 / SLOW_ROW) ** 0.5
     if best < _LEARNED or now > LOST * best or best - now < _SURE * error:
         return None
     since = history.since(key, sign=lambda share: share is None or share < best)
     update = history.stage().update
     return RunFinding(
         rule="accuracy-falls",
-        since_step=since or history.step(-_SLOW_ROW),
+        since_step=since or history.step(-SLOW_ROW),
         message=f"{key.partition('/')[0]} falls step by step, from {best:.2f} to {now:.2f}",
         cause="the updates unlearn: the rate may be too high, the keys wrong, or the reward may "
         "pay for something else",
@@ -180,7 +180,7 @@ def _has_risen(history: History, key: str) -> bool:
 
 def _is_earned(history: History) -> bool:
     """Return whether so many wrong answers have become right that entropy had to fall."""
-    before, now = history.start(history.success, ROW), history.mean(history.success, _SLOW_ROW)
+    before, now = history.start(history.success, ROW), history.mean(history.success, SLOW_ROW)
     return before is not None and now is not None and now - before > _EARNED * (1 - before)
 
 

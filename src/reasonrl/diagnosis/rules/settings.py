@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW
+from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW, SLOW_ROW
 from reasonrl.diagnosis.suspects import suspects
 from reasonrl.recipe import UpdateConfig
 
@@ -16,9 +16,6 @@ _STILL_NATS, _STILL_RIGHT = 0.05, 0.06
 
 _IDLE_STEPS = 10
 """Steps in which a setting that acts would have acted."""
-
-_UNRISEN_STEPS = 8
-"""Steps at a stage's start, and the last steps, whose accuracies are compared."""
 
 _FLAT_STEPS = 20
 """Steps of which accuracies are compared inside a stage."""
@@ -54,24 +51,18 @@ def nothing_moves(history: History) -> RunFinding | None:
 def unusual_setting(history: History) -> RunFinding | None:
     """Find a setting far outside what is usual, where accuracy has not risen since the start."""
     found = [one for one in suspects(history) if one.distance > 0]
-    taken = history.n - history.stage_start
-    if not found or taken < 2 * _UNRISEN_STEPS:
-        return None
-    key, begun = history.success, history.stage_start
-    before = history.start(key, _UNRISEN_STEPS, after=begun)
-    now = history.mean(key, _UNRISEN_STEPS)
-    error = history.noise(key, after=begun) * (2 / _UNRISEN_STEPS) ** 0.5
-    if before is None or now is None or now - before > 2 * error:
+    rise = history.rise(history.success, SLOW_ROW)
+    if not found or rise is None or rise.is_shown:
         return None
     return RunFinding(
         rule="unusual-setting",
-        since_step=history.step(begun),
-        message=f"{key.partition('/')[0]} has not risen in {taken} steps ({before:.2f} to "
-        f"{now:.2f})",
+        since_step=history.step(history.stage_start),
+        message=f"{history.success.partition('/')[0]} has not risen in "
+        f"{history.n - history.stage_start} steps ({rise.before:.2f} to {rise.now:.2f})",
         cause=found[0].words,
         key=found[0].key,
         value=found[0].value,
-        evidence={"before": before, "now": now, "noise of a mean": error},
+        evidence={"before": rise.before, "now": rise.now, "noise of a mean": rise.error},
         rollouts=history.step(-1),
     )
 

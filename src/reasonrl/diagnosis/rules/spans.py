@@ -6,6 +6,9 @@ ROW = 3
 LONG_ROW = 5
 """The same for what a random model shows in its first steps, and leaves by itself."""
 
+SLOW_ROW = 8
+"""Steps whose means are compared where a change comes step by step."""
+
 LOST = 0.8
 """The share of its start below which an accuracy of three steps counts as lower."""
 
