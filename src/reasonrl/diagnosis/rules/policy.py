@@ -134,7 +134,7 @@ def entropy_collapse(history: History) -> RunFinding | None:
         return None
     if (history.mean(history.success, ROW) or 0.0) > _SOLVED:
         return None  # a policy that is right nearly always has little to be uncertain about
-    if not has_happened and (_has_risen(history, history.success) or _is_earned(history)):
+    if _is_earned(history) or (not has_happened and _has_risen(history, history.success)):
         return None  # entropy is spent on right answers
     control = history.stage().entropy
     if control.mode in _TARGETED and entropies[-1] >= _HELD * control.target_nats:
