@@ -24,8 +24,8 @@ _AFTER_A_LOSS = frozenset({
 })  # fmt: skip
 _AFTER_A_CUT = frozenset({"none-solved", "few-groups"})
 
-_GENERAL = frozenset({"accuracy-falls", "unusual-setting", "unlike-suite"})
-"""Rules that are silent where another grave finding says more."""
+_GENERAL = frozenset({"accuracy-falls", "no-gain"})
+"""Rules that are silent where another grave finding, or a still policy, says more."""
 
 
 def with_causes(found: Sequence[RunFinding], suspects: Sequence[Suspect]) -> list[RunFinding]:
@@ -34,8 +34,8 @@ def with_causes(found: Sequence[RunFinding], suspects: Sequence[Suspect]) -> lis
     A general finding is left out where a grave finding says more. A consequence names the rule that
     it follows from and has no cure of its own. A guess names the first suspect before its own.
     """
-    is_known = any(one.is_grave and one.rule not in _GENERAL for one in found)
-    said = [one for one in found if not (is_known and one.rule in _GENERAL)]
+    known = {one.rule for one in found if one.is_grave or one.rule == "nothing-moves"}
+    said = [one for one in found if one.rule not in _GENERAL or known <= {one.rule}]
     return [_folded(one, said) or _explained(one, suspects) for one in said]
 
 

@@ -196,7 +196,8 @@ def _asking(recipe: Recipe) -> Iterator[Suspect]:
         if name in _OF_THE_PROMPT and getattr(model, name) != plain.default:
             yield Suspect(
                 words=f"the model is asked with model.{name} of your own: read a prompt of the "
-                "rollouts", key="", value="", distance=0.0, explains=_ASKING,
+                "rollouts", key="model.prompt_style" if name == "prompt_style" else "",
+                value="chat" if name == "prompt_style" else "", distance=0.0, explains=_ASKING,
             )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from reasonrl.diagnosis.rules.data import (
     data_exhausted,
     duplicated_prompts,
     noisy_evaluation,
-    unlike_suite,
 )
+from reasonrl.diagnosis.rules.gain import no_gain
 from reasonrl.diagnosis.rules.gaming import (
     length_gamed,
     one_answer,
@@ -34,7 +34,6 @@ from reasonrl.diagnosis.rules.settings import (
     dead_setting,
     nothing_moves,
     stage_border,
-    unusual_setting,
 )
 from reasonrl.diagnosis.rules.signal import few_groups, no_signal, truncated
 from reasonrl.diagnosis.rules.system import (
@@ -70,10 +69,9 @@ RULES: tuple[Rule, ...] = (
     stale,
     data_exhausted,
     duplicated_prompts,
-    unlike_suite,
     noisy_evaluation,
     nothing_moves,
-    unusual_setting,
+    no_gain,
     dead_setting,
     stage_border,
     slow_phase,

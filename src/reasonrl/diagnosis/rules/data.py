@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from reasonrl.diagnosis.facts import Evaluated
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.diagnosis.rules.spans import LONG_ROW, SLOW_ROW
+from reasonrl.diagnosis.rules.spans import LONG_ROW
 
 _EPOCHS = 3
 """Finished passes over the problems before they can count as learned by heart."""
 
 _GAP = 0.2
 """How much higher the accuracy on the seen problems must be than on a suite."""
-
-_UNLIKE = 0.6
-"""The share of a suite's accuracy, its lower bound, below which other problems are much harder."""
 
 _REPEATED = 0.05
 """The share of problems with an earlier problem's prompt from which on they are told."""
@@ -59,27 +56,6 @@ def data_exhausted(history: History) -> RunFinding | None:
             "epochs": epoch + 1,
         },
         rollouts=history.step(-1),
-    )
-
-
-def unlike_suite(history: History) -> RunFinding | None:
-    """Find problems that are answered far less often than a suite's, and no better later."""
-    rise = history.rise(history.success, SLOW_ROW)
-    by_suite = _by_suite(history.facts.evaluations)
-    if rise is None or rise.is_shown or not by_suite or not history.recipe.has_verifier:
-        return None
-    first = next(iter(by_suite.values()))[0]
-    if first.step > 0 or rise.before > _UNLIKE * first.low or history.stage_start > 0:
-        return None
-    return RunFinding(
-        rule="unlike-suite",
-        since_step=history.step(0),
-        message=f"{rise.before:.0%} of the answers are right at the start, where the suite "
-        f"{first.suite} has {first.value:.0%}, and no more after {history.n} steps",
-        cause="the problems are much harder than the suite's, or their prompts or keys are "
-        "damaged: read a prompt of the rollouts as the model does",
-        evidence={"before": rise.before, "now": rise.now, f"{first.suite}": first.value},
-        rollouts=history.step(0),
     )
 
 

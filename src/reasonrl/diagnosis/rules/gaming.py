@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
+from reasonrl.diagnosis.rules.components import heaviest, silent_verifier
 from reasonrl.diagnosis.rules.spans import LOST, ROW, SLOW_ROW
 
 _LONGER, _SHORTER = 1.3, 0.65
@@ -192,26 +193,19 @@ def _is_unrelated(history: History, apart: float) -> bool:
 
 def _payer(history: History) -> tuple[str, str, str]:
     """Return what pays for other things than right answers, and the key and value of a cure."""
-    update, components = history.stage().update, history.recipe.reward
-    if ".py:" in update.advantage:
-        cause = f"the function {update.advantage} turns rewards around"
+    advantage, other = history.stage().update.advantage, heaviest(history.recipe)
+    if ".py:" in advantage:
+        cause = f"the function {advantage} turns rewards around"
         return cause, key_of(history, "update.advantage"), "group"
-    others = [
-        (abs(one.weight), number)
-        for number, one in enumerate(components, start=1)
-        if one.type != "verifier"
-    ]
-    if not others:
+    if other is None:
         return "the reward is lower for right answers", "", ""
-    weight, number = max(others)
-    label = components[number - 1].label
-    silent = [n for n, one in enumerate(components, 1) if one.type == "verifier" and not one.weight]
-    if silent:
+    number, label, weight = other
+    if silent := silent_verifier(history.recipe):
         cause = (
             f"the component {label} decides, and it disagrees with the verdict: look whether each "
             "of its values belongs to its rollout"
         )
-        return cause, f"reward.{silent[0]}.weight", "1"
+        return cause, f"reward.{silent}.weight", "1"
     return (
         f"the component {label} outweighs the verdict",
         f"reward.{number}.weight",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW, SLOW_ROW
-from reasonrl.diagnosis.suspects import suspects
+from reasonrl.diagnosis.rules.spans import LONG_ROW, ROW
 from reasonrl.recipe import UpdateConfig
 
 _STILL_STEPS = 25
@@ -45,25 +44,6 @@ def nothing_moves(history: History) -> RunFinding | None:
         key=key_of(history, "update.learning_rate"),
         value=f"{10 * rate:g}",
         evidence={"entropy at the start": nats, "entropy": now, "learning rate": rate},
-    )
-
-
-def unusual_setting(history: History) -> RunFinding | None:
-    """Find a setting far outside what is usual, where accuracy has not risen since the start."""
-    found = [one for one in suspects(history) if one.distance > 0]
-    rise = history.rise(history.success, SLOW_ROW)
-    if not found or rise is None or rise.is_shown:
-        return None
-    return RunFinding(
-        rule="unusual-setting",
-        since_step=history.step(history.stage_start),
-        message=f"{history.success.partition('/')[0]} has not risen in "
-        f"{history.n - history.stage_start} steps ({rise.before:.2f} to {rise.now:.2f})",
-        cause=found[0].words,
-        key=found[0].key,
-        value=found[0].value,
-        evidence={"before": rise.before, "now": rise.now, "noise of a mean": rise.error},
-        rollouts=history.step(-1),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History, key_of
+from reasonrl.diagnosis.rules.components import heaviest, silent_verifier
 from reasonrl.diagnosis.rules.spans import ANSWERED, LONG_ROW, ROW
 
 _MOST = 0.8
@@ -44,7 +45,10 @@ def no_signal(history: History) -> RunFinding | None:
         return None
     solved = history.mean("groups/solved", ROW) or 0.0
     unsolved = history.mean("groups/unsolved", ROW) or 0.0
+    flat = history.mean("groups/flat", ROW) or 0.0
     evidence = {"groups solved": solved, "groups unsolved": unsolved}
+    if flat > max(solved, unsolved):
+        return _flat(history, since, evidence | {"groups flat": flat})
     if solved > unsolved:
         return RunFinding(
             rule="all-solved",
@@ -78,6 +82,33 @@ def no_signal(history: History) -> RunFinding | None:
         cause="the problems are too hard for this model, or their keys are wrong",
         key=key_of(history, "rollout.group_size"),
         value=str(2 * history.stage().rollout.group_size),
+        evidence=evidence,
+        rollouts=history.step(-1),
+        is_grave=True,
+    )
+
+
+def _flat(history: History, since: int, evidence: dict[str, float]) -> RunFinding:
+    """Return the finding of groups whose rollouts all have the same reward, right or wrong."""
+    right, silent = history.mean("accuracy/all", ROW), silent_verifier(history.recipe)
+    other = heaviest(history.recipe)
+    if ".py:" in history.stage().update.advantage:
+        cause = f"the function {history.stage().update.advantage} gives every rollout the same"
+    elif other is None:
+        cause = "masks, or partial credit, leave no difference"
+    else:
+        cause = (
+            f"the component {other[1]} gives every rollout the same value: it may look for what "
+            "the model does not write"
+        )
+    return RunFinding(
+        rule="reward-flat",
+        since_step=since,
+        message="all rollouts of a group have the same reward, so no group has a signal"
+        + (f", though {right:.0%} of the answers are right" if right else ""),
+        cause=cause,
+        key=f"reward.{silent}.weight" if silent else "",
+        value="1" if silent else "",
         evidence=evidence,
         rollouts=history.step(-1),
         is_grave=True,
