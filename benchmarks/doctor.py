@@ -1,7 +1,7 @@
 """The doctor's score: planted sicknesses named in time, and healthy runs left alone.
 
     python -m benchmarks.doctor [--part chosen|second|third|held-out] [--out runs/doctor-bench]
-        [--workers 2] [--only NAME ...] [--healthy 60] [--make] [--unwritten]
+        [--workers 2] [--only NAME ...] [--healthy 60] [--make]
 
 Makes the runs that are not there yet, with the seeds of a part: thresholds may be chosen on
 seeds 1 and 2 with miniature 1 ("chosen"), and were corrected after a score on seeds 11 to 13 with
@@ -29,10 +29,8 @@ from typing import Any
 from benchmarks.common import report
 from benchmarks.lab_runs import DocstringHelp, Planned, lab_recipe, make_all
 from benchmarks.sickness import (
-    FLIPPED,
     REWARDS,
     SICKNESSES,
-    UNWRITTEN,
     Sickness,
     write_problem_files,
 )
@@ -235,23 +233,6 @@ def _healthy(runs: Sequence[Planned], by_name: Mapping[str, Sickness]) -> None:
         print(f"  false: {what} {n}")
 
 
-def show_unwritten(out: Path) -> None:
-    """Break three recipes in ways that no rule was written for; print what is said of each."""
-    write_inputs(out, "chosen")
-    folder, miniature = out / "unwritten", directory_of(Spec(), MINIATURES["chosen"])
-    folder.mkdir(exist_ok=True)
-    (folder / "flipped.py").write_text(FLIPPED, encoding="utf-8")
-    for number, (what, settings) in enumerate(UNWRITTEN.items()):
-        recipe, run = folder / f"{number}.toml", folder / f"run-{number}"
-        recipe.write_text(lab_recipe("unwritten", miniature, [40]), encoding="utf-8")
-        shutil.rmtree(run, ignore_errors=True)
-        overrides = ["seed=5", *(one.format(folder=folder) for one in settings)]
-        train(load_recipe(recipe, overrides), run, quiet=True)
-        print(f"{what}:")
-        for each in examine_run(run):
-            print(f"  {each.finding.rule}: {each.finding.sentence}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DocstringHelp)
     parser.add_argument("--out", type=Path, default=Path("runs/doctor-bench"))
@@ -260,12 +241,8 @@ def main() -> None:
     parser.add_argument("--healthy", type=int, default=60)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--make", action="store_true", help="make the runs, and score nothing")
-    parser.add_argument("--unwritten", action="store_true", help="what no rule was written for")
     given = parser.parse_args()
     given.out = given.out.resolve()
-    if given.unwritten:
-        show_unwritten(given.out)
-        return
     write_inputs(given.out, given.part)
     runs = list(planned_runs(given.out, given.part, given.healthy))
     if given.only:

@@ -360,21 +360,3 @@ def write_problem_files(miniature: Path, target: Path) -> None:
     for name, spoiled in files.items():
         text = "".join(json.dumps(row) + "\n" for row in spoiled)
         (target / f"{name}.jsonl").write_text(text, encoding="utf-8")
-
-
-UNWRITTEN = {
-    "far too hot": ("rollout.temperature=3.0",),
-    "weights that decay away": ("optimizer.weight_decay=300.0",),
-    "advantages with the wrong sign": ("update.advantage={folder}/flipped.py:flipped",),
-}
-"""Recipes that were broken after the rules were fixed, in ways that no rule was written for."""
-
-FLIPPED = '''"""Advantages that reward what is wrong."""
-
-from statistics import fmean
-
-
-def flipped(rewards, truncated):
-    mean = fmean(rewards)
-    return [mean - reward for reward in rewards]
-'''
