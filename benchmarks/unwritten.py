@@ -36,7 +36,7 @@ def flipped(rewards, truncated):
     return [mean - reward for reward in rewards]
 '''
 
-UNSORTED = '''"""Grade equal responses once; the values come back in the order of the sorted texts."""
+UNSORTED = '''"""Grade equal responses once; the values come back in the order of sorted texts."""
 
 import re
 from itertools import groupby
