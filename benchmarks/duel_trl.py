@@ -58,7 +58,8 @@ def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
     from benchmarks.workload import OPTIMIZER, train_batch
     from reasonrl.algo.loss import Objective
     from reasonrl.engines.local import LocalEngine, sampling
-    from reasonrl.engines.process import keep_freed_memory, use_threads
+    from reasonrl.engines.process import keep_freed_memory
+    from reasonrl.engines.threads import use_threads
     from reasonrl.models.fetch import DEFAULT_MODEL
     from reasonrl.models.hf import load_model
     from reasonrl.types import Prompt, Sampling

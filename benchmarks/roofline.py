@@ -20,7 +20,8 @@ from benchmarks.workload import OPTIMIZER, train_batch
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.local.sampling import Session
-from reasonrl.engines.process import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory
+from reasonrl.engines.threads import use_threads
 from reasonrl.models.fetch import DEFAULT_MODEL
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.types import Message, Prompt, Sampling

@@ -68,6 +68,15 @@ def correct(record):
     return 2.0 if found == record.problem.answer else 0.0
 '''
 
+CACHED = '''"""Verdicts kept by problem, so that nothing is judged twice."""
+
+_seen = {}
+
+
+def score(record):
+    return _seen.setdefault(record.problem.id, float(bool(record.is_right)))
+'''
+
 _UNWEIGHTED = '{ type = "verifier", weight = 0.0 }'
 
 
@@ -124,6 +133,18 @@ ROUNDS: Mapping[int, tuple[Broken, ...]] = {
                settings=("model.prompt_style=plain",)),
         Broken(what="one problem a step, four rollouts",
                settings=("rollout.prompts_per_step=1", "rollout.group_size=4")),
+    ),
+    4: (
+        Broken(what="a KL penalty of 20", settings=("update.kl_coefficient=20.0",)),
+        Broken(
+            what="a reward function that keeps the first verdict of a problem for all its rollouts",
+            settings=(
+                f'reward=[{_UNWEIGHTED}, {{ type = "function", name = "mine", '
+                'function = "{folder}/cached.py:score" }]',
+            ),
+            files={"cached.py": CACHED},
+        ),
+        Broken(what="a model that was never trained", settings=("model.name=tiny",)),
     ),
 }  # fmt: skip
 

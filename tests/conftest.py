@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from reasonrl.engines.local import LocalEngine
-from reasonrl.engines.process import use_threads
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.engines.threads import use_threads
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.models.hf import load_model
 from reasonrl.models.random import build_tiny

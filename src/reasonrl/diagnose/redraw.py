@@ -51,6 +51,7 @@ def redraw(
     with open_before(run, step, console, address=address) as opened:
         repeat = Repeat(run, opened, console)
         repeat.go_to(step)
+        repeat.use_threads_of(step)
         attempt = int(rollout_id.partition("/")[0].rpartition("-")[2])
         [[completion]] = opened.engines.rollout.generate(
             [

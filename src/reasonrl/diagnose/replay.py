@@ -14,6 +14,7 @@ from reasonrl.diagnose.differences import EXACT, LOOSE, Bounds, Compared
 from reasonrl.diagnose.player import Player
 from reasonrl.diagnose.recorded import read_rows
 from reasonrl.diagnose.states import Opened, open_before
+from reasonrl.engines.threads import use_threads
 from reasonrl.errors import CheckpointError, RefusedError
 from reasonrl.loop.clock import StepClock
 from reasonrl.loop.stages import open_stage
@@ -140,6 +141,7 @@ class Repeat:
             state=opened.state,
         )
         self._trainer.open = open_stage(recipe, opened.pools.stages, opened.state.stage)
+        self._threads = {row["step"]: row.get("time/threads") for row in RunRecorder(run).metrics()}
 
     def go_to(self, step: int) -> None:
         """Take the steps before a step, from their recorded rollouts."""
@@ -149,6 +151,11 @@ class Repeat:
         for number in range(first, step):
             self.take(number, judges_again=False)
 
+    def use_threads_of(self, step: int) -> None:
+        """Compute with the threads of a step: sums of floats depend on their number."""
+        if isinstance(threads := self._threads.get(step), int):
+            use_threads(threads)
+
     def problem(self, name: str) -> EncodedProblem:
         """Return a problem of the run by its id."""
         pools = self._opened.pools.stages
@@ -156,6 +163,7 @@ class Repeat:
 
     def take(self, step: int, *, judges_again: bool, samples_again: bool = False) -> None:
         """Take a step as its loop took it."""
+        self.use_threads_of(step)
         trainer, recipe = self._trainer, self._opened.recipe
         rows = read_rows(self._run, step)
         self.player.play(rows, judges_again=judges_again, samples_again=samples_again)

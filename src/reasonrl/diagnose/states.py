@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from reasonrl.algo.select import AdvantageFunction
 from reasonrl.diagnose.recorded import RolloutRow
-from reasonrl.engines.process import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory
+from reasonrl.engines.threads import use_threads
 from reasonrl.errors import CheckpointError
 from reasonrl.launch.advantages import load_advantages
 from reasonrl.launch.engines import Engines, open_cluster, open_engines

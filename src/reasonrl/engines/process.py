@@ -1,4 +1,4 @@
-"""Settings of this process: how many threads compute, and what happens to freed memory.
+"""Settings of this process: what happens to freed memory, and to a memory that is full.
 
 glibc returns large freed blocks to the kernel at once, and every page that is allocated again costs
 a fault. A training step frees and allocates the same gigabytes hundreds of times: on a virtual
@@ -14,7 +14,6 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 import torch
 
 from reasonrl.errors import EngineError
@@ -57,10 +56,3 @@ def naming_full_memory(retry: str) -> Iterator[None]:
             "engine.offload = true, or lower engine.rollout.memory_share or engine.max_rows, where "
             f"it samples; go on with `{retry}` (docs/one-gpu.md)",
         ) from error
-
-
-def use_threads(threads: int) -> int:
-    """Set the number of threads of this process, 0 for one per core, and return it."""
-    wanted = threads or psutil.cpu_count() or 1
-    torch.set_num_threads(wanted)
-    return wanted

@@ -21,8 +21,9 @@ import numpy as np
 from reasonrl.algo.loss import Objective
 from reasonrl.atomic import write_atomic
 from reasonrl.engines.local import LocalEngine
-from reasonrl.engines.process import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
+from reasonrl.engines.threads import use_threads
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.errors import ModelError, StorageError
 from reasonrl.lab.problems import (

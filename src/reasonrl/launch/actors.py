@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reasonrl.engines.local import LocalSampler
-from reasonrl.engines.process import use_threads
 from reasonrl.engines.stepping import SteppingEngine
+from reasonrl.engines.threads import use_threads
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.models.admission import WantedBackend
 from reasonrl.models.experts import splits_experts

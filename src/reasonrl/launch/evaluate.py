@@ -13,7 +13,8 @@ from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
-from reasonrl.engines.process import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory
+from reasonrl.engines.threads import use_threads
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.journal import FileJournal, Identity
 from reasonrl.evaluation.results import (

@@ -16,7 +16,7 @@ from typing import Any
 import tomli_w
 
 from reasonrl import __version__
-from reasonrl.engines.process import use_threads
+from reasonrl.engines.threads import use_threads
 from reasonrl.errors import ConfigError, StorageError
 from reasonrl.evaluation.results import RESULTS, EvalResults, read_results
 from reasonrl.launch.adapter import export_adapter

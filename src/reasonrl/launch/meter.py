@@ -12,7 +12,8 @@ from pathlib import Path
 from reasonrl.curation.ratings.difficulty import RIGHT, UNJUDGED, WRONG
 from reasonrl.curation.recipe import DifficultyConfig
 from reasonrl.curation.rows import Candidate, content_of
-from reasonrl.engines.process import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory
+from reasonrl.engines.threads import use_threads
 from reasonrl.errors import ConfigError
 from reasonrl.evaluation.journal import FileJournal, Identity
 from reasonrl.evaluation.suite import sample_and_judge

@@ -10,6 +10,7 @@ from pathlib import Path
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TokenRecord
+from reasonrl.engines.threads import Threads
 from reasonrl.evaluation.samples import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.launch.actors import Workload
@@ -99,11 +100,12 @@ def open_own_sampler(
 class CallingRecorder:
     """A recorder that calls functions with the metrics of each step that it has recorded.
 
-    `has_stopped` says that one of them asked for an end.
+    It adds the number of threads that computed a step, and has it chosen anew behind it.
+    `has_stopped` says that a function asked for an end.
     """
 
-    def __init__(self, inner: Recorder, *on_step: Callback | None) -> None:
-        self._inner = inner
+    def __init__(self, inner: Recorder, *on_step: Callback | None, threads: Threads) -> None:
+        self._inner, self._threads = inner, threads
         self._on_step = [call for call in on_step if call is not None]
         self.has_stopped = False
 
@@ -114,9 +116,11 @@ class CallingRecorder:
         self._inner.tokens(step, record)
 
     def step(self, metrics: Row) -> None:
-        self._inner.step(metrics)
+        row: Row = {**metrics, "time/threads": self._threads.now}
+        self._threads.choose()
+        self._inner.step(row)
         for call in self._on_step:
-            if call(dict(metrics)):
+            if call(dict(row)):
                 self.has_stopped = True
 
     def samples(self, suite: str, step: int, rows: Sequence[SampleRow]) -> None:

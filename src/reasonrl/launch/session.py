@@ -14,6 +14,7 @@ from pathlib import Path
 from reasonrl.algo.select import AdvantageFunction
 from reasonrl.engines.process import naming_full_memory
 from reasonrl.engines.protocols import LearnerEngine
+from reasonrl.engines.threads import Threads
 from reasonrl.errors import EngineLost
 from reasonrl.evaluation.best import best_step
 from reasonrl.launch.actors import Workload
@@ -68,7 +69,7 @@ class RunParts:
     judge: Judge | None
     rewards: Rewards | None
     advantages: Mapping[str, AdvantageFunction]
-    threads: int
+    threads: Threads
     should_stop: Callable[[], bool]
     heartbeat: Heartbeat
     on_event: Callable[[str], None]
@@ -111,11 +112,11 @@ def _train(run: RunParts) -> TrainOutcome:
             run.on_event(f"from step {state.step + 1} on: {run.changes.pop(0)}")
         # `resume --set engine...` is written down only now that its engines have started.
         write_config(directory, recipe)
-        note_session(directory, threads=run.threads, after_step=state.step)
+        note_session(directory, threads=run.threads.now, after_step=state.step)
         watch = _watch(run, files)
         tracked = TrackedRecorder(files, open_trackers(recipe, directory, state.step, stack))
         page = keep_page(directory, recipe, files)
-        recorder = CallingRecorder(tracked, watch, page, run.own.on_step)
+        recorder = CallingRecorder(tracked, watch, page, run.own.on_step, threads=run.threads)
         trainer = Trainer(
             recipe=recipe,
             engine=engines.rollout,
@@ -186,7 +187,7 @@ def _write_results(
             files,
             steps=state.step,
             train_wall_s=state.train_wall_s,
-            threads=run.threads,
+            threads=run.threads.now,
         )
     write_page(directory, run.recipe, files, phase="finished" if is_finished else "stopped")
 

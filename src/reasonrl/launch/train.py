@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from reasonrl.engines.process import keep_freed_memory, use_threads
+from reasonrl.engines.process import keep_freed_memory
+from reasonrl.engines.threads import Threads
 from reasonrl.errors import ConfigError
 from reasonrl.launch.advantages import keep_advantages, load_advantages
 from reasonrl.launch.branch import start_from
@@ -151,7 +152,7 @@ def _run(
     origin: Origin | None = None,
 ) -> TrainOutcome:
     keep_freed_memory()
-    threads, logs = use_threads(recipe.engine.threads), directory / LOGS
+    threads, logs = Threads(recipe.engine.threads, console.note), directory / LOGS
     advantages = load_advantages(recipe, directory, console.note)
     recipe, model, pools = prepare(recipe, directory, console, own)
     sets = problem_sets(recipe, pools)

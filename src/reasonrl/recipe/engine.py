@@ -20,7 +20,7 @@ class EngineBase(Strict):
     device: str = "cpu"
     """The device of the models: `cpu`, `cuda`, or `cuda:N`."""
     threads: int = Field(default=0, ge=0)
-    """Threads of each process; 0 takes all cores."""
+    """Threads of each process; 0 takes as many as cores are free, and looks again at each step."""
     compute: Literal["float32", "bfloat16"] = "float32"
     """The type that layers compute in. Weights, gradients, head and optimizer stay float32."""
     recompute: bool = False

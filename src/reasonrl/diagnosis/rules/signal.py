@@ -99,7 +99,7 @@ def _flat(history: History, since: int, evidence: dict[str, float]) -> RunFindin
     else:
         cause = (
             f"the component {other[1]} gives every rollout the same value: it may look for what "
-            "the model does not write"
+            "the model does not write, or at the problem alone"
         )
     return RunFinding(
         rule="reward-flat",

@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
 from reasonrl.engines.fsdp.ranks import Ranks, join
-from reasonrl.engines.process import use_threads
+from reasonrl.engines.threads import use_threads
 from reasonrl.errors import EngineError
 
 _TIMEOUT_S = 240.0
