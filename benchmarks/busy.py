@@ -1,4 +1,4 @@
-"""A step beside busy programs: what does it cost, with the threads chosen and with all threads?
+"""What a step costs beside busy programs, with the threads chosen and with all threads.
 
     python -m benchmarks.busy [--busy 0 1 2] [--rounds 5] [--steps 3] [--recipe quickstart]
 
@@ -68,7 +68,7 @@ def main() -> None:
             for name, threads in ways.items():
                 with load(busy):
                     seconds[name, busy].append(step_s(given.recipe, given.steps, threads))
-    rows = []
+    rows: list[dict[str, str | float]] = []
     for (name, busy), taken in seconds.items():
         quiet = seconds[name, 0] or taken
         ratios = [one / before for one, before in zip(taken, quiet, strict=True)]
