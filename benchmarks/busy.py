@@ -51,7 +51,7 @@ def step_s(recipe: str, steps: int, threads: int) -> float:
             check=True, capture_output=True,
         )  # fmt: skip
         lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return statistics.median(json.loads(line)["time/step_s"] for line in lines)
+        return float(statistics.median(json.loads(line)["time/step_s"] for line in lines))
 
 
 def main() -> None:
