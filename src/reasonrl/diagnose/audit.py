@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from reasonrl.diagnose.recorded import RolloutRow, read_rows, read_tokens
+from reasonrl.diagnose.recorded import RolloutRow, read_rows, read_statuses, read_tokens
 from reasonrl.errors import CheckpointError
 from reasonrl.run import checkpoint
 from reasonrl.run.config import read_config, taken_config
@@ -16,9 +16,11 @@ from reasonrl.run.gaps import first_gap
 from reasonrl.run.layout import (
     CHECKPOINTS,
     MODEL,
+    SAMPLES,
     SUMMARY,
     checkpoint_paths,
     rollouts_paths,
+    samples_path,
     step_of,
 )
 from reasonrl.run.record import RunRecorder
@@ -64,6 +66,7 @@ def audit(run: Path, progress: Callable[[int], None]) -> Audited:
         faults += found
         n_rollouts += n
         progress(1)
+    faults += _evaluation_faults(run, recorder)
     faults += _hash_faults(run)
     points = checkpoint_paths(run / CHECKPOINTS)
     return Audited(steps=len(rows), rollouts=n_rollouts, checkpoints=len(points), faults=faults)
@@ -96,6 +99,24 @@ def _step_faults(run: Path, metrics: Row) -> tuple[list[str], int]:
         if trained != written:
             faults.append(f"step {step}: learner/ has other rollouts or lengths than rollouts/")
     return faults, len(rows)
+
+
+def _evaluation_faults(run: Path, recorder: RunRecorder) -> Iterator[str]:
+    """Yield the evaluations whose samples are not those that their line counts."""
+    if not (run / SAMPLES).exists():
+        return  # runs of older versions keep none
+    for result in recorder.evaluations():
+        where = f"evaluation of {result.suite} at step {result.step}"
+        try:
+            samples = read_statuses(samples_path(run, result.suite, result.step))
+        except CheckpointError as error:
+            yield f"{where}: {error}"
+            continue
+        each = Counter(name for name, _ in samples)
+        if set(each) != {one.id for one in result.problems} or set(each.values()) != {result.k}:
+            yield f"{where}: its samples are not {result.k} of each problem"
+        elif Counter(status for _, status in samples if status) != Counter(result.statuses):
+            yield f"{where}: the counts of verdicts are not those of its samples"
 
 
 def _counts(rows: list[dict[str, object]], metrics: Row) -> Iterator[str]:

@@ -30,6 +30,11 @@ def read_tokens(run: Path, step: int) -> list[dict[str, Any]] | None:
     return _read(path) if path.exists() else None
 
 
+def read_statuses(path: Path) -> list[tuple[str, str | None]]:
+    """Return the problem and the verdict's status of each sample of an evaluation."""
+    return [(row["problem_id"], row["status"]) for row in _read(path)]
+
+
 def rounds_of(rows: Sequence[RolloutRow]) -> list[list[Group]]:
     """Return the groups of each round of sampling: the first round, and those of refills.
 
