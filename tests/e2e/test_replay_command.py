@@ -19,7 +19,7 @@ from tests.e2e.support import RECIPES
 from tests.e2e.support import reasonrl_here as reasonrl
 
 STEP = 7
-SHORT = ("engine.threads=1", "suite=[]", "stage.1.steps=6", "stage.2.steps=6",
+SHORT = ("engine.threads=1", "stage.1.steps=6", "stage.2.steps=6",
          "checkpoint.every=3", "checkpoint.keep=9")  # fmt: skip
 RUNS = {
     "plain": (),
