@@ -250,6 +250,15 @@ def test_a_pipelined_run_learns_as_the_synchronous_one_does(
     assert 1 <= max(updates for updates in stale if updates is not None) <= staleness
 
 
+def test_without_staleness_a_pipelined_run_is_the_synchronous_one(on_ray, model_dir, tmp_path):
+    run = train(tmp_path / "run", model_dir, *ON_RAY, "pipeline.staleness=0")
+    assert (run / "config.toml").read_text().count("staleness = 0") == 1
+    assert rollouts_of(run) == rollouts_of(on_ray)
+    assert metrics_of(run) == metrics_of(on_ray)
+    one, other = (path / "model" / "model.safetensors" for path in (run, on_ray))
+    assert one.read_bytes() == other.read_bytes()
+
+
 def test_in_bfloat16_both_sides_stay_within_the_audits_bound(model_dir, tmp_path):
     run = train(tmp_path / "run", model_dir, *ON_VLLM, "engine.compute=bfloat16")
     check_conserved(run)

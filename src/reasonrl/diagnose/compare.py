@@ -79,9 +79,9 @@ def compare_sampler(
     for row in rows:
         where = str(row["rollout_id"])
         comparison.equal("stop", where, row["stop"], opened.stop_of(row))
-        if opened.recipe.pipeline is None:
+        if opened.recipe.ahead is None:
             comparison.equal("version", where, row["version"], version)
-    if opened.recipe.pipeline is None:
+    if opened.recipe.ahead is None:
         _compare_scores(comparison, opened, rows, bounds, what="logprobs")
 
 
@@ -199,7 +199,7 @@ def _compare_next(
     comparison: Compared, run: Path, step: int, opened: Opened, bounds: Bounds
 ) -> str:
     """Hold the weights after a step against the log-probabilities of the next step's rollouts."""
-    if opened.recipe.pipeline is not None or not rollouts_path(run, step + 1).exists():
+    if opened.recipe.ahead is not None or not rollouts_path(run, step + 1).exists():
         return "not compared: the run keeps no checkpoint of this step, and no next step"
     rows = read_rows(run, step + 1)
     engines = opened.engines

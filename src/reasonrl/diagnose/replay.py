@@ -171,4 +171,4 @@ class Repeat:
             raise RefusedError("the run was finished before this step")
         clock = StepClock()
         sampled = trainer.sample(trainer.open, step, phase=trainer.display.phase)
-        trainer.learn_from(trainer.open, sampled, clock, pipeline=recipe.pipeline)
+        trainer.learn_from(trainer.open, sampled, clock, pipeline=recipe.ahead)

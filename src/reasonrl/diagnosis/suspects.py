@@ -142,7 +142,7 @@ USUAL = (
     ),
     Usual(
         key="pipeline.staleness", cure="1", high=8, of_run=True,
-        read=lambda recipe, _: recipe.pipeline.staleness if recipe.pipeline else None,
+        read=lambda recipe, _: recipe.ahead.staleness if recipe.ahead else None,
         too_high="the policy learns from rollouts of one that is long gone",
     ),
     Usual(

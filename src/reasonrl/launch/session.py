@@ -143,9 +143,9 @@ def _train(run: RunParts) -> TrainOutcome:
 
 def _run(trainer: Trainer, recipe: Recipe) -> bool:
     """Train by the loop that the recipe asks for; return whether the run is finished."""
-    if recipe.pipeline is None:
+    if recipe.ahead is None:
         return trainer.run()
-    return PipelinedTrainer(trainer, recipe.pipeline).run()
+    return PipelinedTrainer(trainer, recipe.ahead).run()
 
 
 def _watch(run: RunParts, files: RunRecorder) -> Watch:

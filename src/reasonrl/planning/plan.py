@@ -122,7 +122,7 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
     if used_gpu is not None:
         check_compute(used_gpu, recipe.engine.compute)
     untimed = _untimed(layout, gpu)
-    is_pipelined = recipe.pipeline is not None and not layout.shares_gpus
+    is_pipelined = recipe.ahead is not None and not layout.shares_gpus
     stages: list[StagePlan] = []
     for stage in recipe.stage:
         first = stages[-1].last_step if stages else 0

@@ -15,6 +15,7 @@ from reasonrl.recipe.engine import (
     RayEngineConfig,
     RolloutReplicas,
 )
+from reasonrl.recipe.pipeline import PipelineConfig
 from reasonrl.recipe.prompt import LoraConfig, ModelConfig, PromptConfig
 from reasonrl.recipe.rewards import (
     ChoiceReward,
@@ -35,7 +36,6 @@ from reasonrl.recipe.run import (
     CodeConfig,
     EvalRecipe,
     OptimizerConfig,
-    PipelineConfig,
     Recipe,
     Suite,
     VerifyConfig,

@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from reasonrl.algo.choices import Correction
 from reasonrl.recipe.doctor import DoctorConfig
 from reasonrl.recipe.engine import EngineConfig, LocalEngineConfig, RayEngineConfig
+from reasonrl.recipe.pipeline import PipelineConfig
 from reasonrl.recipe.prompt import ModelConfig, PromptConfig
 from reasonrl.recipe.record import RecordConfig
 from reasonrl.recipe.rewards import Reward, check_components, has_verifier
@@ -48,17 +48,6 @@ class OptimizerConfig(Strict):
     """The decay of the weights, decoupled from the gradient."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
     """The norm that a larger gradient is scaled down to."""
-
-
-class PipelineConfig(Strict):
-    """Sample ahead of the updates; docs/algorithm.md has the formulas."""
-
-    staleness: int = Field(default=1, ge=1)
-    """The most steps that a group may be older than the policy that learns from it."""
-    correction: Correction = Correction.TRUNCATED
-    """How the policy term weighs tokens that an older policy sampled."""
-    cap: float = Field(default=2.0, ge=1)
-    """The bound of these weights."""
 
 
 class Suite(Strict):
@@ -184,6 +173,11 @@ class Recipe(Settings):
     """Evaluations before, during and after training; the first is the headline."""
     stage: tuple[Stage, ...] = Field(min_length=1)
     """The stages, in order."""
+
+    @property
+    def ahead(self) -> PipelineConfig | None:
+        """Return how the run samples ahead, None where it takes a step at a time."""
+        return self.pipeline if self.pipeline and self.pipeline.staleness else None
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:

@@ -34,6 +34,6 @@ def _layout(recipe: Recipe, engine: RayEngineConfig) -> str:
         f"{learner.ranks} FSDP2 ranks, {learner.sequence_parallel} to a row",
         f"{engine.placement} {device}",
     ]
-    if recipe.pipeline is not None:
-        parts.append(f"sampling at most {recipe.pipeline.staleness} steps ahead")
+    if recipe.ahead is not None:
+        parts.append(f"sampling at most {recipe.ahead.staleness} steps ahead")
     return "; ".join(parts)

@@ -57,7 +57,7 @@ def dead_setting(history: History) -> RunFinding | None:
         chosen = getattr(update, name)
         if chosen == getattr(plain, name) or not history.last("update/clipped_share", taken):
             continue
-        is_alone = update.minibatches * update.reuse == 1 and history.recipe.pipeline is None
+        is_alone = update.minibatches * update.reuse == 1 and history.recipe.ahead is None
         return RunFinding(
             rule="dead-setting",
             since_step=history.step(history.stage_start),

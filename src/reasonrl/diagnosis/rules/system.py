@@ -55,7 +55,7 @@ def verifier_fails(history: History) -> RunFinding | None:
 def apart(history: History) -> RunFinding | None:
     """Find a sampler that computes another policy than the learner."""
     since = _far_since(history)
-    if history.recipe.pipeline is not None or since is None:
+    if history.recipe.ahead is not None or since is None:
         return None
     gap = history.mean("update/gap_mean", ROW) or 0.0
     return RunFinding(
@@ -77,7 +77,7 @@ def _far_since(history: History) -> int | None:
 
 def stale(history: History) -> RunFinding | None:
     """Find rollouts of a pipeline that are too old for the updates made from them."""
-    pipeline = history.recipe.pipeline
+    pipeline = history.recipe.ahead
     since = _far_since(history)
     if pipeline is None or since is None:
         return None
