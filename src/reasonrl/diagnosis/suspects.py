@@ -90,9 +90,14 @@ USUAL = (
         too_high="the rate is still rising when the stage is half over",
     ),
     Usual(
-        key="update.reuse", cure="1", high=16,
-        read=lambda _, stage: stage.update.minibatches * stage.update.reuse,
+        key="update.minibatches", cure="1", high=16,
+        read=lambda _, stage: stage.update.minibatches,
         too_high="so many updates carry the policy away from its own rollouts",
+    ),
+    Usual(
+        key="update.reuse", cure="1", high=8,
+        read=lambda _, stage: stage.update.reuse,
+        too_high="so many passes carry the policy away from its own rollouts",
     ),
     Usual(
         key="update.clip_high", cure="0.2", low=0.02, high=2,

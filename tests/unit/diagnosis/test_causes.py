@@ -161,6 +161,7 @@ STRANGE = {
     "entropy.target_nats": "9",
     "model.lora.alpha": "1000",
     "update.reuse": "40",
+    "update.minibatches": "40",
 }
 
 
@@ -230,5 +231,8 @@ def test_a_strange_setting_is_told_only_where_accuracy_does_not_rise():
     assert (found.found_step, found.cure) == (16, "stage.1.rollout.temperature=1.0")
     assert by_rule(run(30), "rollout.temperature=3") == {}
     assert by_rule(flat) == {}
-    asked = by_rule(flat, "model.prompt_style=plain")["no-gain"]
-    assert asked.cure == "model.prompt_style=chat"
+    # Many have a prompt of their own: it is suspected as late as nothing.
+    assert by_rule(flat, "model.prompt_style=plain") == {}
+    late = run(40, since=1, accuracy__all=0.2)
+    asked = by_rule(late, "stage.1.steps=40", "model.prompt_style=plain")["no-gain"]
+    assert (asked.found_step, asked.cure) == (32, "model.prompt_style=chat")

@@ -8,7 +8,7 @@ from reasonrl.diagnosis.rules.spans import SLOW_ROW
 from reasonrl.diagnosis.suspects import Suspect, suspects
 
 _PATIENCE = 32
-"""Steps after which an accuracy that has not risen is told even if nothing is suspected."""
+"""Steps after which an accuracy that has not risen is told even if nothing is far from usual."""
 
 _RIGHT = 0.8
 """The accuracy at the start that has little room to rise."""
@@ -22,10 +22,13 @@ def no_gain(history: History) -> RunFinding | None:
     rise = history.rise(history.success, SLOW_ROW)
     if rise is None or rise.is_shown or rise.before > _RIGHT:
         return None
-    found = [*suspects(history), *_unlike_suite(history, rise)]
-    taken, is_first = history.n - history.stage_start, history.stage_start == 0
-    if not found and (taken < _PATIENCE or not is_first):
-        return None
+    known = suspects(history)
+    found = [*(one for one in known if one.distance > 0), *_unlike_suite(history, rise)]
+    taken = history.n - history.stage_start
+    if not found:
+        if taken < _PATIENCE or history.stage_start > 0:
+            return None
+        found = known
     cause = (
         "; or ".join(one.words for one in found[:2])
         or "nothing of the recipe stands out: read prompts, answers and rewards of a step, and "
