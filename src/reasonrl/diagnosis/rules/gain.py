@@ -10,6 +10,9 @@ from reasonrl.diagnosis.suspects import Suspect, suspects
 _PATIENCE = 32
 """Steps after which an accuracy that has not risen is told even if nothing is far from usual."""
 
+_SMALL = 0.05
+"""A rise, a standard error included, that is none; the noise of small batches hides larger ones."""
+
 _RIGHT = 0.8
 """The accuracy at the start that has little room to rise."""
 
@@ -26,7 +29,8 @@ def no_gain(history: History) -> RunFinding | None:
     found = [*(one for one in known if one.distance > 0), *_unlike_suite(history, rise)]
     taken = history.n - history.stage_start
     if not found:
-        if taken < _PATIENCE or history.stage_start > 0:
+        is_small = rise.now + rise.error <= rise.before + _SMALL
+        if taken < _PATIENCE or history.stage_start > 0 or not is_small:
             return None
         found = known
     cause = (
