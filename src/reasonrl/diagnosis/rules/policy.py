@@ -25,7 +25,7 @@ _LINE, _GAINED = 20, 0.02
 _GROWN = 1.8
 """How many times its start an entropy has when the entropy term is too strong."""
 
-_SURE = 3.0
+_SURE = 4.0
 """Standard errors by which a mean must have fallen."""
 
 _EARNED = 1 / 3
