@@ -1,15 +1,16 @@
 """Two runs, or two sides of several runs: what differs, and whether it is more than seeds make.
 
-Curves are compared by one number a run: the mean over the last third of the steps that all runs
-have. With two runs or more on each side, Student's interval of the difference says whether seeds
-explain it; the level is shared among the measures, so that of pairs that differ in seeds alone at
-most a few percent are called different.
+Curves are compared by their means over all steps that the runs have in common, and success by its
+last third as well. With two runs or more on each side, Student's interval of the difference says
+whether seeds explain it; the level is shared among the measures, so that of pairs that differ in
+seeds alone at most a few percent are called different.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
@@ -28,20 +29,22 @@ from reasonrl.run.record import RunRecorder
 from reasonrl.run.sessions import read_sessions
 from reasonrl.types import Row
 
-_FAMILY = 0.97
-"""The level of all measures together: of pairs that differ in seeds alone, 3 % are called
-different."""
+_FAMILY = 0.95
+"""The level of all measures together: of pairs that differ in seeds alone, at most 5 % are called
+different, and fewer because measures go together."""
 
-_TAIL = 3
-"""The measure of a curve is its mean over the last third of the common steps."""
+_ALL, _LAST = 1, 3
+"""The part of the common steps that a measure is the mean of: all, or the last third."""
 
 _MEASURES = (
-    ("accuracy/all", "accuracy"),
-    ("reward/mean", "reward"),
-    ("entropy/nats", "entropy, nats"),
-    ("rollout/mean_tokens", "length, tokens"),
-    ("rollout/truncated_share", "truncated"),
-    ("update/gradient_norm", "gradient norm"),
+    ("accuracy/all", "accuracy", _ALL),
+    ("accuracy/all", "accuracy at the end", _LAST),
+    ("reward/mean", "reward", _ALL),
+    ("reward/mean", "reward at the end", _LAST),
+    ("entropy/nats", "entropy, nats", _ALL),
+    ("rollout/mean_tokens", "length, tokens", _ALL),
+    ("rollout/truncated_share", "truncated", _ALL),
+    ("update/gradient_norm", "gradient norm", _ALL),
 )
 _SEEDS = ("seed", "name")
 """Keys of a recipe in which the runs of a side may differ."""
@@ -158,32 +161,41 @@ def _check_alike(side: Sequence[Path], tables: Sequence[Mapping[str, Any]]) -> N
 
 
 def _measures(sides: Sequence[Sequence[Sequence[Row]]], steps: int) -> list[Measured]:
-    known = []
-    for key, label in _MEASURES:
-        a, b = ([_tail(rows[:steps], key) for rows in side] for side in sides)
-        if None not in (*a, *b):
-            known.append((label, [x for x in a if x is not None], [x for x in b if x is not None]))
+    known: list[tuple[str, list[float], list[float], float]] = []
+    for key, label, part in _MEASURES:
+        first = steps - max(1, steps // part)
+        curves = [[_numbers(rows[first:steps], key) for rows in side] for side in sides]
+        if all(curve for side in curves for curve in side):
+            a, b = ([fmean(curve) for curve in side] for side in curves)
+            noise = fmean(_variance_of_mean(curve) for side in curves for curve in side)
+            known.append((label, a, b, noise))
     # Where the verdict is the reward, one of the two says all.
-    known = [one for n, one in enumerate(known) if one[1:] not in [two[1:] for two in known[:n]]]
+    known = [one for n, one in enumerate(known) if one[1:3] not in [two[1:3] for two in known[:n]]]
     level = 1 - (1 - _FAMILY) / max(1, len(known))
+    has_several = min(len(side) for side in sides) > 1
     return [
         Measured(
             label=label,
             a=a,
             b=b,
-            difference=difference_of_means(a, b, level=level) if min(len(a), len(b)) > 1 else None,
+            difference=difference_of_means(a, b, level=level, least_variance=noise)
+            if has_several
+            else None,
         )
-        for label, a, b in known
+        for label, a, b, noise in known
     ]
 
 
-def _tail(rows: Sequence[Row], key: str) -> float | None:
-    """Return the mean of a metric over the last third of the steps, None where it has none."""
-    values = [row.get(key) for row in rows[-max(1, len(rows) // _TAIL) :]]
-    numbers = [
-        float(value) for value in values if isinstance(value, int | float) and isfinite(value)
-    ]
-    return fmean(numbers) if numbers else None
+def _numbers(rows: Sequence[Row], key: str) -> list[float]:
+    """Return the numbers of a metric, empty where the steps have none."""
+    values = [row.get(key) for row in rows]
+    return [float(value) for value in values if isinstance(value, int | float) and isfinite(value)]
+
+
+def _variance_of_mean(values: Sequence[float]) -> float:
+    """Return the variance of a mean of steps by the noise from step to step, without a trend."""
+    apart = [(later - before) ** 2 / 2 for before, later in pairwise(values)]
+    return fmean(apart) / len(values) if apart else 0.0
 
 
 def _machines(a: Path, b: Path) -> list[tuple[str, str, str]]:

@@ -26,18 +26,20 @@ class MeanDifference:
 
 
 def difference_of_means(
-    before: Sequence[float], after: Sequence[float], *, level: float
+    before: Sequence[float], after: Sequence[float], *, level: float, least_variance: float = 0.0
 ) -> MeanDifference:
     """Return mean(after) - mean(before) with Student's interval for equal variances.
 
-    Infinite bounds where fewer than three values in all leave the spread unknown.
+    `least_variance` is what each value is known to vary by; three values that are equal by chance
+    do not go below it. Infinite bounds where a side has fewer than two values.
     """
     value = fmean(after) - fmean(before)
     degrees = len(before) + len(after) - 2
     if min(len(before), len(after)) < 2:
         return MeanDifference(value=value, low=-inf, high=inf)
     squares = (variance(before) * (len(before) - 1), variance(after) * (len(after) - 1))
-    error = sqrt(fsum(squares) / degrees * (1 / len(before) + 1 / len(after)))
+    pooled = max(fsum(squares) / degrees, least_variance)
+    error = sqrt(pooled * (1 / len(before) + 1 / len(after)))
     reach = t_quantile(degrees, level) * error
     return MeanDifference(value=value, low=value - reach, high=value + reach)
 

@@ -25,6 +25,16 @@ def test_golden_of_a_difference():
     assert found.is_shown
 
 
+def test_values_that_are_equal_by_chance_show_nothing_beyond_their_noise():
+    equal, other = [0.0, 0.0, 0.0], [3e-4, 3e-4, 3e-4]
+    assert difference_of_means(equal, other, level=0.95).is_shown
+    noisy = difference_of_means(equal, other, level=0.95, least_variance=(2e-4) ** 2)
+    assert not noisy.is_shown
+    wide = [0.0, 1.0, 2.0]
+    known = difference_of_means(wide, [5.0, 6.0, 7.0], level=0.95, least_variance=1e-6)
+    assert known == difference_of_means(wide, [5.0, 6.0, 7.0], level=0.95)
+
+
 def test_one_value_a_side_shows_nothing():
     found = difference_of_means([1.0], [9.0, 9.1], level=0.95)
     assert (found.low, found.high, found.is_shown) == (-inf, inf, False)
