@@ -15,7 +15,7 @@ from reasonrl.diagnose.recorded import RolloutRow, read_rows, read_tokens
 from reasonrl.diagnose.states import Opened
 from reasonrl.engines.protocols import TokenRecord
 from reasonrl.engines.tensor_files import tensor_distances
-from reasonrl.evaluation.samples import SampleRow
+from reasonrl.evaluation.sample_file import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.rollout.problems import turns_of
 from reasonrl.run.layout import CHECKPOINTS, LEARNER, checkpoint_paths, rollouts_path, step_of

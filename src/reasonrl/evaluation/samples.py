@@ -1,40 +1,23 @@
-"""The judged samples of a suite as one Parquet file: written once, read for scoring and looking."""
+"""The judged samples of a suite, from a journal to rows, and from a file back to scoring."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reasonrl.errors import CheckpointError
 from reasonrl.evaluation.journal import Identity
+from reasonrl.evaluation.sample_file import SampleRow
 from reasonrl.evaluation.score import JudgedSample
 from reasonrl.evaluation.suite import Journal
-from reasonrl.reward.columns import COMPONENT, NOTES, columns_of, scores_of
+from reasonrl.reward.columns import COMPONENT, columns_of, scores_of
 from reasonrl.reward.scoring import Rewarded
 from reasonrl.rollout.problems import EncodedProblem, Tokenizer
 from reasonrl.types import Problem, Status, StopReason, Verdict
-
-_SAMPLES = pa.schema(
-    [
-        ("model", pa.string()), ("suite", pa.string()),
-        ("problem_id", pa.string()), ("index", pa.int32()),
-        ("prompt", pa.string()), ("text", pa.string()), ("answer", pa.string()),
-        ("n_tokens", pa.int32()), ("tokens", pa.list_(pa.int32())), ("logprob", pa.float64()),
-        ("stop", pa.string()),
-        ("reward", pa.float64()), ("status", pa.string()), ("reason", pa.string()),
-        ("extracted", pa.string()), ("tests", pa.list_(pa.string())),
-        ("verify_wall_s", pa.float64()),
-    ]
-)  # fmt: skip
-
-
-SampleRow: TypeAlias = dict[str, object]
-"""A sample with its verdict, by the columns of the file."""
 
 VERIFIED = "verified_reward"
 """The column of the verifier's reward, where `reward` is the total of components."""
@@ -61,19 +44,6 @@ def sample_rows(
         for item in encoded
         for index in range(k)
     ]
-
-
-def write_samples(path: Path, rows: Sequence[SampleRow], identity: Identity | None = None) -> None:
-    """Write samples as Parquet; with an identity they can be scored again by `read_samples`."""
-    schema = _SAMPLES
-    for name in (name for name in rows[0] if name not in _SAMPLES.names):
-        schema = schema.append(pa.field(name, pa.string() if name == NOTES else pa.float64()))
-    if identity is not None:
-        schema = schema.with_metadata(asdict(identity))
-    scratch = path.with_name(f".{path.name}.writing")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema), scratch, compression="zstd")
-    scratch.replace(path)
 
 
 def read_samples(

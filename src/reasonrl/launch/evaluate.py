@@ -24,7 +24,8 @@ from reasonrl.evaluation.results import (
     read_results,
     write_results,
 )
-from reasonrl.evaluation.samples import read_samples, sample_rows, write_samples
+from reasonrl.evaluation.sample_file import write_samples
+from reasonrl.evaluation.samples import read_samples, sample_rows
 from reasonrl.evaluation.score import SuiteResult, compare_suites, describe_gain, score_suite
 from reasonrl.evaluation.suite import evaluate_suite
 from reasonrl.launch.engines import open_cluster

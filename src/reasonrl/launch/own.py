@@ -11,7 +11,7 @@ from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.protocols import LearnerEngine, RolloutEngine, TokenRecord
 from reasonrl.engines.threads import Threads
-from reasonrl.evaluation.samples import SampleRow
+from reasonrl.evaluation.sample_file import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import Engines, audit_of, open_engines, open_sampler

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.engines.protocols import TokenRecord
-from reasonrl.evaluation.samples import SampleRow
+from reasonrl.evaluation.sample_file import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.types import Row
 

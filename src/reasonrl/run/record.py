@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.atomic import sync, write_atomic
 from reasonrl.errors import CheckpointError, StorageError
-from reasonrl.evaluation.samples import SampleRow, write_samples
+from reasonrl.evaluation.sample_file import SampleRow, write_samples
 from reasonrl.evaluation.score import SuiteResult, as_line
 from reasonrl.recipe.record import TokenDetail
 from reasonrl.reward.columns import COMPONENT, NOTES, columns_of

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 from reasonrl.algo.select import SelectedGroup
 from reasonrl.algo.stats import Estimate
 from reasonrl.errors import ConfigError
-from reasonrl.evaluation.samples import SampleRow
+from reasonrl.evaluation.sample_file import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.run.layout import TRACKER_ID
 from reasonrl.run.record import RunRecorder
