@@ -198,6 +198,19 @@ def test_what_cannot_be_repeated_is_said(copy, tmp_path):
     assert code == 2
 
 
+def test_a_metric_that_the_runs_version_did_not_know_is_no_difference(copy):
+    path = copy / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        del row["advantage/right_minus_wrong"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert replayed(copy, STEP)[0] == 0
+    del rows[STEP - 1]["reward/mean"]  # of one step alone it is a fault
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, found = replayed(copy, STEP)
+    assert (code, found["differences"][0]["what"]) == (1, "reward/mean")
+
+
 # audit
 
 

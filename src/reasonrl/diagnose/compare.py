@@ -19,7 +19,7 @@ from reasonrl.evaluation.sample_file import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.rollout.problems import turns_of
 from reasonrl.run.layout import CHECKPOINTS, LEARNER, checkpoint_paths, rollouts_path, step_of
-from reasonrl.run.record import rollout_rows
+from reasonrl.run.record import RunRecorder, rollout_rows
 from reasonrl.run.tokens import token_table
 from reasonrl.types import Row, Status
 
@@ -124,7 +124,8 @@ def compare_step(
     for mine, other in zip(rows, again, strict=True):
         _compare_rollout(comparison, mine, other, bounds)
     _compare_tokens(comparison, run, step, captured, bounds)
-    comparison.row(f"step {step}", _repeatable(metrics), _repeatable(captured.metrics), bounds)
+    again_metrics = _known_to(run, _repeatable(captured.metrics))
+    comparison.row(f"step {step}", _repeatable(metrics), again_metrics, bounds)
 
 
 def _compare_rollout(
@@ -173,6 +174,12 @@ def _compare_tokens(
 
 def _repeatable(row: Row) -> Row:
     return {key: value for key, value in row.items() if not key.startswith(_UNREPEATED)}
+
+
+def _known_to(run: Path, row: Row) -> Row:
+    """Return the metrics that the run's version knew; a later version may count more."""
+    known = {name for recorded in RunRecorder(run).metrics() for name in recorded}
+    return {k: v for k, v in row.items() if k in known or k.startswith("verify/status/")}
 
 
 def _plain(values: object) -> object:
