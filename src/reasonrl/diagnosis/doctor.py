@@ -38,5 +38,7 @@ def examine(recipe: Recipe, rows: Sequence[Row], facts: Facts = NO_FACTS) -> lis
 
 def _ask(history: History) -> list[RunFinding]:
     found = [one for rule in RULES if (one := rule(history)) is not None]
+    if not found:
+        return []
     now = history.step(-1)
     return [replace(one, found_step=now) for one in with_causes(found, suspects(history))]

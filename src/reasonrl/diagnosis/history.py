@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,8 @@ class Columns:
         self.rows = rows
         self._known: dict[str, list[float | None]] = {}
         self._best: dict[tuple[str, int], list[float]] = {}
+        self._noise: dict[str, list[float]] = {}
+        self._levels: dict[tuple[str, int], list[Level | None]] = {}
 
     @cached_property
     def stage_starts(self) -> list[int]:
@@ -48,6 +51,46 @@ class Columns:
             self._best[key, n] = known
         return known
 
+    def noise(self, key: str) -> list[float]:
+        """Return, for each step, the deviation from step to step over its stage so far.
+
+        It is taken from the median distance of neighbours, so that a trend does not count.
+        """
+        known = self._noise.get(key)
+        if known is None:
+            known, apart, before = [], list[float](), None
+            for n, value in enumerate(self[key]):
+                if self.stage_starts[n] == n:
+                    apart, before = [], None
+                if value is not None:
+                    if before is not None:
+                        insort(apart, abs(value - before))
+                    before = value
+                known.append(_middle(apart) / _MEDIAN_DISTANCE if apart else 0.0)
+            self._noise[key] = known
+        return known
+
+    def levels(self, key: str, n: int) -> list[Level | None]:
+        """Return, for each step, the mean of the last n numbers of its stage and the best before.
+
+        None for the first 2n - 1 numbers of a stage.
+        """
+        known = self._levels.get((key, n))
+        if known is None:
+            known, values, tops = [], list[float](), list[float]()
+            for at, value in enumerate(self[key]):
+                if self.stage_starts[at] == at:
+                    values, tops, mean = [], [], 0.0
+                if value is not None:
+                    values.append(value)
+                    if len(values) >= n:
+                        mean = sum(values[-n:]) / n
+                        tops.append(max(tops[-1], mean) if tops else mean)
+                earlier = len(values) - 2 * n
+                known.append(Level(best=tops[earlier], now=mean) if earlier >= 0 else None)
+            self._levels[key, n] = known
+        return known
+
     def __getitem__(self, key: str) -> list[float | None]:
         """Return a metric of every step; None where a step has no number."""
         if key not in self._known:
@@ -56,6 +99,19 @@ class Columns:
                 float(value) if isinstance(value, int | float) else None for value in values
             ]
         return self._known[key]
+
+
+def _middle(values: Sequence[float]) -> float:
+    """Return the median of sorted values."""
+    return (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The mean of a metric over the last n steps, and its best mean of n steps before these."""
+
+    best: float
+    now: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,16 +194,15 @@ class History:
         before, now = self.start(key, n, after=begun), self.mean(key, n)
         if before is None or now is None or self.n - begun < 2 * n:
             return None
-        return Rise(before=before, now=now, error=self.noise(key, after=begun) * (2 / n) ** 0.5)
+        return Rise(before=before, now=now, error=self.error(key, n))
 
-    def noise(self, key: str, *, after: int) -> float:
-        """Return the deviation of a metric from step to step, from the index `after` on.
+    def level(self, key: str, n: int) -> Level | None:
+        """Return a metric's last mean of n steps in the stage and the best one before."""
+        return self.columns.levels(key, n)[self.n - 1]
 
-        It is taken from the median distance of neighbours, so that a trend does not count.
-        """
-        values = self.last(key, self.n - after)
-        apart = [abs(later - before) for before, later in pairwise(values)]
-        return median(apart) / _MEDIAN_DISTANCE if apart else 0.0
+    def error(self, key: str, n: int) -> float:
+        """Return the standard error of the difference of two means of n steps of the stage."""
+        return self.columns.noise(key)[self.n - 1] * float((2 / n) ** 0.5)
 
     def usual(self, key: str, *, before: int, n: int = 20) -> float | None:
         """Return the median of a metric over n steps that end `before` steps ago."""

@@ -11,18 +11,9 @@ from typing import TypeAlias
 
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.diagnosis.history import History
-from reasonrl.diagnosis.rules.data import (
-    data_exhausted,
-    duplicated_prompts,
-    noisy_evaluation,
-)
+from reasonrl.diagnosis.rules.data import data_exhausted, duplicated_prompts, noisy_evaluation
 from reasonrl.diagnosis.rules.gain import no_gain
-from reasonrl.diagnosis.rules.gaming import (
-    length_gamed,
-    one_answer,
-    reward_hacked,
-    wrong_rewarded,
-)
+from reasonrl.diagnosis.rules.gaming import length_gamed, one_answer, reward_hacked, wrong_rewarded
 from reasonrl.diagnosis.rules.policy import (
     accuracy_falls,
     entropy_collapse,
@@ -30,11 +21,7 @@ from reasonrl.diagnosis.rules.policy import (
     gradient_spike,
     policy_broken,
 )
-from reasonrl.diagnosis.rules.settings import (
-    dead_setting,
-    nothing_moves,
-    stage_border,
-)
+from reasonrl.diagnosis.rules.settings import dead_setting, nothing_moves, stage_border
 from reasonrl.diagnosis.rules.signal import few_groups, no_signal, truncated
 from reasonrl.diagnosis.rules.system import (
     apart,

@@ -101,13 +101,11 @@ def _has_another_cause(history: History, key: str, best: float) -> bool:
 
 def accuracy_falls(history: History) -> RunFinding | None:
     """Find an accuracy that is lost step by step inside a stage, whatever the cause."""
-    key, begun = history.success, history.stage_start
-    values = history.last(key, history.n - begun)
-    if len(values) < 2 * SLOW_ROW:
+    key = history.success
+    level = history.level(key, SLOW_ROW)
+    if level is None:
         return None
-    means = [sum(values[n : n + SLOW_ROW]) / SLOW_ROW for n in range(len(values) - SLOW_ROW + 1)]
-    best, now = max(means[:-SLOW_ROW]), means[-1]
-    error = history.noise(key, after=begun) * (2 / SLOW_ROW) ** 0.5
+    best, now, error = level.best, level.now, history.error(key, SLOW_ROW)
     if best < _LEARNED or now > LOST * best or best - now < _SURE * error:
         return None
     since = history.since(key, sign=lambda share: share is None or share < best)
