@@ -11,10 +11,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf, log
+from operator import attrgetter
 
 from reasonrl.algo.choices import Surrogate
 from reasonrl.diagnosis.history import History, key_of
-from reasonrl.recipe import Recipe, Stage
+from reasonrl.recipe import Recipe, Settings, Stage
 from reasonrl.recipe.prompt import PromptConfig
 
 _LEARNING = frozenset({
@@ -43,18 +44,29 @@ class Suspect:
 class Usual:
     """What is usual for a number of a recipe: between `low` and `high`; `cure` is what to try.
 
-    `read` returns the number, None where it does nothing. `too_low` and `too_high` say what such a
-    number does. A key of the whole run has `of_run`.
+    `read` returns the number where it is not the key's own, and None where it does nothing.
+    `too_low` and `too_high` say what such a number does.
     """
 
     key: str
-    read: Callable[[Recipe, Stage], float | None]
     cure: str
     low: float = -inf
     high: float = inf
     too_low: str = ""
     too_high: str = ""
-    of_run: bool = False
+    read: Callable[[Recipe, Stage], float | None] | None = None
+
+    @property
+    def is_of_stage(self) -> bool:
+        """Return whether stages may differ in the key."""
+        return self.key.partition(".")[0] in Settings.model_fields
+
+    def number(self, recipe: Recipe, stage: Stage) -> float | None:
+        """Return the number of a stage, None where it does nothing."""
+        if self.read is not None:
+            return self.read(recipe, stage)
+        number: float = attrgetter(self.key)(stage if self.is_of_stage else recipe)
+        return number
 
 
 def _clips(stage: Stage) -> bool:
@@ -65,23 +77,19 @@ def _clips(stage: Stage) -> bool:
 USUAL = (
     Usual(
         key="rollout.temperature", cure="1.0", low=0.4, high=1.6,
-        read=lambda _, stage: stage.rollout.temperature,
         too_low="the rollouts of a problem hardly differ, so they teach little",
         too_high="texts that are sampled so hot fall apart",
     ),
     Usual(
         key="rollout.group_size", cure="16", low=4,
-        read=lambda _, stage: stage.rollout.group_size,
         too_low="an advantage among so few rollouts is noise",
     ),
     Usual(
         key="rollout.prompts_per_step", cure="64", low=4,
-        read=lambda _, stage: stage.rollout.prompts_per_step,
         too_low="the gradient of so few problems is noise",
     ),
     Usual(
         key="update.kl_coefficient", cure="0.001", high=0.2,
-        read=lambda _, stage: stage.update.kl_coefficient,
         too_high="the penalty holds the policy where it began",
     ),
     Usual(
@@ -91,12 +99,10 @@ USUAL = (
     ),
     Usual(
         key="update.minibatches", cure="1", high=16,
-        read=lambda _, stage: stage.update.minibatches,
         too_high="so many updates carry the policy away from its own rollouts",
     ),
     Usual(
         key="update.reuse", cure="1", high=8,
-        read=lambda _, stage: stage.update.reuse,
         too_high="so many passes carry the policy away from its own rollouts",
     ),
     Usual(
@@ -121,37 +127,32 @@ USUAL = (
         too_high="no policy that answers has so much entropy",
     ),
     Usual(
-        key="optimizer.beta1", cure="0.9", high=0.98, of_run=True,
-        read=lambda recipe, _: recipe.optimizer.beta1,
+        key="optimizer.beta1", cure="0.9", high=0.98,
         too_high="an update follows the gradients of steps that are long past",
     ),
     Usual(
-        key="optimizer.beta2", cure="0.999", low=0.8, of_run=True,
-        read=lambda recipe, _: recipe.optimizer.beta2,
+        key="optimizer.beta2", cure="0.999", low=0.8,
         too_low="every weight moves by the whole rate, whatever its gradient",
     ),
     Usual(
-        key="optimizer.epsilon", cure="1e-8", high=1e-4, of_run=True,
-        read=lambda recipe, _: recipe.optimizer.epsilon,
+        key="optimizer.epsilon", cure="1e-8", high=1e-4,
         too_high="it outweighs the gradients, so that weights hardly move",
     ),
     Usual(
-        key="optimizer.weight_decay", cure="0.01", high=0.5, of_run=True,
-        read=lambda recipe, _: recipe.optimizer.weight_decay,
+        key="optimizer.weight_decay", cure="0.01", high=0.5,
         too_high="the weights shrink faster than they learn",
     ),
     Usual(
-        key="optimizer.max_gradient_norm", cure="1.0", low=1e-4, of_run=True,
-        read=lambda recipe, _: recipe.optimizer.max_gradient_norm,
+        key="optimizer.max_gradient_norm", cure="1.0", low=1e-4,
         too_low="gradients are scaled down to nothing",
     ),
     Usual(
-        key="pipeline.staleness", cure="1", high=8, of_run=True,
+        key="pipeline.staleness", cure="1", high=8,
         read=lambda recipe, _: recipe.ahead.staleness if recipe.ahead else None,
         too_high="the policy learns from rollouts of one that is long gone",
     ),
     Usual(
-        key="model.lora.alpha", cure="32", low=0.25, high=16, of_run=True,
+        key="model.lora.alpha", cure="32", low=0.25, high=16,
         read=lambda recipe, _: _lora_factor(recipe),
         too_low="the adapters hardly count",
         too_high="the adapters outweigh the model",
@@ -180,7 +181,7 @@ def suspects(history: History) -> list[Suspect]:
                 "answers", key=f"reward.{number}.weight", value="1", distance=inf,
                 explains=_LEARNING,
             ))  # fmt: skip
-    if ".py:" in stage.update.advantage:
+    if stage.update.has_own_advantage:
         found.append(Suspect(
             words=f"update.advantage = {stage.update.advantage} is a function of your own",
             key=key_of(history, "update.advantage"), value="group", distance=0.0,
@@ -209,12 +210,12 @@ def _asking(recipe: Recipe) -> Iterator[Suspect]:
 def _unusual(history: History) -> Iterator[Suspect]:
     recipe, stage = history.recipe, history.stage()
     for usual in USUAL:
-        number = usual.read(recipe, stage)
+        number = usual.number(recipe, stage)
         if number is None or usual.low <= number <= usual.high:
             continue
         is_low = number < usual.low
         bound = usual.low if is_low else usual.high
-        key = usual.key if usual.of_run else key_of(history, usual.key)
+        key = key_of(history, usual.key) if usual.is_of_stage else usual.key
         yield Suspect(
             words=f"{usual.key} is far {'below' if is_low else 'above'} what is usual: "
             f"{usual.too_low if is_low else usual.too_high}",

@@ -21,16 +21,16 @@ def load_advantages(recipe: Recipe, run: Path, note: Note) -> dict[str, Advantag
     The run's copy of a file is used where it has one. Raises ConfigError for a function that cannot
     be loaded.
     """
-    names = {stage.update.advantage for stage in recipe.stage}
-    return {name: _load(name, run, note) for name in sorted(names) if ":" in name}
+    updates = [stage.update for stage in recipe.stage]
+    names = {update.advantage for update in updates if update.has_own_advantage}
+    return {name: _load(name, run, note) for name in sorted(names)}
 
 
 def keep_advantages(recipe: Recipe, run: Path) -> None:
     """Copy the files of advantage functions into a run."""
     for stage in recipe.stage:
-        file, colon, _ = stage.update.advantage.rpartition(":")
-        if colon:
-            keep_copy(Path(file), run)
+        if stage.update.has_own_advantage:
+            keep_copy(Path(stage.update.advantage.rpartition(":")[0]), run)
 
 
 def _load(name: str, run: Path, note: Note) -> AdvantageFunction:

@@ -138,6 +138,11 @@ class UpdateConfig(Strict):
     router_loss: Literal["off", "model"] = "off"
     """Add the loss by which a mixture of experts balances its routers, with the model's factor."""
 
+    @property
+    def has_own_advantage(self) -> bool:
+        """Return whether `advantage` is a function of the user's own."""
+        return ":" in self.advantage
+
     @model_validator(mode="after")
     def _check_variants(self) -> UpdateConfig:
         if self.advantage != "group" and not self.scale_advantages:

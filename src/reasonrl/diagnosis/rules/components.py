@@ -19,11 +19,11 @@ def heaviest(recipe: Recipe) -> tuple[int, str, float] | None:
     return number, component.label, component.weight
 
 
-def silent_verifier(recipe: Recipe) -> int | None:
-    """Return the number of a verifier that is only recorded, None without such a table."""
-    numbers = [
-        number
+def silent_verifier(recipe: Recipe) -> str:
+    """Return the key of the weight of a verifier that is only recorded, empty without one."""
+    keys = (
+        f"reward.{number}.weight"
         for number, one in enumerate(recipe.reward, start=1)
         if one.type == "verifier" and not one.weight
-    ]
-    return numbers[0] if numbers else None
+    )
+    return next(keys, "")

@@ -193,9 +193,9 @@ def _is_unrelated(history: History, apart: float) -> bool:
 
 def _payer(history: History) -> tuple[str, str, str]:
     """Return what pays for other things than right answers, and the key and value of a cure."""
-    advantage, other = history.stage().update.advantage, heaviest(history.recipe)
-    if ".py:" in advantage:
-        cause = f"the function {advantage} turns rewards around"
+    update, other = history.stage().update, heaviest(history.recipe)
+    if update.has_own_advantage:
+        cause = f"the function {update.advantage} turns rewards around"
         return cause, key_of(history, "update.advantage"), "group"
     if other is None:
         return "the reward is lower for right answers", "", ""
@@ -205,7 +205,7 @@ def _payer(history: History) -> tuple[str, str, str]:
             f"the component {label} decides, and it disagrees with the verdict: look whether each "
             "of its values belongs to its rollout"
         )
-        return cause, f"reward.{silent}.weight", "1"
+        return cause, silent, "1"
     return (
         f"the component {label} outweighs the verdict",
         f"reward.{number}.weight",

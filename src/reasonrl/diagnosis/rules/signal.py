@@ -91,9 +91,9 @@ def no_signal(history: History) -> RunFinding | None:
 def _flat(history: History, since: int, evidence: dict[str, float]) -> RunFinding:
     """Return the finding of groups whose rollouts all have the same reward, right or wrong."""
     right, silent = history.mean("accuracy/all", ROW), silent_verifier(history.recipe)
-    other = heaviest(history.recipe)
-    if ".py:" in history.stage().update.advantage:
-        cause = f"the function {history.stage().update.advantage} gives every rollout the same"
+    update, other = history.stage().update, heaviest(history.recipe)
+    if update.has_own_advantage:
+        cause = f"the function {update.advantage} gives every rollout the same"
     elif other is None:
         cause = "masks, or partial credit, leave no difference"
     else:
@@ -107,7 +107,7 @@ def _flat(history: History, since: int, evidence: dict[str, float]) -> RunFindin
         message="all rollouts of a group have the same reward, so no group has a signal"
         + (f", though {right:.0%} of the answers are right" if right else ""),
         cause=cause,
-        key=f"reward.{silent}.weight" if silent else "",
+        key=silent,
         value="1" if silent else "",
         evidence=evidence,
         rollouts=history.step(-1),
