@@ -19,7 +19,7 @@ from reasonrl.evaluation.sample_file import SampleRow
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.rollout.problems import turns_of
 from reasonrl.run.layout import CHECKPOINTS, LEARNER, checkpoint_paths, rollouts_path, step_of
-from reasonrl.run.record import RunRecorder, rollout_rows
+from reasonrl.run.record import rollout_rows
 from reasonrl.run.tokens import token_table
 from reasonrl.types import Row, Status
 
@@ -55,10 +55,10 @@ class Capture:
         self.metrics = dict(metrics)
 
     def samples(self, _suite: str, _step: int, rows: Sequence[SampleRow]) -> None:
-        """Keep nothing, for the same reason."""
+        """Keep nothing: no suite is evaluated in a replay."""
 
     def evaluation(self, result: SuiteResult) -> None:
-        """Keep nothing: no suite is evaluated in a replay."""
+        """Keep nothing, for the same reason."""
 
     def evaluations(self) -> list[SuiteResult]:
         return []
@@ -111,11 +111,14 @@ def compare_step(
     run: Path,
     step: int,
     captured: Capture,
-    metrics: Row,
+    metrics: Mapping[int, Row],
     rows: Sequence[RolloutRow],
     bounds: Bounds,
 ) -> None:
-    """Hold the rollouts, the learner's numbers at tokens, and the metrics of a step."""
+    """Hold the rollouts, the learner's numbers at tokens, and the metrics of a step.
+
+    `metrics` are those that the run recorded, of every step.
+    """
     again = [
         row
         for item in captured.selected
@@ -124,8 +127,14 @@ def compare_step(
     for mine, other in zip(rows, again, strict=True):
         _compare_rollout(comparison, mine, other, bounds)
     _compare_tokens(comparison, run, step, captured, bounds)
-    again_metrics = _known_to(run, _repeatable(captured.metrics))
-    comparison.row(f"step {step}", _repeatable(metrics), again_metrics, bounds)
+    # A later version may count more than the version that recorded the run.
+    known = {name for row in metrics.values() for name in row}
+    counted = {
+        name: value
+        for name, value in _repeatable(captured.metrics).items()
+        if name in known or name.startswith("verify/status/")
+    }
+    comparison.row(f"step {step}", _repeatable(metrics[step]), counted, bounds)
 
 
 def _compare_rollout(
@@ -174,12 +183,6 @@ def _compare_tokens(
 
 def _repeatable(row: Row) -> Row:
     return {key: value for key, value in row.items() if not key.startswith(_UNREPEATED)}
-
-
-def _known_to(run: Path, row: Row) -> Row:
-    """Return the metrics that the run's version knew; a later version may count more."""
-    known = {name for recorded in RunRecorder(run).metrics() for name in recorded}
-    return {k: v for k, v in row.items() if k in known or k.startswith("verify/status/")}
 
 
 def _plain(values: object) -> object:

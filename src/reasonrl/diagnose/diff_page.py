@@ -43,7 +43,7 @@ def render_diff(found: Diff) -> str:
             ]
         ),
         f'<p class="card {kind}">{escape_text(found.verdict)}</p>',
-        table(["measure, last third", "A", "B", "difference"], rows),
+        table(["measure", "A", "B", "difference"], rows),
         *(f"<p>{escape_text(sentence)}</p>" for sentence in found.suites),
         '<h2>Curves</h2><p class="quiet">Lines are means of a side, bands reach from its lowest to '
         "its highest run.</p>",

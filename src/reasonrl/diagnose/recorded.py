@@ -32,7 +32,7 @@ def read_tokens(run: Path, step: int) -> list[dict[str, Any]] | None:
 
 def read_statuses(path: Path) -> list[tuple[str, str | None]]:
     """Return the problem and the verdict's status of each sample of an evaluation."""
-    return [(row["problem_id"], row["status"]) for row in _read(path)]
+    return [(row["problem_id"], row["status"]) for row in _read(path, ["problem_id", "status"])]
 
 
 def rounds_of(rows: Sequence[RolloutRow]) -> list[list[Group]]:
@@ -73,9 +73,9 @@ def verdict_of(row: RolloutRow, verifier_column: str) -> Verdict | None:
     )
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise CheckpointError(
             f"cannot be read: {error}",

@@ -10,7 +10,7 @@ import numpy as np
 from reasonrl.diagnose.compare import ROUNDING_NATS
 from reasonrl.diagnose.differences import EXACT, LOOSE, Compared
 from reasonrl.diagnose.recorded import read_rows
-from reasonrl.diagnose.replay import Repeat
+from reasonrl.diagnose.replay import Repeat, recorded_metrics
 from reasonrl.diagnose.states import open_before
 from reasonrl.errors import CheckpointError
 from reasonrl.launch.judges import make_verifier
@@ -49,7 +49,7 @@ def redraw(
     row = rows[rollout_id]
     comparison = Compared()
     with open_before(run, step, console, address=address) as opened:
-        repeat = Repeat(run, opened, console)
+        repeat = Repeat(run, opened, console, recorded_metrics(run))
         repeat.go_to(step)
         repeat.use_threads_of(step)
         attempt = int(rollout_id.partition("/")[0].rpartition("-")[2])

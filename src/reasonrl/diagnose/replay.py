@@ -6,6 +6,7 @@ An independent check, which shares no code with the package, is `tests/e2e/repla
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +58,12 @@ def replay(
 
     Raises CheckpointError for what cannot be replayed.
     """
-    recorded = _recorded_rows(run, step)
+    metrics = recorded_metrics(run)
+    _check_recorded(metrics, run, step)
     comparison = Compared()
     with open_before(run, step, console, address=address) as opened:
         bounds = EXACT if opened.is_exact else LOOSE
-        repeat = Repeat(run, opened, console)
+        repeat = Repeat(run, opened, console, metrics)
         repeat.go_to(step)
         console.note(f"repeating step {step}")
         rows = read_rows(run, step)
@@ -71,7 +73,7 @@ def replay(
         except RefusedError as error:
             comparison.equal(error.what, f"step {step}", "another", "this")
         else:
-            compare_step(comparison, run, step, repeat.captured, recorded, rows, bounds)
+            compare_step(comparison, run, step, repeat.captured, metrics, rows, bounds)
         weights = compare_weights(comparison, run, step, opened, bounds)
         return Replayed(
             step=step,
@@ -83,18 +85,21 @@ def replay(
         )
 
 
-def _recorded_rows(run: Path, step: int) -> Row:
-    """Return the metrics of a step; CheckpointError where the run has not taken it."""
-    rows = {int(str(row["step"])): row for row in RunRecorder(run).metrics()}
-    if step not in rows:
-        last = max(rows, default=0)
+def recorded_metrics(run: Path) -> dict[int, Row]:
+    """Return the metrics that a run recorded, by step."""
+    return {int(str(row["step"])): row for row in RunRecorder(run).metrics()}
+
+
+def _check_recorded(metrics: Mapping[int, Row], run: Path, step: int) -> None:
+    """Raise CheckpointError where the run has not taken a step."""
+    if step not in metrics:
+        last = max(metrics, default=0)
         raise CheckpointError(
             f"step {step} is not recorded",
             where=str(run),
             expected=f"a step from 1 to {last}" if last else "a run that has taken a step",
             remedy="pass another --step",
         )
-    return rows[step]
 
 
 class _Quiet:
@@ -111,10 +116,13 @@ class _Quiet:
 
 
 class Repeat:
-    """A trainer on recorded rollouts, taken from step to step."""
+    """A trainer on recorded rollouts, taken from step to step; `metrics` are the recorded ones."""
 
-    def __init__(self, run: Path, opened: Opened, console: Console) -> None:
+    def __init__(
+        self, run: Path, opened: Opened, console: Console, metrics: Mapping[int, Row]
+    ) -> None:
         self._run, self._opened, self._console = run, opened, console
+        self._metrics = metrics
         self.captured = Capture()
         self.player = Player(
             opened.engines.rollout,
@@ -141,7 +149,6 @@ class Repeat:
             state=opened.state,
         )
         self._trainer.open = open_stage(recipe, opened.pools.stages, opened.state.stage)
-        self._threads = {row["step"]: row.get("time/threads") for row in RunRecorder(run).metrics()}
 
     def go_to(self, step: int) -> None:
         """Take the steps before a step, from their recorded rollouts."""
@@ -153,7 +160,7 @@ class Repeat:
 
     def use_threads_of(self, step: int) -> None:
         """Compute with the threads of a step: sums of floats depend on their number."""
-        if isinstance(threads := self._threads.get(step), int):
+        if isinstance(threads := self._metrics.get(step, {}).get("time/threads"), int):
             use_threads(threads)
 
     def problem(self, name: str) -> EncodedProblem:

@@ -109,18 +109,19 @@ class Threads:
         note: Callable[[str], None] = lambda _: None,
         read: Callable[[], CpuTimes] = read_times,
     ) -> None:
-        self._given, self._note, self._read = given, note, read
+        self._note, self._read = note, read
         self.usable = given or usable_cores()
+        self._chooses = not given and self.usable > 1
         self.now, self.others = self.usable, 0.0
-        self._last = read()
-        if given == 0 and self.usable > 1:
+        if self._chooses:
+            self._last = read()
             time.sleep(_LOOK_S)
             self.choose()
         torch.set_num_threads(self.now)
 
     def choose(self) -> int:
         """Choose by what other programs took since the last choice; return the number."""
-        if self._given or self.usable == 1:
+        if not self._chooses:
             return self.now
         times = self._read()
         wall_s = times.wall_s - self._last.wall_s
