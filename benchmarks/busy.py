@@ -23,8 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.common import report
-from benchmarks.lab_runs import DocstringHelp
+from benchmarks.common import DocstringHelp, report
 
 
 @contextmanager

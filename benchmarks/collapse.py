@@ -17,8 +17,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.common import report
-from benchmarks.lab_runs import DocstringHelp
+from benchmarks.common import DocstringHelp, report
 from reasonrl.diagnosis.collapse import judge_warning, score_warnings
 from reasonrl.run.layout import SUMMARY
 from reasonrl.run.prescriptions import examine_run

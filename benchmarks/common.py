@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -19,6 +20,10 @@ import torch
 from reasonrl.verify import Verifier, VerifyItem
 
 Row = Mapping[str, str | int | float]
+
+
+class DocstringHelp(argparse.RawDescriptionHelpFormatter):
+    """Help that keeps the lines of a module's docstring."""
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

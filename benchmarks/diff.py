@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.common import report
-from benchmarks.lab_runs import DocstringHelp, Planned, lab_recipe, make_all
+from benchmarks.common import DocstringHelp, report
+from benchmarks.lab_runs import Planned, lab_recipe, make_all
 from reasonrl.diagnose.diff import diff
 from reasonrl.lab.miniature import Spec, directory_of, ensure
 from reasonrl.terminal import Console

@@ -26,14 +26,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import report
-from benchmarks.lab_runs import DocstringHelp, Planned, lab_recipe, make_all
-from benchmarks.sickness import (
-    REWARDS,
-    SICKNESSES,
-    Sickness,
-    write_problem_files,
-)
+from benchmarks.common import DocstringHelp, report
+from benchmarks.lab_runs import Planned, lab_recipe, make_all
+from benchmarks.sickness import REWARDS, SICKNESSES, Sickness, write_problem_files
 from reasonrl.api import load_recipe, train
 from reasonrl.diagnosis.finding import RunFinding
 from reasonrl.lab.miniature import Spec, directory_of, ensure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import shutil
 from collections.abc import Sequence
@@ -51,7 +50,7 @@ class Planned:
     """A run of a benchmark: its directory, its recipe, and changes to the recipe.
 
     `recipe` is TOML, or the name of a shipped recipe. `files` are texts by name that are written
-    beside the recipe.
+    beside the recipe; `{folder}` in a change stands for their folder.
     """
 
     directory: Path
@@ -63,6 +62,11 @@ class Planned:
     @property
     def name(self) -> str:
         return self.directory.name
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the recipe and the files beside it."""
+        return self.directory.parent / "recipes" / self.name
 
     @property
     def is_done(self) -> bool:
@@ -100,14 +104,14 @@ def make(planned: Planned) -> tuple[str, str]:
     """Make one run; return its name and its error, empty without one."""
     source: Path | str = planned.recipe
     if "\n" in planned.recipe:
-        folder = planned.directory.parent / "recipes" / planned.name
-        folder.mkdir(parents=True, exist_ok=True)
-        source = folder / "recipe.toml"
+        planned.folder.mkdir(parents=True, exist_ok=True)
+        source = planned.folder / "recipe.toml"
         for name, text in {**planned.files, "recipe.toml": planned.recipe}.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            (planned.folder / name).write_text(text, encoding="utf-8")
     shutil.rmtree(planned.directory, ignore_errors=True)
     try:
-        train(load_recipe(source, list(planned.overrides)), planned.directory, quiet=True)
+        changes = [one.replace("{folder}", str(planned.folder)) for one in planned.overrides]
+        train(load_recipe(source, changes), planned.directory, quiet=True)
     except Exception as error:  # noqa: BLE001  (a run that fails is told, and the others go on)
         return planned.name, f"{type(error).__name__}: {error}"
     return planned.name, ""
@@ -122,7 +126,3 @@ def make_all(runs: Sequence[Planned], workers: int) -> None:
         for n, done in enumerate(as_completed([pool.submit(make, run) for run in left]), start=1):
             name, error = done.result()
             print(f"{n}/{len(left)} {name} {error}", flush=True)
-
-
-class DocstringHelp(argparse.RawDescriptionHelpFormatter):
-    """Help that keeps the lines of a module's docstring."""

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lab_runs import DocstringHelp, lab_recipe
-from reasonrl.api import load_recipe, train
+from benchmarks.common import DocstringHelp
+from benchmarks.lab_runs import Planned, lab_recipe, make
 from reasonrl.lab.miniature import Spec, ensure
 from reasonrl.run.prescriptions import examine_run
 from reasonrl.terminal import Console
@@ -149,22 +148,20 @@ ROUNDS: Mapping[int, tuple[Broken, ...]] = {
 }  # fmt: skip
 
 
-def make(broken: Broken, miniature: Path, run: Path) -> None:
-    """Train 40 steps of a broken recipe."""
-    folder, problems = run.with_suffix(".files"), None
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in broken.files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+def planned(broken: Broken, miniature: Path, directory: Path) -> Planned:
+    """Return the run of 40 steps of a broken recipe."""
+    files, changes = dict(broken.files), broken.settings
     if broken.spoil is not None:
-        problems = folder / "problems.jsonl"
         lines = (miniature / "train.jsonl").read_text(encoding="utf-8").splitlines()
-        spoiled = [broken.spoil(json.loads(line)) for line in lines]
-        problems.write_text("".join(json.dumps(row) + "\n" for row in spoiled), encoding="utf-8")
-    recipe = folder / "recipe.toml"
-    recipe.write_text(lab_recipe("broken", miniature, [40], problems=problems), encoding="utf-8")
-    shutil.rmtree(run, ignore_errors=True)
-    settings = [one.replace("{folder}", str(folder)) for one in broken.settings]
-    train(load_recipe(recipe, ["seed=5", *settings]), run, quiet=True)
+        spoiled = [json.dumps(broken.spoil(json.loads(line))) + "\n" for line in lines]
+        files["problems.jsonl"] = "".join(spoiled)
+        changes = ('data.sources=[{ type = "file", path = "{folder}/problems.jsonl" }]', *changes)
+    return Planned(
+        directory=directory,
+        recipe=lab_recipe("broken", miniature, [40]),
+        overrides=("seed=5", *changes),
+        files=files,
+    )
 
 
 def main() -> None:
@@ -175,10 +172,10 @@ def main() -> None:
     miniature = ensure(Spec(), 1, Console()).directory
     for number in given.round:
         for n, broken in enumerate(ROUNDS[number], start=1):
-            run = given.out.resolve() / f"round-{number}-{n}"
-            make(broken, miniature, run)
-            print(f"round {number}, {broken.what}:", flush=True)
-            for one in examine_run(run):
+            run = planned(broken, miniature, given.out.resolve() / f"round-{number}-{n}")
+            _, error = make(run)
+            print(f"round {number}, {broken.what}: {error}", flush=True)
+            for one in [] if error else examine_run(run.directory):
                 print(f"  {one.finding.rule}: {one.finding.sentence}", flush=True)
 
 

@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { chart } from "./charts.js";
 import { badge, element, facts, link, short, table } from "./dom.js";
+import { counted, fields, loader, options, pages } from "./lists.js";
 
 const address = (number, suite, step, problem) =>
   `run/${number}/evaluation/${suite}/${step}${problem === undefined ? "" : `/${encodeURIComponent(problem)}`}`;
@@ -10,12 +11,8 @@ const address = (number, suite, step, problem) =>
 export async function evaluationPage(number, suite, step) {
   const wanted = { offset: 0 };
   const list = element("div", { id: "list" });
-  let asked = 0;
-  const load = async () => {
-    const turn = ++asked;
-    const found = await get(`runs/${number}/samples`, { suite, step, ...wanted });
-    if (turn === asked) list.replaceChildren(...listOf(number, found, wanted, load));
-  };
+  const load = loader(() => get(`runs/${number}/samples`, { suite, step, ...wanted }),
+    (found, again) => list.replaceChildren(...listOf(number, found, wanted, again)));
   const [run, first] = await Promise.all([get(`runs/${number}`), get(`runs/${number}/samples`, { suite, step, limit: 1 })]);
   const page = element("div", {}, element("h1", {}, `${suite} at step ${step}`),
     element("p", {}, "samples at step ", first.steps.flatMap((one) => [one === step ? String(one) : link(address(number, suite, one), String(one)), " "])),
@@ -26,33 +23,22 @@ export async function evaluationPage(number, suite, step) {
 }
 
 function form(found, wanted, load) {
-  const field = (name, label, input) => {
-    input.name = name;
-    input.addEventListener("change", () => { wanted[name] = input.value; wanted.offset = 0; load(); });
-    return element("label", {}, label, input);
-  };
-  const options = (pairs) => pairs.map(([value, text]) => element("option", { value }, text));
-  const verdicts = Object.entries(found.statuses).map(([name, n]) => [name, `${name} (${n})`]);
+  const field = fields(wanted, load);
   return element("form", { class: "filter card", onsubmit: (event) => event.preventDefault() },
     field("text", "text or problem", element("input", { type: "search", id: "search" })),
-    field("status", "verdict", element("select", {}, options([["", "all"], ...verdicts]))),
+    field("status", "verdict", element("select", {}, counted(found.statuses))),
     field("order", "order", element("select", {}, options([["", "as evaluated"], ["reward:up", "lowest reward"],
       ["reward:down", "highest reward"], ["n_tokens:down", "longest first"], ["n_tokens:up", "shortest first"]]))));
 }
 
 function listOf(number, found, wanted, load) {
-  const move = (by) => () => { wanted.offset = Math.max(0, wanted.offset + by); load(); };
-  const end = found.offset + found.rows.length;
   const rows = found.rows.map((one) => {
     const target = address(number, found.suite, found.step, one.problem_id);
     return element("tr", { "data-address": target }, element("td", {}, link(target, one.problem_id)),
       element("td", {}, short(one.index)), element("td", {}, badge(one.status, one.reward)), element("td", {}, short(one.reward)),
       element("td", {}, short(one.n_tokens) + (one.stop === "length" ? " cut off" : "")), element("td", { class: "text" }, one.text));
   });
-  return [element("p", { id: "count" }, `${found.total} samples`, found.total ? `, ${found.offset + 1} to ${end}` : "", " ",
-    found.offset ? element("button", { onclick: move(-100) }, "earlier") : null, " ",
-    end < found.total ? element("button", { onclick: move(100) }, "later") : null),
-  table(["problem", "sample", "verdict", "reward", "tokens", "response"], rows)];
+  return [pages(found, "samples", wanted, load), table(["problem", "sample", "verdict", "reward", "tokens", "response"], rows)];
 }
 
 export async function samplesPage(number, suite, step, id) {

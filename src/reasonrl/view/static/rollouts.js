@@ -3,24 +3,17 @@
 import { get } from "./api.js";
 import { chart } from "./charts.js";
 import { badge, element, facts, link, short, table } from "./dom.js";
+import { counted, fields, loader, options, pages } from "./lists.js";
 
 const filters = {};
-let offset = 0;
 
 export async function stepPage(number, step) {
   const run = await get(`runs/${number}`);
   const list = element("div", { id: "list" });
-  let asked = 0;
-  const load = async () => {
-    const started = performance.now();
-    const turn = ++asked;
-    const found = await get(`runs/${number}/rollouts`, { step, offset, ...filters });
-    if (turn !== asked) return; // an answer to a later question is there already
-    list.replaceChildren(listOf(number, found, load));
-    list.dataset.ms = Math.round(performance.now() - started);
-  };
+  const load = loader(() => get(`runs/${number}/rollouts`, { step, ...filters }),
+    (found, again) => list.replaceChildren(listOf(number, found, again)));
   const first = await get(`runs/${number}/rollouts`, { step, limit: 1 });
-  offset = 0;
+  filters.offset = 0;
   const page = element("div", {}, element("h1", {}, `Rollouts of step ${step}`), steps(number, run, step),
     form(first, load), list);
   await load();
@@ -35,19 +28,11 @@ function steps(number, run, step) {
 }
 
 function form(found, load) {
-  const field = (name, label, input) => {
-    input.name = name;
-    input.value = filters[name] ?? "";
-    input.addEventListener("change", () => { filters[name] = input.value; offset = 0; load(); });
-    return element("label", {}, label, input);
-  };
-  const choice = (counts) => element("select", {}, element("option", { value: "" }, "all"),
-    Object.entries(counts).map(([name, n]) => element("option", { value: name }, `${name} (${n})`)));
-  const order = element("select", {}, [["", "as sampled"], ["n_tokens:down", "longest first"], ["n_tokens:up", "shortest first"],
-    ["reward:down", "highest reward"], ["advantage:down", "highest advantage"], ["advantage:up", "lowest advantage"]]
-    .map(([value, text]) => element("option", { value }, text)));
-  const ends = element("select", {}, [["", "all"], ["stop", "ended by itself"], ["length", "cut off"]]
-    .map(([value, text]) => element("option", { value }, text)));
+  const field = fields(filters, load);
+  const choice = (counts) => element("select", {}, counted(counts));
+  const order = element("select", {}, options([["", "as sampled"], ["n_tokens:down", "longest first"], ["n_tokens:up", "shortest first"],
+    ["reward:down", "highest reward"], ["advantage:down", "highest advantage"], ["advantage:up", "lowest advantage"]]));
+  const ends = element("select", {}, options([["", "all"], ["stop", "ended by itself"], ["length", "cut off"]]));
   return element("form", { class: "filter card", onsubmit: (event) => event.preventDefault() },
     field("text", "text or problem", element("input", { type: "search", id: "search" })),
     field("status", "verdict", choice(found.statuses)), field("signal", "group", choice(found.signals)),
@@ -68,11 +53,7 @@ function listOf(number, found, load) {
       element("td", {}, one.signal), element("td", {}, short(one.n_tokens) + (one.stop === "length" ? " cut off" : "")),
       element("td", { class: "text" }, one.text));
   });
-  const move = (by) => () => { offset = Math.max(0, offset + by); load(); };
-  const end = found.offset + found.rows.length;
-  return element("div", {}, element("p", { id: "count" }, `${found.total} rollouts`, found.total ? `, ${found.offset + 1} to ${end}` : "", " ",
-    found.offset ? element("button", { onclick: move(-100) }, "earlier") : null, " ",
-    end < found.total ? element("button", { onclick: move(100) }, "later") : null),
+  return element("div", {}, pages(found, "rollouts", filters, load),
     table(["", "problem", "verdict", "reward", ...components.map((name) => name.slice(7)), "advantage", "group", "tokens", "response"], rows));
 }
 
