@@ -24,6 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.common import DocstringHelp, report
+from reasonrl.recipe.named import recipe_path
+from reasonrl.recipe.toml import dump_recipe, load_recipe
 
 
 @contextmanager
@@ -39,14 +41,16 @@ def load(n: int) -> Iterator[None]:
             one.wait()
 
 
-def step_s(recipe: str, steps: int, threads: int) -> float:
+def step_s(name: str, steps: int, threads: int) -> float:
     """Return the median seconds of the first steps of a recipe, its suites left out."""
+    settings = ("suite=[]", f"stage.1.steps={steps}", f"engine.threads={threads}")
+    recipe = load_recipe(recipe_path(name), settings)
+    first = recipe.model_copy(update={"stage": recipe.stage[:1]})
     with tempfile.TemporaryDirectory() as directory:
-        run = Path(directory) / "run"
-        settings = ("suite=[]", f"stage.1.steps={steps}", f"engine.threads={threads}")
-        words = [word for one in settings for word in ("--set", one)]
+        file, run = Path(directory) / "first.toml", Path(directory) / "run"
+        file.write_text(dump_recipe(first), encoding="utf-8")
         subprocess.run(
-            [sys.executable, "-m", "reasonrl", "train", recipe, "--run-dir", str(run), *words],
+            [sys.executable, "-m", "reasonrl", "train", str(file), "--run-dir", str(run)],
             check=True, capture_output=True,
         )  # fmt: skip
         lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()

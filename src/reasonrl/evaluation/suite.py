@@ -1,4 +1,4 @@
-"""JudgedSample k completions of every problem, judge them, and score the model.
+"""Sample k completions of every problem, judge them, and score the model.
 
 Training and `reasonrl eval` share this function. Samples and verdicts go through a journal, so that
 a stopped evaluation continues sample by sample. Engine and judge are those of training; only
@@ -202,7 +202,7 @@ def _sample_missing(
     run_seed: int,
     phase: Phase,
 ) -> None:
-    """JudgedSample what the journal lacks, and add each completion to it as it ends."""
+    """Sample what the journal lacks, and add each completion to it as it ends."""
     known = journal.drafts().keys()
     missing = [
         tuple(n for n in range(sampling.group_size) if (item.problem.id, n) not in known)

@@ -150,7 +150,7 @@ def _evaluate_on(
     directory: Path,
     console: Console,
 ) -> None:
-    """JudgedSample and judge the missing part of one suite, and write its result.
+    """Sample and judge the missing part of one suite, and write its result.
 
     The result of a finished suite is computed again from its samples, so that results are never
     older than the code.
