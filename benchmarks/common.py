@@ -39,9 +39,9 @@ def median_cpu_seconds(work: Callable[[], object], repeats: int = 5) -> float:
     return statistics.median(cpu_seconds(work) for _ in range(repeats))
 
 
-def gemm_peak(size: int = 4096) -> float:
-    """Return the float32 FLOP per CPU-second that a large matrix product reaches at this moment."""
-    a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
+def gemm_peak(size: int = 4096, dtype: torch.dtype = torch.float32) -> float:
+    """Return the FLOP per CPU-second that a large matrix product reaches at this moment."""
+    a, b, out = (torch.randn(size, size).to(dtype) for _ in range(3))
     return 2 * size**3 / median_cpu_seconds(lambda: torch.mm(a, b, out=out), repeats=3)
 
 

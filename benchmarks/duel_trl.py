@@ -55,9 +55,9 @@ def tell(generate_s: float, update_s: float, tokens: int) -> None:
 
 
 def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
-    from benchmarks.workload import OPTIMIZER, train_batch
+    from benchmarks.workload import OPTIMIZER, fix_lengths, train_batch
     from reasonrl.algo.loss import Objective
-    from reasonrl.engines.local import LocalEngine, sampling
+    from reasonrl.engines.local import LocalEngine
     from reasonrl.engines.process import keep_freed_memory
     from reasonrl.engines.threads import use_threads
     from reasonrl.models.fetch import DEFAULT_MODEL
@@ -66,11 +66,8 @@ def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
 
     lengths = completion_lengths(kind)
 
-    def is_over(_session: sampling.Session, row: Any) -> bool:
-        return len(row.tokens) == lengths[row.prompt, row.index]
-
     # The lengths are fixed in advance; the model's end-of-sequence tokens do not decide them.
-    sampling.Session.is_over = is_over
+    fix_lengths(lambda row: int(lengths[row.prompt, row.index]))
     use_threads(threads)
     keep_freed_memory()
     model = load_model(DEFAULT_MODEL)

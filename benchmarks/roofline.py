@@ -2,10 +2,11 @@
 
 Useful work is the work that the equations require: 2 FLOP per weight and token forward, 4 backward,
 the head only where a token is predicted, and the products of attention. Repeated prompts, padding
-and recomputation do not count. One thread, float32, SmolLM2-135M. The peak is measured beside each
-repeat, because other programs on the machine change it.
+and recomputation do not count. One thread, SmolLM2-135M. The peak is measured beside each repeat,
+because other programs on the machine change it; in bfloat16 the layers' work has bfloat16's peak
+and the head's float32's, weighted by the work.
 
-    python -m benchmarks.roofline [--json PATH]
+    python -m benchmarks.roofline [--compute float32|bfloat16] [--json PATH]
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Row, cpu_seconds, gemm_peak, report, spread
-from benchmarks.workload import OPTIMIZER, train_batch
+from benchmarks.workload import OPTIMIZER, fix_lengths, train_batch
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
-from reasonrl.engines.local.sampling import Session
 from reasonrl.engines.process import keep_freed_memory
 from reasonrl.engines.threads import use_threads
+from reasonrl.engines.weights import COMPUTE_DTYPES, Compute
 from reasonrl.models.fetch import DEFAULT_MODEL
 from reasonrl.models.hf import LanguageModel, load_model
 from reasonrl.types import Message, Prompt, Sampling
@@ -32,48 +33,62 @@ OBJECTIVE = Objective(
 )
 
 
-def forward_flop(model: LanguageModel, prompt: int, completions: int, length: int) -> float:
-    """Return the forward FLOP of one group: one prompt and `completions` of `length` tokens."""
+def forward_flop(
+    model: LanguageModel, prompt: int, completions: int, length: int
+) -> tuple[float, float]:
+    """Return the forward FLOP of layers and of head for one group.
+
+    It has one prompt and `completions` of `length` tokens.
+    """
     config: Any = model.module.config
     head = model.head.numel()
     body = sum(parameter.numel() for parameter in model.module.parameters()) - head
     fed = prompt + completions * (length - 1)
     width = config.num_attention_heads * model.cache_shape[1] * config.num_hidden_layers
     past = prompt * (prompt + 1) / 2 + completions * sum(prompt + i for i in range(1, length))
-    return 2.0 * body * fed + 2.0 * head * completions * length + 4.0 * width * past
+    return 2.0 * body * fed + 4.0 * width * past, 2.0 * head * completions * length
+
+
+def peak(compute: Compute, layers: float, head: float) -> float:
+    """Return the FLOP per CPU-second of this work if each product ran at its type's peak."""
+    wide = gemm_peak()
+    narrow = gemm_peak(dtype=COMPUTE_DTYPES[compute]) if compute != "float32" else wide
+    return (layers + head) / (layers / narrow + head / wide)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--prompts", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--compute", choices=COMPUTE_DTYPES, default="float32")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     use_threads(1)
     keep_freed_memory()
-    Session.is_over = lambda _self, row: len(row.tokens) == LIMIT  # type: ignore[method-assign]
+    fix_lengths(lambda _row: LIMIT)
     model = load_model(DEFAULT_MODEL)
-    engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=256)
+    engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=256, compute=options.compute)
     question = model.tokenizer.encode_chat(
         [Message(role="user", content="What is 3 plus 5?")]
     ).tokens
     rows: list[Row] = []
     for n in options.prompts:
         prompts = [Prompt(tokens=question, seed=number) for number in range(n)]
-        forward = n * forward_flop(model, len(question), GROUP, LIMIT)
+        flop = forward_flop(model, len(question), GROUP, LIMIT)
+        forward = n * sum(flop)
         rates: dict[str, list[tuple[float, float]]] = {"sampling": [], "update": []}
         for repeat in range(1 + options.repeats):
-            before = gemm_peak()
+            before = peak(options.compute, *flop)
             groups: list[Any] = []
             sampled_s = cpu_seconds(
                 lambda p=prompts, out=groups: out.extend(  # type: ignore[misc]
                     engine.generate(p, Sampling(max_new_tokens=LIMIT, group_size=GROUP))
                 )
             )
-            between = gemm_peak()
+            between = peak(options.compute, *flop)
             batch = train_batch(prompts, groups)
             updated_s = cpu_seconds(lambda b=batch: engine.update(b, OBJECTIVE, learning_rate=1e-6))
-            after = gemm_peak()
+            after = peak(options.compute, *flop)
             # The first repeat allocates memory and is not counted.
             if repeat:
                 rates["sampling"].append((forward / sampled_s, (before + between) / 2))
@@ -82,7 +97,7 @@ def main() -> None:
             shares = [rate / peak for rate, peak in found]
             rows.append(
                 {
-                    "phase": phase,
+                    "phase": f"{phase}, {options.compute}",
                     "rollouts": n * GROUP,
                     "useful_gflops": statistics.median(rate for rate, _ in found) / 1e9,
                     "gemm_peak_gflops": statistics.median(peak for _, peak in found) / 1e9,

@@ -1,11 +1,12 @@
-"""The workload of a step in the duel and the roofline: fixed advantages, plain AdamW."""
+"""The workload of measured steps: fixed lengths, fixed advantages, plain AdamW."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from reasonrl.engines.local.rows import SampledRow, TokenDraws
 from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.types import Completion, Prompt
@@ -13,6 +14,15 @@ from reasonrl.types import Completion, Prompt
 OPTIMIZER = OptimizerSettings(
     betas=(0.9, 0.999), epsilon=1e-8, weight_decay=0.0, max_gradient_norm=1.0
 )
+
+
+def fix_lengths(length: Callable[[SampledRow], int]) -> None:
+    """Let the local engine end each rollout at a given length, whatever its tokens are."""
+
+    def is_over(_draws: TokenDraws, row: SampledRow) -> bool:
+        return len(row.tokens) == length(row)
+
+    TokenDraws._is_over = is_over  # type: ignore[method-assign]
 
 
 def train_batch(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) -> TrainBatch:

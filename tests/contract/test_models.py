@@ -202,13 +202,12 @@ def test_the_mask_that_a_gpu_is_given_by_name_is_the_one_that_is_spelled_out():
     from torch.nn.functional import scaled_dot_product_attention
 
     from reasonrl.models.attention import PackedGroups
-    from reasonrl.models.scores import Scores
 
     torch.manual_seed(0)
     prompt, n = 5, 7
     query = torch.randn(1, 4, n, 8)
     key, value = torch.randn(2, 1, 2, prompt + n, 8).unbind(0)
-    spelled = PackedGroups([])._mask(prompt, n, Scores(1.0), query)
+    spelled = PackedGroups([])._mask(prompt, n, None, query.device)
     for mask in (spelled, causal_lower_right(n, prompt + n)):
         out = scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
         torch.testing.assert_close(

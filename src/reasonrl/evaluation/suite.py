@@ -7,13 +7,14 @@ problems, seeds and sampling differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from reasonrl.engines.protocols import RolloutEngine
 from reasonrl.evaluation.score import JudgedSample, SuiteResult, score_suite
 from reasonrl.reward.scoring import Rewarded
+from reasonrl.rollout.beside import JudgedBeside
 from reasonrl.rollout.judge import (
     Judge,
     RewardFunction,
@@ -32,6 +33,7 @@ from reasonrl.types import (
     StopReason,
     Tokens,
     Verdict,
+    VerifyItem,
 )
 
 Key: TypeAlias = tuple[str, int]
@@ -144,9 +146,21 @@ def sample_and_judge(
     phase: Phase,
 ) -> None:
     """Bring a journal to k = `sampling.group_size` judged samples of each problem."""
-    _sample_missing(name, engine, encoded, sampling, journal, run_seed=run_seed, phase=phase)
-    if judge is not None:
-        _judge_missing(name, tokenizer, judge, encoded, journal, phase=phase)
+    known = {item.problem.id: item for item in encoded}
+    responses: dict[Key, VerifyItem] = {}
+    with JudgedBeside[Key](judge, at_once=_JUDGED_AT_ONCE, note=journal.add_verdicts) as beside:
+
+        def begin(key: Key, draft: Draft) -> None:
+            if judge is not None:
+                text = tokenizer.decode(draft.tokens)
+                responses[key] = item_of(known[key[0]], text, draft.stop)
+                beside.begin(key, responses[key])
+
+        for key in _unjudged(known, journal):
+            begin(key, journal.drafts()[key])
+        _sample_missing(name, engine, encoded, sampling, journal, begin, run_seed, phase)
+        if responses:
+            _finish(name, beside, responses, len(journal.drafts()), phase)
 
 
 def collect_samples(
@@ -192,17 +206,47 @@ def _reward(
         journal.rewards().update(zip(own, group, strict=True))
 
 
+def _unjudged(known: Container[str], journal: Journal) -> list[Key]:
+    """Return the drafts without a verdict, and those whose verification failed before.
+
+    A journal may hold drafts of other problems; they are left alone.
+    """
+    verdicts = journal.verdicts()
+    return [
+        key
+        for key in journal.drafts()
+        if key[0] in known and (key not in verdicts or verdicts[key].is_failed)
+    ]
+
+
+def _finish(
+    name: str,
+    beside: JudgedBeside[Key],
+    responses: Mapping[Key, VerifyItem],
+    total: int,
+    phase: Phase,
+) -> None:
+    """Wait for the verdicts that are still missing."""
+    keys = list(responses)
+    with phase(f"judge {name}", total) as progress:
+        progress(total - len(keys))
+        for first in range(0, len(keys), _JUDGED_AT_ONCE):
+            part = keys[first : first + _JUDGED_AT_ONCE]
+            beside.finish({key: responses[key] for key in part})
+            progress(len(part))
+
+
 def _sample_missing(
     name: str,
     engine: RolloutEngine,
     encoded: Sequence[EncodedProblem],
     sampling: Sampling,
     journal: Journal,
-    *,
+    begin: Callable[[Key, Draft], None],
     run_seed: int,
     phase: Phase,
 ) -> None:
-    """Sample what the journal lacks, and add each completion to it as it ends."""
+    """Sample what the journal lacks; keep each completion as it ends, and begin to judge it."""
     known = journal.drafts().keys()
     missing = [
         tuple(n for n in range(sampling.group_size) if (item.problem.id, n) not in known)
@@ -223,54 +267,14 @@ def _sample_missing(
         progress(total - sum(map(len, missing)))
 
         def note(prompt: int, index: int, completion: Completion) -> None:
-            journal.add_draft(
-                (encoded[prompt].problem.id, index),
-                Draft(
-                    tokens=completion.tokens,
-                    logprob=float(completion.logprobs.sum(dtype="float64")),
-                    stop=completion.stop,
-                ),
+            key = encoded[prompt].problem.id, index
+            draft = Draft(
+                tokens=completion.tokens,
+                logprob=float(completion.logprobs.sum(dtype="float64")),
+                stop=completion.stop,
             )
+            journal.add_draft(key, draft)
+            begin(key, draft)
             progress(1)
 
         engine.generate(prompts, sampling, on_finished=note)
-
-
-def _judge_missing(
-    name: str,
-    tokenizer: Tokenizer,
-    judge: Judge,
-    encoded: Sequence[EncodedProblem],
-    journal: Journal,
-    *,
-    phase: Phase,
-) -> None:
-    """Judge the drafts without a verdict, and those whose verification failed before.
-
-    A journal may hold drafts of other problems; they are left alone.
-    """
-    known = {item.problem.id: item for item in encoded}
-    drafts, verdicts = journal.drafts(), journal.verdicts()
-    waiting = [
-        key
-        for key in drafts
-        if key[0] in known and (key not in verdicts or verdicts[key].is_failed)
-    ]
-    if not waiting:
-        return
-    with phase(f"judge {name}", len(drafts)) as progress:
-        progress(len(drafts) - len(waiting))
-        for start in range(0, len(waiting), _JUDGED_AT_ONCE):
-            keys = waiting[start : start + _JUDGED_AT_ONCE]
-            judged = judge(
-                [
-                    item_of(
-                        known[key[0]],
-                        tokenizer.decode(drafts[key].tokens),
-                        drafts[key].stop,
-                    )
-                    for key in keys
-                ]
-            )
-            journal.add_verdicts(dict(zip(keys, judged, strict=True)))
-            progress(len(keys))

@@ -129,7 +129,7 @@ def _sync(recipe: Recipe, metrics: Sequence[Row]) -> Iterator[Figure]:
     gaps = [
         _number(row, "sync/gap_nats") for row in metrics if row.get("sync/gap_nats") is not None
     ]
-    audit = FLOAT32 if recipe.engine.compute == "float32" else BFLOAT16
+    audit = FLOAT32 if recipe.engine.precision == "float32" else BFLOAT16
     if gaps:
         yield Figure(
             name="largest distance after a sync",

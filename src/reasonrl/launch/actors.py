@@ -85,7 +85,7 @@ def build_replica(engine: RayEngineConfig, workload: Workload) -> SteppingEngine
         )
         return LocalSampler(
             model,
-            compute=engine.compute,
+            compute=engine.precision,
             token_budget=engine.token_budget,
             max_rows=engine.max_rows,
         )
@@ -108,7 +108,7 @@ def vllm_settings(engine: RayEngineConfig | LocalEngineConfig, workload: Workloa
         eos_ids=tuple(sorted(eos for eos in model.eos_ids if eos < len(model.head))),
         # Scoring makes vLLM sample one token more than the sequence that it scores.
         context_tokens=min(workload.context_tokens + 1, model.context),
-        compute=engine.compute,
+        compute=engine.precision,
         max_rows=engine.max_rows,
         tensor_parallel=rollout.tensor_parallel if isinstance(rollout, RolloutReplicas) else 1,
         memory_share=rollout.memory_share,
@@ -139,7 +139,7 @@ def build_rank(engine: RayEngineConfig, workload: Workload, rank: int, address: 
         ranks,
         optimizer_settings(workload.optimizer),
         token_budget=engine.token_budget,
-        compute=engine.compute,
+        compute=engine.precision,
         recompute=engine.recompute,
         keep_reference=workload.keep_reference,
         reference=_another(workload.reference),

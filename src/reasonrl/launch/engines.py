@@ -237,7 +237,7 @@ def _open_remote(
 
 def audit_of(engine: EngineConfig) -> Audit:
     """Return the bound on the distance of sampler and learner where they are two models."""
-    return FLOAT32 if engine.compute == "float32" else BFLOAT16
+    return FLOAT32 if engine.precision == "float32" else BFLOAT16
 
 
 def open_ranks(engine: RayEngineConfig, workload: Workload, logs: Path) -> RemoteLearner:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reasonrl.launch.engines import judge_seats
 from reasonrl.recipe import CodeConfig, Recipe, VerifyConfig
+from reasonrl.rollout.beside import EarlyJudge
 from reasonrl.rollout.judge import Judge
 from reasonrl.rollout.pools import Pools, has_programs
 from reasonrl.rollout.problems import EncodedProblem
@@ -47,8 +48,7 @@ def require_sandbox(verifier: Verifier, lists: Iterable[Iterable[Problem]]) -> N
 
 def judge_with(verifier: Verifier) -> Judge:
     """Return a judge that asks a verifier."""
-
-    return verifier.verify_batch
+    return EarlyJudge(verifier.verify_batch)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def open_judge(
             part_size=_PART,
             on_event=on_event,
         ) as crew:
-            yield crew
+            yield EarlyJudge(crew)
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def open_run_judge(
 
 
 def _build_judge(config: VerifyConfig) -> Judge:
-    return judge_with(make_verifier(config))
+    return make_verifier(config).verify_batch
 
 
 def _code_options(config: CodeConfig) -> CodeOptions:

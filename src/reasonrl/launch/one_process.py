@@ -37,7 +37,7 @@ def local_engine(
     return LocalEngine(
         model,
         optimizer_settings(optimizer),
-        compute=engine.compute,
+        compute=engine.precision,
         recompute=engine.recompute,
         token_budget=engine.token_budget,
         max_rows=engine.max_rows,

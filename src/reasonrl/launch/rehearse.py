@@ -8,6 +8,7 @@ from reasonrl.launch.advantages import load_advantages
 from reasonrl.launch.models import find_model
 from reasonrl.launch.origin import find_origin
 from reasonrl.launch.own import NOTHING
+from reasonrl.launch.precision import with_precision
 from reasonrl.launch.prepare import prepare
 from reasonrl.launch.rewards import open_rewards
 from reasonrl.launch.train import check_directory, with_models
@@ -30,7 +31,7 @@ def rehearse(
     check_directory(directory)
     if branch_of:
         find_model(branch_of, where=f"--from {branch_of}")
-    recipe = with_models(recipe)
+    recipe = with_precision(with_models(recipe), console.note)
     load_advantages(recipe, directory, console.note)
     recipe, model, pools = prepare(recipe, directory, console, NOTHING)
     if state_of:

@@ -12,6 +12,7 @@ from pathlib import Path
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import ConfigError
 from reasonrl.launch.models import NamedModel, open_tokenizer
+from reasonrl.launch.precision import with_precision
 from reasonrl.launch.prompts import settle_form
 from reasonrl.launch.request import REPORT_TOKENS, EvalRequest, question
 from reasonrl.recipe import EvalRecipe
@@ -45,7 +46,7 @@ def settle_protocol(
             where=str(directory),
             remedy="pass another --out",
         )
-    asked = request.recipe
+    asked = _with_precision(request.recipe, stored, console)
     limits = dict.fromkeys(request.open_ended, 1)
     if stored is not None:
         limits = {s.name: s.max_new_tokens for s in stored.suite if s.name in request.open_ended}
@@ -67,6 +68,14 @@ def settle_protocol(
         recipe = _with_tokens(recipe, room)
         write_atomic(path, dump_recipe(recipe))
     return recipe, pools
+
+
+def _with_precision(asked: EvalRecipe, stored: EvalRecipe | None, console: Console) -> EvalRecipe:
+    """Return what is asked with a settled `engine.compute`: as the directory has it, if it does."""
+    if stored is not None and asked.engine.compute == "auto":
+        engine = asked.engine.model_copy(update={"compute": stored.engine.compute})
+        asked = asked.model_copy(update={"engine": engine})
+    return with_precision(asked, console.note)
 
 
 def _narrow(

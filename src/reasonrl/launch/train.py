@@ -25,13 +25,12 @@ from reasonrl.launch.changes import (
     has_more_steps,
     place_of,
 )
-from reasonrl.launch.engines import (
-    open_cluster,
-)
+from reasonrl.launch.engines import open_cluster
 from reasonrl.launch.judges import open_run_judge
 from reasonrl.launch.models import starting_model
 from reasonrl.launch.origin import Origin, find_origin
 from reasonrl.launch.own import NOTHING, Own
+from reasonrl.launch.precision import with_precision
 from reasonrl.launch.prepare import prepare
 from reasonrl.launch.prompts import keep_template
 from reasonrl.launch.rewards import open_rewards
@@ -79,7 +78,7 @@ def train(
         raise ConfigError("--from and --from-state exclude each other", remedy="pass one of them")
     if branch_of:
         recipe = start_from(branch_of, recipe, directory, console)
-    parsed = with_models(recipe)
+    parsed = with_precision(with_models(recipe), console.note)
     return _run(parsed, directory, console, address, own, is_new=True, origin=origin)
 
 
@@ -136,6 +135,7 @@ def resume(
         write_page(directory, recipe, recorder)
         console.note(f"{directory} is finished; see {directory / PAGE}")
         return TrainOutcome(directory=directory, is_finished=True, step=len(recorder.metrics()))
+    recipe = with_precision(recipe, console.note)
     changes = [*overrides, *computed_otherwise(taken_config(directory), recipe)]
     return _run(recipe, directory, console, address, own, is_new=False, changes=changes)
 

@@ -2,28 +2,34 @@
 
 A forward pass runs over one row of tokens without padding and passes a `Layout` to the attention
 of every layer. `PackedGroups` is a row of whole groups that holds each prompt once, with its
-completions as branches (learning, scoring, prefill). `CachedRows` is one token for each running
-rollout, with the earlier tokens in a key-value cache (sampling). The engines build the layouts.
+completions as branches (learning, scoring, prefill). `cache.CachedRows` is one token for each
+running rollout, with the earlier tokens in a key-value cache (sampling). The engines build the
+layouts.
 
-Axes: L tokens of the packed row, R cached rows, H query heads, K key-value heads, D head size.
+Axes: L tokens of the packed row, H query heads, K key-value heads, D head size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention.bias import causal_lower_right
-from torch.nn.functional import pad
 from transformers import AttentionInterface
 
 from reasonrl.errors import ModelError
 from reasonrl.models.scores import Scores, scores_of
 
 ATTENTION_NAME = "reasonrl"
+
+_QUERIES = 1_024
+"""Tokens that attend at a time where a mask, or a plain softmax, grows with their number."""
+
+_KEPT_MASK = 1 << 21
+"""Pairs of tokens up to which a mask is kept for the other layers: 2 MB."""
 
 
 class Layout(Protocol):
@@ -119,130 +125,61 @@ class PackedGroups:
         out, at = [], 0
         for group in self.groups:
             prompt = at
-            mask = self._mask(0, group.prompt, scores, query_1HLD)
-            out.append(
-                scores.kernel.over_row(
-                    queries[prompt], keys[prompt], values[prompt], mask, scores.scale
-                )
-            )
+            out += self._over(queries[prompt], keys[prompt], values[prompt], scores)
             for branch in range(prompt + 1, prompt + 1 + len(group.completions)):
-                mask = self._mask(group.prompt, lengths[branch], scores, query_1HLD)
                 key = torch.cat((keys[prompt], keys[branch]), dim=2)
                 value = torch.cat((values[prompt], values[branch]), dim=2)
-                out.append(scores.kernel.over_row(queries[branch], key, value, mask, scores.scale))
+                out += self._over(queries[branch], key, value, scores)
             at = prompt + 1 + len(group.completions)
         return torch.cat(out, dim=2).transpose(1, 2)
 
-    def _mask(self, past: int, n: int, scores: Scores, like: Tensor) -> Tensor | None:
+    def _over(
+        self, query_1HQD: Tensor, key_1KCD: Tensor, value_1KCD: Tensor, scores: Scores
+    ) -> list[Tensor]:
+        """Return the output of the last Q of C tokens, [1, H, Q, D], in parts along Q.
+
+        A mask of all queries would take 1 GB at 32K tokens; that of a part takes 32 MB.
+        """
+        n, n_keys = query_1HQD.shape[2], key_1KCD.shape[2]
+        past = n_keys - n
+        window = scores.window if scores.window is not None and scores.window < n_keys else None
+        kernel = scores.kernel
+        if not past and window is None and kernel.is_fused:
+            return [kernel.over_row(query_1HQD, key_1KCD, value_1KCD, None, scores.scale)]
+        if window is None and kernel.is_fused and _is_lean(query_1HQD):
+            lean = causal_lower_right(n, n_keys)
+            return [kernel.over_row(query_1HQD, key_1KCD, value_1KCD, lean, scores.scale)]
+        parts = []
+        for start in range(0, n, _QUERIES):
+            stop = min(n, start + _QUERIES)
+            first = 0 if window is None else max(0, past + start - window + 1)
+            seen = slice(first, past + stop)
+            mask = self._mask(past + start - first, stop - start, window, query_1HQD.device)
+            parts.append(
+                kernel.over_row(
+                    query_1HQD[:, :, start:stop], key_1KCD[:, :, seen], value_1KCD[:, :, seen],
+                    mask, scores.scale,
+                )
+            )  # fmt: skip
+        return parts
+
+    def _mask(self, past: int, n: int, window: int | None, device: torch.device) -> Tensor | None:
         """Return [n, past + n], true where a token may attend; None where `is_causal` says it all.
 
-        On a GPU in bfloat16 the mask is symbolic, which flash attention understands: as a tensor it
-        would take 1 GB at 32K tokens. A window that is shorter than the row needs the tensor.
+        Small masks are kept: every layer asks for them.
         """
-        window = scores.window if scores.window is not None and scores.window < past + n else None
         if window is None and not past:
             return None
-        is_lean = like.is_cuda and like.dtype != torch.float32 and scores.kernel.is_fused
-        if window is None and is_lean:
-            return causal_lower_right(n, past + n)
         mask = self._masks.get((past, n, window))
         if mask is None:
-            mask = torch.ones(n, past + n, dtype=torch.bool, device=like.device).tril(past)
+            mask = torch.ones(n, past + n, dtype=torch.bool, device=device).tril(past)
             if window is not None:
                 mask = mask.triu(past - window + 1)
-            self._masks[past, n, window] = mask
+            if mask.numel() <= _KEPT_MASK:
+                self._masks[past, n, window] = mask
         return mask
 
 
-class CachedRows:
-    """Attend from one new token per row to the row's past, in a cache sized for the longest row.
-
-    Rows are independent: each has its own length, can be loaded with a prompt, and can be dropped.
-    The cache holds `n_layers` pairs of [R, K, C, D], C the capacity in tokens.
-    """
-
-    def __init__(
-        self, *, rows: int, capacity: int, n_layers: int, heads: int, head_size: int, like: Tensor
-    ) -> None:
-        shape = (rows, heads, capacity, head_size)
-        self.layers = [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(n_layers)]
-        self.lengths_R = torch.zeros(rows, dtype=torch.long, device=like.device)
-        self._slots_N = torch.zeros(0, dtype=torch.long, device=like.device)
-        self._masks: dict[int | None, Tensor] = {}
-        self._longest = 0
-
-    def load(self, row: int, prefix: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Start a row with a prompt's keys and values, one [K, L, D] pair per layer."""
-        length = prefix[0][0].shape[1]
-        for (keys, values), (key, value) in zip(self.layers, prefix, strict=True):
-            keys[row, :, :length] = key
-            values[row, :, :length] = value
-        self.lengths_R[row] = length
-
-    def clear(self, row: int) -> None:
-        """Drop a row's past. The row continues as padding until it is loaded or dropped."""
-        self.lengths_R[row] = 0
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drop all rows but these; they are renumbered in the order given."""
-        index = torch.tensor(rows, dtype=torch.long, device=self.lengths_R.device)
-        self._replace(lambda cache: cache[index])
-        self.lengths_R = self.lengths_R[index]
-
-    def advance(self) -> Tensor:
-        """Make room for one token in every row and return their positions, [1, R]."""
-        positions_R = self.lengths_R.clone()
-        self.lengths_R += 1
-        self._longest = int(self.lengths_R.max())
-        self._grow(self._longest)
-        self._masks = {}
-        self._slots_N = self._new_slots(positions_R)
-        return positions_R[None]
-
-    def _mask(self, window: int | None) -> Tensor:
-        """Return [R, 1, 1, C], true for the part of each row's past that the new token sees."""
-        mask = self._masks.get(window)
-        if mask is None:
-            past_C = torch.arange(self._longest, device=self.lengths_R.device)
-            mask = past_C[None] < self.lengths_R[:, None]
-            if window is not None:
-                mask &= past_C[None] >= self.lengths_R[:, None] - window
-            self._masks[window] = mask = mask[:, None, None]
-        return mask
-
-    def _new_slots(self, positions_R: Tensor) -> Tensor:
-        """Return the indices of the new keys and values in a layer's cache as [R * K * C, D]."""
-        n_rows, n_heads, capacity, _ = self.layers[0][0].shape
-        heads_RK = torch.arange(n_rows * n_heads, device=positions_R.device).view(n_rows, n_heads)
-        return (heads_RK * capacity + positions_R[:, None]).flatten()
-
-    def _grow(self, needed: int) -> None:
-        """Double the capacity when a row does not fit."""
-        capacity = self.layers[0][0].shape[2]
-        if needed <= capacity:
-            return
-        extra = max(capacity, needed - capacity)
-        self._replace(lambda cache: pad(cache, (0, 0, 0, extra)))
-
-    def _replace(self, change: Callable[[Tensor], Tensor]) -> None:
-        """Change the cache layer by layer, so that only one layer exists twice at a time."""
-        for number, (keys, values) in enumerate(self.layers):
-            self.layers[number] = (change(keys), change(values))
-
-    def attend(
-        self, layer: int, query_1HLD: Tensor, key_1KLD: Tensor, value_1KLD: Tensor, scores: Scores
-    ) -> Tensor:
-        keys, values = self.layers[layer]
-        n_rows, n_heads, _, size = keys.shape
-        for cache, new_1KLD in ((keys, key_1KLD), (values, value_1KLD)):
-            new_ND = new_1KLD[0].transpose(0, 1).reshape(-1, size)
-            cache.view(-1, size).index_copy_(0, self._slots_N, new_ND)
-        query_RKSD = query_1HLD[0].transpose(0, 1).reshape(n_rows, n_heads, -1, keys.shape[-1])
-        out = scores.kernel.over_past(
-            query_RKSD,
-            keys[:, :, : self._longest],
-            values[:, :, : self._longest],
-            self._mask(scores.window),
-            scores.scale,
-        )
-        return out.reshape(1, n_rows, -1, keys.shape[-1])
+def _is_lean(query: Tensor) -> bool:
+    """Return whether flash attention runs on the queries' device, which takes a symbolic mask."""
+    return query.is_cuda and query.dtype != torch.float32

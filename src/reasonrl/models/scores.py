@@ -35,10 +35,13 @@ class Kernel(Protocol):
         ...
 
     def over_past(
-        self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor, mask_R11C: Tensor,
-        scale: float,
+        self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor,
+        mask_R11C: Tensor | None, scale: float,
     ) -> Tensor:  # fmt: skip
-        """Return [R, K, S, D]: each row has one query for each head, and a past of its own."""
+        """Return [R, K, S, D]: each row has one query for each head, and a past of its own.
+
+        Without a mask it sees all of its past.
+        """
         ...
 
     def of_heads(self, heads: slice) -> Self:
@@ -77,8 +80,8 @@ class Softmax:
         )
 
     def over_past(
-        self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor, mask_R11C: Tensor,
-        scale: float,
+        self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor,
+        mask_R11C: Tensor | None, scale: float,
     ) -> Tensor:  # fmt: skip
         # The query heads that share a key-value head are the query axis: no copies of the past.
         return scaled_dot_product_attention(
@@ -117,20 +120,22 @@ class ShapedSoftmax:
         return out.reshape(1, heads, n_queries, size)
 
     def over_past(
-        self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor, mask_R11C: Tensor,
-        scale: float,
+        self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor,
+        mask_R11C: Tensor | None, scale: float,
     ) -> Tensor:  # fmt: skip
         query_BKSQD = query_RKSD[:, :, :, None]
-        mask = mask_R11C[:, :, None]
+        mask = None if mask_R11C is None else mask_R11C[:, :, None]
         return self._attend(query_BKSQD, key_RKCD, value_RKCD, mask, scale)[:, :, :, 0]
 
     def _attend(
-        self, query_BKSQD: Tensor, key_BKCD: Tensor, value_BKCD: Tensor, mask: Tensor, scale: float
-    ) -> Tensor:
+        self, query_BKSQD: Tensor, key_BKCD: Tensor, value_BKCD: Tensor,
+        mask: Tensor | None, scale: float,
+    ) -> Tensor:  # fmt: skip
         scores_BKSQC = (query_BKSQD @ key_BKCD[:, :, None].transpose(-1, -2)).float() * scale
         if self.cap is not None:
             scores_BKSQC = torch.tanh(scores_BKSQC / self.cap) * self.cap
-        scores_BKSQC = scores_BKSQC.masked_fill(~mask, -torch.inf)
+        if mask is not None:
+            scores_BKSQC = scores_BKSQC.masked_fill(~mask, -torch.inf)
         if self.sinks_H is not None:
             sinks = self.sinks_H.float().view(*query_BKSQD.shape[1:3], 1, 1)
             sinks_BKSQ1 = sinks.expand(*scores_BKSQC.shape[:-1], 1)

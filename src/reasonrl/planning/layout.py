@@ -102,7 +102,7 @@ def training_of(recipe: Recipe) -> TrainingState:
             where="model.lora.targets",
             expected=", ".join(f"{name}_proj" for name in (*LINEAR, *FUSED)),
         )
-    compute_bytes: float = 2 if recipe.engine.compute == "bfloat16" else 4
+    compute_bytes: float = 2 if recipe.engine.precision == "bfloat16" else 4
     if adapters.is_packed:
         compute_bytes = FOUR_BITS
     return lora(adapters.rank, compute_bytes=compute_bytes, targets=targets, state=state)
@@ -114,7 +114,7 @@ def layout_of(recipe: Recipe) -> EngineLayout:
     in_one_process = EngineLayout(
         is_one_process=True,
         is_on_cpu=engine.device == "cpu",
-        is_bfloat16=engine.compute == "bfloat16",
+        is_bfloat16=engine.precision == "bfloat16",
         recompute=engine.recompute,
         token_budget=engine.token_budget,
         max_rows=engine.max_rows,

@@ -120,7 +120,7 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
     layout = layout_of(recipe)
     used_gpu = None if layout.is_on_cpu else gpu
     if used_gpu is not None:
-        check_compute(used_gpu, recipe.engine.compute)
+        check_compute(used_gpu, recipe.engine.precision)
     untimed = _untimed(layout, gpu)
     is_pipelined = recipe.ahead is not None and not layout.shares_gpus
     stages: list[StagePlan] = []

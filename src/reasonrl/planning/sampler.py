@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from reasonrl.planning.gpus import Gpu
 from reasonrl.planning.layout import EngineLayout
@@ -19,11 +20,8 @@ from reasonrl.planning.parts import (
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.recipe import Settings
 
-FIRST_CAPACITY = 64
-"""The new tokens that a row's first cache has room for, as in `engines.local.sampling`."""
-
-SHRINK_BELOW = 0.8
-"""The share of live rows below which the batch is made smaller, as in `engines.local.sampling`."""
+CAPACITY_STEP, CAPACITY_GROWTH = 64, 1.25
+"""The room for tokens that a row of the local cache has, as in `models.cache`."""
 
 PREFILL_TOKENS = 8_192
 """The tokens that vLLM runs at once on a GPU; longer prompts come in chunks: `engines.vllm`."""
@@ -52,26 +50,22 @@ def running_rows(layout: EngineLayout, stage: Settings) -> int:
     return min(layout.max_rows, stage.rollout.prompts_per_step * stage.rollout.group_size)
 
 
-def cache_capacity(prompt: int, max_new_tokens: int) -> int:
-    """Return the tokens that a row of the cache has room for when the longest rollout ends.
-
-    The first cache holds the longest prompt and a few new tokens; it doubles when a row needs more.
-    The last token of a rollout is never put into the cache.
-    """
-    capacity = prompt + min(FIRST_CAPACITY, max_new_tokens)
-    while capacity < prompt + max_new_tokens - 1:
-        capacity *= 2
-    return capacity
+def cache_capacities(tokens: int) -> list[int]:
+    """Return the rooms that a row of the cache has while it grows to so many tokens."""
+    step, rooms = CAPACITY_STEP, [CAPACITY_STEP]
+    while rooms[-1] < tokens:
+        rooms.append(max(rooms[-1] + step, -(-int(rooms[-1] * CAPACITY_GROWTH) // step) * step))
+    return rooms
 
 
-def copied_share(rows: int, *, has_grown: bool) -> float:
+def copied_share(rooms: Sequence[int]) -> float:
     """Return the part of a layer's cache that exists twice while the cache grows or loses rows.
 
-    Growing keeps the old half until the new cache is there. Losing rows copies the live ones, at
-    most the largest number below `SHRINK_BELOW` of all.
+    Growing keeps the old rows until the new ones are there. Losing rows copies the live ones, at
+    most half of all.
     """
-    live = math.ceil(SHRINK_BELOW * rows) - 1
-    return max(live / rows, 0.5 if has_grown else 0.0)
+    grown = rooms[-2] / rooms[-1] if len(rooms) > 1 else 0.0
+    return max(0.5, grown)
 
 
 def replica_memory(shape: ModelShape, layout: EngineLayout, gpu: Gpu) -> MemoryEstimate:
@@ -132,9 +126,10 @@ def _own_weights(shape: ModelShape, layout: EngineLayout) -> tuple[Part, ...]:
 def _cache(shape: ModelShape, layout: EngineLayout, stage: Settings, rows: int) -> tuple[Part, ...]:
     prompt, new = prompt_tokens(layout, stage), stage.rollout.max_new_tokens
     token_bytes = shape.kv_bytes(layout.element_bytes)
-    capacity = cache_capacity(prompt, new)
-    cache = float(rows * capacity * token_bytes)
-    share = copied_share(rows, has_grown=capacity > prompt + FIRST_CAPACITY)
+    # The last token of a rollout is never put into the cache.
+    rooms = cache_capacities(prompt + new - 1)
+    cache = float(rows * rooms[-1] * token_bytes)
+    share = copied_share(rooms)
     prompts = min(stage.rollout.prompts_per_step, math.ceil(rows / stage.rollout.group_size))
     return (
         ("key-value cache", cache),

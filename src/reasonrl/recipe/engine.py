@@ -21,14 +21,22 @@ class EngineBase(Strict):
     """The device of the models: `cpu`, `cuda`, or `cuda:N`."""
     threads: int = Field(default=0, ge=0)
     """Threads of each process; 0 takes as many as cores are free, and looks again at each step."""
-    compute: Literal["float32", "bfloat16"] = "float32"
-    """The type that layers compute in. Weights, gradients, head and optimizer stay float32."""
+    compute: Literal["float32", "bfloat16", "auto"] = "float32"
+    """The type that layers compute in; `auto` takes the faster of the two when the run begins.
+    Weights, gradients, head and optimizer stay float32."""
     recompute: bool = False
     """Keep one tensor a layer for the backward pass and compute the others again: less memory."""
     token_budget: int = Field(default=4096, ge=1)
     """The most tokens of a microbatch on one rank."""
     max_rows: int = Field(default=128, ge=1)
     """The most rollouts that one engine samples side by side."""
+
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]:
+        """Return `compute`; where nobody has looked at the device, `auto` goes by its kind."""
+        if self.compute != "auto":
+            return self.compute
+        return "float32" if self.device == "cpu" else "bfloat16"
 
 
 def _type_of(table: Any) -> str:

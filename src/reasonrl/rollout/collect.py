@@ -1,26 +1,27 @@
-"""From encoded problems to judged groups: sample, decode, judge.
+"""From encoded problems to judged groups: sample, decode, and judge beside the sampling.
 
 Knows engine, tokenizer and judge only by their protocols. Filters nothing and records nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from reasonrl.engines.protocols import Progress, RolloutEngine
+from reasonrl.engines.protocols import Finished, Progress, RolloutEngine
 from reasonrl.errors import EngineError, NotFiniteError
+from reasonrl.rollout.beside import JudgedBeside
 from reasonrl.rollout.judge import (
     Drafts,
     Judge,
     Judgement,
     RewardFunction,
     begin_rewards,
-    drafts_of,
-    judge_drafts,
+    judgements_of,
 )
-from reasonrl.rollout.problems import EncodedProblem, Tokenizer
+from reasonrl.rollout.problems import EncodedProblem, Tokenizer, item_of
 from reasonrl.seeds import derive_seed
 from reasonrl.types import (
     Completion,
@@ -31,6 +32,9 @@ from reasonrl.types import (
     VerifyItem,
 )
 from reasonrl.verify.extract import answer_part, last_box
+
+Key: TypeAlias = tuple[int, int]
+"""A problem's number, and the index of a rollout in its group."""
 
 
 def collect(
@@ -56,22 +60,59 @@ def collect(
         Prompt(tokens=item.tokens, seed=derive_seed(*seed_parts, item.problem.id))
         for item in encoded
     ]
+    responses = _Responses(encoded, tokenizer)
+    with JudgedBeside[Key](judge) as beside:
 
-    def ended(number: int, completion: Completion) -> None:
-        if progress:
-            progress(1)
-        if rewards is not None and rewards.is_early:
-            draft = drafts_of(encoded[number], [(completion.tokens, completion.stop)], tokenizer)
-            begin_rewards(rewards, draft, max_new_tokens=sampling.max_new_tokens)
+        def ended(number: int, index: int, completion: Completion) -> None:
+            item = responses.item(number, index, completion)
+            beside.begin((number, index), item)
+            if rewards is not None and rewards.is_early:
+                draft = Drafts(
+                    encoded=encoded[number], items=[item], n_tokens=[len(completion.tokens)]
+                )
+                begin_rewards(rewards, draft, max_new_tokens=sampling.max_new_tokens)
+            if progress:
+                progress(1)
 
-    completions = _sample(engine, prompts, sampling, ended)
-    drafts = [
-        drafts_of(item, [(one.tokens, one.stop) for one in group], tokenizer)
-        for item, group in zip(encoded, completions, strict=True)
+        completions = _sample(engine, prompts, sampling, ended)
+        drafts = [responses.drafts(number, group) for number, group in enumerate(completions)]
+        keyed = {
+            (number, index): item
+            for number, draft in enumerate(drafts)
+            for index, item in enumerate(draft.items)
+        }
+        found = beside.finish(keyed)
+    verdicts = [
+        [found[number, index] for index in range(sampling.group_size)]
+        for number in range(len(drafts))
     ]
-    judged = judge_drafts(drafts, judge, rewards, max_new_tokens=sampling.max_new_tokens)
+    judged = judgements_of(drafts, verdicts, rewards, max_new_tokens=sampling.max_new_tokens)
     label = "-".join(str(part) for part in seed_parts[1:])
     return [_group(label, *parts) for parts in zip(drafts, completions, judged, strict=True)]
+
+
+class _Responses:
+    """The responses to some problems as text, each decoded once."""
+
+    def __init__(self, encoded: Sequence[EncodedProblem], tokenizer: Tokenizer) -> None:
+        self._encoded, self._tokenizer = encoded, tokenizer
+        self._items: dict[Key, VerifyItem] = {}
+
+    def item(self, number: int, index: int, completion: Completion) -> VerifyItem:
+        """Return a response of a problem."""
+        if (item := self._items.get((number, index))) is None:
+            text = self._tokenizer.decode(completion.tokens)
+            item = item_of(self._encoded[number], text, completion.stop)
+            self._items[number, index] = item
+        return item
+
+    def drafts(self, number: int, group: Sequence[Completion]) -> Drafts:
+        """Return all responses to a problem; an engine need not have announced them."""
+        return Drafts(
+            encoded=self._encoded[number],
+            items=[self.item(number, index, one) for index, one in enumerate(group)],
+            n_tokens=[len(one.tokens) for one in group],
+        )
 
 
 def _group(
@@ -114,14 +155,10 @@ def _sample(
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     sampling: Sampling,
-    ended: Callable[[int, Completion], None],
+    ended: Finished,
 ) -> list[list[Completion]]:
     """Return whole groups of completions; `ended` is called with each as it ends."""
-
-    def on_finished(number: int, _index: int, completion: Completion) -> None:
-        ended(number, completion)
-
-    completions = engine.generate(prompts, sampling, on_finished=on_finished)
+    completions = engine.generate(prompts, sampling, on_finished=ended)
     if [len(group) for group in completions] != [sampling.group_size] * len(prompts):
         raise EngineError(
             "an engine returned incomplete groups",

@@ -82,26 +82,23 @@ def begin_rewards(rewards: RewardFunction, drafts: Drafts, *, max_new_tokens: in
         rewards.begin(record)
 
 
-def judge_drafts(
+def judgements_of(
     drafts: Sequence[Drafts],
-    judge: Judge | None,
+    verdicts: Sequence[Sequence[Verdict | None]],
     rewards: RewardFunction | None,
     *,
     max_new_tokens: int,
 ) -> list[list[Judgement]]:
     """Return a judgement of each response to each problem, in order."""
-    flat = [item for draft in drafts for item in draft.items]
-    verdicts = iter(judge(flat) if judge is not None else [None] * len(flat))
-    by_draft = [[next(verdicts) for _ in draft.items] for draft in drafts]
     if rewards is None:
-        return [[Judgement(verdict=verdict) for verdict in group] for group in by_draft]
-    rewarded = reward_drafts(drafts, by_draft, rewards, max_new_tokens=max_new_tokens)
+        return [[Judgement(verdict=verdict) for verdict in group] for group in verdicts]
+    rewarded = reward_drafts(drafts, verdicts, rewards, max_new_tokens=max_new_tokens)
     return [
         [
             Judgement(verdict=verdict, scores=one.scores, total=one.total)
             for verdict, one in zip(group, own, strict=True)
         ]
-        for group, own in zip(by_draft, rewarded, strict=True)
+        for group, own in zip(verdicts, rewarded, strict=True)
     ]
 
 

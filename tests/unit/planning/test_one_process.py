@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reasonrl.engines.local import sampling
 from reasonrl.models import layers
-from reasonrl.models.attention import Branches, CachedRows, PackedGroups
+from reasonrl.models.attention import Branches, PackedGroups
+from reasonrl.models.cache import CachedRows
 from reasonrl.models.hf import load_model
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.layout import EngineLayout, layout_of
@@ -15,10 +15,8 @@ from reasonrl.planning.memory import stage_memory
 from reasonrl.planning.parts import IDLE_BYTES, WORKSPACE_BYTES
 from reasonrl.planning.published import SHAPES
 from reasonrl.planning.sampler import (
-    FIRST_CAPACITY,
     PREFILL_TOKENS,
-    SHRINK_BELOW,
-    cache_capacity,
+    cache_capacities,
     copied_share,
 )
 from reasonrl.planning.state import adamw, adamw_8bit, in_bfloat16, lora, with_moments_on_host
@@ -74,41 +72,35 @@ def test_one_process_on_a_gpu_copies_weights_and_moments_to_the_host_for_a_check
     assert stage_memory(SHAPE, on_cpu, recipe.stage[0], None).host.parts == ()
 
 
-def test_the_cache_is_as_large_as_the_one_that_the_sampler_allocates():
-    assert FIRST_CAPACITY == sampling._FIRST_CAPACITY
-    assert SHRINK_BELOW == sampling._SHRINK_BELOW
-    prompt, new = 5, 300
-    cache = CachedRows(
-        rows=2, capacity=prompt + 64, n_layers=1, heads=1, head_size=2, like=torch.zeros(0)
-    )
-    cache.load(0, [(torch.zeros(1, prompt, 2), torch.zeros(1, prompt, 2))])
+@pytest.mark.parametrize(("prompt", "new"), [(5, 60), (5, 61), (200, 64), (70, 1_000)])
+def test_the_cache_is_as_large_as_the_one_that_the_sampler_allocates(prompt, new):
+    cache = CachedRows(n_layers=1, heads=1, head_size=2, like=torch.zeros(0))
+    part = torch.zeros(1, prompt, 2)
+    cache.load([("a", [(part, part)]), ("b", [(part, part)])])
     for _ in range(new - 1):  # the last token of a rollout is never put into the cache
         cache.advance()
-    assert cache.layers[0][0].shape[2] == cache_capacity(prompt, new) == 69 * 8
+    token_bytes = 2 * 2 * 4
+    assert cache.bytes == 2 * cache_capacities(prompt + new - 1)[-1] * token_bytes
 
 
-def test_a_cache_that_holds_all_from_the_start_does_not_grow():
-    assert cache_capacity(200, 64) == 264
-    assert cache_capacity(200, 1) == 201
-    assert cache_capacity(200, 65) == 264
-    assert cache_capacity(200, 66) == 528
+def test_a_cache_grows_by_a_quarter():
+    assert cache_capacities(64) == [64]
+    assert cache_capacities(65) == [64, 128]
+    assert cache_capacities(1_000)[-4:] == [576, 768, 960, 1_216]
 
 
-@pytest.mark.parametrize(
-    ("rows", "has_grown", "share"),
-    [(1, False, 0.0), (1, True, 0.5), (10, True, 0.7), (10, False, 0.7), (128, True, 102 / 128)],
-)
-def test_growing_copies_half_of_the_cache_and_losing_rows_the_live_ones(rows, has_grown, share):
-    assert copied_share(rows, has_grown=has_grown) == share
+@pytest.mark.parametrize(("tokens", "share"), [(60, 0.5), (70, 0.5), (130, 128 / 192)])
+def test_growing_copies_the_rows_before_and_losing_rows_half_of_them(tokens, share):
+    assert copied_share(cache_capacities(tokens)) == share
 
 
 def test_the_sampler_holds_its_cache_a_copy_of_one_layer_and_the_prompts(recipe, layout):
     parts = dict(memory_of(replace(layout, max_rows=10), recipe).rollout.parts)
     token = 2 * 28 * 8 * 128 * 2
-    # A prompt of 200 and 2,048 new tokens: 264 doubles four times.
-    assert parts["key-value cache"] == 10 * 264 * 16 * token
+    # A prompt of 200 and 2,048 new tokens: from room for 1,920 tokens the row moves to 2,432.
+    assert parts["key-value cache"] == 10 * 2_432 * token
     copied = parts["a layer's copy while the cache changes size"]
-    assert copied == pytest.approx(7 * 264 * 16 * token / 28)
+    assert copied == pytest.approx(10 * 1_920 * token / 28)
     group = recipe.stage[0].rollout.group_size
     assert parts["prompts"] == -(-10 // group) * 200 * token
 

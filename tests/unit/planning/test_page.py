@@ -40,7 +40,7 @@ def test_a_row_of_the_reports_recipes_is_the_plan_of_today(name, block, is_large
     assert cells == f"{peak:.1f} | {steps} | {made.hours:,.0f} | {made.gpu_hours:,.0f}"
 
 
-_PAIR = r" \| (\S+/\S+) \| `([^|]*)`"
+_PAIR = r" \| (\S+/\S+) \| (?:`([^|]*)`|none)"
 _ROWS = re.findall(rf"^\| ([^|]+){_PAIR}{_PAIR} \|$", PAGE, re.MULTILINE)
 LORA = ("model.lora.rank=16",)
 CARDS = [

@@ -20,9 +20,12 @@ from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion, Prompt, Sampling, StopReason
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SampledRow:
-    """A rollout that is being sampled: its prompt's number, its index in the group, its tokens."""
+    """A rollout that is being sampled: its prompt's number, its index in the group, its tokens.
+
+    A row is itself alone: two rows are never equal.
+    """
 
     prompt: int
     index: int

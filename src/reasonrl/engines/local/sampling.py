@@ -1,7 +1,7 @@
 """Sampling of whole groups with a key-value cache: prompts once, no padding, rows refilled.
 
 A prompt is computed once and its cache copied into a row for each of its rollouts. A row that
-finishes is given to the next waiting rollout; when no rollout waits, the batch shrinks.
+finishes leaves at once, and the next waiting rollout takes its place.
 """
 
 from __future__ import annotations
@@ -15,14 +15,10 @@ import torch
 from torch import Tensor
 
 from reasonrl.engines.local.rows import SampledRow, SamplingJob, TokenDraws
-from reasonrl.models.attention import Branches, CachedRows, PackedGroups
+from reasonrl.models.attention import Branches, PackedGroups
+from reasonrl.models.cache import CachedRows
 from reasonrl.models.hf import LanguageModel
 from reasonrl.types import Completion
-
-# A row's first cache has room for this many new tokens; it doubles when the row needs more.
-_FIRST_CAPACITY = 64
-# Making the batch smaller copies the cache: it pays once fewer than this share of rows is live.
-_SHRINK_BELOW = 0.8
 
 
 @dataclass(slots=True)
@@ -35,44 +31,47 @@ class _Prefix:
 
 
 class Session:
-    """The rows that run, the rollouts that wait, and the computed prompts they need."""
+    """The rows that run, the rollouts that wait, and the computed prompts they need.
+
+    The next tokens are sampled from `hidden_RD`, in the order of `rows`.
+    """
 
     def __init__(self, model: LanguageModel, job: SamplingJob, draws: TokenDraws) -> None:
         self.model, self.draws = model, draws
         self.prompts, self.sampling, self.token_budget = job.prompts, job.sampling, job.token_budget
+        self.max_rows = job.max_rows
         self.waiting = deque(job.rollouts)
         self.prefixes: dict[int, _Prefix] = {}
-        n_rows = min(job.max_rows, len(self.waiting))
         heads, head_size = model.cache_shape
         like = model.head
-        longest = max(len(prompt.tokens) for prompt in job.prompts)
-        self.cache = CachedRows(
-            rows=n_rows,
-            capacity=longest + min(_FIRST_CAPACITY, job.sampling.max_new_tokens),
+        self.cache = CachedRows[SampledRow](
             n_layers=model.n_layers,
             heads=heads,
             head_size=head_size,
             like=like.new_empty(0, dtype=model.compute),
         )
-        self.rows: list[SampledRow | None] = [None] * n_rows
-        # The next tokens are sampled from hidden_RD; tokens_R are the ones sampled last.
-        self.hidden_RD = like.new_zeros(n_rows, like.shape[1])
-        self.tokens_R = torch.zeros(n_rows, dtype=torch.long, device=like.device)
+        self.rows: list[SampledRow] = []
+        self.hidden_RD = like.new_zeros(0, like.shape[1])
 
     def refill(self) -> None:
-        """Give free rows to waiting rollouts; compute their prompts where that is not done yet."""
-        free = [slot for slot, row in enumerate(self.rows) if row is None]
-        starting = [self.waiting.popleft() for _ in range(min(len(free), len(self.waiting)))]
+        """Start waiting rollouts where there is room; compute prompts that are not computed yet."""
+        n_starting = min(self.max_rows - len(self.rows), len(self.waiting))
+        if not n_starting:
+            return
+        starting = [self.waiting.popleft() for _ in range(n_starting)]
         new = sorted({prompt for prompt, _ in starting} - self.prefixes.keys())
         for part in self._within_budget(new):
             self._prefill(part)
-        for slot, (number, index) in zip(free, starting, strict=False):
-            prefix = self.prefixes[number]
-            self.cache.load(slot, prefix.cache)
-            self.hidden_RD[slot] = prefix.hidden_D
-            self.rows[slot] = self.draws.start(number, index)
-            prefix.rows_left -= 1
-            if prefix.rows_left == 0:
+        begun = [self.draws.start(number, index) for number, index in starting]
+        prefixes = [self.prefixes[number] for number, _ in starting]
+        self.cache.load([(row, prefix.cache) for row, prefix in zip(begun, prefixes, strict=True)])
+        self.rows += begun
+        self.hidden_RD = torch.cat(
+            (self.hidden_RD, torch.stack([prefix.hidden_D for prefix in prefixes]))
+        )
+        for number, _ in starting:
+            self.prefixes[number].rows_left -= 1
+            if self.prefixes[number].rows_left == 0:
                 del self.prefixes[number]
 
     def _within_budget(self, numbers: Sequence[int]) -> Iterator[list[int]]:
@@ -106,32 +105,27 @@ class Session:
             )
 
     def sample(self) -> list[SampledRow]:
-        """Append one token to every live row; return the rows that end with it."""
+        """Append one token to every row; return the rows that end with it."""
         logits_RV = self.model.head_form.bound(self.hidden_RD @ self.model.head.T)
-        self.tokens_R, over = self.draws.append(self.rows, logits_RV)
-        done = []
-        for slot in over:
-            row = self.rows[slot]
-            assert row is not None  # only rows end
-            done.append(row)
-            self.rows[slot] = None
-            self.cache.clear(slot)
-        return done
+        _, slots = self.draws.append(self.rows, logits_RV)
+        over = [self.rows[slot] for slot in slots]
+        if over:
+            self.cache.drop(frozenset(over))
+        return over
 
     def advance(self) -> None:
-        """Run the model on the newest tokens; first make the batch smaller if it pays."""
-        live = [slot for slot, row in enumerate(self.rows) if row is not None]
-        if not live:
+        """Run the model on the newest tokens."""
+        self.rows, positions_1R = self.cache.advance()
+        if not self.rows:
+            self.hidden_RD = self.hidden_RD[:0]
             return
-        if not self.waiting and len(live) < _SHRINK_BELOW * len(self.rows):
-            self.cache.keep(live)
-            self.tokens_R = self.tokens_R[live]
-            self.rows = [self.rows[slot] for slot in live]
-        self.hidden_RD = self.model.hidden(self.tokens_R[None], self.cache.advance(), self.cache)
+        device = self.hidden_RD.device
+        tokens_1R = torch.tensor([[row.tokens[-1] for row in self.rows]], device=device)
+        self.hidden_RD = self.model.hidden(tokens_1R, positions_1R, self.cache)
 
     @property
     def is_running(self) -> bool:
-        return bool(self.waiting) or any(row is not None for row in self.rows)
+        return bool(self.waiting or self.rows)
 
 
 @torch.no_grad()

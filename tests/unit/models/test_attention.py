@@ -1,0 +1,41 @@
+"""Long completions attend in parts, and get what one call with a whole mask gives."""
+
+import pytest
+import torch
+
+from reasonrl.models import attention
+from reasonrl.models.attention import Branches, PackedGroups
+from reasonrl.models.scores import scores_of
+
+HEADS, KV_HEADS, SIZE = 6, 2, 8
+GROUPS = [Branches(5, (70, 33)), Branches(40), Branches(1, (64,))]
+
+
+def attended(scores, parts, monkeypatch):
+    """Return the output and the gradients of queries, keys and values."""
+    monkeypatch.setattr(attention, "_QUERIES", parts)
+    draw = torch.Generator().manual_seed(0)
+    length = sum(group.length for group in GROUPS)
+    tensors = [
+        torch.randn(1, heads, length, SIZE, generator=draw, requires_grad=True)
+        for heads in (HEADS, KV_HEADS, KV_HEADS)
+    ]
+    out = PackedGroups(GROUPS).attend(0, *tensors, scores)
+    out.backward(torch.randn(out.shape, generator=draw))
+    return [out.detach(), *(tensor.grad for tensor in tensors)]
+
+
+@pytest.mark.parametrize("options", [{}, {"window": 12}, {"window": 60}, {"cap": 5.0}])
+def test_parts_change_nothing(options, monkeypatch):
+    scores = scores_of(0.3, **options)
+    whole, parts = (attended(scores, n, monkeypatch) for n in (1_000, 16))
+    for one, other in zip(whole, parts, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_no_mask_of_a_whole_long_row_is_kept():
+    layout = PackedGroups([Branches(100, (3_000,))])
+    tensors = [torch.randn(1, heads, 3_100, 4) for heads in (2, 1, 1)]
+    layout.attend(0, *tensors, scores_of(0.5))
+    assert all(mask.numel() <= attention._KEPT_MASK for mask in layout._masks.values())
+    assert max(mask.shape[0] for mask in layout._masks.values()) <= attention._QUERIES
