@@ -48,13 +48,16 @@ def backward_through_head(
     *,
     bound: Callable[[Tensor], Tensor | None] | None = None,
     learns_head: bool = True,
+    compute: torch.dtype = torch.float32,
 ) -> Tensor:
     """Return the gradient at `hidden_ND`; add the head's to `weight_VD.grad` if the head learns.
 
     `bound` bounds logits in place and returns the derivative, or None where that is 1. Exact for
-    any loss that is a sum over tokens. Computes in float32 whatever the model's dtype.
+    any loss that is a sum over tokens. Logits, loss and the head's own gradient are float32; the
+    gradient at the hidden states is computed in `compute`, the type of the layers that take it.
     """
     with torch.no_grad():
+        narrow_VD = weight_VD.to(compute)
         gradient_ND = torch.empty_like(hidden_ND)
         if learns_head and weight_VD.grad is None:
             weight_VD.grad = torch.zeros_like(weight_VD)
@@ -72,7 +75,10 @@ def backward_through_head(
                 )
                 if slope_NV is not None:
                     rows *= slope_NV
-            torch.mm(logits_NV, weight_VD, out=gradient_ND[part])
+            if compute == torch.float32:
+                torch.mm(logits_NV, weight_VD, out=gradient_ND[part])
+            else:
+                gradient_ND[part] = logits_NV.to(compute) @ narrow_VD
             if learns_head and weight_VD.grad is not None:
                 weight_VD.grad.addmm_(logits_NV.T, hidden_ND[part])
     return gradient_ND

@@ -157,6 +157,33 @@ class Normalise(Function):
         return at_x.to(x.dtype), None, None, None
 
 
+class WideAttention(Function):
+    """Return the attention of narrow queries, keys and values, computed in float32.
+
+    Only the inputs are kept; the backward pass computes the attention again.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attend: Callable[[Tensor, Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        ctx.save_for_backward(query, key, value)
+        ctx.attend = attend  # type: ignore[attr-defined]
+        return attend(query.float(), key.float(), value.float()).to(query.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        wide = [each.detach().float().requires_grad_() for each in ctx.saved_tensors]
+        with torch.enable_grad():
+            out = ctx.attend(*wide)
+        gradients = torch.autograd.grad(out, wide, g.float())
+        return (*(each.to(g.dtype) for each in gradients), None)
+
+
 class Rotation(Function):
     """Turn each pair (x_i, x_{i + D/2}) of a head by its position's angle."""
 

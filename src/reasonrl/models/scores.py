@@ -12,11 +12,18 @@ Q queries, C keys, D head size.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
+
+from reasonrl.models.gradients import WideAttention
+
+_WIDE_QUERIES = 256
+"""Queries up to which float32 is faster on a CPU, four times for 11 of them (docs/LOG.md): torch's
+backward pass in bfloat16 converts at each block."""
 
 
 class Kernel(Protocol):
@@ -69,15 +76,18 @@ class Softmax:
             key_1KCD, value_1KCD = (
                 heads.repeat_interleave(repeats, dim=1) for heads in (key_1KCD, value_1KCD)
             )
-        return scaled_dot_product_attention(
-            query_1HQD,
-            key_1KCD,
-            value_1KCD,
+        attend = partial(
+            scaled_dot_product_attention,
             attn_mask=mask,
             is_causal=mask is None,
             scale=scale,
             enable_gqa=True,
         )
+        is_narrow = query_1HQD.dtype != torch.float32
+        if is_narrow and query_1HQD.is_cpu and query_1HQD.shape[2] <= _WIDE_QUERIES:
+            out: Tensor = WideAttention.apply(query_1HQD, key_1KCD, value_1KCD, attend)  # type: ignore[no-untyped-call]
+            return out
+        return attend(query_1HQD, key_1KCD, value_1KCD)
 
     def over_past(
         self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor,

@@ -83,3 +83,18 @@ def test_the_heads_gradient_adds_to_what_is_there(case):
     step(twice)
     step(twice)
     torch.testing.assert_close(twice.grad, 2 * once.grad)
+
+
+def test_a_narrow_type_rounds_the_gradient_at_the_hidden_states_and_nothing_else(case):
+    def step(compute):
+        weight = case["weight"].float().requires_grad_()
+        at_hidden = head.backward_through_head(
+            case["hidden"].float(), weight, case["tokens"], 1.0,
+            lambda _part, lp, h: (lp + 0.1 * h).sum(), compute=compute,
+        )  # fmt: skip
+        return at_hidden, weight.grad
+
+    (exact, at_weight), (narrow, same) = step(torch.float32), step(torch.bfloat16)
+    assert torch.equal(at_weight, same)
+    assert not torch.equal(exact, narrow)
+    assert float((exact - narrow).norm() / exact.norm()) < 0.01

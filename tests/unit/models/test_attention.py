@@ -39,3 +39,21 @@ def test_no_mask_of_a_whole_long_row_is_kept():
     layout.attend(0, *tensors, scores_of(0.5))
     assert all(mask.numel() <= attention._KEPT_MASK for mask in layout._masks.values())
     assert max(mask.shape[0] for mask in layout._masks.values()) <= attention._QUERIES
+
+
+def test_short_narrow_rows_attend_in_float32():
+    draw = torch.Generator().manual_seed(0)
+    narrow = [
+        torch.randn(1, heads, 20, 16, generator=draw).bfloat16().requires_grad_()
+        for heads in (HEADS, KV_HEADS, KV_HEADS)
+    ]
+    wide = [each.detach().float().requires_grad_() for each in narrow]
+    weights = torch.randn(1, 20, HEADS, 16, generator=draw).bfloat16()
+    layout, scores = PackedGroups([Branches(8, (12,))]), scores_of(0.25)
+    out, exact = (layout.attend(0, *tensors, scores) for tensors in (narrow, wide))
+    assert torch.equal(out, exact.bfloat16())
+    out.backward(weights)
+    exact.backward(weights.float())
+    for one, other in zip(narrow, wide, strict=True):
+        # The prompt's keys add up two rounded gradients.
+        torch.testing.assert_close(one.grad.float(), other.grad, atol=0.01, rtol=0.01)

@@ -26,6 +26,8 @@ class NativeComputation:
         layers.exchange(model.module, dtype)
         self.model = replace(model, compute=dtype)
         self._n_chosen = chosen_experts(cast(Any, model.module).config)
+        # On a GPU the copy of a large head is not worth its memory.
+        self._at_head = dtype if model.device.type == "cpu" else torch.float32
 
     def values(self, micro: Microbatch, value: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Return a value of each target, [N], from its logits and itself."""
@@ -55,6 +57,7 @@ class NativeComputation:
             chunk_loss,
             bound=self.model.head_form.bound_in_place,
             learns_head=self.model.head.requires_grad,
+            compute=self._at_head,
         )
         if routing is None or not router_weight:
             hidden_ND.backward(at_hidden_ND)  # type: ignore[no-untyped-call]
