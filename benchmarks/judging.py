@@ -2,11 +2,12 @@
 
     python -m benchmarks.judging [--repeats 5] [--json PATH]
 
-SmolLM2-135M samples 64 rollouts of uneven length on one thread. The judge answers in turn, each
-response after the same time, which is set so that all together take as long as the sampling: by
-waiting, as for programs under test on other machines, or by computing in another process, as
-algebra does. Seconds of sampling alone, judging afterwards and judging beside it take turns.
-Goal: beside it at most 1.15 times the longer of the two.
+SmolLM2-135M samples 64 rollouts of uneven length on one thread, at most --rows side by side. The
+judge answers in turn, each response after the same time, which is set so that all together take as
+long as the sampling: by waiting, as for programs under test on other machines, or by computing in
+another process, as algebra does. Seconds of sampling alone, judging afterwards and judging beside
+it take turns. No judge can end before the bound, which follows from when the rollouts end. Goal:
+beside it at most 1.15 times the longer of the two.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from reasonrl.rollout.judge import Judge
 from reasonrl.rollout.problems import encode_problems, item_of
 from reasonrl.types import Sampling, Status, StopReason, Verdict, VerifyItem
 
-N_PROMPTS, GROUP, LIMIT = 8, 8, 96
+N_PROMPTS, GROUP, LIMIT = 8, 8, 64
 
 
 def compute(seconds: float) -> None:
@@ -58,6 +59,7 @@ def judge_after(take: Callable[[float], object], seconds: float) -> Judge:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DocstringHelp)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     use_threads(1)
@@ -65,14 +67,22 @@ def main() -> None:
     lengths = 1 + np.random.default_rng(0).integers(LIMIT, size=(N_PROMPTS, GROUP))
     fix_lengths(lambda row: int(lengths[row.prompt, row.index]))
     model = load_model(DEFAULT_MODEL)
-    engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=64)
+    engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=given.rows)
     problems = arithmetic_problems(operators=["add"], max_operand=9, heldout=5)[:N_PROMPTS]
     encoded = encode_problems(problems, model.tokenizer, system_prompt=None)
     sampling = Sampling(max_new_tokens=LIMIT, group_size=GROUP)
 
-    def seconds(judge: Judge | None) -> float:
+    def seconds(judge: Judge | None, ends: list[float] | None = None) -> float:
         start = time.perf_counter()
-        collect(engine, model.tokenizer, judge, encoded, sampling, seed_parts=(1, "train", 1))
+
+        def note(_n: int) -> None:
+            if ends is not None:
+                ends.append(time.perf_counter() - start)
+
+        collect(
+            engine, model.tokenizer, judge, encoded, sampling, seed_parts=(1, "train", 1),
+            progress=note,
+        )  # fmt: skip
         return time.perf_counter() - start
 
     seconds(None)  # allocates memory
@@ -84,15 +94,19 @@ def main() -> None:
             "computes": lambda each: pool.submit(compute, each).result(),
         }
         for name, take in ways.items():
-            ratios: dict[str, list[float]] = {"afterwards": [], "beside": []}
+            ratios: dict[str, list[float]] = {"afterwards": [], "beside": [], "the bound": []}
             for _ in range(given.repeats):
-                alone = seconds(None)
-                judge = judge_after(take, alone / (N_PROMPTS * GROUP))
+                ends: list[float] = []
+                alone = seconds(None, ends)
+                each = alone / (N_PROMPTS * GROUP)
+                judge = judge_after(take, each)
                 start = time.perf_counter()
                 judge([item_of(encoded[0], "", StopReason.STOP)] * N_PROMPTS * GROUP)
                 longer = max(alone, time.perf_counter() - start)
                 ratios["afterwards"].append(seconds(judge) / longer)
                 ratios["beside"].append(seconds(EarlyJudge(judge)) / longer)
+                bound = max(end + each * (len(ends) - n) for n, end in enumerate(ends))
+                ratios["the bound"].append(bound / longer)
             rows += [
                 {
                     "the judge": name,

@@ -28,6 +28,9 @@ ATTENTION_NAME = "reasonrl"
 _QUERIES = 1_024
 """Tokens that attend at a time where a mask, or a plain softmax, grows with their number."""
 
+_SHORT = 64
+"""Tokens of a completion up to which completions attend together, padded to the longest."""
+
 _KEPT_MASK = 1 << 21
 """Pairs of tokens up to which a mask is kept for the other layers: 2 MB."""
 
@@ -96,6 +99,7 @@ class PackedGroups:
     groups: Sequence[Branches]
     recorded: list[tuple[Tensor, Tensor]] | None = None
     _masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
+    _places: dict[tuple[int, ...], tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def positions(self, device: torch.device) -> Tensor:
         """Return position ids [1, L]: every completion continues where its prompt ends."""
@@ -118,46 +122,77 @@ class PackedGroups:
         if self.recorded is not None:
             assert len(self.recorded) == layer  # layers run in order
             self.recorded.append((key_1KLD, value_1KLD))
-        lengths = [n for group in self.groups for n in (group.prompt, *group.completions)]
-        queries = torch.split(query_1HLD, lengths, dim=2)
-        keys = torch.split(key_1KLD, lengths, dim=2)
-        values = torch.split(value_1KLD, lengths, dim=2)
-        out, at = [], 0
+        lengths = [n for group in self.groups for n in _calls(group)]
+        pieces = zip(
+            *(torch.split(each, lengths, dim=2) for each in (query_1HLD, key_1KLD, value_1KLD)),
+            strict=True,
+        )
+        out = []
         for group in self.groups:
-            prompt = at
-            out += self._over(queries[prompt], keys[prompt], values[prompt], scores)
-            for branch in range(prompt + 1, prompt + 1 + len(group.completions)):
-                key = torch.cat((keys[prompt], keys[branch]), dim=2)
-                value = torch.cat((values[prompt], values[branch]), dim=2)
-                out += self._over(queries[branch], key, value, scores)
-            at = prompt + 1 + len(group.completions)
+            query, past_key, past_value = next(pieces)
+            out += self._over(query, past_key, past_value, scores)
+            past = past_key, past_value
+            if _are_short(group.completions):
+                out.append(self._side_by_side(group.completions, past, next(pieces), scores))
+                continue
+            for _ in group.completions:
+                query, *own = next(pieces)
+                key, value = (torch.cat(pair, dim=2) for pair in zip(past, own, strict=True))
+                out += self._over(query, key, value, scores)
         return torch.cat(out, dim=2).transpose(1, 2)
 
+    def _side_by_side(
+        self,
+        completions: tuple[int, ...],
+        past: tuple[Tensor, Tensor],
+        own: tuple[Tensor, Tensor, Tensor],
+        scores: Scores,
+    ) -> Tensor:
+        """Return the output of a prompt's short completions, [1, H, N, D], N tokens of all.
+
+        They attend in one call, as rows that are padded to the longest: their own last token is
+        repeated, which no token before it sees.
+        """
+        n, longest = len(completions), max(completions)
+        if completions not in self._places:
+            self._places[completions] = _padding(completions, own[0].device)
+        padded, packed = self._places[completions]
+        query, key, value = (
+            each[0].index_select(1, padded).view(-1, n, longest, each.shape[-1]).transpose(0, 1)
+            for each in own
+        )
+        key, value = (
+            torch.cat((before.expand(n, -1, -1, -1), after), dim=2)
+            for before, after in zip(past, (key, value), strict=True)
+        )
+        [out_NHQD] = self._over(query, key, value, scores)
+        return out_NHQD.transpose(0, 1).flatten(1, 2).index_select(1, packed)[None]
+
     def _over(
-        self, query_1HQD: Tensor, key_1KCD: Tensor, value_1KCD: Tensor, scores: Scores
+        self, query_BHQD: Tensor, key_BKCD: Tensor, value_BKCD: Tensor, scores: Scores
     ) -> list[Tensor]:
-        """Return the output of the last Q of C tokens, [1, H, Q, D], in parts along Q.
+        """Return the output of the last Q of C tokens, [B, H, Q, D], in parts along Q.
 
         A mask of all queries would take 1 GB at 32K tokens; that of a part takes 32 MB.
         """
-        n, n_keys = query_1HQD.shape[2], key_1KCD.shape[2]
+        n, n_keys = query_BHQD.shape[2], key_BKCD.shape[2]
         past = n_keys - n
         window = scores.window if scores.window is not None and scores.window < n_keys else None
         kernel = scores.kernel
         if not past and window is None and kernel.is_fused:
-            return [kernel.over_row(query_1HQD, key_1KCD, value_1KCD, None, scores.scale)]
-        if window is None and kernel.is_fused and _is_lean(query_1HQD):
+            return [kernel.over_row(query_BHQD, key_BKCD, value_BKCD, None, scores.scale)]
+        if window is None and kernel.is_fused and _is_lean(query_BHQD):
             lean = causal_lower_right(n, n_keys)
-            return [kernel.over_row(query_1HQD, key_1KCD, value_1KCD, lean, scores.scale)]
+            return [kernel.over_row(query_BHQD, key_BKCD, value_BKCD, lean, scores.scale)]
         parts = []
         for start in range(0, n, _QUERIES):
             stop = min(n, start + _QUERIES)
             first = 0 if window is None else max(0, past + start - window + 1)
             seen = slice(first, past + stop)
-            mask = self._mask(past + start - first, stop - start, window, query_1HQD.device)
+            mask = self._mask(past + start - first, stop - start, window, query_BHQD.device)
             parts.append(
                 kernel.over_row(
-                    query_1HQD[:, :, start:stop], key_1KCD[:, :, seen], value_1KCD[:, :, seen],
+                    query_BHQD[:, :, start:stop], key_BKCD[:, :, seen], value_BKCD[:, :, seen],
                     mask, scores.scale,
                 )
             )  # fmt: skip
@@ -178,6 +213,34 @@ class PackedGroups:
             if mask.numel() <= _KEPT_MASK:
                 self._masks[past, n, window] = mask
         return mask
+
+
+def _are_short(completions: tuple[int, ...]) -> bool:
+    """Return whether a call for all costs less than a call for each, padding included."""
+    longest = max(completions, default=0)
+    return (
+        len(completions) > 1
+        and longest <= _SHORT
+        and (len(completions) * longest <= 2 * sum(completions))
+    )
+
+
+def _calls(group: Branches) -> tuple[int, ...]:
+    """Return the lengths of the parts of a group that attend in a call of their own."""
+    if _are_short(group.completions):
+        return group.prompt, sum(group.completions)
+    return group.prompt, *group.completions
+
+
+def _padding(completions: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the packed token at each place of the padded rows, and the place of each token."""
+    longest, first = max(completions), 0
+    padded, packed = [], []
+    for row, n in enumerate(completions):
+        padded += [first + min(at, n - 1) for at in range(longest)]
+        packed += [row * longest + at for at in range(n)]
+        first += n
+    return torch.tensor(padded, device=device), torch.tensor(packed, device=device)
 
 
 def _is_lean(query: Tensor) -> bool:

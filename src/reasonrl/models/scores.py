@@ -35,10 +35,10 @@ class Kernel(Protocol):
         ...
 
     def over_row(
-        self, query_1HQD: Tensor, key_1KCD: Tensor, value_1KCD: Tensor, mask: Tensor | None,
+        self, query_BHQD: Tensor, key_BKCD: Tensor, value_BKCD: Tensor, mask: Tensor | None,
         scale: float,
     ) -> Tensor:  # fmt: skip
-        """Return [1, H, Q, D]; without a mask query i sees the keys up to i."""
+        """Return [B, H, Q, D]; without a mask query i sees the keys up to i."""
         ...
 
     def over_past(
@@ -65,16 +65,16 @@ class Softmax:
         return True
 
     def over_row(
-        self, query_1HQD: Tensor, key_1KCD: Tensor, value_1KCD: Tensor, mask: Tensor | None,
+        self, query_BHQD: Tensor, key_BKCD: Tensor, value_BKCD: Tensor, mask: Tensor | None,
         scale: float,
     ) -> Tensor:  # fmt: skip
-        has_fast_kernel = query_1HQD.dtype != torch.float32 and type(mask) is not Tensor
-        if query_1HQD.is_cuda and not has_fast_kernel:
+        has_fast_kernel = query_BHQD.dtype != torch.float32 and type(mask) is not Tensor
+        if query_BHQD.is_cuda and not has_fast_kernel:
             # In float32 or with a mask torch has no fast kernel for heads that share keys; the
             # plain one would keep a score for each pair of tokens.
-            repeats = query_1HQD.shape[1] // key_1KCD.shape[1]
-            key_1KCD, value_1KCD = (
-                heads.repeat_interleave(repeats, dim=1) for heads in (key_1KCD, value_1KCD)
+            repeats = query_BHQD.shape[1] // key_BKCD.shape[1]
+            key_BKCD, value_BKCD = (
+                heads.repeat_interleave(repeats, dim=1) for heads in (key_BKCD, value_BKCD)
             )
         attend = partial(
             scaled_dot_product_attention,
@@ -83,11 +83,11 @@ class Softmax:
             scale=scale,
             enable_gqa=True,
         )
-        is_narrow = query_1HQD.dtype != torch.float32
-        if is_narrow and query_1HQD.is_cpu and query_1HQD.shape[2] <= _WIDE_QUERIES:
-            out: Tensor = WideAttention.apply(query_1HQD, key_1KCD, value_1KCD, attend)  # type: ignore[no-untyped-call]
+        is_narrow = query_BHQD.dtype != torch.float32
+        if is_narrow and query_BHQD.is_cpu and query_BHQD.shape[2] <= _WIDE_QUERIES:
+            out: Tensor = WideAttention.apply(query_BHQD, key_BKCD, value_BKCD, attend)  # type: ignore[no-untyped-call]
             return out
-        return attend(query_1HQD, key_1KCD, value_1KCD)
+        return attend(query_BHQD, key_BKCD, value_BKCD)
 
     def over_past(
         self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor,
@@ -118,16 +118,16 @@ class ShapedSoftmax:
         return False
 
     def over_row(
-        self, query_1HQD: Tensor, key_1KCD: Tensor, value_1KCD: Tensor, mask: Tensor | None,
+        self, query_BHQD: Tensor, key_BKCD: Tensor, value_BKCD: Tensor, mask: Tensor | None,
         scale: float,
     ) -> Tensor:  # fmt: skip
-        _, heads, n_queries, size = query_1HQD.shape
-        kv_heads, n_keys = key_1KCD.shape[1:3]
+        n, heads, n_queries, size = query_BHQD.shape
+        kv_heads, n_keys = key_BKCD.shape[1:3]
         if mask is None:
-            mask = query_1HQD.new_ones(n_queries, n_keys, dtype=torch.bool).tril()
-        query_BKSQD = query_1HQD.view(1, kv_heads, heads // kv_heads, n_queries, size)
-        out = self._attend(query_BKSQD, key_1KCD, value_1KCD, mask, scale)
-        return out.reshape(1, heads, n_queries, size)
+            mask = query_BHQD.new_ones(n_queries, n_keys, dtype=torch.bool).tril()
+        query_BKSQD = query_BHQD.reshape(n, kv_heads, heads // kv_heads, n_queries, size)
+        out = self._attend(query_BKSQD, key_BKCD, value_BKCD, mask, scale)
+        return out.reshape(n, heads, n_queries, size)
 
     def over_past(
         self, query_RKSD: Tensor, key_RKCD: Tensor, value_RKCD: Tensor,
