@@ -81,23 +81,23 @@ def baseline(gpus: int, updates: int = 1) -> Setup:
     """Return the 7B baseline of Tables 8 and 9."""
     return Setup(
         model="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
-        layout=_colocated(gpus, 1),
-        stage=_stage(prompts=64, group=16, max_new_tokens=16_384, updates=updates),
+        layout=colocated(gpus, 1),
+        stage=stage_of(prompts=64, group=16, max_new_tokens=16_384, updates=updates),
     )
 
 
 def table_7() -> tuple[tuple[float, Setup], ...]:
     """Return the two stages of Table 7, each with its share of the steps."""
     stages = (
-        (0.76, _stage(prompts=256, group=16, max_new_tokens=16_384)),
-        (0.24, _stage(prompts=160, group=32, max_new_tokens=24_576)),
+        (0.76, stage_of(prompts=256, group=16, max_new_tokens=16_384)),
+        (0.24, stage_of(prompts=160, group=32, max_new_tokens=24_576)),
     )
     return tuple(
         (
             share,
             Setup(
                 model="deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
-                layout=_colocated(256, 2),
+                layout=colocated(256, 2),
                 stage=stage,
             ),
         )
@@ -146,7 +146,7 @@ def _phases(time: StepTime) -> dict[str, float]:
     }
 
 
-def _colocated(gpus: int, tensor_parallel: int) -> EngineLayout:
+def colocated(gpus: int, tensor_parallel: int) -> EngineLayout:
     """Return the report's layout: sampler and learner take turns on all GPUs."""
     return EngineLayout(
         is_one_process=False,
@@ -164,7 +164,8 @@ def _colocated(gpus: int, tensor_parallel: int) -> EngineLayout:
     )
 
 
-def _stage(*, prompts: int, group: int, max_new_tokens: int, updates: int = 1) -> Settings:
+def stage_of(*, prompts: int, group: int, max_new_tokens: int, updates: int = 1) -> Settings:
+    """Return the settings of a step that the formulas of time depend on."""
     return Settings(
         data=DataConfig(sources=(FunctionsSource(type="functions"),)),
         rollout=RolloutConfig(

@@ -31,6 +31,18 @@ larger, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """What a plan assumes of a run: the share of rollouts that are learned from, and the mean
+    length of a response as a share of `max_new_tokens`."""
+
+    kept_share: float = KEPT_SHARE
+    mean_share: float = lengths.MEAN_SHARE
+
+
+USUAL = Assumptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """The constants that turn counts into seconds, fitted to the tables of the report.
 
@@ -58,6 +70,10 @@ class Calibration:
 
 
 REPORT_SYSTEM = Calibration()
+
+LEFT_OUT = {"t_R": 0.50, "t_T": 0.27, "t_O": 0.65}
+"""The largest relative error of a measurement of the report that is predicted from all others, by
+phase (`python -m benchmarks.calibrate`)."""
 
 CALIBRATED_ROWS = 32
 """The largest number of rows that a replica runs side by side in the tables; with more rows t_R is
@@ -94,19 +110,22 @@ def step_time(
     *,
     is_pipelined: bool = False,
     calibration: Calibration = REPORT_SYSTEM,
+    assumed: Assumptions = USUAL,
 ) -> StepTime:
     """Return the time of one step of a stage."""
     max_new_tokens = stage.rollout.max_new_tokens
     n_rollouts = stage.rollout.prompts_per_step * stage.rollout.group_size
     cost = decode_cost(shape, gpu, layout.tensor_parallel, calibration)
-    forward, backward = update_flops(shape, max_new_tokens, recompute=layout.recompute)
+    forward, backward = update_flops(
+        shape, max_new_tokens, recompute=layout.recompute, mean_share=assumed.mean_share
+    )
     assert gpu.speed is not None  # as in decode_cost
     speed = layout.ranks * gpu.speed.peak_flops * calibration.flops_share
-    kept = KEPT_SHARE * n_rollouts
+    kept = assumed.kept_share * n_rollouts
     n_updates = stage.update.minibatches * stage.update.reuse
     passes = stage.update.reuse
-    slots = slots_of(shape, layout, stage, gpu)
-    lengths_here = _slowest_replica(layout, stage)
+    slots = slots_of(shape, layout, stage, gpu, mean_share=assumed.mean_share)
+    lengths_here = _slowest_replica(layout, stage, assumed.mean_share)
     return StepTime(
         rollout_s=replica_s(cost, lengths_here, slots),
         update_s=kept * passes * (forward + backward) / speed + n_updates * calibration.update_s,
@@ -130,35 +149,49 @@ def decode_cost(
     )
 
 
-def update_flops(shape: ModelShape, max_new_tokens: int, *, recompute: bool) -> tuple[float, float]:
+def update_flops(
+    shape: ModelShape,
+    max_new_tokens: int,
+    *,
+    recompute: bool,
+    mean_share: float = lengths.MEAN_SHARE,
+) -> tuple[float, float]:
     """Return the FLOPs of a mean rollout: forward, and backward including recomputation."""
-    tokens = lengths.PROMPT_TOKENS + lengths.mean_tokens(max_new_tokens)
+    mean = lengths.mean_tokens(max_new_tokens, mean_share)
+    tokens = lengths.PROMPT_TOKENS + mean
     squared = (
         lengths.PROMPT_TOKENS**2
-        + 2 * lengths.PROMPT_TOKENS * lengths.mean_tokens(max_new_tokens)
-        + lengths.squared_tokens(max_new_tokens)
+        + 2 * lengths.PROMPT_TOKENS * mean
+        + lengths.squared_tokens(max_new_tokens, mean_share)
     )
     forward = 2.0 * shape.multiplied_parameters * tokens
     forward += 2.0 * squared * shape.query_size * shape.layers
     return forward, forward * (3 if recompute else 2)
 
 
-def slots_of(shape: ModelShape, layout: EngineLayout, stage: Settings, gpu: Gpu) -> int:
+def slots_of(
+    shape: ModelShape,
+    layout: EngineLayout,
+    stage: Settings,
+    gpu: Gpu,
+    *,
+    mean_share: float = lengths.MEAN_SHARE,
+) -> int:
     """Return the number of rollouts that a replica runs at a time, at most `max_rows`.
 
     The activations that this project's vLLM sets memory aside for are not taken off: the report's
     system, on which the constants were fitted, does not say what it sets aside.
     """
     token_bytes = shape.kv_bytes() / layout.tensor_parallel
-    context = lengths.mean_context(stage.rollout.max_new_tokens)
+    context = lengths.mean_context(stage.rollout.max_new_tokens, mean_share)
     rows = int(free_bytes(shape, layout, gpu) / (token_bytes * context))
     return max(1, min(layout.max_rows, rows))
 
 
-def _slowest_replica(layout: EngineLayout, stage: Settings) -> tuple[float, ...]:
+def _slowest_replica(layout: EngineLayout, stage: Settings, mean_share: float) -> tuple[float, ...]:
     """Return the lengths on the slowest replica: its share of the rollouts, with the longest."""
     n_rollouts = stage.rollout.prompts_per_step * stage.rollout.group_size
     n_here = math.ceil(n_rollouts / layout.replicas)
     max_new_tokens = stage.rollout.max_new_tokens
-    longest = lengths.response_lengths(n_rollouts, max_new_tokens)[-1]
-    return (*lengths.response_lengths(n_here, max_new_tokens)[:-1], longest)
+    longest = lengths.response_lengths(n_rollouts, max_new_tokens, mean_share)[-1]
+    return (*lengths.response_lengths(n_here, max_new_tokens, mean_share)[:-1], longest)

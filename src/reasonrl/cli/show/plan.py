@@ -13,8 +13,9 @@ from reasonrl.planning.gpus import GIB
 from reasonrl.planning.host import gpus_of_node
 from reasonrl.planning.layout import EngineLayout
 from reasonrl.planning.parts import MemoryEstimate
+from reasonrl.planning.peers import shares
 from reasonrl.planning.plan import Plan, StagePlan
-from reasonrl.planning.timing import CALIBRATED_ROWS
+from reasonrl.planning.timing import CALIBRATED_ROWS, LEFT_OUT
 from reasonrl.terminal import Console
 
 
@@ -49,6 +50,15 @@ def show_plan(console: Console, plan: Plan) -> None:
             f"t_R is extrapolated: up to {most} rollouts run side by side on a replica; it was "
             f"calibrated with at most {CALIBRATED_ROWS}"
         )
+    errors = ", ".join(f"{phase} {error:.0%}" for phase, error in LEFT_OUT.items())
+    low, high = shares()
+    console.note(
+        f"the report's own measurements, each predicted from the others, are off by up to {errors}"
+    )
+    console.note(
+        f"published steps of another system took {low:.2f} to {high:.2f} of such a time "
+        "(docs/planning.md)"
+    )
     console.note("evaluations, checkpoints and failures take further time")
 
 
