@@ -29,6 +29,7 @@ from reasonrl.types import (
     Prompt,
     Rollout,
     Sampling,
+    Verdict,
     VerifyItem,
 )
 from reasonrl.verify.extract import answer_part, last_box
@@ -76,19 +77,25 @@ def collect(
 
         completions = _sample(engine, prompts, sampling, ended)
         drafts = [responses.drafts(number, group) for number, group in enumerate(completions)]
-        keyed = {
+        verdicts = _finish(beside, drafts)
+    judged = judgements_of(drafts, verdicts, rewards, max_new_tokens=sampling.max_new_tokens)
+    label = "-".join(str(part) for part in seed_parts[1:])
+    return [_group(label, *parts) for parts in zip(drafts, completions, judged, strict=True)]
+
+
+def _finish(beside: JudgedBeside[Key], drafts: Sequence[Drafts]) -> list[list[Verdict | None]]:
+    """Return the verdict of each response to each problem."""
+    found = beside.finish(
+        {
             (number, index): item
             for number, draft in enumerate(drafts)
             for index, item in enumerate(draft.items)
         }
-        found = beside.finish(keyed)
-    verdicts = [
-        [found[number, index] for index in range(sampling.group_size)]
-        for number in range(len(drafts))
+    )
+    return [
+        [found[number, index] for index in range(len(draft.items))]
+        for number, draft in enumerate(drafts)
     ]
-    judged = judgements_of(drafts, verdicts, rewards, max_new_tokens=sampling.max_new_tokens)
-    label = "-".join(str(part) for part in seed_parts[1:])
-    return [_group(label, *parts) for parts in zip(drafts, completions, judged, strict=True)]
 
 
 class _Responses:

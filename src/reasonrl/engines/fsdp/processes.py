@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import socket
+import tempfile
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -29,14 +29,18 @@ def run_on_ranks(
     Each rank has a GPU of its own, or one thread on a CPU. Raises EngineError when a rank fails;
     `where` names the check.
     """
-    address = f"tcp://127.0.0.1:{_free_port()}"
     # A fork would copy torch without its threads, and CUDA does not survive a fork.
     context = multiprocessing.get_context("spawn")
-    shared = (world, address, device, sequence_parallel)
-    ranks = [context.Process(target=_be_rank, args=(work, rank, *shared)) for rank in range(world)]
-    for process in ranks:
-        process.start()
-    if code := _first_failure(ranks):
+    with tempfile.TemporaryDirectory() as directory:
+        # Ranks meet at a file: a port that is free now may be another program's a moment later.
+        shared = (world, f"file://{directory}/meeting", device, sequence_parallel)
+        ranks = [
+            context.Process(target=_be_rank, args=(work, rank, *shared)) for rank in range(world)
+        ]
+        for process in ranks:
+            process.start()
+        code = _first_failure(ranks)
+    if code:
         raise EngineError(
             f"a rank of {world} ended with exit code {code}",
             where=where,
@@ -83,9 +87,3 @@ def _first_failure(ranks: Sequence[BaseProcess]) -> int:
                     other.join()
                 return process.exitcode
     return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -72,7 +72,7 @@ def join(
     sequence_parallel: int = 1,
     timeout_s: float = 3_600.0,
 ) -> Ranks:
-    """Join the other ranks at `address`, a URL such as tcp://host:port, and wait for all of them.
+    """Join the other ranks at `address`, tcp://host:port or file://path, and wait for all of them.
 
     Raises EngineError when the ranks cannot be divided into rows.
     """

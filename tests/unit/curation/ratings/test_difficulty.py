@@ -228,9 +228,9 @@ def test_an_answer_longer_than_the_context_is_an_error_before_any_work(raw, tmp_
 
 def test_a_problem_that_left_with_a_failure_of_the_verifier_stays_as_it_is(make_engine, tmp_path):
     """A journal holds more problems than a later round asks for."""
-    from reasonrl.evaluation.suite import Draft, MemoryJournal, _judge_missing
+    from reasonrl.evaluation.suite import Draft, MemoryJournal, sample_and_judge
     from reasonrl.rollout.problems import EncodedProblem
-    from reasonrl.types import Problem, Status, StopReason, Verdict
+    from reasonrl.types import Problem, Sampling, Status, StopReason, Verdict
 
     journal, tokens = MemoryJournal(), np.array([1], dtype=np.int32)
     failed = Verdict(reward=None, status=Status.TIMEOUT)
@@ -238,10 +238,11 @@ def test_a_problem_that_left_with_a_failure_of_the_verifier_stays_as_it_is(make_
         journal.add_draft((name, 0), Draft(tokens=tokens, logprob=0.0, stop=StopReason.STOP))
     journal.add_verdicts({("left", 0): failed})
     asked = EncodedProblem(problem=Problem(id="asked", prompt=(), answer="1"), tokens=tokens)
-    _judge_missing(
-        "x", make_engine().model.tokenizer,
+    engine = make_engine()
+    sample_and_judge(
+        "x", engine, engine.model.tokenizer,
         lambda answers: [Verdict(reward=1.0, status=Status.CORRECT) for _ in answers],
-        [asked], journal, phase=no_phase,
+        [asked], Sampling(max_new_tokens=1), journal, run_seed=1, phase=no_phase,
     )  # fmt: skip
     assert journal.verdicts()["left", 0] == failed
     assert journal.verdicts()["asked", 0].reward == 1.0
