@@ -134,6 +134,15 @@ def test_a_rule_is_silent_until_the_sickness_has_shown_for_its_steps(rule):
     assert told == list(range(told[0], 21))
 
 
+def test_a_slow_phase_tells_of_programs_that_took_the_cores():
+    rows = since(12, time__update_s=12.0)
+    (alone,) = examine(recipe(), rows)
+    assert alone.cause.startswith("another program uses the machine, or something hangs")
+    threads = [one | {"time/threads": 2 if one["step"] < 12 else 1} for one in rows]
+    (beside,) = examine(recipe(), threads)
+    assert beside.cause.startswith("other programs take the cores: 1 of 2 threads are left")
+
+
 def test_a_spike_of_the_gradient_is_one_step():
     rows = run()
     rows[11]["update/gradient_norm"] = 8.0

@@ -141,11 +141,20 @@ def slow_phase(history: History) -> RunFinding | None:
             rule="slow-phase",
             since_step=history.step(-LONG_ROW),
             message=f"{name} takes {slow:.1f} s and took {usual:.1f} s before",
-            cause="another program uses the machine, or something hangs"
+            cause=_slow_cause(history)
             + (f"; {setting} bounds what runs at once" if setting else ""),
             evidence={"seconds": slow, "seconds before": usual},
         )
     return None
+
+
+def _slow_cause(history: History) -> str:
+    """Return why a phase is slow: the threads that were chosen tell of other programs."""
+    now = history.last("time/threads", LONG_ROW)
+    before = history.usual("time/threads", before=LONG_ROW)
+    if now and before and median(now) < before:
+        return f"other programs take the cores: {median(now):.0f} of {before:.0f} threads are left"
+    return "another program uses the machine, or something hangs"
 
 
 def memory_grows(history: History) -> RunFinding | None:
