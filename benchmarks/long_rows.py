@@ -13,61 +13,24 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.attention_alone import no_attention, seconds_by_token
 from benchmarks.common import DocstringHelp, Row, cpu_seconds, report, spread
 from benchmarks.workload import OPTIMIZER, fix_lengths
 from reasonrl.engines.local import LocalEngine
 from reasonrl.engines.process import keep_freed_memory
 from reasonrl.engines.threads import use_threads
 from reasonrl.engines.weights import COMPUTE_DTYPES
-from reasonrl.models import cache
 from reasonrl.models.fetch import DEFAULT_MODEL, locate
-from reasonrl.models.hf import LanguageModel, load_model
-from reasonrl.models.scores import scores_of
+from reasonrl.models.hf import load_model
 from reasonrl.types import Message, Prompt, Sampling
 
 N_ROWS, SHORTEST = 16, 64
-
-
-def own_attention_s(model: LanguageModel, lengths: np.ndarray, prompt: int) -> float:
-    """Return the CPU-seconds of all rows' attention, each to its own past alone."""
-    config = cast(Any, model.module).config
-    heads, size = model.cache_shape
-    group = config.num_attention_heads // heads
-    scores = scores_of(size**-0.5)
-    ends = np.unique(np.geomspace(prompt + 1, prompt + lengths.max(), 16).astype(int))
-    costs = []
-    for end in ends:
-        query = torch.randn(1, heads, group, size).to(model.compute)
-        past = torch.randn(1, heads, int(end), size).to(model.compute)
-        n = max(5, 20_000 // int(end))
-
-        def attend(query: torch.Tensor = query, past: torch.Tensor = past, n: int = n) -> None:
-            for _ in range(n):
-                scores.kernel.over_past(query, past, past, None, scores.scale)
-
-        costs.append(min(cpu_seconds(attend) for _ in range(5)) / n)
-    each = np.interp(np.arange(prompt + 1, prompt + lengths.max() + 1), ends, costs)
-    summed = np.concatenate(([0.0], np.cumsum(each)))
-    return float(model.n_layers * sum(summed[length - 1] for length in lengths))
-
-
-def without_attention(sample: Callable[[], object]) -> float:
-    """Return the CPU-seconds of sampling with layers that attend to nothing."""
-    attend = cache.CachedRows.attend
-    cache.CachedRows.attend = (  # type: ignore[method-assign]
-        lambda _self, _layer, query, _key, _value, _scores: query.transpose(1, 2)
-    )
-    try:
-        return cpu_seconds(sample)
-    finally:
-        cache.CachedRows.attend = attend  # type: ignore[method-assign]
 
 
 def plain_s(tokens: np.ndarray, longest: int, compute: torch.dtype) -> float:
@@ -104,8 +67,11 @@ def main() -> None:
     found: dict[str, list[float]] = {"ours": [], "ideal": []}
     for _ in range(given.repeats):
         found["ours"].append(cpu_seconds(sample))
-        rest = without_attention(sample)
-        found["ideal"].append(rest + own_attention_s(engine.model, lengths, len(tokens)))
+        with no_attention():
+            rest = cpu_seconds(sample)
+        each = seconds_by_token(engine.model, prompt=len(tokens), tokens=int(lengths.max()))
+        # A row's last token is sampled, and never attends.
+        found["ideal"].append(rest + sum(float(each[: length - 1].sum()) for length in lengths))
     if given.plain:
         found["plain transformers"] = [
             plain_s(tokens, int(lengths.max()), COMPUTE_DTYPES[given.compute])

@@ -14,7 +14,6 @@ from typing import cast
 import pyarrow.parquet as pq
 import torch
 
-from reasonrl.engines.sync import BFLOAT16, FLOAT32
 from reasonrl.gpu.commands import (
     COMMAND,
     TrainingKind,
@@ -24,6 +23,7 @@ from reasonrl.gpu.commands import (
 )
 from reasonrl.gpu.row import CheckSetting, Figure, RowAnswer
 from reasonrl.gpu.subject import directory_of
+from reasonrl.launch.engines import audit_of
 from reasonrl.launch.shapes import shape_of_model
 from reasonrl.planning.gpus import GIB, Gpu
 from reasonrl.planning.layout import layout_of
@@ -129,7 +129,7 @@ def _sync(recipe: Recipe, metrics: Sequence[Row]) -> Iterator[Figure]:
     gaps = [
         _number(row, "sync/gap_nats") for row in metrics if row.get("sync/gap_nats") is not None
     ]
-    audit = FLOAT32 if recipe.engine.precision == "float32" else BFLOAT16
+    audit = audit_of(recipe.engine)
     if gaps:
         yield Figure(
             name="largest distance after a sync",

@@ -21,32 +21,31 @@ def with_precision(
     A run on a CPU that computes in bfloat16 already goes on with it, and is told where that is
     slower than float32. The GPUs of a cluster are taken to have bfloat16.
     """
-    engine = recipe.engine
+    engine = _settled(recipe.engine, note, look)
+    return recipe if engine == recipe.engine else recipe.model_copy(update={"engine": engine})
+
+
+def _settled(
+    engine: EngineConfig, note: Callable[[str], None], look: Callable[[str], float]
+) -> EngineConfig:
     if not _can_be_asked(engine):
-        return _with_compute(recipe, engine.precision)
+        return engine.computing_in(engine.precision)
     if engine.compute == "auto":
         share = look(engine.device)
         compute = "bfloat16" if pays(share) else "float32"
         note(f"computing in {compute}: {_in_words(share, engine.device)}")
-        return _with_compute(recipe, compute)
+        return engine.computing_in(compute)
     if engine.compute == "bfloat16" and engine.device == "cpu" and (share := look("cpu")) > 1:
         note(
             f"computing in bfloat16, as the recipe says: {_in_words(share, 'cpu')}; "
             "--set engine.compute=float32 is faster, and computes other numbers"
         )
-    return recipe
+    return engine
 
 
 def _can_be_asked(engine: EngineConfig) -> bool:
     """Return whether the device that computes is here."""
     return engine.device == "cpu" or not isinstance(engine, RayEngineConfig)
-
-
-def _with_compute(recipe: AnyRecipe, compute: str) -> AnyRecipe:
-    if recipe.engine.compute == compute:
-        return recipe
-    engine = recipe.engine.model_copy(update={"compute": compute})
-    return recipe.model_copy(update={"engine": engine})
 
 
 def _in_words(share: float, device: str) -> str:

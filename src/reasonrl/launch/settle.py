@@ -73,7 +73,7 @@ def settle_protocol(
 def _with_precision(asked: EvalRecipe, stored: EvalRecipe | None, console: Console) -> EvalRecipe:
     """Return what is asked with a settled `engine.compute`: as the directory has it, if it does."""
     if stored is not None and asked.engine.compute == "auto":
-        engine = asked.engine.model_copy(update={"compute": stored.engine.compute})
+        engine = asked.engine.computing_in(stored.engine.compute)
         asked = asked.model_copy(update={"engine": engine})
     return with_precision(asked, console.note)
 

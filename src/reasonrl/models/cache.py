@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from reasonrl.models.rooms import rooms_up_to
 from reasonrl.models.scores import Scores
 
 K = TypeVar("K", bound=Hashable)
@@ -24,22 +25,13 @@ K = TypeVar("K", bound=Hashable)
 Pair = tuple[Tensor, Tensor]
 """Keys and values of one layer."""
 
-_STEP = 64
-"""Capacities are multiples of so many tokens."""
-
-_GROWTH = 1.25
-"""How much more a shelf holds than the one before: rows of a shelf differ by a fifth at most."""
-
 _SPARE_BELOW = 0.5
 """The share of a shelf in use below which its memory is given back."""
 
 
 def capacity_for(tokens: int) -> int:
     """Return the capacity of the shelf for rows of so many tokens."""
-    capacity = _STEP
-    while capacity < tokens:
-        capacity = max(capacity + _STEP, -(-int(capacity * _GROWTH) // _STEP) * _STEP)
-    return capacity
+    return rooms_up_to(tokens)[-1]
 
 
 @dataclass(slots=True, eq=False)
@@ -50,8 +42,9 @@ class _Shelf(Generic[K]):
     layers: list[Pair]
     keys: list[K] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    longest: int = 0
     slots: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
-    masks: dict[int | None, Tensor] = field(default_factory=dict)
+    masks: dict[int | None, Tensor | None] = field(default_factory=dict)
 
     def make_room(self, layer: int, n: int) -> None:
         """Let a layer have room for n rows at least."""
@@ -80,6 +73,7 @@ class _Shelf(Generic[K]):
         """Make every row a token longer; return the positions of the new tokens."""
         positions = list(self.lengths)
         self.lengths = [length + 1 for length in positions]
+        self.longest = max(self.lengths)
         heads = self.layers[0][0].shape[1]
         rows = torch.arange(len(positions) * heads, device=device).view(-1, heads)
         at = torch.tensor(positions, device=device)[:, None]
@@ -89,31 +83,32 @@ class _Shelf(Generic[K]):
 
     def mask(self, window: int | None, device: torch.device) -> Tensor | None:
         """Return [N, 1, 1, C'], true for what a row's new token sees; None where that is all."""
-        longest = max(self.lengths)
-        if window is not None and window >= longest:
-            window = None
-        if window is None and min(self.lengths) == longest:
-            return None
         if window not in self.masks:
-            past_C = torch.arange(longest, device=device)
-            lengths_N1 = torch.tensor(self.lengths, device=device)[:, None]
-            mask = past_C < lengths_N1
-            if window is not None:
-                mask &= past_C >= lengths_N1 - window
-            self.masks[window] = mask[:, None, None]
+            self.masks[window] = self._new_mask(window, device)
         return self.masks[window]
+
+    def _new_mask(self, window: int | None, device: torch.device) -> Tensor | None:
+        if window is not None and window >= self.longest:
+            window = None
+        if window is None and min(self.lengths) == self.longest:
+            return None
+        past_C = torch.arange(self.longest, device=device)
+        lengths_N1 = torch.tensor(self.lengths, device=device)[:, None]
+        mask_NC = past_C < lengths_N1
+        if window is not None:
+            mask_NC &= past_C >= lengths_N1 - window
+        return mask_NC[:, None, None]
 
     def attend(
         self, layer: int, query_HND: Tensor, key_KND: Tensor, value_KND: Tensor, scores: Scores
     ) -> Tensor:
         """Add a token's key and value to each row; return its attention output, [N, H, D]."""
-        n, longest = len(self.keys), max(self.lengths)
-        cached = self.layers[layer]
+        n, cached = len(self.keys), self.layers[layer]
         heads, size = key_KND.shape[0], key_KND.shape[-1]
         for cache, new_KND in zip(cached, (key_KND, value_KND), strict=True):
             new_ND = new_KND.transpose(0, 1).reshape(-1, size)
             cache.view(-1, size).index_copy_(0, self.slots, new_ND)
-        keys, values = (cache[:n, :, :longest] for cache in cached)
+        keys, values = (cache[:n, :, : self.longest] for cache in cached)
         out = scores.kernel.over_past(
             query_HND.transpose(0, 1).reshape(n, heads, -1, size),
             keys,
@@ -166,7 +161,7 @@ class CachedRows(Generic[K]):
         """Remove rows."""
         for shelf in self._shelves.values():
             shelf.drop([number for number, key in enumerate(shelf.keys) if key in keys])
-        self._remove_empty()
+        self._tidy()
 
     def advance(self) -> tuple[list[K], Tensor]:
         """Make room for a token in every row; return the rows in order, and positions [1, R].
@@ -175,10 +170,10 @@ class CachedRows(Generic[K]):
         """
         for shelf in list(self._shelves.values()):
             self._move_outgrown(shelf)
-        self._remove_empty()
+        self._tidy()
         device = self._like.device
-        positions = [at for shelf in self._in_order() for at in shelf.begin_step(device)]
-        keys = [key for shelf in self._in_order() for key in shelf.keys]
+        positions = [at for shelf in self._shelves.values() for at in shelf.begin_step(device)]
+        keys = [key for shelf in self._shelves.values() for key in shelf.keys]
         return keys, torch.tensor([positions], device=device)
 
     def attend(
@@ -186,15 +181,12 @@ class CachedRows(Generic[K]):
     ) -> Tensor:
         """Return the attention output of every row's new token, [1, R, H, D]."""
         out, first = [], 0
-        for shelf in self._in_order():
+        for shelf in self._shelves.values():
             part = slice(first, first + len(shelf.keys))
             query, key, value = (each[0, :, part] for each in (query_1HLD, key_1KLD, value_1KLD))
             out.append(shelf.attend(layer, query, key, value, scores))
             first = part.stop
         return torch.cat(out)[None] if len(out) > 1 else out[0][None]
-
-    def _in_order(self) -> list[_Shelf[K]]:
-        return [self._shelves[capacity] for capacity in sorted(self._shelves)]
 
     def _shelf(self, capacity: int) -> _Shelf[K]:
         if capacity not in self._shelves:
@@ -220,8 +212,9 @@ class CachedRows(Generic[K]):
         target.lengths += [shelf.lengths[row] for row in full]
         shelf.drop(full)
 
-    def _remove_empty(self) -> None:
-        self._shelves = {c: shelf for c, shelf in self._shelves.items() if shelf.keys}
+    def _tidy(self) -> None:
+        """Remove empty shelves, and order the others by capacity."""
+        self._shelves = {c: shelf for c, shelf in sorted(self._shelves.items()) if shelf.keys}
 
 
 def _resized(cache_NKCD: Tensor, n: int) -> Tensor:

@@ -118,8 +118,7 @@ def plan(recipe: Recipe, shape: ModelShape, gpu: Gpu, *, gpu_hour_usd: float | N
             remedy="`reasonrl model check` says what the training state takes",
         )
     if recipe.engine.compute == "auto" and not gpu.has_bfloat16:
-        engine = recipe.engine.model_copy(update={"compute": "float32"})
-        recipe = recipe.model_copy(update={"engine": engine})
+        recipe = recipe.model_copy(update={"engine": recipe.engine.computing_in("float32")})
     layout = layout_of(recipe)
     used_gpu = None if layout.is_on_cpu else gpu
     if used_gpu is not None:

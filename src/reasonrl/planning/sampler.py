@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from reasonrl.models.rooms import rooms_up_to
 from reasonrl.planning.gpus import Gpu
 from reasonrl.planning.layout import EngineLayout
 from reasonrl.planning.parts import (
@@ -19,9 +20,6 @@ from reasonrl.planning.parts import (
 )
 from reasonrl.planning.shapes import ModelShape
 from reasonrl.recipe import Settings
-
-CAPACITY_STEP, CAPACITY_GROWTH = 64, 1.25
-"""The room for tokens that a row of the local cache has, as in `models.cache`."""
 
 PREFILL_TOKENS = 8_192
 """The tokens that vLLM runs at once on a GPU; longer prompts come in chunks: `engines.vllm`."""
@@ -48,14 +46,6 @@ def module_memory(shape: ModelShape, layout: EngineLayout, stage: Settings) -> M
 def running_rows(layout: EngineLayout, stage: Settings) -> int:
     """Return the rollouts that a module samples side by side."""
     return min(layout.max_rows, stage.rollout.prompts_per_step * stage.rollout.group_size)
-
-
-def cache_capacities(tokens: int) -> list[int]:
-    """Return the rooms that a row of the cache has while it grows to so many tokens."""
-    step, rooms = CAPACITY_STEP, [CAPACITY_STEP]
-    while rooms[-1] < tokens:
-        rooms.append(max(rooms[-1] + step, -(-int(rooms[-1] * CAPACITY_GROWTH) // step) * step))
-    return rooms
 
 
 def copied_share(rooms: Sequence[int]) -> float:
@@ -127,7 +117,7 @@ def _cache(shape: ModelShape, layout: EngineLayout, stage: Settings, rows: int) 
     prompt, new = prompt_tokens(layout, stage), stage.rollout.max_new_tokens
     token_bytes = shape.kv_bytes(layout.element_bytes)
     # The last token of a rollout is never put into the cache.
-    rooms = cache_capacities(prompt + new - 1)
+    rooms = rooms_up_to(prompt + new - 1)
     cache = float(rows * rooms[-1] * token_bytes)
     share = copied_share(rooms)
     prompts = min(stage.rollout.prompts_per_step, math.ceil(rows / stage.rollout.group_size))

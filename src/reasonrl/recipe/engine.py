@@ -7,7 +7,7 @@ only one member has (`placement`, `learner`, ...) cannot be set on the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -37,6 +37,10 @@ class EngineBase(Strict):
         if self.compute != "auto":
             return self.compute
         return "float32" if self.device == "cpu" else "bfloat16"
+
+    def computing_in(self, compute: str) -> Self:
+        """Return the engine with another `compute`."""
+        return self.model_copy(update={"compute": compute})
 
 
 def _type_of(table: Any) -> str:

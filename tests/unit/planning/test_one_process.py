@@ -9,6 +9,7 @@ from reasonrl.models import layers
 from reasonrl.models.attention import Branches, PackedGroups
 from reasonrl.models.cache import CachedRows
 from reasonrl.models.hf import load_model
+from reasonrl.models.rooms import rooms_up_to
 from reasonrl.planning.gpus import GPUS
 from reasonrl.planning.layout import EngineLayout, layout_of
 from reasonrl.planning.memory import stage_memory
@@ -16,7 +17,6 @@ from reasonrl.planning.parts import IDLE_BYTES, WORKSPACE_BYTES
 from reasonrl.planning.published import SHAPES
 from reasonrl.planning.sampler import (
     PREFILL_TOKENS,
-    cache_capacities,
     copied_share,
 )
 from reasonrl.planning.state import adamw, adamw_8bit, in_bfloat16, lora, with_moments_on_host
@@ -80,18 +80,18 @@ def test_the_cache_is_as_large_as_the_one_that_the_sampler_allocates(prompt, new
     for _ in range(new - 1):  # the last token of a rollout is never put into the cache
         cache.advance()
     token_bytes = 2 * 2 * 4
-    assert cache.bytes == 2 * cache_capacities(prompt + new - 1)[-1] * token_bytes
+    assert cache.bytes == 2 * rooms_up_to(prompt + new - 1)[-1] * token_bytes
 
 
 def test_a_cache_grows_by_a_quarter():
-    assert cache_capacities(64) == [64]
-    assert cache_capacities(65) == [64, 128]
-    assert cache_capacities(1_000)[-4:] == [576, 768, 960, 1_216]
+    assert rooms_up_to(64) == [64]
+    assert rooms_up_to(65) == [64, 128]
+    assert rooms_up_to(1_000)[-4:] == [576, 768, 960, 1_216]
 
 
 @pytest.mark.parametrize(("tokens", "share"), [(60, 0.5), (70, 0.5), (130, 128 / 192)])
 def test_growing_copies_the_rows_before_and_losing_rows_half_of_them(tokens, share):
-    assert copied_share(cache_capacities(tokens)) == share
+    assert copied_share(rooms_up_to(tokens)) == share
 
 
 def test_the_sampler_holds_its_cache_a_copy_of_one_layer_and_the_prompts(recipe, layout):

@@ -37,9 +37,7 @@ class Session:
     """
 
     def __init__(self, model: LanguageModel, job: SamplingJob, draws: TokenDraws) -> None:
-        self.model, self.draws = model, draws
-        self.prompts, self.sampling, self.token_budget = job.prompts, job.sampling, job.token_budget
-        self.max_rows = job.max_rows
+        self.model, self.job, self.draws = model, job, draws
         self.waiting = deque(job.rollouts)
         self.prefixes: dict[int, _Prefix] = {}
         heads, head_size = model.cache_shape
@@ -55,7 +53,7 @@ class Session:
 
     def refill(self) -> None:
         """Start waiting rollouts where there is room; compute prompts that are not computed yet."""
-        n_starting = min(self.max_rows - len(self.rows), len(self.waiting))
+        n_starting = min(self.job.max_rows - len(self.rows), len(self.waiting))
         if not n_starting:
             return
         starting = [self.waiting.popleft() for _ in range(n_starting)]
@@ -79,8 +77,8 @@ class Session:
         part: list[int] = []
         used = 0
         for number in numbers:
-            length = len(self.prompts[number].tokens)
-            if part and used + length > self.token_budget:
+            length = len(self.job.prompts[number].tokens)
+            if part and used + length > self.job.token_budget:
                 yield part
                 part, used = [], 0
             part.append(number)
@@ -89,7 +87,7 @@ class Session:
             yield part
 
     def _prefill(self, numbers: Sequence[int]) -> None:
-        prompts = [self.prompts[number].tokens for number in numbers]
+        prompts = [self.job.prompts[number].tokens for number in numbers]
         recorded: list[tuple[Tensor, Tensor]] = []
         layout = PackedGroups([Branches(len(prompt)) for prompt in prompts], recorded)
         device = self.model.head.device
@@ -101,7 +99,7 @@ class Session:
             self.prefixes[number] = _Prefix(
                 cache=[(k[0, :, start:end], v[0, :, start:end]) for k, v in recorded],
                 hidden_D=hidden_LD[end - 1],
-                rows_left=len(self.prompts[number].members(self.sampling.group_size)),
+                rows_left=len(self.job.prompts[number].members(self.job.sampling.group_size)),
             )
 
     def sample(self) -> list[SampledRow]:
