@@ -18,6 +18,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.attention.bias import causal_lower_right
+from torch.nn.functional import pad
 from transformers import AttentionInterface
 
 from reasonrl.errors import ModelError
@@ -33,6 +34,9 @@ _SHORT = 64
 
 _KEPT_MASK = 1 << 21
 """Pairs of tokens up to which a mask is kept for the other layers: 2 MB."""
+
+_PADDED_PAST = 2
+"""Tokens of the past for each query up to which attending causally costs less than a mask."""
 
 
 class Layout(Protocol):
@@ -173,7 +177,9 @@ class PackedGroups:
     ) -> list[Tensor]:
         """Return the output of the last Q of C tokens, [B, H, Q, D], in parts along Q.
 
-        A mask of all queries would take 1 GB at 32K tokens; that of a part takes 32 MB.
+        A mask of all queries would take 1 GB at 32K tokens, and its numbers, which the backward
+        pass keeps, four times as much. After a past that is not much longer the queries attend
+        causally, behind queries of zeros for the past; else in parts, each with a mask of its own.
         """
         n, n_keys = query_BHQD.shape[2], key_BKCD.shape[2]
         past = n_keys - n
@@ -184,6 +190,11 @@ class PackedGroups:
         if window is None and kernel.is_fused and _is_lean(query_BHQD):
             lean = causal_lower_right(n, n_keys)
             return [kernel.over_row(query_BHQD, key_BKCD, value_BKCD, lean, scores.scale)]
+        is_large = n * n_keys > _KEPT_MASK
+        if window is None and kernel.is_fused and is_large and past <= _PADDED_PAST * n:
+            padded = pad(query_BHQD, (0, 0, past, 0))
+            out = kernel.over_row(padded, key_BKCD, value_BKCD, None, scores.scale)
+            return [out[:, :, past:]]
         parts = []
         for start in range(0, n, _QUERIES):
             stop = min(n, start + _QUERIES)

@@ -33,10 +33,22 @@ def test_parts_change_nothing(options, monkeypatch):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("share", [2, 0])
+def test_a_long_completion_needs_no_mask(share, monkeypatch):
+    whole = attended(scores_of(0.3), 1_000, monkeypatch)
+    monkeypatch.setattr(attention, "_KEPT_MASK", 50)
+    monkeypatch.setattr(attention, "_PADDED_PAST", share)
+    for one, other in zip(whole, attended(scores_of(0.3), 1_000, monkeypatch), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
 def test_no_mask_of_a_whole_long_row_is_kept():
-    layout = PackedGroups([Branches(100, (3_000,))])
     tensors = [torch.randn(1, heads, 3_100, 4) for heads in (2, 1, 1)]
+    layout = PackedGroups([Branches(100, (3_000,))])
     layout.attend(0, *tensors, scores_of(0.5))
+    assert not layout._masks
+    layout.attend(1, *tensors, scores_of(0.5, window=1_000))
+    assert layout._masks
     assert all(mask.numel() <= attention._KEPT_MASK for mask in layout._masks.values())
     assert max(mask.shape[0] for mask in layout._masks.values()) <= attention._QUERIES
 
