@@ -1,7 +1,9 @@
 """The cost of distribution: a call, a weight sync, and the share of a sync in the report's step.
 
-The times are measured on the CPU of one machine through Ray's object store. The shares assume the
-same bytes per second between nodes, which the network of a cluster may not reach.
+The times are measured on the CPU of one machine. A sync has two parts: each rank puts its share of
+the weights into Ray's object store, and the replicas get them, from the store or over the wire. The
+shares of the report's steps assume as many bytes a second between nodes, which the network of a
+cluster may not reach; there each rank puts away less, as there are more of them.
 
     python -m benchmarks.cluster_overhead
 """
@@ -12,6 +14,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -26,13 +29,19 @@ from reasonrl.engines.remote.objects import store
 from reasonrl.engines.sync import FLOAT32, push_weights
 from reasonrl.launch.actors import Workload
 from reasonrl.launch.engines import model_for, open_engines
-from reasonrl.recipe import LearnerRanks, OptimizerConfig, RayEngineConfig, RolloutReplicas
+from reasonrl.recipe import (
+    LearnerRanks,
+    ModelConfig,
+    OptimizerConfig,
+    RayEngineConfig,
+    RolloutReplicas,
+)
 from reasonrl.types import Message, Prompt, Sampling
 
 REPEATS = 5
 # The steps are from the report's Table 8 (7B on 32 GPUs, 1024 rollouts) and Table 7 (32B on 256
 # GPUs, about 4096 rollouts).
-PAPER = (("7B", 7.6e9, 418.0, 1024), ("32B", 32.8e9, 1112.0, 4096))
+PAPER = (("7B", 7.6e9, 32, 418.0, 1024), ("32B", 32.8e9, 256, 1112.0, 4096))
 MEAN_TOKENS = 8_192
 
 
@@ -62,9 +71,10 @@ def row(name: str, times: tuple[float, float, float], note: str = "") -> None:
     print(f"| {name} | {1e3 * middle:.2f} | {1e3 * least:.2f} to {1e3 * most:.2f} | {note} |")
 
 
-def layout_of(model: str, rollout: str) -> tuple[RayEngineConfig, Workload]:
+def layout_of(model: str, rollout: str, sync: str) -> tuple[RayEngineConfig, Workload]:
     engine = RayEngineConfig(
         threads=1,
+        sync=sync,
         token_budget=1024,
         rollout=RolloutReplicas(type=rollout),
         learner=LearnerRanks(ranks=2),
@@ -73,11 +83,14 @@ def layout_of(model: str, rollout: str) -> tuple[RayEngineConfig, Workload]:
     return engine, workload
 
 
-def measure_sync(model: str, name: str) -> float:
-    """Time the parts of a sync with two FSDP2 ranks and one vLLM replica; return bytes a second."""
-    engine, workload = layout_of(model, "vllm")
-    outline = model_for(engine, model, seed=0)
-    n_bytes = 4 * sum(one.numel() for one in outline.module.state_dict().values())
+def measure_sync(model: str, name: str, sync: str) -> tuple[float, float]:
+    """Time the parts of a sync with two FSDP2 ranks and one vLLM replica.
+
+    Returns the bytes a second that one rank puts away, and that a replica gets.
+    """
+    engine, workload = layout_of(model, "vllm", sync)
+    outline = model_for(engine, ModelConfig(name=model), seed=0)
+    n_bytes = 4 * sum(one.numel() for one in outline.module.parameters())
     with (
         tempfile.TemporaryDirectory() as logs,
         open_engines(engine, workload, outline, logs=Path(logs), on_event=print) as engines,
@@ -89,7 +102,7 @@ def measure_sync(model: str, name: str) -> float:
         prompts = [Prompt(tokens=tokens, seed=number) for number in range(4)]
         groups = engines.rollout.generate(prompts, Sampling(max_new_tokens=32, group_size=4))
         batch = batch_of(prompts, groups)
-        gathered = timed(engines.learner.weights)
+        put = timed(engines.learner.weights)
         weights = engines.learner.weights()
         loaded = timed(lambda: engines.rollout.load_weights(weights, version=1))
         audited = timed(
@@ -98,10 +111,10 @@ def measure_sync(model: str, name: str) -> float:
             )
         )
     size = f"{n_bytes / 1e6:,.1f} MB"
-    row(f"{name}: weights gathered from 2 ranks and stored", gathered, size)
-    row(f"{name}: weights loaded by a vLLM replica", loaded, size)
-    row(f"{name}: a whole sync with its audit", audited, "4 completions of 32 tokens")
-    return n_bytes / (gathered[0] + loaded[0])
+    row(f"{name}: each of 2 ranks puts its share away", put, size)
+    row(f"{name}: a vLLM replica gets them, by {sync}", loaded, size)
+    row(f"{name}: a whole sync with its audit, by {sync}", audited, "4 completions of 32 tokens")
+    return n_bytes / 2 / put[0], n_bytes / loaded[0]
 
 
 def main() -> None:
@@ -120,16 +133,17 @@ def main() -> None:
         )
         tensors = {f"w{n}": torch.zeros(16 << 20) for n in range(8)}
         row("512 MB of weights stored", timed(lambda: store(tensors.items())))
-        rate = measure_sync(arguments.model, "135M")
-    print(f"\nA sync moves {rate / 1e9:.2f} GB/s here.\n")
-    print("| policy | a sync in bfloat16, s | a step, s (report) | share | batch, MB |")
-    print("|---|---|---|---|---|")
-    for name, parameters, step_s, rollouts in PAPER:
-        sync_s = 2 * parameters / rate
+        rates = {sync: measure_sync(arguments.model, "135M", sync) for sync in ("store", "wire")}
+    print("\n| policy | by | a sync in bfloat16, s | a step, s (report) | share | batch, MB |")
+    print("|---|---|---|---|---|---|")
+    for (name, parameters, gpus, step_s, rollouts), (sync, (put, got)) in product(
+        PAPER, rates.items()
+    ):
+        sync_s = 2 * parameters / gpus / put + 2 * parameters / got
         # A token has an id and a log-probability of 4 bytes each.
         megabytes = rollouts * MEAN_TOKENS * 8 / 1e6
         share = sync_s / step_s
-        print(f"| {name} | {sync_s:.0f} | {step_s:.0f} | {share:.1%} | {megabytes:,.0f} |")
+        print(f"| {name} | {sync} | {sync_s:.0f} | {step_s:.0f} | {share:.1%} | {megabytes:,.0f} |")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 from torch.distributed.tensor import DTensor
 
 from reasonrl.engines.fsdp import FsdpLearner, join
 from reasonrl.engines.protocols import TokenValue
+from reasonrl.engines.transfer import meeting
 from reasonrl.launch.actors import adapted
 from reasonrl.models.hf import load_model, outline_model
 from reasonrl.recipe import LoraConfig
@@ -19,9 +18,8 @@ from tests.conftest import OPTIMIZER, TEXTS, batch_of, prompts_of
 @pytest.fixture
 def alone(model_dir):
     """A function that makes the only rank of a learner."""
-    with socket.socket() as free:
-        free.bind(("", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    # The store lives as long as this fixture.
+    _store, address = meeting("127.0.0.1")
     ranks = join(rank=0, world=1, address=address)
     name, lora = str(model_dir), LoraConfig(rank=4)
     yield lambda **options: FsdpLearner(

@@ -32,7 +32,14 @@ PAIRS = (
     "local, sampler",
     *map(
         on_cluster,
-        ("local, vllm", "local, vllm apart", "two ranks, remote sampler", "two ranks, remote vllm"),
+        (
+            "local, vllm",
+            "local, vllm apart",
+            "two ranks, remote sampler",
+            "two ranks, remote vllm",
+            "two ranks, two wired samplers",
+            "two ranks, two wired vllm",
+        ),
     ),
 )
 
@@ -102,14 +109,23 @@ def started(kind, model, local, stack, request, tmp_path_factory):
     from tests.cluster.support import cluster_layout
 
     sampler = "local" if "sampler" in kind else "vllm"
-    layout = cluster_layout(model, rollout=sampler, ranks=2, compute="bfloat16")
+    is_wired = "wired" in kind
+    layout = cluster_layout(
+        model, rollout=sampler, ranks=2, replicas=1 + is_wired, compute="bfloat16"
+    )
     if kind.startswith("local"):
         settings = replace(vllm_settings(*layout), is_apart="apart" in kind)
         return local, stack.enter_context(VllmEngine(settings))
     request.getfixturevalue("cluster")
     logs = tmp_path_factory.mktemp("logs")
-    rollout = stack.enter_context(open_replicas(*layout, logs=logs, on_event=print))
-    return stack.enter_context(open_ranks(*layout, logs)), rollout
+    events: list[str] = []
+    rollout = stack.enter_context(open_replicas(*layout, logs=logs, on_event=events.append))
+    learner = stack.enter_context(open_ranks(*layout, logs))
+    if is_wired:
+        rollout.wire_to(learner, processes=1)
+    # No sync failed over to another way, and no replica was replaced.
+    stack.callback(lambda: events and pytest.fail(events[0]))
+    return learner, rollout
 
 
 def test_a_sync_of_all_weights_passes(pair):

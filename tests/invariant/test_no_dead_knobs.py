@@ -140,6 +140,7 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "model.lora.targets": ('model.lora.targets=["q_proj"]', "model.lora.rank=16"),
     "engine.type": (),  # tests/cluster, as all of [engine.rollout] and [engine.learner]
     "engine.placement": (),
+    "engine.sync": (),
     "engine.restarts": (),
     "engine.rollout.type": (),
     "engine.rollout.replicas": (),

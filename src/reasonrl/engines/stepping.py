@@ -14,6 +14,7 @@ from typing import Protocol
 
 from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.protocols import Finished
+from reasonrl.engines.transfer import ShareLayout, WireSeat
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, Tokens
@@ -53,6 +54,14 @@ class SteppingEngine(Protocol):
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         """Replace the policy. Running rollouts continue with it, or are finished before."""
+        ...
+
+    def join_wire(self, seat: WireSeat) -> None:
+        """Take a seat on a wire, and the next ones where more processes hold the weights."""
+        ...
+
+    def receive(self, layout: ShareLayout, *, version: int) -> None:
+        """Do as `load_weights` does, with the weights that come over the wire."""
         ...
 
     def rest(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from reasonrl.engines.checksums import checksum
 from reasonrl.errors import EngineError
-from reasonrl.models.lora import policy_names, policy_tensors
+from reasonrl.models.lora import policy_places, policy_tensors
 
 Compute: TypeAlias = Literal["float32", "bfloat16"]
 """The dtype that the decoder's layers compute in, as recipes write it."""
@@ -66,14 +66,14 @@ class LiveTensors(Mapping[str, Tensor]):
         return self._exact(name, dict(policy_tensors(self._module))[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(policy_names(self._module))
+        return iter(policy_places(self._module))
 
     def __len__(self) -> int:
-        return len(policy_names(self._module))
+        return len(policy_places(self._module))
 
     def __contains__(self, name: object) -> bool:
         # Otherwise each question would merge all adapters.
-        return name in policy_names(self._module)
+        return name in policy_places(self._module)
 
     def items(self) -> Any:
         """Return an iterator over names and tensors, unlike dict.items."""

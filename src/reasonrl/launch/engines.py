@@ -218,6 +218,8 @@ def _open_remote(
         # Replicas first: they need several GPUs of one node, and nodes are still whole.
         rollout = stack.enter_context(open_rollout())
         learner = stack.enter_context(open_ranks(engine, workload, logs))
+        if engine.sync == "wire":
+            rollout.wire_to(learner, processes=engine.rollout.tensor_parallel)
         return Engines(
             rollout=rollout,
             learner=learner,

@@ -177,15 +177,18 @@ def without_adapters(module: nn.Module) -> Iterator[None]:
             layer.enable_adapters(enabled=True)
 
 
-def policy_names(module: nn.Module) -> list[str]:
-    """Return the names of a model's own state dict, without adapters and packed forms."""
-    names = []
+def policy_places(module: nn.Module) -> dict[str, str]:
+    """Return the names of a model's own state dict, without adapters and packed forms.
+
+    Each name comes with the name in the module's state dict, which adapters and packing change.
+    """
+    places = {}
     for name in module.state_dict():
         path, base, kind = name.partition(_BASE)
         if ".lora_" not in name and kind != "scales":
             kind = "weight" if kind == "codes" else kind
-            names.append(f"{path}.{kind}" if base else path)
-    return names
+            places[f"{path}.{kind}" if base else path] = name
+    return places
 
 
 def policy_tensors(

@@ -64,16 +64,16 @@ def _moments(shape: ModelShape, layout: EngineLayout, ranks: int) -> Part:
 
 
 def _in_transit(shape: ModelShape, layout: EngineLayout) -> tuple[Part, ...]:
-    """Return the weights that a cluster's samplers read.
+    """Return the weights that a cluster's samplers read, as if the wire were not used.
 
-    A tied head is sent beside its embedding. A replica on several GPUs reads all weights from files
-    in /dev/shm, which each replica writes for itself.
+    The store of a node may hold all shares. A replica on several GPUs reads all weights from files
+    in /dev/shm, a tied head beside its embedding, which each replica writes for itself.
     """
-    tied = shape.vocabulary * shape.hidden if shape.tied else 0
-    sent = layout.element_bytes * (shape.parameters + tied)
+    stored = layout.element_bytes * shape.parameters
+    tied = layout.element_bytes * shape.vocabulary * shape.hidden if shape.tied else 0
     is_apart = layout.samples_with_vllm and layout.tensor_parallel > 1
     replicas = min(layout.replicas, max(1, gpus_of_node(layout) // layout.tensor_parallel))
     return (
-        ("weights in Ray's object store", float(VERSIONS * sent)),
-        ("weights in /dev/shm", float(replicas * sent * is_apart)),
+        ("weights in Ray's object store", float(VERSIONS * stored)),
+        ("weights in /dev/shm", float(replicas * (stored + tied) * is_apart)),
     )

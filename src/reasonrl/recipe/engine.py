@@ -133,6 +133,9 @@ class RayEngineConfig(EngineBase):
     """The kind of engine."""
     placement: Literal["separate", "shared"] = "separate"
     """With `shared`, replicas and ranks take turns on the same GPUs."""
+    sync: Literal["store", "wire"] = "store"
+    """How new weights reach the replicas: through Ray's object store, or straight from the memory
+    of the ranks over nccl (gloo on CPUs). With `shared`, and where the wire fails, by the store."""
     restarts: int = Field(default=3, ge=0)
     """How often a run that lost a rank starts again from its last checkpoint."""
     rollout: RolloutReplicas = RolloutReplicas()

@@ -21,7 +21,7 @@ FORMAT = 1
 _CLUSTER_DEFAULTS = {
     name: value
     for name, value in RayEngineConfig().model_dump(mode="json").items()
-    if name in ("placement", "restarts", "rollout", "learner")
+    if name in ("placement", "sync", "restarts", "rollout", "learner")
 }
 
 

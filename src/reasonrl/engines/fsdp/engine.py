@@ -20,9 +20,11 @@ from reasonrl.algo.loss import Objective, TokenSums
 from reasonrl.engines.fsdp import policy, state
 from reasonrl.engines.fsdp.ranks import Ranks
 from reasonrl.engines.fsdp.sequence import RowPart, part_of
+from reasonrl.engines.fsdp.weights import layout_of_module, pieces_of, weights_of
 from reasonrl.engines.packing import Microbatch, pack, share_out
 from reasonrl.engines.process import free_blocks
 from reasonrl.engines.protocols import Progress, TokenValue, TrainBatch, UpdateStats
+from reasonrl.engines.transfer import ShareLayout
 from reasonrl.engines.update import (
     OptimizerSettings,
     adamw,
@@ -209,16 +211,25 @@ class FsdpLearner:
 
     # weights and state
 
+    @property
+    def device(self) -> str:
+        return self.ranks.device
+
     def gradients(self) -> dict[str, Tensor]:
         """Return the gradients of the last update, unsharded, as far as they were not clipped."""
         return gradients_of(self._parameters)
 
     def weights(self) -> Weights:
-        return Weights(tensors=dict(self.weights_in_turn()), version=self.version)
+        tensors = dict(weights_of(self.module, self._compute))
+        return Weights(tensors=tensors, version=self.version)
 
-    def weights_in_turn(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every weight, unsharded and in the dtype that samplers compute in, one by one."""
-        return policy.weights_of(self.module, self._compute)
+    def layout(self) -> ShareLayout:
+        """Return how the ranks hold what `pieces` yields; no collective call."""
+        return layout_of_module(self.module, self._compute, ranks=self.ranks.world)
+
+    def pieces(self, layout: ShareLayout) -> Iterator[dict[str, Tensor]]:
+        """Yield this rank's rows of the weights by name, bucket by bucket, as samplers compute."""
+        return pieces_of(self.module, layout, self._compute, rank=self.ranks.rank)
 
     def save(self, directory: Path) -> None:
         state.save(directory, self._parameters, self._optimizer)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor
 
 from reasonrl.algo.head import ChunkLoss, backward_through_head, chunks
 from reasonrl.engines.fsdp.ranks import Ranks
@@ -26,7 +25,7 @@ from reasonrl.engines.fsdp.sequence import RowPart
 from reasonrl.models.heads import HeadForm
 from reasonrl.models.hf import LanguageModel, hidden_states
 from reasonrl.models.layers import recompute_activations
-from reasonrl.models.lora import has_adapters, policy_tensors, store_frozen
+from reasonrl.models.lora import has_adapters, store_frozen
 from reasonrl.models.routing import Routing, chosen_experts, routing_at
 
 
@@ -103,22 +102,6 @@ def drop_gathered(module: nn.Module) -> None:
     """Free the gathered weights of the outer unit; this rank's shares stay."""
     assert isinstance(module, FSDPModule)
     module.reshard()
-
-
-def weights_of(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
-    """Yield every weight unsharded, by its name in the state dict; a collective call.
-
-    Only one weight at a time is unsharded, so no rank needs room for the model.
-    """
-    # Without adapters to merge the cast comes first, so that fewer bytes cross between ranks.
-    sent = torch.float32 if has_adapters(module) else dtype
-
-    def whole(value: Tensor) -> Tensor:
-        mine = value.detach().to(sent, copy=True)
-        return mine.full_tensor() if isinstance(mine, DTensor) else mine
-
-    for name, value in policy_tensors(module, whole):
-        yield name, value.to(dtype)
 
 
 def _run(module: Any, part: RowPart, targets_N: Tensor, *, work: Work) -> Tensor:

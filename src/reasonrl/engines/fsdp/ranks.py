@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributed import ProcessGroup
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from reasonrl.engines.transfer import store_at
 from reasonrl.errors import EngineError
 from reasonrl.models.routing import Routing
 
@@ -72,8 +73,9 @@ def join(
     sequence_parallel: int = 1,
     timeout_s: float = 3_600.0,
 ) -> Ranks:
-    """Join the other ranks at `address`, tcp://host:port or file://path, and wait for all of them.
+    """Join the other ranks at `address`, and wait for all of them.
 
+    The address is a file://path, or that of a store (transfer.meeting), tcp://host:port.
     Raises EngineError when the ranks cannot be divided into rows.
     """
     if world % sequence_parallel:
@@ -86,9 +88,11 @@ def join(
     if device != "cpu":
         torch.cuda.set_device(device)
     timeout = timedelta(seconds=timeout_s)
+    is_file = address.startswith("file://")
     dist.init_process_group(
         "gloo" if device == "cpu" else "nccl",
-        init_method=address,
+        init_method=address if is_file else None,
+        store=None if is_file else store_at(address),
         rank=rank,
         world_size=world,
         timeout=timeout,

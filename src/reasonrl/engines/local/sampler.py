@@ -16,6 +16,7 @@ from reasonrl.engines.local.rows import SamplingJob
 from reasonrl.engines.local.scoring import own_checksums, score_pairs
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready
+from reasonrl.engines.transfer import ShareLayout, Wire, WireSeat
 from reasonrl.engines.weights import COMPUTE_DTYPES, Compute, Weights, check_complete
 from reasonrl.models import layers
 from reasonrl.models.hf import LanguageModel
@@ -45,6 +46,7 @@ class LocalSampler:
         self._max_rows = max_rows
         self._waiting: list[SampleRequest] = []
         self._busy = threading.Lock()
+        self._wire: Wire | None = None
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, *, on_finished: Finished | None = None
@@ -99,6 +101,16 @@ class LocalSampler:
                 for name, tensor in weights.tensors.items():
                     own[name].copy_(tensor)
             self.version = version
+
+    def join_wire(self, seat: WireSeat) -> None:
+        if self._wire is not None:
+            self._wire.leave()
+        self._wire = Wire(seat, device=str(self.model.device))
+
+    def receive(self, layout: ShareLayout, *, version: int) -> None:
+        assert self._wire is not None
+        with self._wire.receiving(layout) as tensors:
+            self.load_weights(Weights(tensors=tensors, version=version), version=version)
 
     def rest(self) -> None:
         """Require weights before the next sample. The module stays in the host's memory."""

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from reasonrl.engines.remote.cluster import Seat, answers, end, start
-from reasonrl.engines.remote.objects import StoredTensors, store
+from reasonrl.engines.remote.objects import StoredShares, store
 from reasonrl.engines.remote.replica import Replica, SeatedReplica
+from reasonrl.engines.remote.wiring import Wiring
 from reasonrl.engines.stepping import SteppingEngine
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineLost
@@ -30,6 +31,7 @@ class Fleet:
 
     `timeout_s` is how long a replica may be silent; `on_event` gets a line for each replacement.
     `seating` guards the replicas and their weights: callers hold it while they read or change them.
+    With `wiring`, a learner's weights come straight from its ranks.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Fleet:
         self._seats = list(seats)
         self.timeout_s = timeout_s
         self._logs = logs
-        self._on_event = on_event
+        self.on_event = on_event
         self._is_closed = False
-        self._weights: tuple[StoredTensors, int] | None = None
+        self.wiring: Wiring | None = None
+        self._weights: tuple[StoredShares, int] | None = None
         self.seating = threading.RLock()
         self.replicas = [SeatedReplica(number, self._start(number)) for number in range(len(seats))]
 
@@ -80,7 +83,9 @@ class Fleet:
     def load_weights(self, weights: Weights, *, version: int) -> None:
         """Give all replicas new weights; a replica that samples loads them between two slices."""
         tensors = weights.tensors
-        stored = tensors if isinstance(tensors, StoredTensors) else store(tensors.items())
+        stored = tensors if isinstance(tensors, StoredShares) else store(tensors.items())
+        if self._wired(stored, version):
+            return
         with self.seating:
             self._weights = (stored, version)
             calls = [self._push(replica) for replica in self.replicas]
@@ -89,6 +94,23 @@ class Fleet:
                 self._answers([call], who=replica.name)
             except EngineLost as error:
                 self._replace_idle(replica, actor, error)
+
+    def _wired(self, stored: StoredShares, version: int) -> bool:
+        """Send weights over the wire if there is one; return whether all replicas have them.
+
+        They are kept in the store, for a replica that is replaced before the next ones come.
+        """
+        if self.wiring is None:
+            return False
+        with self.seating:
+            actors = [replica.actor for replica in self.replicas]
+            calls = self.wiring.start(stored, actors, version=version)
+            if calls is None:
+                return False
+            self._weights = (stored, version)
+            for replica in self.replicas:
+                replica.version = version
+        return self.wiring.has_arrived(calls)
 
     def _push(self, replica: SeatedReplica) -> tuple[SeatedReplica, Any, Any]:
         """Send the newest weights; return the replica, the actor that gets them and the call."""
@@ -112,7 +134,7 @@ class Fleet:
                 except EngineLost as error:
                     # A silent replica may live, and would keep the GPU.
                     end([replica.actor])
-                    self._on_event(f"{error.what}; to be replaced with the next weights")
+                    self.on_event(f"{error.what}; to be replaced with the next weights")
 
     def describe(self) -> list[dict[str, object]]:
         """Return the state of each replica and how often it was replaced, for the heartbeat."""
@@ -155,7 +177,7 @@ class Fleet:
                 f"{replica.name} was lost {replica.lost_in_a_row} times without a result",
                 where=str(self._logs / f"{replica.name}.log"),
             )
-        self._on_event(what)
+        self.on_event(what)
         replica.replaced += 1
         end([replica.actor])
         replica.actor = self._start(replica.number)

@@ -6,7 +6,6 @@ Ranks wait for each other, so a lost rank blocks the others. All of them are the
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,7 +24,8 @@ from reasonrl.engines.remote.cluster import (
     start,
     write_output_to,
 )
-from reasonrl.engines.remote.objects import StoredTensors, store
+from reasonrl.engines.remote.objects import Checked, StoredShares, put_share
+from reasonrl.engines.transfer import ShareLayout, Wire, WireSeat, meeting, share
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost, StorageError
 from reasonrl.types import Logprobs
@@ -39,7 +39,10 @@ _WATCH = "watch"
 class RankEngine(LearnerEngine, Protocol):
     """One rank of a learner; every call is made on all ranks."""
 
-    def weights_in_turn(self) -> Iterator[tuple[str, Tensor]]: ...
+    @property
+    def device(self) -> str: ...
+    def layout(self) -> ShareLayout: ...
+    def pieces(self, layout: ShareLayout) -> Iterator[dict[str, Tensor]]: ...
     def rest(self) -> None: ...
     def return_to_work(self) -> None: ...
 
@@ -56,13 +59,14 @@ class _Rank:
         self._rank = -1
         self._engine: RankEngine
         self._done = 0
+        self._met: list[object] = []
+        self._wire: Wire | None = None
 
     def meeting_place(self) -> str:
-        """Return an address at which the other ranks can reach this one."""
-        with socket.socket() as free:
-            free.bind(("", 0))
-            port = free.getsockname()[1]
-        return f"tcp://{ray.util.get_node_ip_address()}:{port}"
+        """Return an address at which other processes can meet; it lasts as long as this one."""
+        met, address = meeting(ray.util.get_node_ip_address())
+        self._met.append(met)
+        return address
 
     def seat(self) -> tuple[str, list[str]]:
         """Return the id of this rank's node, and the ids of its GPUs there."""
@@ -91,13 +95,25 @@ class _Rank:
         """Return the number of rollouts that this rank has finished in this update."""
         return self._done
 
-    def weights(self) -> StoredTensors | None:
-        """Put the weights into the object store on rank 0; the other ranks send it their shares."""
-        if self._rank == 0:
-            return store(self._engine.weights_in_turn())
-        for _ in self._engine.weights_in_turn():
-            pass
-        return None
+    def weights(self) -> tuple[ShareLayout, list[Checked]]:
+        """Put this rank's share of the weights into the object store."""
+        layout = self._engine.layout()
+        pieces = enumerate(self._engine.pieces(layout))
+        return layout, [put_share(layout, number, self._rank, mine) for number, mine in pieces]
+
+    def join_wire(self, seat: WireSeat) -> None:
+        """Leave the wire that this rank is a member of, and become a member of another."""
+        if self._wire is not None:
+            self._wire.leave()
+        self._wire = Wire(seat, device=self._engine.device)
+
+    def send(self) -> None:
+        """Send this rank's share of the weights over the wire."""
+        assert self._wire is not None
+        layout = self._engine.layout()
+        pieces = enumerate(self._engine.pieces(layout))
+        arrays = (share(layout, number, self._rank, mine) for number, mine in pieces)
+        self._wire.send(layout, arrays)
 
     def save(self, directory: Path) -> list[str]:
         """Write this rank's part; return the names of the tensor files that it sees there."""
@@ -121,12 +137,16 @@ class _Rank:
 
 
 class RemoteLearner:
-    """The driver of one rank for each seat. `build` makes a rank in the rank's process."""
+    """The driver of one rank for each seat. `build` makes a rank in the rank's process.
+
+    `cut` is another number after each change of the weights.
+    """
 
     def __init__(
         self, build: BuildRank, seats: Sequence[Seat], *, timeout_s: float, logs: Path
     ) -> None:
         self.version = 0
+        self.cut = 0
         self._doing = "starting"
         self._timeout_s = timeout_s
         self.actors = [start(_Rank, seat, groups={_WATCH: 1}) for seat in seats]
@@ -167,6 +187,7 @@ class RemoteLearner:
         learning_rate: float,
         progress: Progress | None = None,
     ) -> UpdateStats:
+        self.cut += 1
         stored = ray.put(batch)
         calls = [actor.update.remote(stored, objective, learning_rate) for actor in self.actors]
         if progress:
@@ -193,7 +214,9 @@ class RemoteLearner:
         progress(total - seen)
 
     def weights(self) -> Weights:
-        stored = self._all("weights", [actor.weights.remote() for actor in self.actors])[0]
+        given = self._all("weights", [actor.weights.remote() for actor in self.actors])
+        layout = given[0][0]
+        stored = StoredShares(layout, [share for _, share in given], cut=self.cut)
         return Weights(tensors=stored, version=self.version, known=stored.checksums)
 
     def save(self, directory: Path) -> None:
@@ -209,6 +232,7 @@ class RemoteLearner:
             )
 
     def load(self, directory: Path) -> None:
+        self.cut += 1
         self._all("load", [actor.load.remote(directory.resolve()) for actor in self.actors])
 
     def reset_optimizer(self) -> None:

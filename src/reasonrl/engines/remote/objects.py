@@ -1,14 +1,14 @@
-"""Weights in Ray's object store: written once, and read from memory by every replica of a node.
+"""Weights in Ray's object store: each process puts its share there, and every replica reads all.
 
-Weights are stored in buckets, so that only one bucket exists twice at a time; a policy of 32B in
-bfloat16 takes 130 of them.
+A share lies in the store of the node that holds it, so all ranks write at the same time, and nodes
+fetch from all of them. Weights are stored in buckets, so that a replica puts only one bucket
+together at a time; a policy of 32B in bfloat16 takes 130 of them.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,81 +16,82 @@ import ray
 import torch
 from torch import Tensor
 
-from reasonrl.engines.checksums import checksum
+from reasonrl.engines.checksums import added, checksum
+from reasonrl.engines.transfer import BUCKET_BYTES, ShareLayout, Slot, share
 from reasonrl.engines.weights import in_parts
 
-_BUCKET_BYTES = 512 << 20
+Checked = tuple[Any, Mapping[str, int]]
+"""A reference to a rank's array of a bucket, and the checksums of its rows by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Bucket:
-    """The names of some weights, and a reference to their arrays in the store."""
+class StoredShares(Mapping[str, Tensor]):
+    """Weights in the object store by name, aliases included, and the checksums of whole weights.
 
-    names: tuple[str, ...]
-    ref: Any
-
-
-class StoredTensors(Mapping[str, Tensor]):
-    """Weights in the object store, by name, and their checksums in their own dtype.
-
-    `items()` reads one bucket at a time. The tensors lie in the store itself: copy from them, never
-    write to them.
+    `items()` reads one bucket at a time. The tensors of a single rank lie in the store itself: copy
+    from them, never write to them. `cut` says which state of the learner they are, if they are one.
     """
 
-    def __init__(self, buckets: tuple[_Bucket, ...], checksums: Mapping[str, int]) -> None:
-        self._buckets = buckets
-        self.checksums = checksums
+    def __init__(
+        self, layout: ShareLayout, by_rank: Sequence[Sequence[Checked]], *, cut: int | None = None
+    ) -> None:
+        self.layout, self.cut = layout, cut
+        self._buckets = [[ref for ref, _ in stored] for stored in zip(*by_rank, strict=True)]
+        parts: dict[str, list[int]] = {}
+        for stored in by_rank:
+            for _, checksums in stored:
+                for name, value in checksums.items():
+                    parts.setdefault(name, []).append(value)
+        own = {name: added(values) for name, values in parts.items()}
+        self.checksums = {name: own[layout.aliases.get(name, name)] for name in layout.names}
 
     def __iter__(self) -> Iterator[str]:
-        return (name for bucket in self._buckets for name in bucket.names)
+        return iter(self.layout.names)
 
     def __len__(self) -> int:
-        return sum(len(bucket.names) for bucket in self._buckets)
+        return len(self.layout.names)
 
     def __getitem__(self, name: str) -> Tensor:
-        for bucket in self._buckets:
-            if name in bucket.names:
-                return _tensor(*ray.get(bucket.ref)[bucket.names.index(name)])
+        own = self.layout.aliases.get(name, name)
+        for number, bucket in enumerate(self.layout.buckets):
+            if any(slot.name == own for slot in bucket):
+                return dict(self._opened(number))[own]
         raise KeyError(name)
 
     def items(self) -> Any:
         """Yield names and tensors; read each bucket once. An iterator, unlike dict.items."""
-        for bucket in self._buckets:
-            for name, (array, is_bfloat16) in zip(bucket.names, ray.get(bucket.ref), strict=True):
-                yield name, _tensor(array, is_bfloat16)
+        for number in range(len(self.layout.buckets)):
+            yield from self._opened(number)
+
+    def _opened(self, number: int) -> Iterator[tuple[str, Tensor]]:
+        shares = [_tensor(array) for array in ray.get(self._buckets[number])]
+        return self.layout.opened(number, shares)
 
 
-def store(tensors: Iterable[tuple[str, Tensor]]) -> StoredTensors:
-    """Put weights into the object store. They stay there as long as the result exists."""
-    checksums: dict[str, int] = {}
-
-    def here() -> Iterator[tuple[str, Tensor]]:
-        for name, tensor in tensors:
-            # The device that holds the tensor computes the checksum.
-            checksums[name] = checksum(tensor, tensor.dtype)
-            yield name, tensor.detach().cpu().contiguous()
-
-    buckets = tuple(map(_put, in_parts(here(), part_bytes=_BUCKET_BYTES)))
-    return StoredTensors(buckets, checksums)
+def put_share(layout: ShareLayout, number: int, rank: int, mine: Mapping[str, Tensor]) -> Checked:
+    """Put a rank's array of a bucket into the store. It stays as long as its reference exists."""
+    # The device that holds the rows computes their checksums.
+    checksums = {name: checksum(piece, piece.dtype) for name, piece in mine.items()}
+    return ray.put(share(layout, number, rank, mine).cpu().numpy()), checksums
 
 
-def _put(tensors: Mapping[str, Tensor]) -> _Bucket:
-    return _Bucket(tuple(tensors), ray.put([_array(tensor) for tensor in tensors.values()]))
+def store(tensors: Iterable[tuple[str, Tensor]]) -> StoredShares:
+    """Put weights that this process holds whole into the object store, one bucket after the other.
 
-
-def _array(tensor: Tensor) -> tuple[np.ndarray, bool]:
-    """Return a tensor as an array, and whether its bits are bfloat16, which NumPy does not know.
-
-    Ray passes arrays between processes of a node without a copy.
+    An alias is stored as a weight of its own.
     """
-    if tensor.dtype == torch.bfloat16:
-        return tensor.view(torch.uint16).numpy(), True
-    return tensor.numpy(), False
+    buckets, stored = [], []
+    for part in in_parts(tensors, part_bytes=BUCKET_BYTES):
+        bucket = tuple(
+            Slot.of(name, value.shape, value.dtype, owner=0) for name, value in part.items()
+        )
+        buckets.append(bucket)
+        alone = ShareLayout(buckets=(bucket,), aliases={}, ranks=1)
+        stored.append(put_share(alone, 0, 0, part))
+    return StoredShares(ShareLayout(buckets=tuple(buckets), aliases={}, ranks=1), [stored])
 
 
-def _tensor(array: np.ndarray, is_bfloat16: bool) -> Tensor:
+def _tensor(array: np.ndarray) -> Tensor:
     # Arrays of the store are read-only, and torch warns about it.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        tensor = torch.from_numpy(array)
-    return tensor.view(torch.bfloat16) if is_bfloat16 else tensor
+        return torch.from_numpy(array)

@@ -9,8 +9,9 @@ from typing import Any
 
 from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.remote.cluster import failures_to_log, write_output_to
-from reasonrl.engines.remote.objects import StoredTensors
+from reasonrl.engines.remote.objects import StoredShares
 from reasonrl.engines.stepping import SampleRequest, SteppingEngine
+from reasonrl.engines.transfer import ShareLayout, WireSeat
 from reasonrl.engines.weights import Weights
 from reasonrl.types import Completion, Logprobs, Tokens
 
@@ -35,8 +36,15 @@ class Replica:
     def checksums(self) -> Checksums:
         return self._engine.checksums()
 
-    def load_weights(self, tensors: StoredTensors, version: int) -> None:
+    def load_weights(self, tensors: StoredShares, version: int) -> None:
         self._engine.load_weights(Weights(tensors=tensors, version=version), version=version)
+
+    def join_wire(self, seat: WireSeat) -> None:
+        self._engine.join_wire(seat)
+
+    def receive(self, layout: ShareLayout, version: int) -> None:
+        """Replace the policy by the weights that the ranks send over the wire."""
+        self._engine.receive(layout, version=version)
 
     def rest(self) -> None:
         self._engine.rest()

@@ -22,8 +22,10 @@ from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.remote.cluster import Seat, settle
 from reasonrl.engines.remote.fleet import Fleet
+from reasonrl.engines.remote.learner import RemoteLearner
 from reasonrl.engines.remote.lengths import Lengths
 from reasonrl.engines.remote.replica import SeatedReplica
+from reasonrl.engines.remote.wiring import Wiring
 from reasonrl.engines.stepping import SampleRequest, SteppingEngine, in_order, requests_for
 from reasonrl.engines.weights import Weights
 from reasonrl.errors import EngineError, EngineLost
@@ -188,6 +190,16 @@ class RemoteRollout:
         return cast(Checksums, first)
 
     # weights
+
+    def wire_to(self, learner: RemoteLearner, *, processes: int) -> None:
+        """Take the weights of a learner straight from its ranks from now on.
+
+        A replica has `processes` processes that hold weights.
+        """
+        fleet = self._fleet
+        fleet.wiring = Wiring(
+            learner, processes=processes, timeout_s=fleet.timeout_s, on_event=fleet.on_event
+        )
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
         self._fleet.load_weights(weights, version=version)

@@ -12,21 +12,21 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from typing import Any, Self
 
 import numpy as np
-from torch import Tensor
 
-from reasonrl.engines.checksums import Checksums, added
+from reasonrl.engines.checksums import Checksums
 from reasonrl.engines.protocols import Finished
 from reasonrl.engines.stepping import SampleRequest, check_ready, generate_in_slices
 from reasonrl.engines.stopping import Decoder, StopTexts
-from reasonrl.engines.vllm.files import in_experts, in_memory
+from reasonrl.engines.transfer import ShareLayout, WireSeat
 from reasonrl.engines.vllm.settings import VllmSettings, start
+from reasonrl.engines.vllm.weights import VllmWeights
 from reasonrl.engines.weights import Weights, check_complete
 from reasonrl.errors import EngineError
 from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, Tokens
@@ -34,9 +34,6 @@ from reasonrl.types import Completion, Logprobs, Prompt, Sampling, StopReason, T
 # Priorities of requests. vLLM takes the smaller number first, also before rollouts that it had to
 # put back into its queue: an audit behind them would wait for thousands of steps.
 _SCORED, _SAMPLED = 0, 1
-
-
-_HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
 @dataclass(slots=True)
@@ -71,8 +68,7 @@ class VllmEngine:
         self._scoring: dict[str, Any] = {}
         self._is_asleep = False
         self._llm = start(settings)
-        [has_own_head, *_] = self._llm.collective_rpc("has_own_head")
-        self._unknown = frozenset() if has_own_head else frozenset({_HEAD})
+        self._weights = VllmWeights(self._llm, settings)
 
     # sampling
 
@@ -196,64 +192,45 @@ class VllmEngine:
 
     def checksums(self) -> Checksums:
         check_ready(self.version)
-        shares = self._llm.collective_rpc("read_checksums")
-        by_names: dict[tuple[str, ...], list[int]] = {}
-        for names, value in chain.from_iterable(shares):
-            by_names.setdefault(tuple(names), []).append(value)
-        sums = {names: added(values) for names, values in by_names.items()}
-        if self._unknown and (_EMBEDDING,) in sums:  # the embedding is the head
-            sums[_HEAD,] = sums[_EMBEDDING,]
-        return sums
+        return self._weights.checksums()
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
+        with self._replaced(weights.tensors, version):
+            self._weights.load(weights.tensors)
+
+    def join_wire(self, seat: WireSeat) -> None:
+        self._weights.join_wire(seat)
+
+    def receive(self, layout: ShareLayout, *, version: int) -> None:
+        with self._replaced(layout.names, version):
+            self._weights.receive(layout)
+
+    @contextmanager
+    def _replaced(self, names: Collection[str], version: int) -> Iterator[None]:
+        """Replace the weights in this context; running rollouts go on with the new version.
+
+        Workers in other processes sample meanwhile, so they are paused. Tokens that they have
+        sampled until then are collected under the old version.
+        """
         if self._is_asleep:
             self._llm.wake_up()
             self._is_asleep = False
-        check_complete(weights.tensors.keys(), self._settings.weight_names)
+        check_complete(set(names), self._settings.weight_names)
+        engine = self._llm.llm_engine
         if self._settings.runs_apart:
-            self._reload_apart(weights)
-        else:
-            self._reload(weights_iterator=self._known(weights))
-            self._llm.llm_engine.reset_prefix_cache(reset_running_requests=True)
+            self._llm.sleep(level=0, mode="keep")
+            while not engine.engine_core.outputs_queue.empty():
+                self._step()
+        yield
+        engine.reset_prefix_cache(reset_running_requests=True)
+        if self._settings.runs_apart:
+            self._llm.wake_up(tags=["scheduling"])
         self.version = version
         for running in self._running.values():
             if running.tokens:
                 running.updates.append((len(running.tokens), version))
             else:
                 running.version = version
-
-    def _known(self, weights: Weights) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors that the model has a place for: of a tied head it may have none."""
-        for name, tensor in weights.tensors.items():
-            if self._settings.splits_experts and ".experts." in name:
-                yield from in_experts(name, tensor)
-            elif name not in self._unknown:
-                yield name, tensor
-
-    def _reload(self, **source: object) -> None:
-        try:
-            self._llm.collective_rpc("reload_weights", kwargs=source)
-        except (ValueError, KeyError) as error:
-            raise EngineError(
-                f"vLLM has no place for this model's weights: {str(error)[:300]}",
-                where="engine.rollout",
-                expected="a model whose names vLLM knows: docs/models.md has the table",
-                remedy='set engine.rollout.type = "local" to sample with the learner\'s own module',
-            ) from error
-
-    def _reload_apart(self, weights: Weights) -> None:
-        """Load weights in other processes; pause their sampling first.
-
-        Tokens that they have sampled until then are collected under the old version.
-        """
-        engine = self._llm.llm_engine
-        self._llm.sleep(level=0, mode="keep")
-        while not engine.engine_core.outputs_queue.empty():
-            self._step()
-        with in_memory(self._known(weights)) as directory:
-            self._reload(weights_path=str(directory))
-        engine.reset_prefix_cache(reset_running_requests=True)
-        self._llm.wake_up(tags=["scheduling"])
 
     def rest(self) -> None:
         """Free the GPU: drop weights, cache and version."""

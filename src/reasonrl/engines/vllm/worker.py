@@ -7,12 +7,15 @@ counted on one rank, so that the sum over the ranks is the checksum of the whole
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from reasonrl.engines.checksums import added, checksum
+from reasonrl.engines.transfer import ShareLayout, Wire, WireSeat
+from reasonrl.engines.vllm.files import known
 
 # Rows of the identity that are multiplied at the same time.
 _BLOCK = 256
@@ -38,6 +41,26 @@ class WeightReader:
                 names = state_names(f"{path}.{name}", model.packed_modules_mapping)
                 shares.append((names, added(checksum(part, dtype) for part in parts)))
         return shares
+
+    def join_wire(self, seat: Mapping[str, Any]) -> None:
+        """Take a place on a wire; a worker's place is counted from that of the first worker."""
+        from vllm.distributed import get_tensor_model_parallel_rank
+
+        worker: Any = self
+        if hasattr(worker, "wire"):
+            worker.wire.leave()
+        first = WireSeat(**seat)
+        number = first.number + get_tensor_model_parallel_rank()
+        worker.wire = Wire(replace(first, number=number), device=str(worker.device))
+
+    def receive_weights(
+        self, layout: Mapping[str, Any], unknown: Sequence[str], *, splits_experts: bool
+    ) -> None:
+        """Load the weights that come over the wire; see `files.known` for the other arguments."""
+        worker: Any = self
+        with worker.wire.receiving(ShareLayout.from_plain(layout)) as tensors:
+            weights = known(tensors.items(), unknown=unknown, splits_experts=splits_experts)
+            worker.reload_weights(weights_iterator=weights)
 
     def has_own_head(self) -> bool:
         """Return whether the head is a layer of its own, and not the embedding by another name."""

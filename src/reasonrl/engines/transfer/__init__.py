@@ -1,0 +1,17 @@
+"""Weights on their way from a learner's ranks to the samplers: how they are cut, and what carries
+them. Nothing here knows an engine, or Ray."""
+
+from reasonrl.engines.transfer.shares import BUCKET_BYTES, ShareLayout, Slot, layout_of, share
+from reasonrl.engines.transfer.wire import Wire, WireSeat, meeting, store_at
+
+__all__ = [
+    "BUCKET_BYTES",
+    "ShareLayout",
+    "Slot",
+    "Wire",
+    "WireSeat",
+    "layout_of",
+    "meeting",
+    "share",
+    "store_at",
+]

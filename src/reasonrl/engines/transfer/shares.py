@@ -1,0 +1,145 @@
+"""A policy's weights as shares: what each rank of a learner holds, in buckets.
+
+A rank holds some rows of each weight, and gives them as they are: no process gathers the model, and
+all ranks give at the same time. A bucket is one array of bytes from each rank with its rows of some
+weights, so that a few large arrays cross instead of many small ones, and a sampler puts one bucket
+together at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+BUCKET_BYTES = 512 << 20
+# A tensor of any type can be read from an array of bytes at a multiple of this.
+_ALIGNMENT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One weight of a bucket. All of it lies on the rank `owner`; None: each rank has rows of it.
+
+    `dtype` is a name of torch, such as "bfloat16".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    owner: int | None = None
+
+    @classmethod
+    def of(cls, name: str, shape: Sequence[int], dtype: torch.dtype, *, owner: int | None) -> Self:
+        """Return the slot of a weight, given a type of torch."""
+        known_as = str(dtype).removeprefix("torch.")
+        return cls(name=name, shape=tuple(shape), dtype=known_as, owner=owner)
+
+    def rows(self, rank: int, ranks: int) -> int:
+        """Return the rows that a rank holds: FSDP2 gives the last ranks fewer, or none."""
+        n_rows = self.shape[0] if self.shape else 1
+        if self.owner is not None:
+            return n_rows if rank == self.owner else 0
+        each = -(-n_rows // ranks)
+        return max(0, min(each, n_rows - rank * each))
+
+    def nbytes(self, rank: int, ranks: int) -> int:
+        """Return the bytes of a rank's rows in its array, with the space up to the next weight."""
+        used = self.rows(rank, ranks) * prod(self.shape[1:]) * self.torch_dtype.itemsize
+        return -(-used // _ALIGNMENT) * _ALIGNMENT
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        dtype: torch.dtype = getattr(torch, self.dtype)
+        return dtype
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareLayout:
+    """How `ranks` ranks hold a model: its weights in buckets, the same on every rank.
+
+    `aliases` are further names of weights, such as the head of a model that ties it.
+    """
+
+    buckets: tuple[tuple[Slot, ...], ...]
+    aliases: Mapping[str, str]
+    ranks: int
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the layout that `dataclasses.asdict` made plain, tuples perhaps lists by now."""
+        buckets = tuple(
+            tuple(Slot(**{**slot, "shape": tuple(slot["shape"])}) for slot in bucket)
+            for bucket in plain["buckets"]
+        )
+        return cls(buckets=buckets, aliases=plain["aliases"], ranks=plain["ranks"])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return every name, each alias after the weight that it names."""
+        slots = (slot.name for bucket in self.buckets for slot in bucket)
+        return tuple(name for own in slots for name in (own, *self.names_beside(own)))
+
+    def names_beside(self, own: str) -> list[str]:
+        return [alias for alias, name in self.aliases.items() if name == own]
+
+    def nbytes(self, number: int, rank: int) -> int:
+        """Return the bytes of a rank's array of a bucket."""
+        return sum(slot.nbytes(rank, self.ranks) for slot in self.buckets[number])
+
+    def opened(self, number: int, shares: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """Yield the names and weights of a bucket, given each rank's array of bytes."""
+        starts = [0] * self.ranks
+        for slot in self.buckets[number]:
+            pieces = []
+            for rank in range(self.ranks):
+                if n_rows := slot.rows(rank, self.ranks):
+                    shape = (n_rows, *slot.shape[1:]) if slot.shape else ()
+                    used = prod(shape) * slot.torch_dtype.itemsize
+                    first = starts[rank]
+                    taken = shares[rank][first : first + used].view(slot.torch_dtype)
+                    pieces.append(taken.view(shape))
+                starts[rank] += slot.nbytes(rank, self.ranks)
+            whole = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+            yield slot.name, whole
+            for alias in self.names_beside(slot.name):
+                yield alias, whole
+
+
+def layout_of(
+    slots: Iterable[Slot],
+    aliases: Mapping[str, str],
+    *,
+    ranks: int,
+    bucket_bytes: int = BUCKET_BYTES,
+) -> ShareLayout:
+    """Cut weights into buckets, in order; a bucket ends once it holds `bucket_bytes`."""
+    buckets: list[tuple[Slot, ...]] = []
+    bucket: list[Slot] = []
+    used = 0
+    for slot in slots:
+        bucket.append(slot)
+        used += prod(slot.shape) * slot.torch_dtype.itemsize
+        if used >= bucket_bytes:
+            buckets.append(tuple(bucket))
+            bucket, used = [], 0
+    if bucket:
+        buckets.append(tuple(bucket))
+    return ShareLayout(buckets=tuple(buckets), aliases=aliases, ranks=ranks)
+
+
+def share(layout: ShareLayout, number: int, rank: int, mine: Mapping[str, Tensor]) -> Tensor:
+    """Return a rank's array of a bucket, given its rows of each weight by name; [B] of uint8."""
+    device = next((piece.device for piece in mine.values()), torch.device("cpu"))
+    array = torch.empty(layout.nbytes(number, rank), dtype=torch.uint8, device=device)
+    first = 0
+    for slot in layout.buckets[number]:
+        if slot.rows(rank, layout.ranks):
+            piece = mine[slot.name].detach().contiguous().view(-1).view(torch.uint8)
+            array[first : first + len(piece)] = piece
+        first += slot.nbytes(rank, layout.ranks)
+    return array
