@@ -108,7 +108,7 @@ def test_a_wire_reaches_the_workers_of_vllm_in_other_processes(cluster, model_di
     settings = vllm_settings(*cluster_layout(model_dir, rollout="vllm"))
     weights = local.weights()
     tensors = dict(weights.tensors.items())
-    slots = [Slot.of(name, value.shape, value.dtype, owner=0) for name, value in tensors.items()]
+    slots = [Slot.of(name, value) for name, value in tensors.items()]
     layout: ShareLayout = layout_of(slots, {}, ranks=1, bucket_bytes=1 << 16)
     store, address = meeting("127.0.0.1")
     places = [WireSeat(address=address, number=n, world=2, timeout_s=60.0) for n in (0, 1)]

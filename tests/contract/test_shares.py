@@ -27,6 +27,9 @@ def put_together(model, lora, file, ranks):
         lambda: adapted(load_model(model), lora, seed=0),
         ranks, OPTIMIZER, token_budget=80, compute="bfloat16",
     )  # fmt: skip
+    with torch.no_grad():  # adapters begin as zero
+        for parameter in learner.module.parameters():
+            parameter.add_(0.01)
     gathered = dict(learner.weights().tensors)
     layout = learner.layout()
     opened = {}
@@ -40,7 +43,9 @@ def put_together(model, lora, file, ranks):
     assert opened.keys() == gathered.keys() == set(layout.names)
     for name, value in gathered.items():
         assert opened[name].dtype == torch.bfloat16
-        assert torch.equal(opened[name], value), name
+        # Adapters are merged in products of other shapes, which may round otherwise.
+        far = 2**-7 if lora else 0.0
+        assert torch.allclose(opened[name], value, rtol=far, atol=0.0), name
     held = [sum(layout.nbytes(n, rank) for n in range(len(layout.buckets))) for rank in (0, 1)]
     if ranks.rank == 0:
         save_file({"held": torch.tensor(held)}, file)

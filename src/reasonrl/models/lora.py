@@ -192,12 +192,16 @@ def policy_places(module: nn.Module) -> dict[str, str]:
 
 
 def policy_tensors(
-    module: nn.Module, whole: Callable[[Tensor], Tensor] = lambda tensor: tensor
+    module: nn.Module,
+    whole: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    wanted: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield every weight under its name in the model's own state dict, adapters merged in float32.
 
     `whole` assembles a tensor that is cut over ranks; it is called in the same order on each rank.
+    `wanted` returns the rows to yield of a tensor that is whole or cut; None: the whole.
     """
+    wanted = wanted or whole
     state = module.state_dict()
     for name, value in state.items():
         path, base, kind = name.partition(_BASE)
@@ -207,14 +211,14 @@ def policy_tensors(
             packed: Any = module.get_submodule(f"{path}.base_layer")
             kind, value = "weight", packed.unpacked(torch.float32)
         if not base or kind != "weight":
-            yield path + ("." + kind if base else ""), whole(value)
+            yield path + ("." + kind if base else ""), wanted(value)
             continue
         layer: Any = module.get_submodule(path)
         a_RI, b_OR = whole(state[path + _A]), whole(state[path + _B])
         # The matrices of GPT-2 and its kin are stored as [I, O].
-        product = (a_RI.T, b_OR.T) if layer.fan_in_fan_out else (b_OR, a_RI)
-        merged = whole(value).float().addmm(*product, alpha=float(layer.scaling[_NAME]))
-        yield f"{path}.{kind}", merged
+        rows, columns = (a_RI.T, b_OR.T) if layer.fan_in_fan_out else (b_OR, a_RI)
+        scaling = float(layer.scaling[_NAME])
+        yield f"{path}.{kind}", wanted(value).float().addmm(wanted(rows), columns, alpha=scaling)
 
 
 def save_adapter(

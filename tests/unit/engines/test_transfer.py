@@ -29,25 +29,18 @@ def weights():
 
 @pytest.fixture
 def layout(weights):
-    owners = {"scale": 2, "experts": 1}
-    slots = [
-        Slot.of(name, value.shape, value.dtype, owner=owners.get(name))
-        for name, value in weights.items()
-    ]
+    slots = [Slot.of(name, value) for name, value in weights.items()]
     return layout_of(slots, {"head": "embedding"}, ranks=RANKS, bucket_bytes=64)
 
 
 def held_by(rank, weights, layout):
-    """The rows of each weight that a rank holds: those that torch gives it, or all of its own."""
+    """The rows of each weight that a rank holds: those that torch gives it."""
     mine = {}
     for slot in (slot for bucket in layout.buckets for slot in bucket):
         value = weights[slot.name]
-        if slot.owner is None:
-            parts = torch.chunk(value, RANKS)
-            if rank < len(parts):
-                mine[slot.name] = parts[rank]
-        elif slot.owner == rank:
-            mine[slot.name] = value
+        parts = torch.chunk(value, RANKS) if value.ndim else [value]
+        if rank < len(parts):
+            mine[slot.name] = parts[rank]
     return mine
 
 

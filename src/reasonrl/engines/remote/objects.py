@@ -81,9 +81,7 @@ def store(tensors: Iterable[tuple[str, Tensor]]) -> StoredShares:
     """
     buckets, stored = [], []
     for part in in_parts(tensors, part_bytes=BUCKET_BYTES):
-        bucket = tuple(
-            Slot.of(name, value.shape, value.dtype, owner=0) for name, value in part.items()
-        )
+        bucket = tuple(Slot.of(name, value) for name, value in part.items())
         buckets.append(bucket)
         alone = ShareLayout(buckets=(bucket,), aliases={}, ranks=1)
         stored.append(put_share(alone, 0, 0, part))

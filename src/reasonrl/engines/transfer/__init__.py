@@ -1,7 +1,14 @@
 """Weights on their way from a learner's ranks to the samplers: how they are cut, and what carries
 them. Nothing here knows an engine, or Ray."""
 
-from reasonrl.engines.transfer.shares import BUCKET_BYTES, ShareLayout, Slot, layout_of, share
+from reasonrl.engines.transfer.shares import (
+    BUCKET_BYTES,
+    ShareLayout,
+    Slot,
+    layout_of,
+    rows_of,
+    share,
+)
 from reasonrl.engines.transfer.wire import Wire, WireSeat, meeting, store_at
 
 __all__ = [
@@ -12,6 +19,7 @@ __all__ = [
     "WireSeat",
     "layout_of",
     "meeting",
+    "rows_of",
     "share",
     "store_at",
 ]

@@ -21,36 +21,37 @@ BUCKET_BYTES = 512 << 20
 _ALIGNMENT = 16
 
 
+def rows_of(n_rows: int, rank: int, ranks: int) -> range:
+    """Return the rows that a rank holds: FSDP2 gives the last ranks fewer, or none."""
+    each = -(-n_rows // ranks)
+    return range(min(rank * each, n_rows), min((rank + 1) * each, n_rows))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One weight of a bucket. All of it lies on the rank `owner`; None: each rank has rows of it.
-
-    `dtype` is a name of torch, such as "bfloat16".
-    """
+    """One weight of a bucket, of which each rank holds rows. `dtype` is a name of torch."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    owner: int | None = None
 
     @classmethod
-    def of(cls, name: str, shape: Sequence[int], dtype: torch.dtype, *, owner: int | None) -> Self:
-        """Return the slot of a weight, given a type of torch."""
-        known_as = str(dtype).removeprefix("torch.")
-        return cls(name=name, shape=tuple(shape), dtype=known_as, owner=owner)
+    def of(cls, name: str, value: Tensor, dtype: torch.dtype | None = None) -> Self:
+        """Return the slot of a weight that crosses in a type, its own if none is given."""
+        known_as = str(dtype or value.dtype).removeprefix("torch.")
+        return cls(name=name, shape=tuple(value.shape), dtype=known_as)
 
     def rows(self, rank: int, ranks: int) -> int:
-        """Return the rows that a rank holds: FSDP2 gives the last ranks fewer, or none."""
-        n_rows = self.shape[0] if self.shape else 1
-        if self.owner is not None:
-            return n_rows if rank == self.owner else 0
-        each = -(-n_rows // ranks)
-        return max(0, min(each, n_rows - rank * each))
+        """Return the number of rows that a rank holds. A number is one row."""
+        return len(rows_of(self.shape[0] if self.shape else 1, rank, ranks))
+
+    def used_bytes(self, rank: int, ranks: int) -> int:
+        """Return the bytes of a rank's rows."""
+        return self.rows(rank, ranks) * prod(self.shape[1:]) * self.torch_dtype.itemsize
 
     def nbytes(self, rank: int, ranks: int) -> int:
         """Return the bytes of a rank's rows in its array, with the space up to the next weight."""
-        used = self.rows(rank, ranks) * prod(self.shape[1:]) * self.torch_dtype.itemsize
-        return -(-used // _ALIGNMENT) * _ALIGNMENT
+        return -(-self.used_bytes(rank, ranks) // _ALIGNMENT) * _ALIGNMENT
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -141,5 +142,8 @@ def share(layout: ShareLayout, number: int, rank: int, mine: Mapping[str, Tensor
         if slot.rows(rank, layout.ranks):
             piece = mine[slot.name].detach().contiguous().view(-1).view(torch.uint8)
             array[first : first + len(piece)] = piece
+            # Fewer rows would leave numbers of nobody in the array.
+            assert mine[slot.name].shape[1:] == slot.shape[1:]
+            assert len(piece) == slot.used_bytes(rank, layout.ranks)
         first += slot.nbytes(rank, layout.ranks)
     return array
