@@ -85,16 +85,24 @@ def test_the_heads_gradient_adds_to_what_is_there(case):
     torch.testing.assert_close(twice.grad, 2 * once.grad)
 
 
-def test_a_narrow_type_rounds_the_gradient_at_the_hidden_states_and_nothing_else(case):
+def test_a_narrow_type_rounds_the_two_gradients_and_no_value(case, monkeypatch):
+    monkeypatch.setattr(head, "_BLOCK_ROWS", 3)
+
     def step(compute):
         weight = case["weight"].float().requires_grad_()
-        at_hidden = head.backward_through_head(
-            case["hidden"].float(), weight, case["tokens"], 1.0,
-            lambda _part, lp, h: (lp + 0.1 * h).sum(), compute=compute,
-        )  # fmt: skip
-        return at_hidden, weight.grad
+        values = []
 
-    (exact, at_weight), (narrow, same) = step(torch.float32), step(torch.bfloat16)
-    assert torch.equal(at_weight, same)
-    assert not torch.equal(exact, narrow)
-    assert float((exact - narrow).norm() / exact.norm()) < 0.01
+        def loss(_part, logprobs, entropies):
+            values.append(torch.stack([logprobs.detach(), entropies.detach()]))
+            return (logprobs + 0.1 * entropies).sum()
+
+        at_hidden = head.backward_through_head(
+            case["hidden"].float(), weight, case["tokens"], 1.0, loss, compute=compute
+        )
+        return torch.cat(values, 1), at_hidden, weight.grad
+
+    (values, *exact), (same, *narrow) = step(torch.float32), step(torch.bfloat16)
+    assert torch.equal(values, same)
+    for right, rounded in zip(exact, narrow, strict=True):
+        assert not torch.equal(right, rounded)
+        assert float((right - rounded).norm() / right.norm()) < 0.01
