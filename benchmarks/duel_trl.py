@@ -1,8 +1,9 @@
 """One GRPO step of SmolLM2-135M, in reasonrl and in TRL: CPU-seconds and peak memory.
 
-Both systems get the same weights, prompts, completion lengths and threads. Each runs in a process
-of its own that waits while the other works, and they take turns. A step is discarded if other
-programs used more than 0.1 core. A run that discards too many steps reports nothing.
+All systems get the same weights, prompts, completion lengths and threads; TRL runs with its usual
+generation, and with equal lengths also with its continuous batching. Each runs in a process of its
+own that waits while the others work, and they take turns. A step is discarded if other programs
+used more than 0.1 core. A run that discards too many steps reports nothing.
 
     python -m benchmarks.duel_trl [--lengths fixed geometric] [--dtype float32] [--json PATH]
 
@@ -90,7 +91,13 @@ def work_reasonrl(kind: str, dtype: Any, threads: int) -> None:
         tell(middle - start, time.process_time() - middle, batch.n_tokens)
 
 
-def work_trl(kind: str, dtype: Any, threads: int) -> None:
+def work_trl_batching(kind: str, dtype: Any, threads: int) -> None:
+    """Be TRL with its continuous batching, which takes no processor of logits: no row may end."""
+    assert kind == "fixed"
+    work_trl(kind, dtype, threads, batching=True)
+
+
+def work_trl(kind: str, dtype: Any, threads: int, *, batching: bool = False) -> None:
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     import torch
     from datasets import Dataset
@@ -143,7 +150,8 @@ def work_trl(kind: str, dtype: Any, threads: int) -> None:
         max_completion_length=LIMIT, temperature=1.0, beta=0.0, logging_strategy="no",
         save_strategy="no", report_to=[], gradient_checkpointing=False, use_vllm=False,
         model_init_kwargs={"dtype": "float32"}, shuffle_dataset=False, seed=0, disable_tqdm=True,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=False, use_transformers_continuous_batching=batching,
+        generation_kwargs={"eos_token_id": -1} if batching else None,
     )  # fmt: skip
     data = Dataset.from_list([{"prompt": text} for text in PROMPTS] * 4)
     trainer = Trainer(
@@ -156,11 +164,17 @@ def work_trl(kind: str, dtype: Any, threads: int) -> None:
         force = ForceLengths(kwargs["input_ids"].shape[1], eos)
         return plain(*args, logits_processor=LogitsProcessorList([force]), **kwargs)
 
-    trainer.model.generate = generate
+    if not batching:
+        trainer.model.generate = generate
     trainer.train()
 
 
-WORKERS = {"reasonrl": work_reasonrl, "trl": work_trl}
+WORKERS = {"reasonrl": work_reasonrl, "trl": work_trl, "trl-batching": work_trl_batching}
+
+
+def systems(kind: str) -> list[str]:
+    """Return who takes part: continuous batching only where all completions are as long."""
+    return [system for system in WORKERS if kind == "fixed" or system != "trl-batching"]
 
 
 # The referee.
@@ -201,8 +215,8 @@ class Contestant:
 
 
 def duel(kind: str, dtype: str, threads: int, repeats: int) -> list[dict[str, Any]]:
-    """Return the undisturbed steps of both systems, taken in turns."""
-    contestants = [Contestant(system, kind, dtype, threads) for system in WORKERS]
+    """Return the undisturbed steps of all systems, taken in turns."""
+    contestants = [Contestant(system, kind, dtype, threads) for system in systems(kind)]
     try:
         for one in contestants:
             # The first steps include loading, allocation and the optimizer's new moments.
@@ -246,14 +260,16 @@ def main() -> None:
         rows += found
         columns = ("cpu_s", "generate_cpu_s", "update_cpu_s", "peak_rss_mb")
         medians: dict[str, list[float]] = {}
-        for system in WORKERS:
+        for system in systems(kind):
             own = [row for row in found if row["system"] == system]
             medians[system] = [statistics.median(row[name] for row in own) for name in columns]
             cells = {name: spread([row[name] for row in own]) for name in columns}
             summary.append({"lengths": kind, "dtype": options.dtype, "system": system, **cells})
-        ratios = [ours / theirs for ours, theirs in zip(*medians.values(), strict=True)]
-        cells = {name: f"{value:.2f}" for name, value in zip(columns, ratios, strict=True)}
-        summary.append({"lengths": kind, "dtype": options.dtype, "system": "ratio", **cells})
+        for system in systems(kind)[1:]:
+            pairs = zip(columns, medians["reasonrl"], medians[system], strict=True)
+            cells = {name: f"{ours / theirs:.2f}" for name, ours, theirs in pairs}
+            named = {"lengths": kind, "dtype": options.dtype, "system": f"of {system}"}
+            summary.append({**named, **cells})
     report(summary, None)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -16,6 +16,7 @@ from tests.e2e.support import COMMAND
 ASKED = [row.name for row in ROWS if row.needs.vllm]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_row_with_vllm_that_a_cpu_can_answer_is_within_its_bound(tmp_path):
     only = [word for name in ASKED for word in ("--only", name)]

@@ -135,7 +135,7 @@ def test_a_run_goes_on_with_another_number_of_ranks(model_dir, on_ray, tmp_path)
 
 
 def test_a_run_on_a_cluster_that_is_there_already(cluster_address, model_dir, on_ray, tmp_path):
-    """Two nodes, weights over a wire: replicas and ranks wherever there is room, a verifier on each."""
+    """Two nodes and a wire: replicas and ranks wherever there is room, a verifier on each node."""
     run = tmp_path / "run"
     words = ["train", RECIPES / "tiny.toml", "--run-dir", run, "--address", cluster_address]
     more = (*ON_RAY, "engine.rollout.replicas=2", "engine.sync=wire")

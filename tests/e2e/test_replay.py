@@ -19,6 +19,8 @@ import pytest
 
 from tests.e2e.replay import Run, replay_step
 
+pytestmark = pytest.mark.xdist_group("replay")  # the runs are made once
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 STEPS = 10
 

@@ -19,6 +19,8 @@ from reasonrl.terminal import Console
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl_here
 from tests.unit.studies.support import SMALL
 
+pytestmark = pytest.mark.xdist_group("study")  # the runs are made once
+
 NAMES = ("on-policy", "minibatches-2")
 TINY = ("engine.threads=1",)
 
