@@ -3,8 +3,8 @@
 Useful work is the work that the equations require: 2 FLOP per weight and token forward, 4 backward,
 the head only where a token is predicted, and the products of attention. Repeated prompts, padding
 and recomputation do not count. One thread, SmolLM2-135M. The peak is measured beside each repeat,
-because other programs on the machine change it; in bfloat16 the layers' work has bfloat16's peak
-and the head's float32's, weighted by the work.
+because other programs on the machine change it; in bfloat16 the logits have float32's peak and all
+other products bfloat16's, weighted by the work.
 
     python -m benchmarks.roofline [--compute float32|bfloat16] [--json PATH]
 """
@@ -49,11 +49,16 @@ def forward_flop(
     return 2.0 * body * fed + 4.0 * width * past, 2.0 * head * completions * length
 
 
-def peak(compute: Compute, layers: float, head: float) -> float:
-    """Return the FLOP per CPU-second of this work if each product ran at its type's peak."""
+def peaks(compute: Compute, layers: float, head: float) -> tuple[float, float]:
+    """Return the FLOP per CPU-second of sampling and of an update if all products ran at their peak.
+
+    `layers` and `head` are the FLOP of the pass forward; only logits are always float32.
+    """
     wide = gemm_peak()
     narrow = gemm_peak(dtype=COMPUTE_DTYPES[compute]) if compute != "float32" else wide
-    return (layers + head) / (layers / narrow + head / wide)
+    forward_s = layers / narrow + head / wide
+    update_s = forward_s + 2 * (layers + head) / narrow
+    return (layers + head) / forward_s, 3 * (layers + head) / update_s
 
 
 def main() -> None:
@@ -78,21 +83,21 @@ def main() -> None:
         forward = n * sum(flop)
         rates: dict[str, list[tuple[float, float]]] = {"sampling": [], "update": []}
         for repeat in range(1 + options.repeats):
-            before = peak(options.compute, *flop)
+            before, _ = peaks(options.compute, *flop)
             groups: list[Any] = []
             sampled_s = cpu_seconds(
                 lambda p=prompts, out=groups: out.extend(  # type: ignore[misc]
                     engine.generate(p, Sampling(max_new_tokens=LIMIT, group_size=GROUP))
                 )
             )
-            between = peak(options.compute, *flop)
+            middle = peaks(options.compute, *flop)
             batch = train_batch(prompts, groups)
             updated_s = cpu_seconds(lambda b=batch: engine.update(b, OBJECTIVE, learning_rate=1e-6))
-            after = peak(options.compute, *flop)
+            _, after = peaks(options.compute, *flop)
             # The first repeat allocates memory and is not counted.
             if repeat:
-                rates["sampling"].append((forward / sampled_s, (before + between) / 2))
-                rates["update"].append((3 * forward / updated_s, (between + after) / 2))
+                rates["sampling"].append((forward / sampled_s, (before + middle[0]) / 2))
+                rates["update"].append((3 * forward / updated_s, (middle[1] + after) / 2))
         for phase, found in rates.items():
             shares = [rate / peak for rate, peak in found]
             rows.append(
