@@ -50,7 +50,7 @@ def forward_flop(
 
 
 def peaks(compute: Compute, layers: float, head: float) -> tuple[float, float]:
-    """Return the FLOP per CPU-second of sampling and of an update if all products ran at their peak.
+    """Return the FLOP per CPU-second of sampling and of an update with each product at its peak.
 
     `layers` and `head` are the FLOP of the pass forward; only logits are always float32.
     """
