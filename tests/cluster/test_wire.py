@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.checksums import checksum, differing
-from reasonrl.engines.transfer import ShareLayout, Slot, Wire, WireSeat, layout_of, meeting, share
+from reasonrl.engines.transfer import Slot, Wire, WireSeat, layout_of, meeting, share
 from reasonrl.engines.vllm import VllmEngine
 from reasonrl.launch.actors import vllm_settings
 from reasonrl.launch.engines import open_ranks, open_replicas
@@ -59,13 +60,15 @@ def test_each_replica_gets_the_weights_of_the_ranks_over_the_wire(
     with wired(model_dir, tmp_path, events) as (rollout, learner):
         for version in (1, 2):
             weights = learner.weights()
-            calls = rollout._fleet.wiring.start(weights.tensors, rollout.actors, version=version)
-            assert rollout._fleet.wiring.has_arrived(calls)
+            rollout.load_weights(weights, version=version)
+            assert rollout._fleet.wiring.n_sent == version
             assert has_weights_of(rollout, learner)
             learner.update(batch, PLAIN, learning_rate=1e-3)
             assert not has_weights_of(rollout, learner)
-        # The ranks hold newer weights now: the wire cannot send these.
-        assert rollout._fleet.wiring.start(weights.tensors, rollout.actors, version=3) is None
+        # The ranks hold newer weights now, so these come from the store.
+        rollout.load_weights(weights, version=3)
+        assert rollout._fleet.wiring.n_sent == 2
+        assert not differing(weights.checksums(), rollout.checksums())
     assert not events
 
 
@@ -81,7 +84,7 @@ def test_the_wire_is_joined_again_after_a_replica_was_replaced(cluster, model_di
         learner.update(batch, PLAIN, learning_rate=1e-3)
         rollout.load_weights(learner.weights(), version=2)
         assert has_weights_of(rollout, learner)
-        assert rollout._fleet.wiring._members[-2:] == tuple(rollout.actors)
+        assert rollout._fleet.wiring.n_sent == 2
     assert len(events) == 1
 
 
@@ -95,34 +98,45 @@ def test_a_replica_that_dies_on_the_wire_costs_no_weights(cluster, model_dir, ba
         os.kill(victim.pid, signal.SIGSTOP)
         with ThreadPoolExecutor(1) as pool:
             loading = pool.submit(rollout.load_weights, weights, version=2)
+            time.sleep(3.0)  # all other members wait on the wire by now
             assert not loading.done()
             victim.kill()
             loading.result()
         assert has_weights_of(rollout, learner)
-    assert any("through the object store" in event for event in events)
+        assert rollout._fleet.wiring.n_sent == 1
+    assert any("the wire from ranks to replicas broke" in event for event in events)
     assert any("replica-" in event and "replaced" in event for event in events)
 
 
-def test_a_wire_reaches_the_workers_of_vllm_in_other_processes(cluster, model_dir, local):
-    """As with tensor parallelism, where the engine itself holds no weights."""
+@pytest.mark.parametrize("is_apart", [False, True], ids=["one process", "workers apart"])
+def test_vllm_takes_weights_from_a_wire_and_others_where_it_breaks(
+    is_apart, cluster, model_dir, local
+):
+    """Apart as with tensor parallelism, where the engine itself holds no weights."""
     settings = vllm_settings(*cluster_layout(model_dir, rollout="vllm"))
     weights = local.weights()
     tensors = dict(weights.tensors.items())
     slots = [Slot.of(name, value) for name, value in tensors.items()]
-    layout: ShareLayout = layout_of(slots, {}, ranks=1, bucket_bytes=1 << 16)
-    store, address = meeting("127.0.0.1")
-    places = [WireSeat(address=address, number=n, world=2, timeout_s=60.0) for n in (0, 1)]
+    layout = layout_of(slots, {}, ranks=1, bucket_bytes=1)  # a bucket for each weight
 
-    def send() -> None:
-        wire = Wire(places[0], device="cpu")
-        buckets = range(len(layout.buckets))
-        wire.send(layout, (share(layout, number, 0, tensors) for number in buckets))
+    def send(seat: WireSeat, n_buckets: int, factor: float) -> None:
+        wire = Wire(seat, device="cpu")
+        mine = {name: factor * value for name, value in tensors.items()}
+        wire.send(layout, [share(layout, number, 0, mine) for number in range(n_buckets)])
+        if n_buckets < len(slots):
+            wire.leave()
 
-    with VllmEngine(replace(settings, is_apart=True)) as engine, ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(send)
-        engine.join_wire(places[1])
-        engine.receive(layout, version=3)
-        sending.result()
-        assert engine.version == 3
-        assert not differing(weights.checksums(), engine.checksums())
-    del store
+    with VllmEngine(replace(settings, is_apart=is_apart)) as engine, ThreadPoolExecutor(1) as pool:
+        # From the first weight that is missing on, layers are left with a part of their matrices.
+        for version, n_buckets in enumerate((0, 2, 3, 4, 6, 7, len(slots)), start=1):
+            store, address = meeting("127.0.0.1")
+            seats = [WireSeat(address=address, number=n, world=2, timeout_s=60.0) for n in (0, 1)]
+            is_whole = n_buckets == len(slots)
+            sending = pool.submit(send, seats[0], n_buckets, 1.0 if is_whole else 3.0)
+            engine.join_wire(seats[1])
+            broken = engine.receive(layout, weights, version=version)
+            sending.result()
+            assert bool(broken) is not is_whole
+            assert engine.version == version
+            assert not differing(weights.checksums(), engine.checksums())
+            del store

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from reasonrl.engines.fsdp import FsdpLearner
 from reasonrl.engines.fsdp.processes import run_on_ranks
+from reasonrl.engines.fsdp.weights import layout_of_module
 from reasonrl.engines.transfer import share
 from reasonrl.launch.actors import adapted
 from reasonrl.models.hf import load_model, outline_model
@@ -27,11 +28,14 @@ def put_together(model, lora, file, ranks):
         lambda: adapted(load_model(model), lora, seed=0),
         ranks, OPTIMIZER, token_budget=80, compute="bfloat16",
     )  # fmt: skip
+    draw = torch.Generator().manual_seed(ranks.rank)
     with torch.no_grad():  # adapters begin as zero
         for parameter in learner.module.parameters():
-            parameter.add_(0.01)
+            mine = parameter.to_local()
+            mine.add_(0.05 * torch.randn(mine.shape, generator=draw))
     gathered = dict(learner.weights().tensors)
-    layout = learner.layout()
+    layout = layout_of_module(learner.module, torch.bfloat16, ranks=WORLD, bucket_bytes=50_000)
+    assert len(layout.buckets) > 3
     opened = {}
     for number, mine in enumerate(learner.pieces(layout)):
         array = share(layout, number, ranks.rank, mine)

@@ -123,7 +123,10 @@ def started(kind, model, local, stack, request, tmp_path_factory):
     learner = stack.enter_context(open_ranks(*layout, logs))
     if is_wired:
         rollout.wire_to(learner, processes=1)
-    # No sync failed over to another way, and no replica was replaced.
+        stack.callback(
+            lambda: rollout._fleet.wiring.n_sent < 5 and pytest.fail("the store carried")
+        )
+    # No wire broke, and no replica was replaced.
     stack.callback(lambda: events and pytest.fail(events[0]))
     return learner, rollout
 

@@ -60,8 +60,11 @@ class SteppingEngine(Protocol):
         """Take a seat on a wire, and the next ones where more processes hold the weights."""
         ...
 
-    def receive(self, layout: ShareLayout, *, version: int) -> None:
-        """Do as `load_weights` does, with the weights that come over the wire."""
+    def receive(self, layout: ShareLayout, otherwise: Weights, *, version: int) -> str:
+        """Do as `load_weights` does, with the weights that come over the wire.
+
+        If the wire breaks, load the weights `otherwise`; return what broke it, or nothing.
+        """
         ...
 
     def rest(self) -> None:

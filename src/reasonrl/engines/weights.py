@@ -31,7 +31,7 @@ class Weights:
 
     An engine that gets a tied model without its alias silently keeps the old head, so the alias is
     part of the contract. `version` counts updates since the run's start. Samplers compute in
-    `dtype`. `known` are checksums that were computed while the tensors were gathered.
+    `dtype`. `known` are checksums that were computed where the tensors were read.
     """
 
     tensors: Mapping[str, Tensor]

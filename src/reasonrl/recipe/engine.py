@@ -135,7 +135,7 @@ class RayEngineConfig(EngineBase):
     """With `shared`, replicas and ranks take turns on the same GPUs."""
     sync: Literal["store", "wire"] = "store"
     """How new weights reach the replicas: through Ray's object store, or straight from the memory
-    of the ranks over nccl (gloo on CPUs). With `shared`, and where the wire fails, by the store."""
+    of the ranks over nccl (gloo on CPUs); where that wire breaks, by the store."""
     restarts: int = Field(default=3, ge=0)
     """How often a run that lost a rank starts again from its last checkpoint."""
     rollout: RolloutReplicas = RolloutReplicas()
@@ -147,6 +147,8 @@ class RayEngineConfig(EngineBase):
     def _check_ranks(self) -> RayEngineConfig:
         if self.learner.ranks % self.learner.sequence_parallel:
             raise ValueError("learner.ranks must be a multiple of learner.sequence_parallel")
+        if self.sync == "wire" and self.placement == "shared":
+            raise ValueError('sync = "wire" needs placement = "separate": drop one of the two keys')
         return self
 
     @property

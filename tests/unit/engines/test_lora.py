@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from reasonrl.algo.loss import Objective
 from reasonrl.engines.local import LocalEngine
@@ -15,7 +16,7 @@ from reasonrl.engines.protocols import TokenValue
 from reasonrl.errors import ConfigError
 from reasonrl.models.four_bits import rounded
 from reasonrl.models.hf import load_model
-from reasonrl.models.lora import LoraSettings, add_adapters
+from reasonrl.models.lora import LoraSettings, add_adapters, policy_tensors
 from reasonrl.types import Sampling
 from tests.conftest import OPTIMIZER, TEXTS, batch_of, prompts_of
 
@@ -188,3 +189,24 @@ def test_packing_again_gives_the_same_bits():
     once = rounded(weight)
     assert torch.equal(rounded(once), once)
     assert 0.05 < (once - weight).norm() / weight.norm() < 0.15
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_rows_of_merged_weights_are_those_of_the_whole_weights(family):
+    """Matrices of GPT-2 are stored as [inputs, outputs], so that rows belong to A."""
+    size = {"n_embd": 32, "n_layer": 1, "n_head": 4} if family == "gpt2" else {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+    }  # fmt: skip
+    config = AutoConfig.for_model(family, vocab_size=40, **size)
+    module = AutoModelForCausalLM.from_config(config)
+    add_adapters(module, LoraSettings(rank=4, alpha=8), seed=5)
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_(generator=draw)
+        whole = dict(policy_tensors(module))
+        rows = dict(policy_tensors(module, wanted=lambda value: value[5:9]))
+    assert rows.keys() == whole.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(rows[name], value[5:9], msg=name)

@@ -92,7 +92,7 @@ def join(
     dist.init_process_group(
         "gloo" if device == "cpu" else "nccl",
         init_method=address if is_file else None,
-        store=None if is_file else store_at(address),
+        store=None if is_file else store_at(address, timeout=timeout),
         rank=rank,
         world_size=world,
         timeout=timeout,

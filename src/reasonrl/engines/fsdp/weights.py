@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, Shard
 
-from reasonrl.engines.transfer import ShareLayout, Slot, layout_of, rows_of
+from reasonrl.engines.transfer import BUCKET_BYTES, ShareLayout, Slot, layout_of, rows_of
 from reasonrl.models.lora import has_adapters, policy_places, policy_tensors
 
 
@@ -28,21 +28,24 @@ def _whole(value: Tensor) -> Tensor:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def layout_of_module(module: nn.Module, dtype: torch.dtype, *, ranks: int) -> ShareLayout:
+def layout_of_module(
+    module: nn.Module, dtype: torch.dtype, *, ranks: int, bucket_bytes: int = BUCKET_BYTES
+) -> ShareLayout:
     """Return how the ranks hold the weights that samplers get; every rank returns the same."""
-    state = module.state_dict()
+    state, places = module.state_dict(), policy_places(module)
+    parameters = dict(module.named_parameters(remove_duplicate=False))
     firsts: dict[int, str] = {}
     aliases = {}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        first = firsts.setdefault(id(parameter), name)
-        if first != name:
-            aliases[name] = first
+    for name, place in places.items():
+        assert not place.endswith(".codes")  # ranks hold no packed weights
+        if (parameter := parameters.get(place)) is not None:
+            first = firsts.setdefault(id(parameter), name)
+            if first != name:
+                aliases[name] = first
     slots = [
-        Slot.of(name, state[place], dtype)
-        for name, place in policy_places(module).items()
-        if name not in aliases
+        Slot.of(name, state[place], dtype) for name, place in places.items() if name not in aliases
     ]
-    return layout_of(slots, aliases, ranks=ranks)
+    return layout_of(slots, aliases, ranks=ranks, bucket_bytes=bucket_bytes)
 
 
 def pieces_of(
@@ -50,8 +53,8 @@ def pieces_of(
 ) -> Iterator[dict[str, Tensor]]:
     """Yield the rows that this rank holds, by name, one bucket of the layout at a time.
 
-    A collective call where there are adapters, of which each rank merges its rows, and none
-    otherwise. Rows that are merged may differ by rounding from those of the whole product.
+    With adapters this is a collective call: each rank merges its own rows, which may differ by
+    rounding from those of the whole product. Without adapters it is not.
     """
 
     def mine(value: Tensor) -> Tensor:

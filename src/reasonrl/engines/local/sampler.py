@@ -107,10 +107,13 @@ class LocalSampler:
             self._wire.leave()
         self._wire = Wire(seat, device=str(self.model.device))
 
-    def receive(self, layout: ShareLayout, *, version: int) -> None:
+    def receive(self, layout: ShareLayout, otherwise: Weights, *, version: int) -> str:
         assert self._wire is not None
         with self._wire.receiving(layout) as tensors:
             self.load_weights(Weights(tensors=tensors, version=version), version=version)
+        if tensors.broken:
+            self.load_weights(otherwise, version=version)
+        return tensors.broken
 
     def rest(self) -> None:
         """Require weights before the next sample. The module stays in the host's memory."""

@@ -81,43 +81,56 @@ class Fleet:
         return answers(calls, who=who, timeout_s=self.timeout_s)
 
     def load_weights(self, weights: Weights, *, version: int) -> None:
-        """Give all replicas new weights; a replica that samples loads them between two slices."""
-        tensors = weights.tensors
-        stored = tensors if isinstance(tensors, StoredShares) else store(tensors.items())
-        if self._wired(stored, version):
-            return
-        with self.seating:
-            self._weights = (stored, version)
-            calls = [self._push(replica) for replica in self.replicas]
-        for replica, actor, call in calls:
-            try:
-                self._answers([call], who=replica.name)
-            except EngineLost as error:
-                self._replace_idle(replica, actor, error)
-
-    def _wired(self, stored: StoredShares, version: int) -> bool:
-        """Send weights over the wire if there is one; return whether all replicas have them.
+        """Give all replicas new weights; a replica that samples loads them between two slices.
 
         They are kept in the store, for a replica that is replaced before the next ones come.
         """
-        if self.wiring is None:
-            return False
+        tensors = weights.tensors
+        stored = tensors if isinstance(tensors, StoredShares) else store(tensors.items())
+        wiring = self._joined(stored)
         with self.seating:
-            actors = [replica.actor for replica in self.replicas]
-            calls = self.wiring.start(stored, actors, version=version)
-            if calls is None:
-                return False
+            if wiring is not None and not wiring.has(self._actors()):
+                wiring = None
             self._weights = (stored, version)
-            for replica in self.replicas:
-                replica.version = version
-        return self.wiring.has_arrived(calls)
+            sent = [] if wiring is None else wiring.send()
+            calls = [self._push(replica, over_wire=bool(sent)) for replica in self.replicas]
+        broken = []
+        for replica, actor, call in calls:
+            try:
+                broken += self._answers([call], who=replica.name)
+            except EngineLost as error:
+                self._replace_idle(replica, actor, error)
+                broken.append(error.what)
+        if wiring is not None:
+            wiring.finish(sent, broken)
 
-    def _push(self, replica: SeatedReplica) -> tuple[SeatedReplica, Any, Any]:
+    def _joined(self, stored: StoredShares) -> Wiring | None:
+        """Return the wire if the weights can go over it; join it first where that is due.
+
+        A replica that was just replaced reads from the store, since all others would wait for it.
+        """
+        wiring = self.wiring
+        if wiring is None or not wiring.can_send(stored):
+            return None
+        with self.seating:
+            actors = self._actors()
+            if not all(replica.is_loaded for replica in self.replicas):
+                return None
+        return wiring if wiring.join(actors) else None
+
+    def _actors(self) -> list[Any]:
+        return [replica.actor for replica in self.replicas]
+
+    def _push(
+        self, replica: SeatedReplica, *, over_wire: bool = False
+    ) -> tuple[SeatedReplica, Any, Any]:
         """Send the newest weights; return the replica, the actor that gets them and the call."""
         assert self._weights is not None
         stored, version = self._weights
         replica.version = version
-        return replica, replica.actor, replica.actor.load_weights.remote(stored, version)
+        load = replica.actor.receive if over_wire else replica.actor.load_weights
+        replica.loading = load.remote(stored, version)
+        return replica, replica.actor, replica.loading
 
     def rest(self) -> None:
         """Free the GPUs; every replica needs weights again before it samples.
@@ -182,6 +195,7 @@ class Fleet:
         end([replica.actor])
         replica.actor = self._start(replica.number)
         replica.in_flight, replica.call, replica.version = {}, None, -1
+        replica.loading = None
         if self._weights is not None:
             self._push(replica)
 

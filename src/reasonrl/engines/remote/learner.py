@@ -59,13 +59,16 @@ class _Rank:
         self._rank = -1
         self._engine: RankEngine
         self._done = 0
-        self._met: list[object] = []
+        self._met: tuple[object, ...] = ()
         self._wire: Wire | None = None
 
     def meeting_place(self) -> str:
-        """Return an address at which other processes can meet; it lasts as long as this one."""
+        """Return an address at which other processes can meet.
+
+        The first address lasts as long as this process, for the ranks; any other until the next.
+        """
         met, address = meeting(ray.util.get_node_ip_address())
-        self._met.append(met)
+        self._met = (*self._met[:1], met)
         return address
 
     def seat(self) -> tuple[str, list[str]]:
@@ -107,13 +110,13 @@ class _Rank:
             self._wire.leave()
         self._wire = Wire(seat, device=self._engine.device)
 
-    def send(self) -> None:
-        """Send this rank's share of the weights over the wire."""
+    def send(self) -> str:
+        """Send this rank's share of the weights over the wire; return what broke it, or nothing."""
         assert self._wire is not None
         layout = self._engine.layout()
         pieces = enumerate(self._engine.pieces(layout))
         arrays = (share(layout, number, self._rank, mine) for number, mine in pieces)
-        self._wire.send(layout, arrays)
+        return self._wire.send(layout, arrays)
 
     def save(self, directory: Path) -> list[str]:
         """Write this rank's part; return the names of the tensor files that it sees there."""

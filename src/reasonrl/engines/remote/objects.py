@@ -27,8 +27,8 @@ Checked = tuple[Any, Mapping[str, int]]
 class StoredShares(Mapping[str, Tensor]):
     """Weights in the object store by name, aliases included, and the checksums of whole weights.
 
-    `items()` reads one bucket at a time. The tensors of a single rank lie in the store itself: copy
-    from them, never write to them. `cut` says which state of the learner they are, if they are one.
+    `items()` reads one bucket at a time. Tensors may lie in the store itself: copy from them, never
+    write to them. `cut` says which state of the learner they are, if they are one.
     """
 
     def __init__(

@@ -201,9 +201,11 @@ class VllmEngine:
     def join_wire(self, seat: WireSeat) -> None:
         self._weights.join_wire(seat)
 
-    def receive(self, layout: ShareLayout, *, version: int) -> None:
+    def receive(self, layout: ShareLayout, otherwise: Weights, *, version: int) -> str:
         with self._replaced(layout.names, version):
-            self._weights.receive(layout)
+            if broken := self._weights.receive(layout):
+                self._weights.load(otherwise.tensors)
+        return broken
 
     @contextmanager
     def _replaced(self, names: Collection[str], version: int) -> Iterator[None]:

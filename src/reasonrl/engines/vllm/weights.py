@@ -11,7 +11,8 @@ from torch import Tensor
 
 from reasonrl.engines.checksums import Checksums, added
 from reasonrl.engines.transfer import ShareLayout, WireSeat
-from reasonrl.engines.vllm.files import in_memory, known
+from reasonrl.engines.vllm.files import in_memory
+from reasonrl.engines.vllm.names import as_vllm_reads
 from reasonrl.engines.vllm.settings import VllmSettings
 from reasonrl.errors import EngineError
 
@@ -27,7 +28,7 @@ class VllmWeights:
         [has_own_head, *_] = llm.collective_rpc("has_own_head")
         unknown = [] if has_own_head else [_HEAD]
         # Plain values, because workers may be other processes.
-        self._known: dict[str, Any] = {
+        self._reading: dict[str, Any] = {
             "unknown": unknown,
             "splits_experts": settings.splits_experts,
         }
@@ -39,13 +40,13 @@ class VllmWeights:
         for names, value in chain.from_iterable(shares):
             by_names.setdefault(tuple(names), []).append(value)
         sums = {names: added(values) for names, values in by_names.items()}
-        if self._known["unknown"] and (_EMBEDDING,) in sums:  # the embedding is the head
+        if self._reading["unknown"] and (_EMBEDDING,) in sums:  # the embedding is the head
             sums[_HEAD,] = sums[_EMBEDDING,]
         return sums
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Load weights of this process; workers in other processes read them from files."""
-        mine = known(tensors.items(), **self._known)
+        mine = as_vllm_reads(tensors.items(), **self._reading)
         if not self._runs_apart:
             self._call("reload_weights", weights_iterator=mine)
             return
@@ -56,13 +57,17 @@ class VllmWeights:
         """Give each worker a place on a wire: this one, and the next ones."""
         self._llm.collective_rpc("join_wire", kwargs={"seat": asdict(seat)})
 
-    def receive(self, layout: ShareLayout) -> None:
-        """Let each worker load the weights that come over the wire."""
-        self._call("receive_weights", layout=asdict(layout), **self._known)
+    def receive(self, layout: ShareLayout) -> str:
+        """Let each worker load the weights that come over the wire.
 
-    def _call(self, method: str, **source: object) -> None:
+        Returns what broke the wire, or nothing; if it broke, the weights must be loaded again.
+        """
+        texts = self._call("receive_weights", layout=asdict(layout), **self._reading)
+        return next(filter(None, texts), "")
+
+    def _call(self, method: str, **source: object) -> list[Any]:
         try:
-            self._llm.collective_rpc(method, kwargs=source)
+            answers: list[Any] = self._llm.collective_rpc(method, kwargs=source)
         except (ValueError, KeyError) as error:
             raise EngineError(
                 f"vLLM has no place for this model's weights: {str(error)[:300]}",
@@ -70,3 +75,4 @@ class VllmWeights:
                 expected="a model whose names vLLM knows: docs/models.md has the table",
                 remedy='set engine.rollout.type = "local" to sample with the learner\'s own module',
             ) from error
+        return answers

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reasonrl.engines.checksums import added, checksum
 from reasonrl.engines.transfer import ShareLayout, Wire, WireSeat
-from reasonrl.engines.vllm.files import known
+from reasonrl.engines.vllm.names import as_vllm_reads
 
 # Rows of the identity that are multiplied at the same time.
 _BLOCK = 256
@@ -55,12 +55,18 @@ class WeightReader:
 
     def receive_weights(
         self, layout: Mapping[str, Any], unknown: Sequence[str], *, splits_experts: bool
-    ) -> None:
-        """Load the weights that come over the wire; see `files.known` for the other arguments."""
+    ) -> str:
+        """Load the weights that come over the wire; return what broke it, or nothing.
+
+        vLLM ends its reload in any case: one that is left in the middle cannot be done again.
+        `names.as_vllm_reads` explains the other arguments.
+        """
         worker: Any = self
         with worker.wire.receiving(ShareLayout.from_plain(layout)) as tensors:
-            weights = known(tensors.items(), unknown=unknown, splits_experts=splits_experts)
+            weights = as_vllm_reads(tensors.items(), unknown=unknown, splits_experts=splits_experts)
             worker.reload_weights(weights_iterator=weights)
+        broken: str = tensors.broken
+        return broken
 
     def has_own_head(self) -> bool:
         """Return whether the head is a layer of its own, and not the embedding by another name."""
