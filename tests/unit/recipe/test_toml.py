@@ -165,6 +165,13 @@ def test_a_local_runs_recipe_may_move_to_a_cluster_and_back(tmp_path):
     assert load_recipe(path, ["engine.type=local"]) == load_recipe(RECIPES / "tiny.toml")
 
 
+def test_a_wire_needs_replicas_on_gpus_of_their_own():
+    ray = ["engine.type=ray", "engine.sync=wire"]
+    assert load_recipe(RECIPES / "tiny.toml", ray).engine.sync == "wire"
+    with pytest.raises(ConfigError, match='sync = "wire" needs placement = "separate"'):
+        load_recipe(RECIPES / "tiny.toml", [*ray, "engine.placement=shared"])
+
+
 def test_the_order_of_overrides_of_an_engine_does_not_matter(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text(dump_recipe(load_recipe(RECIPES / "tiny.toml")))
