@@ -95,6 +95,7 @@ class FakeEngine:
             n_microbatches=sum(1 for _ in laid_out),
             gradient_norm=1.0,
             logprobs_N=batch.rollout_logprobs_N,
+            entropies_N=-batch.rollout_logprobs_N,
         )
 
     def weights(self) -> Weights:

@@ -107,7 +107,7 @@ def _parametrized(tree: ast.AST) -> Iterator[tuple[list[str], list[tuple[object,
         for element in node.args[1].elts:
             # pytest.param(value, ..., id=...)
             is_call = isinstance(element, ast.Call)
-            parts = element.args if is_call else getattr(element, "elts", [element])
+            parts = element.args if is_call else getattr(element, "elts", [element])  # type: ignore[attr-defined]
             try:
                 rows.append(tuple(ast.literal_eval(part) for part in parts))
             except ValueError:
@@ -125,7 +125,7 @@ def _equivalences(tree: ast.Module) -> Iterator[tuple[str, str, bool]]:
             if not isinstance(node, ast.Assert):
                 continue
             is_right = not isinstance(node.test, ast.UnaryOp)
-            call = node.test if is_right else node.test.operand
+            call = node.test if is_right else node.test.operand  # type: ignore[attr-defined]
             if not (isinstance(call, ast.Call) and getattr(call.func, "id", "") == "is_equiv"):
                 continue
             for values in _bindings(given):

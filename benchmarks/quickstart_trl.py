@@ -70,20 +70,22 @@ def work_trl(recipe: Recipe, *, bf16: bool = False) -> None:
 
     from reasonrl.engines.local import LocalEngine
     from reasonrl.evaluation.suite import evaluate_suite
-    from reasonrl.launch.judges import judge_with
+    from reasonrl.launch.judges import judge_with, make_verifier
     from reasonrl.models.fetch import locate
     from reasonrl.models.hf import load_model
-    from reasonrl.rollout.pools import encode_pools, load_problem_lists
+    from reasonrl.rollout.pools import encode_pools, load_problem_lists, sources_of
+    from reasonrl.terminal import Console
     from reasonrl.types import Sampling, StopReason, Task, VerifyItem
-    from reasonrl.verify import Verifier
 
     (stage,), (suite,) = recipe.stage, recipe.suite
     size = stage.rollout.group_size
     model = load_model(recipe.model.name)
     # This engine only evaluates; TRL trains its own copy of the model.
     engine = LocalEngine(model, OPTIMIZER, token_budget=1024, max_rows=128)
-    pools = encode_pools(recipe, load_problem_lists(recipe), model.tokenizer, model.context)
-    judge = judge_with(Verifier(workers=recipe.verify.workers))
+    pools = encode_pools(
+        recipe, load_problem_lists(sources_of(recipe)), model.tokenizer, model.context
+    )
+    judge = judge_with(make_verifier(recipe.verify))
     clock = {"spent": 0.0, "start": 0.0}
 
     def reward(
@@ -103,7 +105,7 @@ def work_trl(recipe: Recipe, *, bf16: bool = False) -> None:
         sampling = Sampling(max_new_tokens=suite.max_new_tokens, group_size=suite.k)
         result = evaluate_suite(
             suite.name, engine, model.tokenizer, judge, pools.suites[suite.name], sampling,
-            run_seed=recipe.seed, step=step, max_failed_share=0.5,
+            run_seed=recipe.seed, step=step, max_failed_share=0.5, phase=Console().phase,
         )  # fmt: skip
         tell(step, clock["spent"], result.accuracy.value)
         return result.accuracy.value

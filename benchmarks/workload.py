@@ -22,7 +22,7 @@ def fix_lengths(length: Callable[[SampledRow], int]) -> None:
     def is_over(_draws: TokenDraws, row: SampledRow) -> bool:
         return len(row.tokens) == length(row)
 
-    TokenDraws._is_over = is_over  # type: ignore[method-assign]
+    TokenDraws._is_over = is_over  # type: ignore[method-assign, assignment]
 
 
 def train_batch(prompts: Sequence[Prompt], groups: Sequence[Sequence[Completion]]) -> TrainBatch:
