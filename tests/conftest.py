@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,29 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a runner in a shell's background ignores Ctrl-C, and so would the processes of the tests
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file's tests together if its mark `xdist_group` says so: they share costly fixtures.
+
+    xdist 3.8 itself does not see the mark with pytest 9.2, where the id of a test cannot be set.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    @cache
+    def group_of(file: str) -> str:
+        text = (config.rootpath / file).read_text(encoding="utf-8")
+        found = re.search(r'^pytestmark = .*xdist_group\("(.+?)"\)', text, re.MULTILINE)
+        return found[1] if found else ""
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid.partition("::")[0]) or nodeid
+
+    return ByGroup(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
