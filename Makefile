@@ -40,14 +40,14 @@ test: .venv/.ready-dev  ## the tests (10 to 14 minutes); T=path::name runs only 
 test-fast: .venv/.ready-dev  ## the tests that need no whole run (about a minute)
 	$(PYTEST) $(PARALLEL) -m 'not slow and not long and not cluster'
 
-test-long: .venv/.ready-dev .venv-cluster/.ready  ## the wheel, a minute of fuzz, references of data sets (8 to 10 minutes)
+test-long: .venv/.ready-dev .venv-cluster/.ready  ## the wheel, a minute of fuzz, references of data sets (time: see CONTRIBUTING.md)
 	$(PYTEST) $(PARALLEL) -m 'long and not cluster'
 	.venv-cluster/bin/python -m pytest -m 'long and cluster' tests/cluster
 
 fuzz: .venv/.ready-dev  ## an hour of random input for the verifiers, without their net
 	$(BIN)/python -m benchmarks.fuzz --plant
 
-test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 on this machine's CPU (about 12 minutes)
+test-cluster: .venv-cluster/.ready  ## Ray, vLLM and FSDP2 on this machine's CPU (about 13 minutes)
 	.venv-cluster/bin/python -m pytest -m 'cluster and not long' -n 2 --dist loadfile --durations=15 \
 		tests/cluster tests/contract
 

@@ -73,30 +73,27 @@ def actors_of(process: subprocess.Popen[str], kind: str) -> list[psutil.Process]
     return actors_below(psutil.Process(process.pid), kind)
 
 
-def test_a_run_that_loses_a_replica_goes_on_without_a_restart(model_dir, on_ray, tmp_path):
-    run = tmp_path / "run"
-    process = start(run, model_dir, *ON_RAY)
+def event_of_a_loss(run: Path, model: Path, on_ray: Path, kind: str, number: int) -> str:
+    """Kill an actor of a run, which must end as the undisturbed one; return its only event."""
+    process = start(run, model, *ON_RAY)
     wait_for_step(run, 5, process)
-    actors_of(process, "Replica")[0].kill()
-    assert process.wait(timeout=200) == 0, (tmp_path / "out.txt").read_text()
-    events = (run / "events.jsonl").read_text().splitlines()
+    actors_of(process, kind)[number].kill()
+    assert process.wait(timeout=200) == 0, (run.parent / "out.txt").read_text()
+    events = [json.loads(line)["event"] for line in (run / "events.jsonl").read_text().splitlines()]
     assert len(events) == 1
-    assert "replica-0 is lost" in events[0]
     assert exact(run) == exact(on_ray)
     check_conserved(run)
+    return events[0]
+
+
+def test_a_run_that_loses_a_replica_goes_on_without_a_restart(model_dir, on_ray, tmp_path):
+    event = event_of_a_loss(tmp_path / "run", model_dir, on_ray, "Replica", 0)
+    assert "replica-0 is lost" in event
 
 
 def test_a_run_that_loses_a_rank_starts_again_by_itself(model_dir, on_ray, tmp_path):
-    run = tmp_path / "run"
-    process = start(run, model_dir, *ON_RAY)
-    wait_for_step(run, 5, process)
-    actors_of(process, "_Rank")[1].kill()
-    assert process.wait(timeout=200) == 0, (tmp_path / "out.txt").read_text()
-    events = [json.loads(line)["event"] for line in (run / "events.jsonl").read_text().splitlines()]
-    assert len(events) == 1
-    assert "starting again from the last checkpoint" in events[0]
-    assert exact(run) == exact(on_ray)
-    check_conserved(run)
+    event = event_of_a_loss(tmp_path / "run", model_dir, on_ray, "_Rank", 1)
+    assert "starting again from the last checkpoint" in event
 
 
 def test_a_run_whose_driver_is_killed_is_resumed_and_leaves_no_actor(model_dir, on_ray, tmp_path):

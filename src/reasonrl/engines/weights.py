@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -88,22 +88,3 @@ def check_complete(sent: Set[str], wanted: Set[str]) -> None:
             expected="every name of the model's state dict, tied aliases included",
             remedy="send the whole of the learner's weights()",
         )
-
-
-def in_parts(
-    tensors: Iterable[tuple[str, Tensor]], *, part_bytes: int
-) -> Iterator[dict[str, Tensor]]:
-    """Yield tensors in order, in parts that end once they hold `part_bytes`; the last may be less.
-
-    A copy that works part by part holds no more than one part twice.
-    """
-    part: dict[str, Tensor] = {}
-    used = 0
-    for name, tensor in tensors:
-        part[name] = tensor
-        used += tensor.nbytes
-        if used >= part_bytes:
-            yield part
-            part, used = {}, 0
-    if part:
-        yield part

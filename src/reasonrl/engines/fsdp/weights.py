@@ -62,8 +62,10 @@ def pieces_of(
         if isinstance(value, DTensor):
             assert value.placements == (Shard(0),)  # as `Slot.rows` counts them
             return value.to_local()
-        rows = rows_of(len(value) if value.ndim else 1, rank, layout.ranks)
-        return value[rows.start : rows.stop] if value.ndim else value
+        if not value.ndim:
+            return value
+        rows = rows_of(len(value), rank, layout.ranks)
+        return value[rows.start : rows.stop]
 
     weights = policy_tensors(module, _whole, mine)
     for bucket in layout.buckets:

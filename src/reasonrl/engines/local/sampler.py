@@ -103,9 +103,7 @@ class LocalSampler:
             self.version = version
 
     def join_wire(self, seat: WireSeat) -> None:
-        if self._wire is not None:
-            self._wire.leave()
-        self._wire = Wire(seat, device=str(self.model.device))
+        self._wire = Wire.instead_of(self._wire, seat, device=str(self.model.device))
 
     def receive(self, layout: ShareLayout, otherwise: Weights, *, version: int) -> str:
         assert self._wire is not None

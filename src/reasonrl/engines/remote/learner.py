@@ -100,23 +100,24 @@ class _Rank:
 
     def weights(self) -> tuple[ShareLayout, list[Checked]]:
         """Put this rank's share of the weights into the object store."""
-        layout = self._engine.layout()
-        pieces = enumerate(self._engine.pieces(layout))
+        layout, pieces = self._own_rows()
         return layout, [put_share(layout, number, self._rank, mine) for number, mine in pieces]
 
     def join_wire(self, seat: WireSeat) -> None:
         """Leave the wire that this rank is a member of, and become a member of another."""
-        if self._wire is not None:
-            self._wire.leave()
-        self._wire = Wire(seat, device=self._engine.device)
+        self._wire = Wire.instead_of(self._wire, seat, device=self._engine.device)
 
     def send(self) -> str:
         """Send this rank's share of the weights over the wire; return what broke it, or nothing."""
         assert self._wire is not None
-        layout = self._engine.layout()
-        pieces = enumerate(self._engine.pieces(layout))
+        layout, pieces = self._own_rows()
         arrays = (share(layout, number, self._rank, mine) for number, mine in pieces)
         return self._wire.send(layout, arrays)
+
+    def _own_rows(self) -> tuple[ShareLayout, Iterator[tuple[int, dict[str, Tensor]]]]:
+        """Return the layout of the weights, and this rank's rows by the number of their bucket."""
+        layout = self._engine.layout()
+        return layout, enumerate(self._engine.pieces(layout))
 
     def save(self, directory: Path) -> list[str]:
         """Write this rank's part; return the names of the tensor files that it sees there."""

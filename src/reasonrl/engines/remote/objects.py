@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from reasonrl.engines.checksums import added, checksum
-from reasonrl.engines.transfer import BUCKET_BYTES, ShareLayout, Slot, share
-from reasonrl.engines.weights import in_parts
+from reasonrl.engines.transfer import BUCKET_BYTES, ShareLayout, Slot, in_parts, share
 
 Checked = tuple[Any, Mapping[str, int]]
 """A reference to a rank's array of a bucket, and the checksums of its rows by name."""
@@ -80,11 +79,11 @@ def store(tensors: Iterable[tuple[str, Tensor]]) -> StoredShares:
     An alias is stored as a weight of its own.
     """
     buckets, stored = [], []
-    for part in in_parts(tensors, part_bytes=BUCKET_BYTES):
-        bucket = tuple(Slot.of(name, value) for name, value in part.items())
+    for part in in_parts(tensors, lambda item: item[1].nbytes, part_bytes=BUCKET_BYTES):
+        bucket = tuple(Slot.of(name, value) for name, value in part)
         buckets.append(bucket)
         alone = ShareLayout(buckets=(bucket,), aliases={}, ranks=1)
-        stored.append(put_share(alone, 0, 0, part))
+        stored.append(put_share(alone, 0, 0, dict(part)))
     return StoredShares(ShareLayout(buckets=tuple(buckets), aliases={}, ranks=1), [stored])
 
 

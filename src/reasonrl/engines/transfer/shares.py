@@ -8,13 +8,15 @@ together at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 BUCKET_BYTES = 512 << 20
 # A tensor of any type can be read from an array of bytes at a multiple of this.
@@ -99,11 +101,9 @@ class ShareLayout:
             pieces = []
             for rank in range(self.ranks):
                 if n_rows := slot.rows(rank, self.ranks):
-                    shape = (n_rows, *slot.shape[1:]) if slot.shape else ()
-                    used = prod(shape) * slot.torch_dtype.itemsize
-                    first = starts[rank]
-                    taken = shares[rank][first : first + used].view(slot.torch_dtype)
-                    pieces.append(taken.view(shape))
+                    end = starts[rank] + slot.used_bytes(rank, self.ranks)
+                    taken = shares[rank][starts[rank] : end].view(slot.torch_dtype)
+                    pieces.append(taken.view((n_rows, *slot.shape[1:]) if slot.shape else ()))
                 starts[rank] += slot.nbytes(rank, self.ranks)
             whole = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
             yield slot.name, whole
@@ -118,19 +118,26 @@ def layout_of(
     ranks: int,
     bucket_bytes: int = BUCKET_BYTES,
 ) -> ShareLayout:
-    """Cut weights into buckets, in order; a bucket ends once it holds `bucket_bytes`."""
-    buckets: list[tuple[Slot, ...]] = []
-    bucket: list[Slot] = []
+    """Cut weights into buckets of about `bucket_bytes`, in order."""
+    buckets = in_parts(slots, lambda slot: slot.used_bytes(0, 1), part_bytes=bucket_bytes)
+    return ShareLayout(buckets=tuple(map(tuple, buckets)), aliases=aliases, ranks=ranks)
+
+
+def in_parts(items: Iterable[T], size: Callable[[T], int], *, part_bytes: int) -> Iterator[list[T]]:
+    """Yield items in order, in parts that end once they hold `part_bytes`; the last may be less.
+
+    `size` returns an item's bytes. A copy that works part by part holds no more than one twice.
+    """
+    part: list[T] = []
     used = 0
-    for slot in slots:
-        bucket.append(slot)
-        used += prod(slot.shape) * slot.torch_dtype.itemsize
-        if used >= bucket_bytes:
-            buckets.append(tuple(bucket))
-            bucket, used = [], 0
-    if bucket:
-        buckets.append(tuple(bucket))
-    return ShareLayout(buckets=tuple(buckets), aliases=aliases, ranks=ranks)
+    for item in items:
+        part.append(item)
+        used += size(item)
+        if used >= part_bytes:
+            yield part
+            part, used = [], 0
+    if part:
+        yield part
 
 
 def share(layout: ShareLayout, number: int, rank: int, mine: Mapping[str, Tensor]) -> Tensor:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.distributed as dist
@@ -77,6 +77,13 @@ class Wire:
         options._timeout = timeout
         with _waiting_on_host():
             self._group = dist.ProcessGroupNCCL(store, seat.number, seat.world, options)
+
+    @classmethod
+    def instead_of(cls, before: Wire | None, seat: WireSeat, *, device: str) -> Self:
+        """Leave the wire before, if there was one, and become a member of another."""
+        if before is not None:
+            before.leave()
+        return cls(seat, device=device)
 
     def send(self, layout: ShareLayout, shares: Iterable[Tensor]) -> str:
         """Send this rank's arrays, bucket by bucket; return what broke the wire, or nothing.

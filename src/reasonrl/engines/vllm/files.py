@@ -14,7 +14,7 @@ import psutil
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reasonrl.engines.weights import in_parts
+from reasonrl.engines.transfer import in_parts
 
 _MEMORY = Path("/dev/shm")  # noqa: S108
 # Containers that share this memory have process ids, and host names, of their own.
@@ -33,7 +33,8 @@ def in_memory(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     try:
-        for number, part in enumerate(in_parts(tensors, part_bytes=_FILE_BYTES)):
+        parts = in_parts(tensors, lambda item: item[1].nbytes, part_bytes=_FILE_BYTES)
+        for number, part in enumerate(map(dict, parts)):
             for alias in _shared_in(part):
                 part[alias] = part[alias].clone()
             whole = {name: tensor.contiguous() for name, tensor in part.items()}

@@ -47,11 +47,10 @@ class WeightReader:
         from vllm.distributed import get_tensor_model_parallel_rank
 
         worker: Any = self
-        if hasattr(worker, "wire"):
-            worker.wire.leave()
         first = WireSeat(**seat)
-        number = first.number + get_tensor_model_parallel_rank()
-        worker.wire = Wire(replace(first, number=number), device=str(worker.device))
+        mine = replace(first, number=first.number + get_tensor_model_parallel_rank())
+        before = getattr(worker, "wire", None)
+        worker.wire = Wire.instead_of(before, mine, device=str(worker.device))
 
     def receive_weights(
         self, layout: Mapping[str, Any], unknown: Sequence[str], *, splits_experts: bool
