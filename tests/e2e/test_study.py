@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,17 @@ import pytest
 from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import recipe_base
 from reasonrl.studies.catalog import studies_of
+from reasonrl.studies.kept import KeptRun, keep, read_kept
 from reasonrl.studies.processes import ChildTask, work_off
-from reasonrl.studies.results import results_of, write_results
+from reasonrl.studies.record import Origin
+from reasonrl.studies.registration import registrations
+from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
 from reasonrl.studies.runs import jobs_of, read_records, run_jobs
+from reasonrl.studies.setting import on_miniatures
+from reasonrl.studies.verdicts import judge_claim
 from reasonrl.terminal import Console
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl_here
-from tests.unit.studies.support import SMALL
+from tests.unit.studies.support import SMALL, evaluation, run
 
 pytestmark = pytest.mark.xdist_group("study")  # the runs are made once
 
@@ -48,10 +55,10 @@ def test_every_arm_has_a_run_for_each_seed(finished):
     _, jobs = finished
     records = read_records(jobs)
     assert records.keys() == {(name, seed) for name in NAMES for seed in (1, 2, 3)}
-    assert all(len(run.rows) == SMALL.steps for run in records.values())
+    assert all(len(record.rows) == SMALL.steps for record in records.values())
     most = dict.fromkeys(NAMES, 0)
-    for (name, _), run in records.items():
-        most[name] = max(most[name], *(row["update/n"] for row in run.rows))
+    for (name, _), record in records.items():
+        most[name] = max(most[name], *(row["update/n"] for row in record.rows))
     assert most == {"on-policy": 1, "minibatches-2": 2}
 
 
@@ -78,6 +85,86 @@ def test_verdicts_and_page_are_written(finished):
     assert "<script" not in page
     for text in ("n-sgd", "two minibatches", "not run", "Warning of collapse"):
         assert text in page
+
+
+def test_what_is_kept_is_judged_like_the_runs(finished, tmp_path):
+    _, jobs = finished
+    studies, arms = studies_of(SMALL), arms_of(SMALL)
+    registered = registrations(studies.values(), arms, small_base())
+    keep(_repeatable(kept_runs(studies.values(), jobs, registered)), tmp_path)
+    again, refusals = results_of_kept(studies.values(), arms, read_kept(tmp_path), registered)
+    assert refusals == []
+    assert [one.verdicts for one in again] == [
+        one.verdicts for one in results_of(studies.values(), jobs)
+    ]
+    moved = {name: f"{text}0" for name, text in registered.items()}
+    none, refusals = results_of_kept(studies.values(), arms, read_kept(tmp_path), moved)
+    assert none == []
+    assert "n-sgd: 6 runs were made for other claims, margins or arms" in "\n".join(refusals)
+
+
+def test_runs_of_changed_code_are_kept_and_not_judged(finished, tmp_path):
+    studies, arms = studies_of(SMALL), arms_of(SMALL)
+    registered = registrations(studies.values(), arms, small_base())
+    runs = _repeatable(kept_runs(studies.values(), finished[1], registered), commit="0ab-dirty")
+    none, refusals = results_of_kept(studies.values(), arms, runs, registered)
+    assert none == []
+    assert refusals == ["6 runs were made by code that is in no commit; they are left out"]
+
+
+def test_two_commits_make_no_pair(finished):
+    records = dict(read_records(finished[1]))
+    for seed in (1, 2, 3):
+        other = replace(records["on-policy", seed].origin, commit="0123456789ab")
+        records["on-policy", seed] = replace(records["on-policy", seed], origin=other)
+    [claim] = [
+        one for one in studies_of(SMALL)["n-sgd"].claims if one.text == "two minibatches: sooner"
+    ]
+    assert "no seed has both arms from one commit" in judge_claim(claim, records).why
+
+
+def _repeatable(runs, commit="0123456789ab"):
+    """The kept runs as of a commit: the tests may run in a checkout with changed files."""
+    origin = Origin(commit=commit, machine="m")
+    return [replace(run, record=replace(run.record, origin=origin)) for run in runs]
+
+
+def test_a_run_that_another_commit_began_begins_again(finished, tmp_path):
+    [job, _] = tiny_jobs(tmp_path, seeds=1)
+    shutil.copytree(finished[1][0].directory, job.directory)
+    (job.directory / "summary.json").unlink()
+    sitting = json.loads((job.directory / "sessions.jsonl").read_text())
+    sitting["versions"]["commit"] = "0123456789ab"
+    (job.directory / "sessions.jsonl").write_text(json.dumps(sitting) + "\n")
+    assert run_jobs([job], Console(), workers=1, budget_s=None).left == 0
+    assert "it begins again" in (job.directory / "log.txt").read_text()
+    assert len((job.directory / "sessions.jsonl").read_text().splitlines()) == 1
+    assert metrics_of(job.directory) == metrics_of(finished[1][0].directory)
+
+
+def test_the_command_judges_what_is_kept_and_tells_the_power(tmp_path):
+    setting = on_miniatures()
+    registered = {"kl": setting.registered()["kl"]}
+    runs = []
+    for seed in range(4, 9):
+        for arm, right in (("kl-kept", 1), ("kl-dropped", 3)):
+            record = run([0.4] * 20)
+            scores = [right, right, seed % 2]
+            record.evaluations.append(evaluation(20, sum(scores) / 12, k=4, right=scores))
+            runs.append(KeptRun(arm=arm, seed=seed, record=record, registered=registered))
+    keep(runs, tmp_path / "kept")
+    judge = ("study", "kl", "--judge", tmp_path / "kept", "--out", tmp_path / "out")
+    judged = reasonrl_here(*judge)
+    assert judged.returncode == 0, judged.stderr
+    assert "KL" not in judged.stdout
+    assert "reproduced" in judged.stdout
+    assert "+0.333" in judged.stdout
+    powered = reasonrl_here(*judge, "--power")
+    assert powered.returncode == 0, powered.stderr
+    assert "100%" in powered.stdout
+    nothing = reasonrl_here("study", "--judge", tmp_path / "nothing")
+    assert nothing.returncode == 2
+    assert "no kept results" in nothing.stderr
 
 
 def test_no_run_is_begun_after_the_budget(tmp_path):

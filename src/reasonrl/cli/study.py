@@ -18,10 +18,10 @@ from reasonrl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reasonrl.lab.miniature import Spec
     from reasonrl.studies.arms import Arm
     from reasonrl.studies.claims import Study
-    from reasonrl.studies.runs import Ending, Job
+    from reasonrl.studies.runs import Ending
+    from reasonrl.studies.setting import Setting
     from reasonrl.studies.verdicts import StudyResult
     from reasonrl.terminal import Console
 
@@ -55,6 +55,22 @@ Workers = Annotated[
     int | None, typer.Option(min=1, help="Runs side by side. Default: one for each core.")
 ]
 
+Keep = Annotated[
+    Path | None,
+    typer.Option(help="Also keep what verdicts need of each finished run in this directory."),
+]
+Judge = Annotated[
+    Path | None,
+    typer.Option(help="Run nothing: judge what was kept in this directory."),
+]
+ShowPower = Annotated[
+    bool,
+    typer.Option(
+        "--power",
+        help="Run nothing: where the noise comes from, and the seeds that each claim takes.",
+    ),
+]
+
 lab_app = typer.Typer(help="The miniature that studies run on.", no_args_is_help=True)
 
 
@@ -69,10 +85,14 @@ def study(
     workers: Workers = None,
     recipe: BaseRecipe = None,
     overrides: Overrides = None,
+    keep: Keep = None,
+    judge: Judge = None,
+    power: ShowPower = False,
 ) -> None:
     """Run the report's ablations and judge which directions are reproduced. Without a name: a list.
 
     reasonrl study n-sgd --seeds 5
+    reasonrl study --judge docs/lab/results
     """
     from reasonrl.cli.show.study import show_catalog
     from reasonrl.studies.arms import arms_of
@@ -83,64 +103,104 @@ def study(
     if overrides and not recipe:
         raise ConfigError("--set changes a recipe", expected="--recipe", remedy="pass --recipe")
     scale = REPORT if recipe else MINIATURE
-    console, catalog, arms_known = Console(), studies_of(scale), arms_of(scale)
+    console, catalog = Console(), studies_of(scale)
     named = [_known(name, catalog) for name in names or ()]
-    if not named and not every:
+    is_run = judge is None and not power
+    if is_run and not named and not every:
         show_catalog(console, catalog.values())
         return
-    chosen = list(catalog.values()) if every else named
-    wanted, budget_s = _arms(chosen, arms_known, arms, seeds), seconds_of(budget)
+    chosen = named if named and not every else list(catalog.values())
+    wanted, budget_s = _arms(chosen, arms_of(scale), arms, seeds), seconds_of(budget)
 
-    from reasonrl.lab.miniature import Spec
     from reasonrl.recipe.named import recipe_path
-    from reasonrl.run.process import only_process
-    from reasonrl.studies.bases import miniature_base, recipe_base
-    from reasonrl.studies.results import results_of, write_results
-    from reasonrl.studies.runs import finished_jobs, jobs_of
+    from reasonrl.studies.setting import on_miniatures, on_recipe
 
-    lab = None if recipe else Spec()
-    base = recipe_base(recipe_path(recipe), overrides or ()) if recipe else miniature_base(Spec())
-    jobs = jobs_of(wanted, base, out, first_seed=first_seed)
-    out.mkdir(parents=True, exist_ok=True)
-    with only_process(out):
-        ending = _make_runs(jobs, lab, console, out, workers=workers, budget_s=budget_s)
-        judged = finished_jobs(arms_known.values(), base, out, first_seed=first_seed)
-        results = results_of(catalog.values(), judged)
-        page = write_results(results, out)
-    _end(console, [result for result in results if result.study in chosen], ending, page)
+    setting = on_recipe(recipe_path(recipe), overrides or ()) if recipe else on_miniatures()
+    if not is_run:
+        results = _results_so_far(console, setting, judge, out, first_seed=first_seed)
+        _show(console, [result for result in results if result.study in chosen], power=power)
+        return
+    ending = _run(console, setting, wanted, out, first_seed, workers=workers, budget_s=budget_s)
+    results = _results_so_far(console, setting, None, out, first_seed=first_seed, keep=keep)
+    _show(console, [result for result in results if result.study in chosen])
+    _end(console, ending)
 
 
-def _make_runs(
-    jobs: Sequence[Job],
-    spec: Spec | None,
+def _run(
     console: Console,
+    setting: Setting,
+    arms: Sequence[tuple[Arm, int]],
     out: Path,
+    first_seed: int,
     *,
     workers: int | None,
     budget_s: float | None,
 ) -> Ending:
-    """Build the miniatures of a spec that the runs need, if any, and make the runs.
+    """Build the miniatures that the runs need, if any, and make the runs.
 
     Exits with STOPPED when a person stops it while it builds.
     """
     import psutil
 
-    from reasonrl.studies.runs import build_miniatures, run_jobs
+    from reasonrl.run.process import only_process
+    from reasonrl.studies.runs import build_miniatures, jobs_of, run_jobs
 
-    n_workers = workers or (psutil.cpu_count() or 1 if spec else 1)
-    if spec is not None:
-        seeds = sorted({job.seed for job in jobs})
-        if not build_miniatures(spec, seeds, console, out=out, workers=n_workers):
-            raise typer.Exit(ExitCode.STOPPED)
-    return run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
+    jobs = jobs_of(arms, setting.base, out, first_seed=first_seed)
+    n_workers = workers or (psutil.cpu_count() or 1 if setting.spec else 1)
+    out.mkdir(parents=True, exist_ok=True)
+    with only_process(out):
+        if setting.spec is not None:
+            needed = sorted({job.seed for job in jobs})
+            if not build_miniatures(setting.spec, needed, console, out=out, workers=n_workers):
+                raise typer.Exit(ExitCode.STOPPED)
+        return run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
 
 
-def _end(console: Console, results: Sequence[StudyResult], ending: Ending, page: Path) -> None:
-    """Show the verdicts and the work left; exit with STOPPED, or MENDABLE if a run failed."""
-    from reasonrl.cli.show.study import show_verdicts
+def _results_so_far(
+    console: Console,
+    setting: Setting,
+    judge: Path | None,
+    out: Path,
+    *,
+    first_seed: int,
+    keep: Path | None = None,
+) -> list[StudyResult]:
+    """Judge the runs in `out`, or what is kept in the directory `judge`, and write the page."""
+    from reasonrl.studies.kept import keep as keep_runs
+    from reasonrl.studies.kept import read_kept
+    from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
+    from reasonrl.studies.runs import finished_jobs
 
-    show_verdicts(console, results)
+    if judge is None:
+        jobs = finished_jobs(setting.arms.values(), setting.base, out, first_seed=first_seed)
+        results = results_of(setting.studies.values(), jobs)
+        if keep is not None:
+            runs = kept_runs(setting.studies.values(), jobs, setting.registered())
+            for path in keep_runs(runs, keep):
+                console.note(f"kept: {path}")
+    else:
+        kept = [run for run in read_kept(judge) if run.seed >= first_seed]
+        results, refusals = results_of_kept(
+            setting.studies.values(), setting.arms, kept, setting.registered()
+        )
+        for refusal in refusals:
+            console.note(refusal)
+    page = write_results(results, out)
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")
+    return results
+
+
+def _show(console: Console, results: Sequence[StudyResult], *, power: bool = False) -> None:
+    from reasonrl.cli.show.study import show_power, show_verdicts
+
+    if power:
+        show_power(console, results)
+    else:
+        show_verdicts(console, results)
+
+
+def _end(console: Console, ending: Ending) -> None:
+    """Tell the work that is left; exit with STOPPED, or MENDABLE if a run failed."""
     if ending.left:
         console.note(f"{ending.left} runs are not finished; rerun the same command to continue")
     if ending.is_stopped:

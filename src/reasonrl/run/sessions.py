@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,10 +29,10 @@ def note_session(directory: Path, *, threads: int, after_step: int) -> None:
         "begun_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "after_step": after_step,
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": versions_here(),
         "machine": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor_here(),
             "cores": os.cpu_count(),
             "threads": threads,
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
@@ -57,17 +58,35 @@ def read_sessions(directory: Path) -> list[Mapping[str, object]]:
     return sittings
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def versions_here() -> dict[str, str]:
+    """Return the versions of Python and of the libraries, and the package's commit if known."""
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    commit = commit_of(Path(__file__).parents[3])
+    return found | {"commit": commit} if commit else found
 
 
-def _processor() -> str:
+def commit_of(root: Path) -> str:
+    """Return the commit of a checkout, with `-dirty` if files of it were changed.
+
+    Empty where the directory is no checkout, such as an installed package's, and where git does not
+    answer.
+    """
+    if not (root / ".git").exists():  # an environment may lie in a repository of another project
+        return ""
+    git = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
+    try:
+        told = subprocess.run(git, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.strip()
+
+
+def processor_here() -> str:
     """Return the processor's name, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -45,7 +45,8 @@ def truncated_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
 def score_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
     """Return held-out scores over the steps."""
     curves = [
-        (arm, [dict(run.scores(run.headline)) for run in runs.values()]) for arm, runs in arms
+        (arm, [{one.step: one.value for one in run.scores(run.headline)} for run in runs.values()])
+        for arm, runs in arms
     ]
     return _chart("Held-out score", "avg@k", curves)
 

@@ -12,23 +12,33 @@ from math import fsum, isfinite, log, nan, sqrt
 import numpy as np
 
 from reasonrl.studies.record import COOL, RunRecord
+from reasonrl.studies.scoring import Scoring, at_the_end, over_the_steps, total
 
 _START = 3  # first steps, whose mean is the start of a run
 # The mean over this share of the steps is the end of a run. A share, not a number of steps, so that
 # the ends of two runs that are lined up hold equal amounts of work.
 _ENDING = 0.1
 _SMOOTH = 5  # steps of a running mean
+_SCORE_MARGIN = 0.02  # two points of avg@k
 _LOW = 0.4  # share of the starting entropy at which entropy has fallen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A number that is computed from a run. A difference up to `margin` counts as no difference."""
+    """A number that is computed from a run. A difference up to `margin` counts as no difference.
+
+    `scoring` says which evaluations the number is a weighted mean of, if it is.
+    """
 
     name: str
     what: str
     take: Callable[[RunRecord], float]
     margin: float
+    scoring: Scoring | None = None
+
+
+def _score(name: str, what: str, scoring: Scoring) -> Measure:
+    return Measure(name=name, what=what, take=total(scoring), margin=_SCORE_MARGIN, scoring=scoring)
 
 
 def _log_entropies(run: RunRecord) -> list[float]:
@@ -85,25 +95,6 @@ def _coefficient_swing(run: RunRecord) -> float:
     return float(np.sqrt(np.mean(np.diff(second) ** 2)) / second.mean())
 
 
-def _last(suite: str) -> Callable[[RunRecord], float]:
-    def take(run: RunRecord) -> float:
-        scores = run.scores(suite or run.headline)
-        return scores[-1][1] if scores else nan
-
-    return take
-
-
-def _area(suite: str) -> Callable[[RunRecord], float]:
-    def take(run: RunRecord) -> float:
-        scores = run.scores(suite or run.headline)
-        if len(scores) < 2:
-            return nan
-        steps, values = zip(*scores, strict=True)
-        return float(np.trapezoid(values, steps) / (steps[-1] - steps[0]))
-
-    return take
-
-
 def _training_accuracy(run: RunRecord) -> float:
     return _ending(run.column("accuracy/all"))
 
@@ -121,8 +112,9 @@ def _truncated_end(run: RunRecord) -> float:
 
 
 def _tokens(run: RunRecord) -> float:
-    lengths, rollouts = run.column("rollout/mean_tokens"), run.column("rollout/sampled")
-    return log(fsum(a * b for a, b in zip(lengths, rollouts, strict=True)))
+    pairs = [(row.get("rollout/mean_tokens"), row.get("rollout/sampled")) for row in run.rows]
+    tokens = fsum(float(length or 0) * float(rollouts or 0) for length, rollouts in pairs)
+    return log(tokens) if tokens > 0 else nan
 
 
 def _kl_change(run: RunRecord) -> float:
@@ -185,35 +177,15 @@ COEFFICIENT_SWING = Measure(
     take=_coefficient_swing,
     margin=0.05,
 )
-SCORE_END = Measure(
-    name="score",
-    what="held-out avg@k at the end",
-    take=_last(""),
-    margin=0.02,
-)
-SCORE_MEAN = Measure(
-    name="mean score",
-    what="area under held-out avg@k over the steps",
-    take=_area(""),
-    margin=0.02,
-)
-COOL_END = Measure(
-    name="score at 0.6",
-    what="held-out avg@k at temperature 0.6, at the end",
-    take=_last(COOL),
-    margin=0.02,
-)
-COOL_MEAN = Measure(
-    name="mean score at 0.6",
-    what="area under it over the steps",
-    take=_area(COOL),
-    margin=0.02,
-)
+SCORE_END = _score("score", "held-out avg@k at the end", at_the_end())
+SCORE_MEAN = _score("mean score", "area under held-out avg@k over the steps", over_the_steps())
+COOL_END = _score("score at 0.6", "held-out avg@k at temperature 0.6, at the end", at_the_end(COOL))
+COOL_MEAN = _score("mean score at 0.6", "area under it over the steps", over_the_steps(COOL))
 TRAINING = Measure(
     name="training accuracy",
     what="over the run's last tenth",
     take=_training_accuracy,
-    margin=0.02,
+    margin=_SCORE_MARGIN,
 )
 FINISHED_GAIN = Measure(
     name="gain of finished",

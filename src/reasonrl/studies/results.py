@@ -3,40 +3,95 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
+from reasonrl.studies.arms import Arm
 from reasonrl.studies.claims import Study
+from reasonrl.studies.kept import KeptRun
 from reasonrl.studies.page import render_study_page
 from reasonrl.studies.runs import Job, read_records
-from reasonrl.studies.verdicts import ClaimVerdict, StudyResult, judge_study, overall
+from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
 
 VERDICTS, PAGE = "verdicts.json", "study.html"
 
 
 def results_of(studies: Iterable[Study], jobs: Sequence[Job]) -> list[StudyResult]:
     """Judge the studies that have a claim with finished runs among the jobs."""
+    arms = {job.arm.name: job.arm for job in jobs}
+    pages = {(job.arm.name, job.seed): job.page for job in jobs if job.is_finished}
     records = read_records(jobs)
-    known = {job.arm.name: job.arm for job in jobs}
-    results = []
+    found = (_result(study, arms, records, pages) for study in studies)
+    return [result for result in found if result is not None]
+
+
+def results_of_kept(
+    studies: Iterable[Study],
+    arms: Mapping[str, Arm],
+    kept: Sequence[KeptRun],
+    registered: Mapping[str, str],
+) -> tuple[list[StudyResult], list[str]]:
+    """Judge studies by kept runs; also return a sentence for each reason to refuse some of them.
+
+    `registered` are today's registrations (`registration`). A study is judged by the runs that
+    carry its own; runs of changed code are refused, because nobody could repeat them.
+    """
+    results, refusals = [], []
+    repeatable = [run for run in kept if run.record.origin.is_repeatable]
+    if n := len(kept) - len(repeatable):
+        refusals.append(f"{n} runs were made by code that is in no commit; they are left out")
     for study in studies:
-        verdicts = judge_study(study, records)
-        if not any(verdict.seeds for verdict in verdicts):
-            continue
-        results.append(
-            StudyResult(
-                study=study,
-                outcome=overall(verdicts),
-                verdicts=verdicts,
-                arms=[known[name] for name in study.arms if name in known],
-                records={key: run for key, run in records.items() if key[0] in study.arms},
-                pages={(job.arm.name, job.seed): job.page for job in jobs if job.is_finished},
+        of_study = [run for run in repeatable if study.name in run.registered]
+        fitting = [run for run in of_study if run.registered[study.name] == registered[study.name]]
+        if n := len(of_study) - len(fitting):
+            refusals.append(
+                f"{study.name}: {n} runs were made for other claims, margins or arms than this "
+                f"version's ({registered[study.name]}); they are left out"
             )
+        records = {(run.arm, run.seed): run.record for run in fitting}
+        if (result := _result(study, arms, records, {})) is not None:
+            results.append(result)
+    return results, refusals
+
+
+def kept_runs(
+    studies: Iterable[Study], jobs: Sequence[Job], registered: Mapping[str, str]
+) -> list[KeptRun]:
+    """Return what is kept of the finished runs among the jobs."""
+    users = [(study.name, frozenset(study.arms)) for study in studies if study.name in registered]
+    return [
+        KeptRun(
+            arm=job.arm.name,
+            seed=job.seed,
+            record=job.record(),
+            registered={name: registered[name] for name, arms in users if job.arm.name in arms},
         )
-    return results
+        for job in jobs
+        if job.is_finished
+    ]
+
+
+def _result(
+    study: Study,
+    arms: Mapping[str, Arm],
+    records: Records,
+    pages: Mapping[tuple[str, int], str],
+) -> StudyResult | None:
+    """Judge a study; None if no claim of it has a pair of finished runs."""
+    verdicts = judge_study(study, records)
+    if not any(verdict.seeds for verdict in verdicts):
+        return None
+    return StudyResult(
+        study=study,
+        outcome=overall(verdicts),
+        verdicts=verdicts,
+        arms=[arms[name] for name in study.arms if name in arms],
+        records={key: run for key, run in records.items() if key[0] in study.arms},
+        pages=pages,
+    )
 
 
 def write_results(results: Sequence[StudyResult], out: Path) -> Path:

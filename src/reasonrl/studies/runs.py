@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,11 +21,11 @@ from reasonrl.models.fetch import cache_dir
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.layout import PAGE, SUMMARY, is_run
-from reasonrl.run.record import RunRecorder
 from reasonrl.studies.arms import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.measures import mean
 from reasonrl.studies.processes import ChildTask, Ended, work_off
+from reasonrl.studies.reading import is_made_elsewhere, read_record
 from reasonrl.studies.record import RunRecord
 from reasonrl.terminal import Console
 
@@ -48,6 +49,11 @@ class Job:
     def page(self) -> str:
         """Return the address of the run's page, seen from the directory of the studies."""
         return f"runs/{self.directory.name}/{PAGE}"
+
+    def record(self) -> RunRecord:
+        """Read the record that the run wrote."""
+        suites = self.recipe.suite
+        return read_record(self.directory, suites[0].name if suites else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,17 +115,7 @@ def _seeds_of(arm: Arm, out: Path) -> set[int]:
 
 def read_records(jobs: Sequence[Job]) -> dict[tuple[str, int], RunRecord]:
     """Return the records of the finished runs, by arm and seed."""
-    return {(job.arm.name, job.seed): read_record(job) for job in jobs if job.is_finished}
-
-
-def read_record(job: Job) -> RunRecord:
-    """Read the record that a run wrote."""
-    recorder = RunRecorder(job.directory)
-    return RunRecord(
-        rows=recorder.metrics(),
-        evaluations=recorder.evaluations(),
-        headline=job.recipe.suite[0].name if job.recipe.suite else "",
-    )
+    return {(job.arm.name, job.seed): job.record() for job in jobs if job.is_finished}
 
 
 def build_miniatures(
@@ -198,7 +194,14 @@ def _ensure(spec: Spec, seed: int) -> None:
 
 
 def _run(recipe: Recipe, directory: Path) -> None:
-    """Start or resume a run."""
+    """Start or resume a run; a run that other code or another machine began is begun again."""
+    if is_run(directory) and is_made_elsewhere(directory):
+        print("begun by another commit or on another machine: it begins again")
+        for path in directory.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOG:
+                path.unlink()
     if is_run(directory):
         resume(directory, Console())
     else:
@@ -217,9 +220,9 @@ class _Progress:
     def finished(self, job: Job, seconds: float) -> None:
         self._done += 1
         self._times.append(seconds)
-        record = read_record(job)
+        record = job.record()
         scores = record.scores(record.headline)
-        score = f", score {scores[-1][1]:.3f}" if scores else ""
+        score = f", score {scores[-1].value:.3f}" if scores else ""
         left_s = mean(self._times) * (self._n - self._done) / self._workers
         self._console.note(
             f"[{self._done}/{self._n}] {job.arm.name} seed {job.seed}: "

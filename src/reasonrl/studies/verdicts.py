@@ -1,11 +1,11 @@
 """Decide whether a claim was reproduced: paired over seeds, with an interval, by a fixed rule.
 
-For each seed that both arms have finished, the difference of a measure; over seeds, Student's t
-interval of 95 %. A claim that one arm is above another is not reproduced when the interval lies
-within the margin of 0 or below 0, reproduced when it lies above 0, and inconclusive otherwise. A
-claim that two arms are alike is reproduced when the interval lies within the margin, not
-reproduced when it lies beyond the margin, and inconclusive otherwise. Fewer than three seeds decide
-nothing.
+For each seed that both arms have finished, by one commit on one machine, the difference of a
+measure; over seeds, Student's t interval of 95 %. A claim that one arm is above another is not
+reproduced when the interval lies within the margin of 0 or below 0, reproduced when it lies above
+0, and inconclusive otherwise. A claim that two arms are alike is reproduced when the interval lies
+within the margin, not reproduced when it lies beyond the margin, and inconclusive otherwise. Fewer
+than three seeds decide nothing.
 """
 
 from __future__ import annotations
@@ -80,6 +80,20 @@ class StudyResult:
     pages: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A seed's runs of both arms, cut where the shorter run ends, and their measures.
+
+    A claim on one arm has no `rival`; its `other` is the number that the arm is compared with.
+    """
+
+    seed: int
+    run: RunRecord
+    rival: RunRecord | None
+    value: float
+    other: float
+
+
 def judge_study(study: Study, records: Records) -> list[ClaimVerdict]:
     """Return the verdict on each of a study's claims."""
     return [judge_claim(claim, records) for claim in study.claims]
@@ -101,18 +115,14 @@ def overall(verdicts: Sequence[ClaimVerdict]) -> ClaimOutcome:
 
 def judge_claim(claim: Claim, records: Records) -> ClaimVerdict:
     """Return the verdict on one claim."""
-    seeds = _seeds(claim, records)
-    pairs = [_pair(claim, records, seed) for seed in seeds]
-    known = [
-        (seed, *pair)
-        for seed, pair in zip(seeds, pairs, strict=True)
-        if not (isnan(pair[0]) or isnan(pair[1]))
-    ]
-    if not known:
-        why = "its runs do not have the measure" if seeds else "no finished runs of these arms"
-        return ClaimVerdict(claim=claim, outcome=ClaimOutcome.MISSING, why=why)
-    kept, values, others = (tuple(column) for column in zip(*known, strict=True))
-    differences = [value - other for value, other in zip(values, others, strict=True)]
+    pairs = pairs_of(claim, records)
+    if not pairs:
+        return ClaimVerdict(
+            claim=claim, outcome=ClaimOutcome.MISSING, why=_why_missing(claim, records)
+        )
+    kept = tuple(pair.seed for pair in pairs)
+    values, others = tuple(pair.value for pair in pairs), tuple(pair.other for pair in pairs)
+    differences = [pair.value - pair.other for pair in pairs]
     center = mean(differences)
     verdict = ClaimVerdict(
         claim=claim,
@@ -126,13 +136,14 @@ def judge_claim(claim: Claim, records: Records) -> ClaimVerdict:
     if len(differences) < MIN_SEEDS:
         return verdict
     half = t95(len(differences) - 1) * standard_error(differences)
-    outcome, why = _decide(claim, center - half, center + half)
+    outcome, why = decide(claim, center - half, center + half)
     if (share := _clipping(claim, records, kept)) is not None and share < LEAST_CLIPPED:
         outcome, why = ClaimOutcome.VOID, f"only {share:.2%} of {claim.other}'s tokens are clipped"
     return replace(verdict, outcome=outcome, why=why, ci95=(center - half, center + half))
 
 
-def _decide(claim: Claim, low: float, high: float) -> tuple[ClaimOutcome, str]:
+def decide(claim: Claim, low: float, high: float) -> tuple[ClaimOutcome, str]:
+    """Return the outcome of a claim whose difference has this interval, and the reason."""
     is_small = -claim.within <= low and high <= claim.within
     if claim.sign is Sign.ALIKE:
         if is_small:
@@ -149,21 +160,47 @@ def _decide(claim: Claim, low: float, high: float) -> tuple[ClaimOutcome, str]:
     return ClaimOutcome.NOT_REPRODUCED, "the opposite"
 
 
+def pairs_of(claim: Claim, records: Records) -> list[Pair]:
+    """Return the pairs of a claim whose measures are known, in the order of their seeds."""
+    pairs = [_pair(claim, records, seed) for seed in _seeds(claim, records)]
+    return [pair for pair in pairs if not (isnan(pair.value) or isnan(pair.other))]
+
+
 def _seeds(claim: Claim, records: Records) -> list[int]:
+    """Return the seeds whose runs of both arms one commit made on one machine."""
+    return [seed for seed in _finished(claim, records) if _is_pair(claim, records, seed)]
+
+
+def _finished(claim: Claim, records: Records) -> list[int]:
     of_arm = {seed for arm, seed in records if arm == claim.arm}
     of_other = {seed for arm, seed in records if arm == claim.other} if claim.other else of_arm
     return sorted(of_arm & of_other)
 
 
-def _pair(claim: Claim, records: Records, seed: int) -> tuple[float, float]:
-    """Return the measures of both arms, cut where the shorter run ends."""
+def _is_pair(claim: Claim, records: Records, seed: int) -> bool:
+    origin = records[claim.arm, seed].origin
+    return not claim.other or (origin.is_known and origin == records[claim.other, seed].origin)
+
+
+def _why_missing(claim: Claim, records: Records) -> str:
+    if _seeds(claim, records):
+        return "its runs do not have the measure"
+    if _finished(claim, records):
+        return "no seed has both arms from one commit and machine: run one of the arms again"
+    return "no finished runs of these arms"
+
+
+def _pair(claim: Claim, records: Records, seed: int) -> Pair:
+    """Return a seed's runs, cut where the shorter run ends, with their measures."""
     run = records[claim.arm, seed]
     if not claim.other:
-        return claim.measure.take(run), claim.level
-    other = records[claim.other, seed]
-    amount = min(run.amounts(claim.at)[-1], other.amounts(claim.at)[-1])
-    mine, theirs = (claim.measure.take(record.until(claim.at, amount)) for record in (run, other))
-    return mine, theirs + claim.level
+        value = claim.measure.take(run)
+        return Pair(seed=seed, run=run, rival=None, value=value, other=claim.level)
+    rival = records[claim.other, seed]
+    amount = min(run.amounts(claim.at)[-1], rival.amounts(claim.at)[-1])
+    run, rival = run.until(claim.at, amount), rival.until(claim.at, amount)
+    other = claim.measure.take(rival) + claim.level
+    return Pair(seed=seed, run=run, rival=rival, value=claim.measure.take(run), other=other)
 
 
 def _clipping(claim: Claim, records: Records, seeds: Sequence[int]) -> float | None:

@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 
-from reasonrl.algo.stats import Estimate
-from reasonrl.evaluation.score import SuiteResult
-from reasonrl.studies.record import HELDOUT, RunRecord
+from reasonrl.studies.record import HELDOUT, EvaluationScore, Origin, RunRecord
 from reasonrl.studies.scales import MINIATURE
 
 SMALL = replace(
@@ -12,12 +10,11 @@ SMALL = replace(
 )
 
 
-def evaluation(step, score, suite=HELDOUT):
-    return SuiteResult(
-        suite=suite, step=step, accuracy=Estimate(value=score, ci95=(0.0, 1.0)),
-        accuracy_finished=score, truncated_share=0.0, mean_tokens=5.0, n_problems=4, k=1,
-        temperature=1.0, max_new_tokens=9, failed=0,
-    )  # fmt: skip
+HERE = Origin(commit="0123456789ab", machine="a processor, torch 2")
+
+
+def evaluation(step, score, suite=HELDOUT, *, k=1, right=()):
+    return EvaluationScore(suite=suite, step=step, value=score, k=k, right_P=tuple(right))
 
 
 def run(entropies, scores=None, *, updates=1, sampled=8, **columns):
@@ -33,4 +30,4 @@ def run(entropies, scores=None, *, updates=1, sampled=8, **columns):
         for step, nats in enumerate(entropies, start=1)
     ]
     found = [evaluation(step, score) for step, score in (scores or {}).items()]
-    return RunRecord(rows=rows, evaluations=found)
+    return RunRecord(rows=rows, evaluations=found, origin=HERE)

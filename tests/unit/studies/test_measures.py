@@ -70,5 +70,5 @@ def test_a_run_is_cut_where_asked_and_keeps_a_step():
     found = run([0.4, 0.3, 0.2], {1: 0.1, 3: 0.3}, updates=2)
     part = found.until(Axis.UPDATES, 5)
     assert len(part.rows) == 2
-    assert part.scores(HELDOUT) == [(1, 0.1)]
+    assert part.scores(HELDOUT) == [evaluation(1, 0.1)]
     assert len(found.until(Axis.UPDATES, 0).rows) == 1

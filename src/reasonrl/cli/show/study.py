@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isnan, sqrt
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -50,3 +51,49 @@ def show_miniature(console: Console, miniature: Miniature) -> None:
     )
     console.note(f"deciles of tokens: {' '.join(map(str, miniature.lengths))}")
     console.note(f"problems by right answers of 16: {' '.join(map(str, rates))}")
+
+
+def show_power(console: Console, results: Sequence[StudyResult]) -> None:
+    """Show the spread of each headline claim, its parts, and the seeds that decide the claim."""
+    from reasonrl.studies.noise import noise_of
+    from reasonrl.studies.power import power_of
+
+    table = Table(
+        *("claim", "margin", "difference", "spread", "of it samples", "problems", "seeds"),
+        *("power", "hardest", "seeds for 80 %", "hardest"),
+    )
+    for result in results:
+        for verdict in result.verdicts:
+            noise = noise_of(verdict.claim, result.records)
+            if not verdict.claim.is_headline or noise is None or verdict.mean is None:
+                continue
+            spread, n = sqrt(noise.total), len(verdict.seeds)
+            power = power_of(verdict.claim, mean=verdict.mean, spread=spread, seeds=n)
+            table.add_row(
+                f"{result.study.name}: {verdict.claim.text}",
+                f"{verdict.claim.within:.3g}",
+                f"{verdict.mean:+.3f}",
+                f"{spread:.3f}",
+                _share(noise.samples, noise.total),
+                _deviation(noise.problems),
+                str(n),
+                f"{power.as_seen:.0%}",
+                f"{power.hardest:.0%}",
+                str(power.needed_as_seen or "over 1000"),
+                str(power.needed_hardest or "over 1000"),
+            )
+    console.print(table)
+    console.note(
+        "spread: standard deviation over seeds; of it samples: the share of its square that comes "
+        "from the samples of the evaluations; problems: the error of the mean by the choice of "
+        "problems, which no seed lowers; power: the chance that the claim is decided, with the "
+        "difference seen, and with the difference that is hardest to decide"
+    )
+
+
+def _share(part: float, whole: float) -> str:
+    return "-" if isnan(part) or not whole else f"{part / whole:.0%}"
+
+
+def _deviation(variance: float) -> str:
+    return "-" if isnan(variance) else f"{sqrt(variance):.3f}"

@@ -1,0 +1,194 @@
+"""What is kept of a run for its verdict: a line of a few KB, in a directory of JSON Lines files.
+
+A run directory takes megabytes; a kept run is small enough for a repository, so that a set of
+results grows over days and machines, and anyone can judge it again. A file holds the runs of one
+commit on one machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reasonrl.atomic import write_atomic
+from reasonrl.errors import DataError
+from reasonrl.studies.reading import COLUMNS, rounded
+from reasonrl.studies.record import EvaluationScore, Origin, RunRecord
+
+_BASE = 36  # a problem's right answers are one digit, so k is at most 35
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_COST = "time/step_s"
+_MOST_STEPS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRun:
+    """A run as it is kept: arm, seed, record, and the registrations of the studies with its arm."""
+
+    arm: str
+    seed: int
+    record: RunRecord
+    registered: Mapping[str, str]
+
+
+def keep(runs: Iterable[KeptRun], directory: Path) -> list[Path]:
+    """Add runs to the files of a directory; a run that is there already is replaced."""
+    by_path: dict[Path, list[KeptRun]] = {}
+    for run in runs:
+        by_path.setdefault(directory / _name(run.record.origin), []).append(run)
+    directory.mkdir(parents=True, exist_ok=True)
+    for path, added in by_path.items():
+        known = {(run.seed, run.arm): run for run in _read(path)} if path.exists() else {}
+        known |= {(run.seed, run.arm): run for run in added}
+        write_atomic(path, "".join(_line(run) for _, run in sorted(known.items())))
+    return list(by_path)
+
+
+def read_kept(directory: Path) -> list[KeptRun]:
+    """Return every kept run of a directory.
+
+    Raises DataError when a line is not a kept run, or when an arm and a seed are there twice.
+    """
+    paths = sorted(directory.glob("*.jsonl"))
+    if not paths:
+        raise DataError(
+            "no kept results",
+            where=str(directory),
+            expected="files that `reasonrl study --keep` wrote",
+            remedy="pass the directory that holds them",
+        )
+    runs: dict[tuple[str, int], KeptRun] = {}
+    for path in paths:
+        for run in _read(path):
+            if (run.arm, run.seed) in runs:
+                raise DataError(
+                    f"arm {run.arm} with seed {run.seed} is kept twice",
+                    where=str(path),
+                    remedy="a seed counts once: take one of the two lines out",
+                )
+            runs[run.arm, run.seed] = run
+    return list(runs.values())
+
+
+# the line
+
+
+class _Score(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    suite: str
+    step: Annotated[int, Field(ge=0, le=_MOST_STEPS)]
+    value: Annotated[float, Field(ge=0, le=1)]
+    k: Annotated[int, Field(ge=1, lt=_BASE)]
+    right: Annotated[str, Field(pattern=r"^[0-9a-z]*$", max_length=100_000)]
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    format: Literal[1]
+    arm: str
+    seed: Annotated[int, Field(ge=0)]
+    commit: str
+    machine: str
+    registered: dict[str, str]
+    headline: str
+    steps: Annotated[int, Field(ge=1, le=_MOST_STEPS)]
+    columns: dict[str, float | list[float | None] | None]
+    scores: list[_Score]
+
+
+def _line(run: KeptRun) -> str:
+    record = run.record
+    columns = {name: [row.get(name) for row in record.rows] for name in COLUMNS}
+    seconds = record.column(_COST)
+    columns[_COST] = [rounded(sum(seconds) / len(seconds)) if seconds else None]
+    line = {
+        "format": 1,
+        "arm": run.arm,
+        "seed": run.seed,
+        "commit": record.origin.commit,
+        "machine": record.origin.machine,
+        "registered": dict(sorted(run.registered.items())),
+        "headline": record.headline,
+        "steps": len(record.rows),
+        # a column that does not change is one number
+        "columns": {
+            name: values[0] if len({*values}) == 1 else values for name, values in columns.items()
+        },
+        "scores": [
+            {
+                "suite": score.suite,
+                "step": score.step,
+                "value": score.value,
+                "k": score.k,
+                "right": "".join(_DIGITS[right] for right in score.right_P),
+            }
+            for score in record.evaluations
+        ],
+    }
+    return json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def _read(path: Path) -> Iterator[KeptRun]:
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            yield _run(_Line.model_validate_json(text))
+        except (ValidationError, ValueError) as error:
+            raise DataError(
+                f"not a kept run: {str(error).splitlines()[0]}",
+                where=f"{path}:{number}",
+                remedy="take the line out, or write the file again with `reasonrl study --keep`",
+            ) from error
+
+
+def _run(line: _Line) -> KeptRun:
+    columns = {name: _values(line, name) for name in COLUMNS}
+    record = RunRecord(
+        rows=[
+            {"step": step + 1, **{name: values[step] for name, values in columns.items()}}
+            for step in range(line.steps)
+        ],
+        evaluations=[
+            EvaluationScore(
+                suite=score.suite,
+                step=score.step,
+                value=score.value,
+                k=score.k,
+                right_P=_right(score),
+            )
+            for score in line.scores
+        ],
+        headline=line.headline,
+        origin=Origin(commit=line.commit, machine=line.machine),
+    )
+    return KeptRun(arm=line.arm, seed=line.seed, record=record, registered=line.registered)
+
+
+def _right(score: _Score) -> tuple[int, ...]:
+    right_P = tuple(int(digit, _BASE) for digit in score.right)
+    if any(right > score.k for right in right_P):
+        raise ValueError(f"a problem has more than {score.k} right answers of {score.k}")
+    return right_P
+
+
+def _values(line: _Line, name: str) -> Sequence[float | None]:
+    values = line.columns.get(name)
+    if not isinstance(values, list):
+        return [values] * line.steps
+    if len(values) != line.steps:
+        raise ValueError(f"{name} has {len(values)} values for {line.steps} steps")
+    return values
+
+
+def _name(origin: Origin) -> str:
+    machine = hashlib.sha256(origin.machine.encode()).hexdigest()[:6]
+    commit = re.sub(r"[^\w.-]", "", origin.commit) or "unknown"
+    return f"{commit}-{machine}.jsonl"

@@ -1,0 +1,56 @@
+"""The registration of a study: one hash of what was fixed before its runs.
+
+It covers the study's claims (arms, measures, margins, stars) and the recipes of its arms. A result
+carries it, so that a result made before a margin was moved is not judged by the margin of today.
+Words may be changed: titles, questions and notes are not part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from reasonrl.errors import ConfigError
+from reasonrl.models.fetch import cache_dir
+from reasonrl.recipe.toml import dump_table
+from reasonrl.studies.arms import Arm
+from reasonrl.studies.bases import Base
+from reasonrl.studies.claims import Claim, Study
+
+
+def registrations(studies: Iterable[Study], arms: Mapping[str, Arm], base: Base) -> dict[str, str]:
+    """Return the registration of each study, by the study's name.
+
+    A study is left out if the base lacks the problems of one of its arms.
+    """
+    found = {}
+    for study in studies:
+        try:
+            recipes = {name: _recipe(arms[name], base) for name in study.arms}
+        except ConfigError:
+            continue
+        fixed = {"claims": [_claim(one) for one in study.claims], "recipes": recipes}
+        text = json.dumps(fixed, sort_keys=True)
+        found[study.name] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return found
+
+
+def _recipe(arm: Arm, base: Base) -> str:
+    """Return the recipe of an arm as text, without what depends on the machine."""
+    return json.dumps(dump_table(base(arm, 0)), sort_keys=True).replace(str(cache_dir()), "")
+
+
+def _claim(claim: Claim) -> dict[str, object]:
+    return {
+        "arm": claim.arm,
+        "sign": str(claim.sign),
+        "other": claim.other,
+        "level": claim.level,
+        "measure": claim.measure.name,
+        "what": claim.measure.what,
+        "margin": claim.within,
+        "at": str(claim.at),
+        "is_headline": claim.is_headline,
+        "is_about_clipping": claim.is_about_clipping,
+    }
