@@ -17,10 +17,9 @@ from reasonrl.studies.catalog import studies_of
 from reasonrl.studies.kept import KeptRun, keep, read_kept
 from reasonrl.studies.processes import ChildTask, work_off
 from reasonrl.studies.record import Origin
-from reasonrl.studies.registration import registrations
 from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
 from reasonrl.studies.runs import jobs_of, read_records, run_jobs
-from reasonrl.studies.setting import on_miniatures
+from reasonrl.studies.setting import Setting, on_miniatures
 from reasonrl.studies.verdicts import judge_claim
 from reasonrl.terminal import Console
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl_here
@@ -40,6 +39,12 @@ def tiny_jobs(out, seeds=3):
 def small_base():
     """The tiny recipe's batch, whatever the scale says."""
     return recipe_base(RECIPES / "tiny.toml", TINY, SMALL)
+
+
+def small():
+    return Setting(
+        world="", studies=studies_of(SMALL), arms=arms_of(SMALL), base=small_base(), spec=None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +77,7 @@ def test_what_is_finished_is_not_made_again(finished):
 
 def test_verdicts_and_page_are_written(finished):
     out, jobs = finished
-    results = results_of(list(studies_of(SMALL).values()), jobs)
+    results = results_of(small(), jobs)
     page = write_results(results, out).read_text()
     verdicts = json.loads((out / "verdicts.json").read_text())
     by_name = {one["name"]: one for one in verdicts["studies"]}
@@ -89,27 +94,29 @@ def test_verdicts_and_page_are_written(finished):
 
 def test_what_is_kept_is_judged_like_the_runs(finished, tmp_path):
     _, jobs = finished
-    studies, arms = studies_of(SMALL), arms_of(SMALL)
-    registered = registrations(studies.values(), arms, small_base())
-    keep(_repeatable(kept_runs(studies.values(), jobs, registered)), tmp_path)
-    again, refusals = results_of_kept(studies.values(), arms, read_kept(tmp_path), registered)
+    keep(_repeatable(kept_runs(small(), jobs)), tmp_path)
+    again, refusals = results_of_kept(small(), read_kept(tmp_path))
     assert refusals == []
-    assert [one.verdicts for one in again] == [
-        one.verdicts for one in results_of(studies.values(), jobs)
-    ]
-    moved = {name: f"{text}0" for name, text in registered.items()}
-    none, refusals = results_of_kept(studies.values(), arms, read_kept(tmp_path), moved)
+    assert [one.verdicts for one in again] == [one.verdicts for one in results_of(small(), jobs)]
+    moved = {
+        name: replace(study, claims=(replace(study.claims[0], margin=1.0), *study.claims[1:]))
+        for name, study in small().studies.items()
+    }
+    none, refusals = results_of_kept(replace(small(), studies=moved), read_kept(tmp_path))
     assert none == []
     assert "n-sgd: 6 runs were made for other claims, margins or arms" in "\n".join(refusals)
 
 
-def test_runs_of_changed_code_are_kept_and_not_judged(finished, tmp_path):
-    studies, arms = studies_of(SMALL), arms_of(SMALL)
-    registered = registrations(studies.values(), arms, small_base())
-    runs = _repeatable(kept_runs(studies.values(), finished[1], registered), commit="0ab-dirty")
-    none, refusals = results_of_kept(studies.values(), arms, runs, registered)
+def test_runs_of_changed_code_are_kept_and_not_judged(finished):
+    runs = _repeatable(kept_runs(small(), finished[1]), commit="0ab-dirty")
+    none, refusals = results_of_kept(small(), runs)
     assert none == []
     assert refusals == ["6 runs were made by code that is in no commit; they are left out"]
+
+
+def test_runs_of_another_world_are_not_judged(finished):
+    runs = _repeatable(kept_runs(small(), finished[1]))
+    assert results_of_kept(replace(small(), world="elsewhere"), runs) == ([], [])
 
 
 def test_two_commits_make_no_pair(finished):
@@ -143,7 +150,7 @@ def test_a_run_that_another_commit_began_begins_again(finished, tmp_path):
 
 
 def test_the_command_judges_what_is_kept_and_tells_the_power(tmp_path):
-    setting = on_miniatures()
+    setting = on_miniatures("search")
     registered = {"kl": setting.registered()["kl"]}
     runs = []
     for seed in range(4, 9):
@@ -151,7 +158,9 @@ def test_the_command_judges_what_is_kept_and_tells_the_power(tmp_path):
             record = run([0.4] * 20)
             scores = [right, right, seed % 2]
             record.evaluations.append(evaluation(20, sum(scores) / 12, k=4, right=scores))
-            runs.append(KeptRun(arm=arm, seed=seed, record=record, registered=registered))
+            runs.append(
+                KeptRun(world="search", arm=arm, seed=seed, record=record, registered=registered)
+            )
     keep(runs, tmp_path / "kept")
     judge = ("study", "kl", "--judge", tmp_path / "kept", "--out", tmp_path / "out")
     judged = reasonrl_here(*judge)
@@ -274,6 +283,7 @@ def test_the_command_lists_the_catalog_and_names_the_nearest_study():
         (("n-sgd", "--arms", "on-polcy"), "expected some of on-policy"),
         (("n-sgd", "--budget", "soon"), "a time such as"),
         (("n-sgd", "--set", "seed=2"), "expected --recipe"),
+        (("n-sgd", "--world", "mars"), "expected chains, search, all"),
         (("nonsense", "--all"), "no study 'nonsense'"),
         (("data-mixture", "--recipe", RECIPES / "tiny.toml"), "only the lab has"),
     ],

@@ -51,6 +51,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="With --recipe: change one value, e.g. engine=gpus-8."),
 ]
+WorldName = Annotated[
+    str | None,
+    typer.Option(
+        "--world",
+        help="The world of the miniatures: chains, search or all. Default: chains; with --judge "
+        "and --power: all.",
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Runs side by side. Default: one for each core.")
 ]
@@ -71,6 +79,9 @@ ShowPower = Annotated[
     ),
 ]
 
+EVERY = "all"
+"""The name of all worlds together."""
+
 lab_app = typer.Typer(help="The miniature that studies run on.", no_args_is_help=True)
 
 
@@ -85,6 +96,7 @@ def study(
     workers: Workers = None,
     recipe: BaseRecipe = None,
     overrides: Overrides = None,
+    world: WorldName = None,
     keep: Keep = None,
     judge: Judge = None,
     power: ShowPower = False,
@@ -109,21 +121,35 @@ def study(
     if is_run and not named and not every:
         show_catalog(console, catalog.values())
         return
-    chosen = named if named and not every else list(catalog.values())
-    wanted, budget_s = _arms(chosen, arms_of(scale), arms, seeds), seconds_of(budget)
+    studies = named if named and not every else list(catalog.values())
+    wanted, budget_s = _arms(studies, arms_of(scale), arms, seeds), seconds_of(budget)
+    chosen = {study.name for study in studies}
 
+    settings = _settings(recipe, overrides, world or ("chains" if is_run else EVERY))
+    endings = []
+    if is_run:
+        for setting in settings:
+            endings.append(
+                _run(console, setting, wanted, out, first_seed, workers=workers, budget_s=budget_s)
+            )
+            if endings[-1].is_stopped:
+                break
+    results = _results_so_far(console, settings, judge, out, first_seed=first_seed, keep=keep)
+    _show(console, [result for result in results if result.study.name in chosen], power=power)
+    _end(console, endings)
+
+
+def _settings(recipe: str | None, overrides: Sequence[str] | None, world: str) -> list[Setting]:
+    """Return where studies run: on a recipe, or on the miniatures of one world or of all."""
+    from reasonrl.lab.worlds import WORLDS
     from reasonrl.recipe.named import recipe_path
     from reasonrl.studies.setting import on_miniatures, on_recipe
 
-    setting = on_recipe(recipe_path(recipe), overrides or ()) if recipe else on_miniatures()
-    if not is_run:
-        results = _results_so_far(console, setting, judge, out, first_seed=first_seed)
-        _show(console, [result for result in results if result.study in chosen], power=power)
-        return
-    ending = _run(console, setting, wanted, out, first_seed, workers=workers, budget_s=budget_s)
-    results = _results_so_far(console, setting, None, out, first_seed=first_seed, keep=keep)
-    _show(console, [result for result in results if result.study in chosen])
-    _end(console, ending)
+    if recipe:
+        return [on_recipe(recipe_path(recipe), overrides or ())]
+    if world not in (*WORLDS, EVERY):
+        raise ConfigError(f"--world {world}", expected=", ".join((*WORLDS, EVERY)))
+    return [on_miniatures(name) for name in WORLDS if world in (name, EVERY)]
 
 
 def _run(
@@ -158,12 +184,12 @@ def _run(
 
 def _results_so_far(
     console: Console,
-    setting: Setting,
+    settings: Sequence[Setting],
     judge: Path | None,
     out: Path,
     *,
     first_seed: int,
-    keep: Path | None = None,
+    keep: Path | None,
 ) -> list[StudyResult]:
     """Judge the runs in `out`, or what is kept in the directory `judge`, and write the page."""
     from reasonrl.studies.kept import keep as keep_runs
@@ -171,20 +197,20 @@ def _results_so_far(
     from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
     from reasonrl.studies.runs import finished_jobs
 
-    if judge is None:
-        jobs = finished_jobs(setting.arms.values(), setting.base, out, first_seed=first_seed)
-        results = results_of(setting.studies.values(), jobs)
-        if keep is not None:
-            runs = kept_runs(setting.studies.values(), jobs, setting.registered())
-            for path in keep_runs(runs, keep):
-                console.note(f"kept: {path}")
-    else:
-        kept = [run for run in read_kept(judge) if run.seed >= first_seed]
-        results, refusals = results_of_kept(
-            setting.studies.values(), setting.arms, kept, setting.registered()
-        )
-        for refusal in refusals:
-            console.note(refusal)
+    kept = [run for run in read_kept(judge) if run.seed >= first_seed] if judge else []
+    results: list[StudyResult] = []
+    for setting in settings:
+        if judge is not None:
+            found, refusals = results_of_kept(setting, kept)
+            for refusal in refusals:
+                console.note(refusal)
+        else:
+            jobs = finished_jobs(setting.arms.values(), setting.base, out, first_seed=first_seed)
+            found = results_of(setting, jobs)
+            if keep is not None:
+                for path in keep_runs(kept_runs(setting, jobs), keep):
+                    console.note(f"kept: {path}")
+        results += found
     page = write_results(results, out)
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")
     return results
@@ -199,19 +225,20 @@ def _show(console: Console, results: Sequence[StudyResult], *, power: bool = Fal
         show_verdicts(console, results)
 
 
-def _end(console: Console, ending: Ending) -> None:
+def _end(console: Console, endings: Sequence[Ending]) -> None:
     """Tell the work that is left; exit with STOPPED, or MENDABLE if a run failed."""
-    if ending.left:
-        console.note(f"{ending.left} runs are not finished; rerun the same command to continue")
-    if ending.is_stopped:
+    if left := sum(ending.left for ending in endings):
+        console.note(f"{left} runs are not finished; rerun the same command to continue")
+    if any(ending.is_stopped for ending in endings):
         raise typer.Exit(ExitCode.STOPPED)
-    if ending.failures:
+    if any(ending.failures for ending in endings):
         raise typer.Exit(ExitCode.MENDABLE)
 
 
 @lab_app.command("build")
 def build(
     seed: Annotated[int, typer.Option(min=0, help="The seed of its weights and traces.")] = 1,
+    world: Annotated[str, typer.Option(help="Its world: chains or search.")] = "chains",
     check: Annotated[
         bool, typer.Option(help="Build it again and compare every file with the cache.")
     ] = False,
@@ -219,13 +246,16 @@ def build(
     """Build the miniature that the studies start from, unless the cache has it. Two minutes."""
     from reasonrl.cli.show.study import show_miniature
     from reasonrl.lab.miniature import Spec, differing_files, ensure
+    from reasonrl.lab.worlds import WORLDS
     from reasonrl.terminal import Console
 
-    console = Console()
-    show_miniature(console, ensure(Spec(), seed, console))
+    if world not in WORLDS:
+        raise ConfigError(f"--world {world}", expected=", ".join(WORLDS))
+    spec, console = Spec(world=WORLDS[world]), Console()
+    show_miniature(console, ensure(spec, seed, console))
     if not check:
         return
-    differing = differing_files(Spec(), seed, console)
+    differing = differing_files(spec, seed, console)
     if differing:
         console.note(f"built again, these files differ: {', '.join(differing)}")
         raise typer.Exit(ExitCode.NO)

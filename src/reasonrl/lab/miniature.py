@@ -26,6 +26,8 @@ from reasonrl.engines.protocols import TrainBatch, TrainGroup
 from reasonrl.engines.threads import use_threads
 from reasonrl.engines.update import OptimizerSettings
 from reasonrl.errors import ModelError, StorageError
+from reasonrl.lab.chains import ChainSpec
+from reasonrl.lab.facts import Draws
 from reasonrl.lab.problems import (
     ATTEMPTS,
     NOISY,
@@ -38,8 +40,7 @@ from reasonrl.lab.problems import (
     with_difficulty,
     write_problems,
 )
-from reasonrl.lab.traces import OPEN, Habits, vocabulary, write_trace
-from reasonrl.lab.world import Draws, World, WorldSpec, draw_chains, make_world, question
+from reasonrl.lab.world import OPEN, World, WorldSpec
 from reasonrl.models.fetch import cache_dir
 from reasonrl.models.hf import LanguageModel, settled
 from reasonrl.models.random import EOS, SmallShape, build_small, word_ids
@@ -65,16 +66,15 @@ _LIKELIHOOD = Objective(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """The definition of a miniature: its world, teacher, size, training and problems.
+    """The definition of a miniature: its world with the teacher, size, training and problems.
 
     `version` counts changes of the code that change what is built. With
     the size, 0.23M parameters, one core samples and trains a hundred steps of 256 rollouts in a
     minute and a half (docs/lab.md).
     """
 
-    version: int = 3
-    world: WorldSpec = field(default_factory=WorldSpec)
-    habits: Habits = field(default_factory=Habits)
+    version: int = 4
+    world: WorldSpec = field(default_factory=ChainSpec)
     shape: SmallShape = field(default_factory=SmallShape)
     steps: int = 600
     traces_per_step: int = 64
@@ -143,8 +143,8 @@ def build(spec: Spec, seed: int, directory: Path, console: Console) -> Miniature
     """
     use_threads(1)
     keep_freed_memory()
-    world = make_world(spec.world)
-    words = vocabulary(spec.world)
+    world = spec.world.make()
+    words = world.words()
     model = settled(*build_small(words, OPEN, spec.shape, seed=seed), NAME)
     teacher = _Teacher(spec, world, seed, ids=word_ids(words, OPEN))
     with LocalEngine(model, _OPTIMIZER, token_budget=_TOKENS, max_rows=_ROWS) as engine:
@@ -152,11 +152,11 @@ def build(spec: Spec, seed: int, directory: Path, console: Console) -> Miniature
             for step in range(spec.steps):
                 _learn(engine, teacher.batch(model, step), spec, step)
                 progress(1)
-        files = draw_problems(spec.world, world, spec.sizes)
+        files = draw_problems(world, spec.sizes)
         groups = {name: _measure(engine, files[name], spec, seed, console) for name in MEASURED}
     for name, tried in groups.items():
         files[name] = [with_difficulty(group, NAME) for group in tried]
-    files[NOISY] = spoil(files[NOISY], spec.world)
+    files[NOISY] = spoil(files[NOISY], world)
     directory.mkdir(parents=True)
     model.save(directory)
     for name, problems in files.items():
@@ -188,12 +188,12 @@ class _Teacher:
 
     def batch(self, model: LanguageModel, step: int) -> TrainBatch:
         draws = Draws("traces", self.seed, step)
-        chains = draw_chains(self.spec.world, "traces", self.seed, step)
+        questions = self.world.draw("traces", self.seed, step)
         groups = []
-        for chain in islice(chains, self.spec.traces_per_step):
-            written = write_trace(self.world, chain, self.spec.habits, draws)
+        for question in islice(questions, self.spec.traces_per_step):
+            written = self.world.trace(question, draws)
             tokens = [self.ids[word] for word in (*written.split(), EOS)]
-            prompt = Message(role="user", content=question(chain))
+            prompt = Message(role="user", content=self.world.ask(question))
             groups.append(
                 TrainGroup(
                     prompt=model.tokenizer.encode_chat([prompt]).tokens,

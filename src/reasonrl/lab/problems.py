@@ -8,14 +8,15 @@ spoiled after their difficulty was measured.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from reasonrl.atomic import write_atomic
 from reasonrl.engines.local import LocalEngine
-from reasonrl.lab.world import Chain, Draws, World, WorldSpec, answer, as_problem, draw_chains
+from reasonrl.lab.facts import Draws
+from reasonrl.lab.world import World, as_problem
 from reasonrl.launch.judges import judge_with, make_verifier
 from reasonrl.recipe import VerifyConfig
 from reasonrl.rollout.collect import collect
@@ -26,8 +27,6 @@ TRAIN, EASY, NOISY, HELDOUT = "train.jsonl", "easy.jsonl", "noisy.jsonl", "heldo
 ATTEMPTS = 16
 """Attempts at each problem, as in the report's measure of difficulty (section 6.3)."""
 
-_EASY_STEPS = 3  # the longest chain of the easy problems
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
@@ -36,36 +35,35 @@ class Sizes:
     train: int = 1024
     easy: int = 512
     noisy: int = 256
-    heldout: int = 128
+    heldout: int = 512
 
 
-def draw_problems(spec: WorldSpec, world: World, sizes: Sizes) -> dict[str, list[Problem]]:
-    """Draw the problems of all files. No chain is in two files."""
-    chains = draw_chains(spec, "problems")
-    taken: set[Chain] = set()
+def draw_problems(world: World, sizes: Sizes) -> dict[str, list[Problem]]:
+    """Draw the problems of all files. No question is in two files."""
+    questions = world.draw("problems")
+    taken: set[Hashable] = set()
 
-    def problems_of(drawn: Iterable[Chain], source: str) -> list[Problem]:
-        return [as_problem(chain, answer(world, chain), source=source) for chain in drawn]
+    def problems_of(drawn: Iterable[Hashable], source: str) -> list[Problem]:
+        return [as_problem(world.ask(one), world.answer(one), source=source) for one in drawn]
 
     def take(n: int, source: str) -> list[Problem]:
-        drawn = list(islice(chains, n))
+        drawn = list(islice(questions, n))
         taken.update(drawn)
         return problems_of(drawn, source)
 
     files = {TRAIN: take(sizes.train, "train"), HELDOUT: take(sizes.heldout, "heldout")}
     files[NOISY] = take(sizes.noisy, "noisy")
-    short = draw_chains(spec, "easy", longest=_EASY_STEPS)
-    untaken = (chain for chain in short if chain not in taken)
+    untaken = (one for one in world.draw("easy", is_easy=True) if one not in taken)
     files[EASY] = problems_of(islice(untaken, sizes.easy), "easy")
     return files
 
 
-def spoil(problems: Sequence[Problem], spec: WorldSpec) -> list[Problem]:
+def spoil(problems: Sequence[Problem], world: World) -> list[Problem]:
     """Replace every answer key by a wrong key; a measured difficulty stays as it was."""
-    draws = Draws("keys", spec.seed)
+    draws = Draws("keys", world.spec.facts.seed)
     spoiled = []
     for problem in problems:
-        wrong = (int(problem.answer) + 1 + draws.below(spec.values - 1)) % spec.values
+        wrong = (int(problem.answer) + 1 + draws.below(world.n_answers - 1)) % world.n_answers
         spoiled.append(replace(problem, answer=str(wrong)))
     return spoiled
 

@@ -7,7 +7,7 @@ study is about it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reasonrl.studies.scales import Scale
@@ -21,13 +21,17 @@ TRAIN, EASY, NOISY = "train", "easy", "noisy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """An arm: its changes to the base recipe, its stages, each with its steps, and its data."""
+    """An arm: its changes to the base recipe, its stages, each with its steps, and its data.
+
+    `is_cool` says that it is also evaluated at temperature 0.6.
+    """
 
     name: str
     what: str
     changes: Changes
     stages: tuple[Changes, ...]
     data: tuple[str, ...] = (TRAIN,)
+    is_cool: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class _Writer:
         steps: int | None = None,
         stages: tuple[Changes, ...] = (),
         data: tuple[str, ...] = (TRAIN,),
+        is_cool: bool = False,
     ) -> None:
         merged = {key: value for part in changes for key, value in part.items()}
         self.arms[name] = Arm(
@@ -53,6 +58,7 @@ class _Writer:
             changes=merged,
             stages=stages or ({"steps": steps or self.scale.steps},),
             data=data,
+            is_cool=is_cool,
         )
 
 
@@ -154,7 +160,9 @@ def _first_sections(write: _Writer) -> None:
     half = scale.steps // 2
     plain = (_n_sgd(2), _adaptive(scale))
     short = {"rollout.max_new_tokens": scale.first_limit}
-    write.add("control-2", f"from scratch at {scale.limit} tokens, temperature 1", *plain)
+    write.add(
+        "control-2", f"from scratch at {scale.limit} tokens, temperature 1", *plain, is_cool=True
+    )
     write.add(
         "multi-stage",
         f"half of the steps at {scale.first_limit} tokens, then {scale.limit}",
@@ -169,7 +177,8 @@ def _first_sections(write: _Writer) -> None:
             short,
             {"update.truncation": rule},
         )
-    write.add("temperature-0.6", "sampled at 0.6", *plain, {"rollout.temperature": 0.6})
+    cooler = {"rollout.temperature": 0.6}
+    write.add("temperature-0.6", "sampled at 0.6", *plain, cooler, is_cool=True)
     held = {"update.kl_coefficient": scale.kl}
     for name, then in (("kl-kept", held), ("kl-dropped", {"update.kl_coefficient": 0.0})):
         write.add(
@@ -183,38 +192,53 @@ def _first_sections(write: _Writer) -> None:
     write.add("data-noisy", "with problems whose keys are wrong", *plain, data=(TRAIN, NOISY))
 
 
+REMEDIES: Sequence[str] = (
+    *("clip-cov", "kl-cov", "high-entropy"),
+    *("cispo", "truncated-is", "gspo", "dr-grpo"),
+)
+
+
+UPDATES_AT_HOME: Mapping[str, int] = {name: 1 if name == "dr-grpo" else 4 for name in REMEDIES}
+"""Minibatches, used once, about which a remedy was published: Dr. GRPO (Liu et al., 2025) has one
+update a step, and the others have several."""
+
+
+def home_of(remedy: str, scale: Scale) -> str:
+    """Return the arm that has a remedy at its own number of updates."""
+    updates = UPDATES_AT_HOME[remedy]
+    return remedy if scale.clipped == (updates, 1) else f"{remedy}-{updates}"
+
+
 def _remedies(write: _Writer) -> None:
-    """Add the remedies published after the report, on updates that clip, and our controller."""
+    """Add the remedies published after the report, and our controller.
+
+    Each remedy is there twice: on updates that clip, and at the updates that it was made for.
+    """
     scale = write.scale
-    clipped = _n_sgd(*scale.clipped)
     clip_cov = {"type": "clip-cov", "share": scale.clip_cov_share}
     kl_cov = {"type": "kl-cov", "share": scale.kl_cov_share}
-    for name, what, changes in (
-        ("clip-cov", "tokens of high covariance left out", {"update.focus": clip_cov}),
-        ("kl-cov", "tokens of high covariance held back", {"update.focus": kl_cov}),
-        ("high-entropy", "a fifth of the tokens", {"update.focus": {"type": "high-entropy"}}),
-        (
-            "cispo",
-            "ratios up to 1.2 as weights",
-            {"update.surrogate": "cispo", "update.clip_low": 1.0},
-        ),
-        (
-            "truncated-is",
-            "ratios up to 2 as weights",
-            {"update.surrogate": "cispo", "update.clip_low": 1.0, "update.clip_high": 1.0},
-        ),
-        (
-            "gspo",
+    whole = {"update.surrogate": "cispo", "update.clip_low": 1.0}
+    what: Mapping[str, tuple[str, Changes]] = {
+        "clip-cov": ("tokens of high covariance left out", {"update.focus": clip_cov}),
+        "kl-cov": ("tokens of high covariance held back", {"update.focus": kl_cov}),
+        "high-entropy": ("a fifth of the tokens", {"update.focus": {"type": "high-entropy"}}),
+        "cispo": ("ratios up to 1.2 as weights", whole),
+        "truncated-is": ("ratios up to 2 as weights", {**whole, "update.clip_high": 1.0}),
+        "gspo": (
             "one ratio a rollout",
             {"update.surrogate": "gspo", "update.clip_low": 3e-4, "update.clip_high": 4e-4},
         ),
-        (
-            "dr-grpo",
+        "dr-grpo": (
             "advantages unscaled, divided by the limit",
             {"update.scale_advantages": False, "update.average": "limit"},
         ),
-    ):
-        write.add(name, what, clipped, changes)
+    }
+    for name in REMEDIES:
+        text, changes = what[name]
+        write.add(name, text, _n_sgd(*scale.clipped), changes)
+        if (home := home_of(name, scale)) != name:
+            updates = UPDATES_AT_HOME[name]
+            write.add(home, f"{text}; {updates} updates a step", _n_sgd(updates), changes)
     start, minimum, maximum = scale.relative
     relative = {
         "entropy.mode": "relative",

@@ -21,6 +21,7 @@ Base = Callable[[Arm, int], Recipe]
 
 _FILES = {TRAIN: problems.TRAIN, EASY: problems.EASY, NOISY: problems.NOISY}
 _ROOM = 96  # tokens of an answer in an evaluation
+_SAMPLES = 2  # of each held-out problem: more problems tell more than more samples (docs/lab.md)
 
 
 def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
@@ -30,7 +31,7 @@ def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
         directory = directory_of(spec, seed)
         suite = {
             "sources": [_file(directory, problems.HELDOUT)],
-            "k": 4,
+            "k": _SAMPLES,
             "max_new_tokens": _ROOM,
             "every": scale.evaluate_every,
         }
@@ -39,8 +40,10 @@ def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
             "data": {"sources": [_file(directory, _FILES[name]) for name in arm.data]},
             "engine": {"threads": 1, "token_budget": 8192, "max_rows": 256},
             "checkpoint": {"every": 50, "keep": 1},
-            "suite": [{**suite, "name": HELDOUT}, {**suite, "name": COOL, "temperature": 0.6}],
+            "suite": [{**suite, "name": HELDOUT}],
         }
+        if arm.is_cool:
+            table["suite"].append({**suite, "name": COOL, "temperature": 0.6})
         if EASY not in arm.data:
             table["data"]["difficulty"] = {"model": NAME}
         return _with_arm(table, scale, arm, seed)
@@ -51,16 +54,14 @@ def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
 def recipe_base(path: Path, overrides: Sequence[str], scale: Scale = REPORT) -> Base:
     """Return recipes with the model, data, engine and suites of a recipe file.
 
-    All other settings are the scale's and the arm's. The first suite is evaluated a second time at
-    temperature 0.6.
+    All other settings are the scale's and the arm's. For arms that are evaluated at temperature 0.6
+    too, the first suite is there a second time.
     """
     given = dump_table(load_recipe(path, overrides))
     kept = ("model", "data", "optimizer", "engine", "verify", "checkpoint", "suite")
     table = {key: given[key] for key in kept if key in given}
     for suite in table.get("suite", []):
         suite["every"] = scale.evaluate_every
-    if suites := table.get("suite"):
-        suites.append({**suites[0], "name": COOL, "temperature": 0.6})
 
     def recipe(arm: Arm, seed: int) -> Recipe:
         if arm.data != (TRAIN,):
@@ -69,7 +70,9 @@ def recipe_base(path: Path, overrides: Sequence[str], scale: Scale = REPORT) -> 
                 where=str(path),
                 remedy="choose other arms with --arms, or leave out --recipe",
             )
-        return _with_arm(table, scale, arm, seed)
+        suites = table.get("suite", [])
+        cool = [{**suites[0], "name": COOL, "temperature": 0.6}] if arm.is_cool and suites else []
+        return _with_arm({**table, "suite": [*suites, *cool]}, scale, arm, seed)
 
     return recipe
 

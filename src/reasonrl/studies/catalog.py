@@ -7,10 +7,10 @@ are shown. Entropy and score are claims of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import log
 
 from reasonrl.studies import measures as m
+from reasonrl.studies.arms import REMEDIES, UPDATES_AT_HOME, home_of
 from reasonrl.studies.claims import Study, claim, entropy, headline, score
 from reasonrl.studies.record import Axis
 from reasonrl.studies.scales import Scale
@@ -32,6 +32,7 @@ def studies_of(scale: Scale) -> dict[str, Study]:
         _batch_size(),
         _group_size(scale),
         _remedies(),
+        _remedies_at_home(scale),
         _controller(),
     )
     return {study.name: study for study in studies}
@@ -297,12 +298,6 @@ def _group_size(scale: Scale) -> Study:
 # beyond the report
 
 
-REMEDIES: Sequence[str] = (
-    *("clip-cov", "kl-cov", "high-entropy"),
-    *("cispo", "truncated-is", "gspo", "dr-grpo"),
-)
-
-
 def _remedies() -> Study:
     claims = []
     for arm in REMEDIES:
@@ -313,6 +308,22 @@ def _remedies() -> Study:
         name="remedies",
         where="not in the report",
         question="Do the field's later remedies keep entropy where updates clip?",
+        claims=tuple(claims),
+        is_reports=False,
+    )
+
+
+def _remedies_at_home(scale: Scale) -> Study:
+    claims = []
+    for name in REMEDIES:
+        arm = home_of(name, scale)
+        rival = "on-policy" if UPDATES_AT_HOME[name] == 1 else "minibatches-4"
+        claims.append(headline(entropy(f"{arm} keeps more entropy", f"{arm} above {rival}")))
+        claims.append(score(f"{arm} scores higher", f"{arm} above {rival}"))
+    return Study(
+        name="remedies-at-home",
+        where="not in the report",
+        question="Do the remedies keep entropy at the updates that they were made for?",
         claims=tuple(claims),
         is_reports=False,
     )

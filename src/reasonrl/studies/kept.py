@@ -30,12 +30,21 @@ _MOST_STEPS = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRun:
-    """A run as it is kept: arm, seed, record, and the registrations of the studies with its arm."""
+    """A run as it is kept: world, arm, seed, record, and the registrations of its arm's studies.
 
+    The world is empty for a run on a recipe.
+    """
+
+    world: str
     arm: str
     seed: int
     record: RunRecord
     registered: Mapping[str, str]
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """Return what no other kept run has; files are sorted by it."""
+        return self.world, self.seed, self.arm
 
 
 def keep(runs: Iterable[KeptRun], directory: Path) -> list[Path]:
@@ -45,8 +54,8 @@ def keep(runs: Iterable[KeptRun], directory: Path) -> list[Path]:
         by_path.setdefault(directory / _name(run.record.origin), []).append(run)
     directory.mkdir(parents=True, exist_ok=True)
     for path, added in by_path.items():
-        known = {(run.seed, run.arm): run for run in _read(path)} if path.exists() else {}
-        known |= {(run.seed, run.arm): run for run in added}
+        known = {run.key: run for run in _read(path)} if path.exists() else {}
+        known |= {run.key: run for run in added}
         write_atomic(path, "".join(_line(run) for _, run in sorted(known.items())))
     return list(by_path)
 
@@ -64,16 +73,16 @@ def read_kept(directory: Path) -> list[KeptRun]:
             expected="files that `reasonrl study --keep` wrote",
             remedy="pass the directory that holds them",
         )
-    runs: dict[tuple[str, int], KeptRun] = {}
+    runs: dict[tuple[str, int, str], KeptRun] = {}
     for path in paths:
         for run in _read(path):
-            if (run.arm, run.seed) in runs:
+            if run.key in runs:
                 raise DataError(
                     f"arm {run.arm} with seed {run.seed} is kept twice",
                     where=str(path),
                     remedy="a seed counts once: take one of the two lines out",
                 )
-            runs[run.arm, run.seed] = run
+            runs[run.key] = run
     return list(runs.values())
 
 
@@ -94,6 +103,7 @@ class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     format: Literal[1]
+    world: str
     arm: str
     seed: Annotated[int, Field(ge=0)]
     commit: str
@@ -112,6 +122,7 @@ def _line(run: KeptRun) -> str:
     columns[_COST] = [rounded(sum(seconds) / len(seconds)) if seconds else None]
     line = {
         "format": 1,
+        "world": run.world,
         "arm": run.arm,
         "seed": run.seed,
         "commit": record.origin.commit,
@@ -169,7 +180,13 @@ def _run(line: _Line) -> KeptRun:
         headline=line.headline,
         origin=Origin(commit=line.commit, machine=line.machine),
     )
-    return KeptRun(arm=line.arm, seed=line.seed, record=record, registered=line.registered)
+    return KeptRun(
+        world=line.world,
+        arm=line.arm,
+        seed=line.seed,
+        record=record,
+        registered=line.registered,
+    )
 
 
 def _right(score: _Score) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ _START = 3  # first steps, whose mean is the start of a run
 # the ends of two runs that are lined up hold equal amounts of work.
 _ENDING = 0.1
 _SMOOTH = 5  # steps of a running mean
+_TAIL = 0.2  # the share of the steps whose evaluations make the final score
 _SCORE_MARGIN = 0.02  # two points of avg@k
 _LOW = 0.4  # share of the starting entropy at which entropy has fallen
 
@@ -177,9 +178,13 @@ COEFFICIENT_SWING = Measure(
     take=_coefficient_swing,
     margin=0.05,
 )
-SCORE_END = _score("score", "held-out avg@k at the end", at_the_end())
+SCORE_END = _score("score", "held-out avg@k over the last fifth", at_the_end(share=_TAIL))
 SCORE_MEAN = _score("mean score", "area under held-out avg@k over the steps", over_the_steps())
-COOL_END = _score("score at 0.6", "held-out avg@k at temperature 0.6, at the end", at_the_end(COOL))
+COOL_END = _score(
+    "score at 0.6",
+    "held-out avg@k at temperature 0.6, over the last fifth",
+    at_the_end(COOL, share=_TAIL),
+)
 COOL_MEAN = _score("mean score at 0.6", "area under it over the steps", over_the_steps(COOL))
 TRAINING = Measure(
     name="training accuracy",

@@ -63,15 +63,22 @@ def render_study_page(results: Sequence[StudyResult]) -> str:
 def _summary(results: Sequence[StudyResult]) -> str:
     rows = [
         [
-            f'<a href="#{result.study.name}">{result.study.name}</a>',
+            f'<a href="#{_anchor(result)}">{result.study.name}</a>',
             escape_text(result.study.where),
+            escape_text(result.world or "-"),
             f"<b>{result.outcome}</b>",
             _counts(result.verdicts, is_score=False),
             _counts(result.verdicts, is_score=True),
         ]
         for result in results
     ]
-    return table(["study", "where", "verdict", "entropy and other claims", "score claims"], rows)
+    return table(
+        ["study", "where", "world", "verdict", "entropy and other claims", "score claims"], rows
+    )
+
+
+def _anchor(result: StudyResult) -> str:
+    return f"{result.study.name}-{result.world}" if result.world else result.study.name
 
 
 def _counts(verdicts: Sequence[ClaimVerdict], *, is_score: bool) -> str:
@@ -82,7 +89,8 @@ def _counts(verdicts: Sequence[ClaimVerdict], *, is_score: bool) -> str:
 
 def _study(result: StudyResult) -> Iterator[str]:
     study = result.study
-    yield f'<h2 id="{study.name}">{study.name}: <b>{result.outcome}</b></h2>'
+    world = f" ({escape_text(result.world)})" if result.world else ""
+    yield f'<h2 id="{_anchor(result)}">{study.name}{world}: <b>{result.outcome}</b></h2>'
     note = f" {study.note}" if study.note else ""
     yield f"<p>{escape_text(study.question)} {escape_text(study.where)}.{escape_text(note)}</p>"
     yield _claims(result.verdicts)

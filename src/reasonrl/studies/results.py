@@ -3,67 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
-from reasonrl.studies.arms import Arm
 from reasonrl.studies.claims import Study
 from reasonrl.studies.kept import KeptRun
 from reasonrl.studies.page import render_study_page
 from reasonrl.studies.runs import Job, read_records
+from reasonrl.studies.setting import Setting
 from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
 
 VERDICTS, PAGE = "verdicts.json", "study.html"
 
 
-def results_of(studies: Iterable[Study], jobs: Sequence[Job]) -> list[StudyResult]:
+def results_of(setting: Setting, jobs: Sequence[Job]) -> list[StudyResult]:
     """Judge the studies that have a claim with finished runs among the jobs."""
-    arms = {job.arm.name: job.arm for job in jobs}
     pages = {(job.arm.name, job.seed): job.page for job in jobs if job.is_finished}
     records = read_records(jobs)
-    found = (_result(study, arms, records, pages) for study in studies)
+    found = (_result(setting, study, records, pages) for study in setting.studies.values())
     return [result for result in found if result is not None]
 
 
 def results_of_kept(
-    studies: Iterable[Study],
-    arms: Mapping[str, Arm],
-    kept: Sequence[KeptRun],
-    registered: Mapping[str, str],
+    setting: Setting, kept: Sequence[KeptRun]
 ) -> tuple[list[StudyResult], list[str]]:
-    """Judge studies by kept runs; also return a sentence for each reason to refuse some of them.
+    """Judge studies by the kept runs of their world; also return sentences on those refused.
 
-    `registered` are today's registrations (`registration`). A study is judged by the runs that
-    carry its own; runs of changed code are refused, because nobody could repeat them.
+    A study is judged by the runs that carry its registration of today (`registration`). Runs of
+    changed code are refused, because nobody could repeat them.
     """
     results, refusals = [], []
-    repeatable = [run for run in kept if run.record.origin.is_repeatable]
-    if n := len(kept) - len(repeatable):
+    registered = setting.registered()
+    here = [run for run in kept if run.world == setting.world]
+    repeatable = [run for run in here if run.record.origin.is_repeatable]
+    if n := len(here) - len(repeatable):
         refusals.append(f"{n} runs were made by code that is in no commit; they are left out")
-    for study in studies:
-        of_study = [run for run in repeatable if study.name in run.registered]
-        fitting = [run for run in of_study if run.registered[study.name] == registered[study.name]]
+    for name, study in setting.studies.items():
+        of_study = [run for run in repeatable if name in run.registered]
+        fitting = [run for run in of_study if run.registered[name] == registered.get(name)]
         if n := len(of_study) - len(fitting):
             refusals.append(
-                f"{study.name}: {n} runs were made for other claims, margins or arms than this "
-                f"version's ({registered[study.name]}); they are left out"
+                f"{name}: {n} runs were made for other claims, margins or arms than those of this "
+                "version; they are left out"
             )
         records = {(run.arm, run.seed): run.record for run in fitting}
-        if (result := _result(study, arms, records, {})) is not None:
+        if (result := _result(setting, study, records, {})) is not None:
             results.append(result)
     return results, refusals
 
 
-def kept_runs(
-    studies: Iterable[Study], jobs: Sequence[Job], registered: Mapping[str, str]
-) -> list[KeptRun]:
+def kept_runs(setting: Setting, jobs: Sequence[Job]) -> list[KeptRun]:
     """Return what is kept of the finished runs among the jobs."""
-    users = [(study.name, frozenset(study.arms)) for study in studies if study.name in registered]
+    registered = setting.registered()
+    users = [(name, study.arms) for name, study in setting.studies.items() if name in registered]
     return [
         KeptRun(
+            world=setting.world,
             arm=job.arm.name,
             seed=job.seed,
             record=job.record(),
@@ -75,8 +73,8 @@ def kept_runs(
 
 
 def _result(
+    setting: Setting,
     study: Study,
-    arms: Mapping[str, Arm],
     records: Records,
     pages: Mapping[tuple[str, int], str],
 ) -> StudyResult | None:
@@ -86,9 +84,10 @@ def _result(
         return None
     return StudyResult(
         study=study,
+        world=setting.world,
         outcome=overall(verdicts),
         verdicts=verdicts,
-        arms=[arms[name] for name in study.arms if name in arms],
+        arms=[setting.arms[name] for name in study.arms if name in setting.arms],
         records={key: run for key, run in records.items() if key[0] in study.arms},
         pages=pages,
     )
@@ -106,6 +105,7 @@ def write_results(results: Sequence[StudyResult], out: Path) -> Path:
 def _plain(result: StudyResult) -> dict[str, object]:
     return {
         "name": result.study.name,
+        "world": result.world,
         "where": result.study.where,
         "question": result.study.question,
         "outcome": str(result.outcome),

@@ -6,7 +6,8 @@ and on a recipe of the report's size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Scale:
     @property
     def evaluate_every(self) -> int:
         """Return the number of steps between two evaluations, the same for every arm."""
-        return max(1, self.steps // 5)
+        return max(1, self.steps // 10)
 
 
 MINIATURE = Scale(
@@ -66,6 +67,11 @@ MINIATURE = Scale(
     kl_cov_share=0.05,
     relative=(1e-2, 1e-3, 5e-2),
 )
+
+SEARCH = replace(MINIATURE, name="search")
+
+SCALES: Mapping[str, Scale] = {"chains": MINIATURE, "search": SEARCH}
+"""The scales of the worlds of the lab, by their names."""
 
 REPORT = Scale(
     name="report",

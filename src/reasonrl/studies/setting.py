@@ -1,4 +1,4 @@
-"""What studies run on: the miniature or a recipe, with the catalog and the arms at its scale."""
+"""What studies run on: the miniatures of a world, or a recipe; and the catalog at its scale."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reasonrl.lab.miniature import Spec
+from reasonrl.lab.worlds import WORLDS
 from reasonrl.studies.arms import Arm, arms_of
 from reasonrl.studies.bases import Base, miniature_base, recipe_base
 from reasonrl.studies.catalog import studies_of
 from reasonrl.studies.claims import Study
 from reasonrl.studies.registration import registrations
-from reasonrl.studies.scales import MINIATURE, REPORT
+from reasonrl.studies.scales import REPORT, SCALES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """Studies and arms by name, and the base that makes their recipes.
 
-    `spec` is that of the miniatures, None where a recipe has a model of its own.
+    `world` and `spec` are those of the miniatures; where a recipe has a model of its own, the world
+    is empty and the spec None.
     """
 
+    world: str
     studies: Mapping[str, Study]
     arms: Mapping[str, Arm]
     base: Base
@@ -32,19 +35,22 @@ class Setting:
         return registrations(self.studies.values(), self.arms, self.base)
 
 
-def on_miniatures() -> Setting:
-    """Return the setting of the lab's miniature."""
+def on_miniatures(world: str) -> Setting:
+    """Return the setting of the miniatures of a world."""
+    spec, scale = Spec(world=WORLDS[world]), SCALES[world]
     return Setting(
-        studies=studies_of(MINIATURE),
-        arms=arms_of(MINIATURE),
-        base=miniature_base(Spec()),
-        spec=Spec(),
+        world=world,
+        studies=studies_of(scale),
+        arms=arms_of(scale),
+        base=miniature_base(spec, scale),
+        spec=spec,
     )
 
 
 def on_recipe(path: Path, overrides: Sequence[str]) -> Setting:
     """Return the setting of a recipe, with the report's own numbers."""
     return Setting(
+        world="",
         studies=studies_of(REPORT),
         arms=arms_of(REPORT),
         base=recipe_base(path, overrides),

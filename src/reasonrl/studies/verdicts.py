@@ -67,12 +67,13 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResult:
-    """A study, its verdicts, and the runs of its arms, by arm and seed.
+    """A study in a world, its verdicts, and the runs of its arms, by arm and seed.
 
     `pages` are the addresses of the runs' pages, seen from the page of the studies.
     """
 
     study: Study
+    world: str = ""
     outcome: ClaimOutcome
     verdicts: Sequence[ClaimVerdict]
     arms: Sequence[Arm]

@@ -8,9 +8,10 @@ import pytest
 from reasonrl.data.problems import load_problems
 from reasonrl.errors import ModelError
 from reasonrl.lab import miniature
+from reasonrl.lab.chains import ChainSpec
+from reasonrl.lab.facts import FactSpec
 from reasonrl.lab.miniature import NAME, Spec, build, differing_files, ensure
 from reasonrl.lab.problems import HELDOUT, TRAIN, Sizes
-from reasonrl.lab.world import WorldSpec
 from reasonrl.launch.train import train
 from reasonrl.models.hf import load_model
 from reasonrl.models.random import SmallShape
@@ -20,7 +21,7 @@ from reasonrl.terminal import Console
 from tests.unit.studies.support import SMALL
 
 SPEC = Spec(
-    world=WorldSpec(values=4, operators=2, longest=2, misconceptions=0.0),
+    world=ChainSpec(facts=FactSpec(values=4, operators=2, misconceptions=0.0), longest=2),
     shape=SmallShape(width=32, layers=1, heads=2, inner=64),
     steps=60,
     traces_per_step=16,

@@ -14,15 +14,17 @@ from tests.e2e.support import RECIPES
 TINY = Path(RECIPES / "tiny.toml")
 
 
-def arm(changes, stages=({"steps": 3},)):
-    return Arm(name="mine", what="", changes=changes, stages=stages)
+def arm(changes, stages=({"steps": 3},), **more):
+    return Arm(name="mine", what="", changes=changes, stages=stages, **more)
 
 
 def test_a_run_starts_from_the_miniature_of_its_seed():
     recipe = miniature_base(Spec())(arms_of(MINIATURE)["on-policy"], 7)
     assert recipe.model.name == str(directory_of(Spec(), 7))
     assert recipe.seed == 7
-    assert [suite.temperature for suite in recipe.suite] == [1.0, 0.6]
+    assert [suite.temperature for suite in recipe.suite] == [1.0]
+    cool = miniature_base(Spec())(arms_of(MINIATURE)["temperature-0.6"], 7)
+    assert [suite.temperature for suite in cool.suite] == [1.0, 0.6]
 
 
 def test_dotted_keys_reach_their_tables_and_stages_differ():
@@ -46,7 +48,9 @@ def test_easy_problems_are_not_filtered_by_difficulty():
 
 
 def test_a_recipe_gives_its_model_and_suites_and_the_first_suite_again_at_0_6():
-    recipe = recipe_base(TINY, ["engine.threads=1"])(arm({}), 3)
+    base = recipe_base(TINY, ["engine.threads=1"])
+    assert [suite.temperature for suite in base(arm({}), 3).suite] == [1.0]
+    recipe = base(arm({}, is_cool=True), 3)
     suites = [(suite.name, suite.temperature) for suite in recipe.suite]
     assert suites[-1] == ("heldout-t0.6", 0.6)
     assert recipe.suite[-1].sources == recipe.suite[0].sources

@@ -57,7 +57,9 @@ def test_arms_run_on_a_recipe_of_the_reports_size_but_for_those_with_the_labs_da
                 "multi-stage": [8_192, 16_384], "kl-kept": [8_192, 16_384],
                 "kl-dropped": [8_192, 16_384],
             }.get(name, [8_192 if name.startswith("truncation") else 16_384])  # fmt: skip
-            assert recipe.suite[-1].temperature == 0.6
+            assert (recipe.suite[-1].temperature == 0.6) is (
+                name in ("control-2", "temperature-0.6")
+            )
         else:
             with pytest.raises(ConfigError, match="only the lab has"):
                 base(arm, 2)

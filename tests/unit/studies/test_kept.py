@@ -17,13 +17,14 @@ def kept(arm="a", seed=4, **changes):
     record = run(ENTROPIES, accuracy__all=[0.5, 0.25, 0.75], time__step_s=[1.0, 2.0, 6.0])
     record.evaluations.append(evaluation(3, 0.25, k=16, right=(0, 11, 1)))
     record = replace(record, **changes)
-    return KeptRun(arm=arm, seed=seed, record=record, registered={"n-sgd": "0a1b"})
+    return KeptRun(world="w", arm=arm, seed=seed, record=record, registered={"n-sgd": "0a1b"})
 
 
 def test_a_run_is_read_as_it_was_kept(tmp_path):
     [path] = keep([kept()], tmp_path)
     [found] = read_kept(tmp_path)
-    assert (found.arm, found.seed, found.registered) == ("a", 4, {"n-sgd": "0a1b"})
+    assert (found.world, found.arm, found.seed) == ("w", "a", 4)
+    assert found.registered == {"n-sgd": "0a1b"}
     assert found.record.column("entropy/nats") == [0.4, 0.1234567]
     assert found.record.rows[1]["entropy/nats"] is None
     assert found.record.column("accuracy/all") == [0.5, 0.25, 0.75]
@@ -95,7 +96,7 @@ def test_a_kept_run_takes_a_few_kilobytes(tmp_path):
     nats = [0.4 * 0.99**step for step in range(100)]
     record = run(nats, accuracy__all=[1 - one for one in nats], update__clipped_share=nats)
     record.evaluations.extend(evaluation(10 * n, 0.5, k=8, right=[4] * 512) for n in range(11))
-    [path] = keep([KeptRun(arm="a", seed=1, record=record, registered={})], tmp_path)
+    [path] = keep([KeptRun(world="w", arm="a", seed=1, record=record, registered={})], tmp_path)
     assert path.stat().st_size < 16_000
 
 

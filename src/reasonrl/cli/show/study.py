@@ -31,7 +31,7 @@ def show_verdicts(console: Console, results: Sequence[StudyResult]) -> None:
     """Show the verdict on each study and on each of its claims."""
     table = Table("study", "claim", "verdict", "difference [95 %]", "seeds")
     for result in results:
-        table.add_row(result.study.name, "", str(result.outcome).upper(), "", "")
+        table.add_row(result.study.name, result.world, str(result.outcome).upper(), "", "")
         for verdict in result.verdicts:
             claim = ("* " if verdict.claim.is_headline else "  ") + verdict.claim.text
             n_seeds = str(len(verdict.seeds))
@@ -70,7 +70,7 @@ def show_power(console: Console, results: Sequence[StudyResult]) -> None:
             spread, n = sqrt(noise.total), len(verdict.seeds)
             power = power_of(verdict.claim, mean=verdict.mean, spread=spread, seeds=n)
             table.add_row(
-                f"{result.study.name}: {verdict.claim.text}",
+                f"{result.study.name}, {result.world}: {verdict.claim.text}",
                 f"{verdict.claim.within:.3g}",
                 f"{verdict.mean:+.3f}",
                 f"{spread:.3f}",
