@@ -16,10 +16,10 @@ from reasonrl.studies.bases import recipe_base
 from reasonrl.studies.catalog import studies_of
 from reasonrl.studies.kept import KeptRun, keep, read_kept
 from reasonrl.studies.processes import ChildTask, work_off
-from reasonrl.studies.record import Origin
+from reasonrl.studies.record import RunOrigin
 from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
 from reasonrl.studies.runs import jobs_of, read_records, run_jobs
-from reasonrl.studies.setting import Setting, on_miniatures
+from reasonrl.studies.setting import StudySetting, on_miniatures
 from reasonrl.studies.verdicts import judge_claim
 from reasonrl.terminal import Console
 from tests.e2e.support import COMMAND, RECIPES, metrics_of, reasonrl_here
@@ -42,7 +42,7 @@ def small_base():
 
 
 def small():
-    return Setting(
+    return StudySetting(
         world="", studies=studies_of(SMALL), arms=arms_of(SMALL), base=small_base(), spec=None
     )
 
@@ -132,7 +132,7 @@ def test_two_commits_make_no_pair(finished):
 
 def _repeatable(runs, commit="0123456789ab"):
     """The kept runs as of a commit: the tests may run in a checkout with changed files."""
-    origin = Origin(commit=commit, machine="m")
+    origin = RunOrigin(commit=commit, machine="m")
     return [replace(run, record=replace(run.record, origin=origin)) for run in runs]
 
 

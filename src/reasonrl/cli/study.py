@@ -18,10 +18,9 @@ from reasonrl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reasonrl.studies.arms import Arm
     from reasonrl.studies.claims import Study
     from reasonrl.studies.runs import Ending
-    from reasonrl.studies.setting import Setting
+    from reasonrl.studies.setting import StudySetting
     from reasonrl.studies.verdicts import StudyResult
     from reasonrl.terminal import Console
 
@@ -107,7 +106,6 @@ def study(
     reasonrl study --judge docs/lab/results
     """
     from reasonrl.cli.show.study import show_catalog
-    from reasonrl.studies.arms import arms_of
     from reasonrl.studies.catalog import studies_of
     from reasonrl.studies.scales import MINIATURE, REPORT
     from reasonrl.terminal import Console
@@ -116,30 +114,29 @@ def study(
         raise ConfigError("--set changes a recipe", expected="--recipe", remedy="pass --recipe")
     scale = REPORT if recipe else MINIATURE
     console, catalog = Console(), studies_of(scale)
-    named = [_known(name, catalog) for name in names or ()]
+    studies = [_known(name, catalog) for name in names or ()]
     is_run = judge is None and not power
-    if is_run and not named and not every:
+    if is_run and not studies and not every:
         show_catalog(console, catalog.values())
         return
-    studies = named if named and not every else list(catalog.values())
-    wanted, budget_s = _arms(studies, arms_of(scale), arms, seeds), seconds_of(budget)
-    chosen = {study.name for study in studies}
+    if every or not studies:
+        studies = list(catalog.values())
+    wanted, budget_s = _arms(studies, arms, seeds), seconds_of(budget)
 
     settings = _settings(recipe, overrides, world or ("chains" if is_run else EVERY))
-    endings = []
+    ending = None
     if is_run:
-        for setting in settings:
-            endings.append(
-                _run(console, setting, wanted, out, first_seed, workers=workers, budget_s=budget_s)
-            )
-            if endings[-1].is_stopped:
-                break
+        ending = _run(console, settings, wanted, out, first_seed, workers, budget_s)
     results = _results_so_far(console, settings, judge, out, first_seed=first_seed, keep=keep)
-    _show(console, [result for result in results if result.study.name in chosen], power=power)
-    _end(console, endings)
+    shown = {study.name for study in studies}
+    _show(console, [one for one in results if one.study.name in shown], power=power)
+    if ending is not None:
+        _end(console, ending)
 
 
-def _settings(recipe: str | None, overrides: Sequence[str] | None, world: str) -> list[Setting]:
+def _settings(
+    recipe: str | None, overrides: Sequence[str] | None, world: str
+) -> list[StudySetting]:
     """Return where studies run: on a recipe, or on the miniatures of one world or of all."""
     from reasonrl.lab.worlds import WORLDS
     from reasonrl.recipe.named import recipe_path
@@ -154,37 +151,48 @@ def _settings(recipe: str | None, overrides: Sequence[str] | None, world: str) -
 
 def _run(
     console: Console,
-    setting: Setting,
-    arms: Sequence[tuple[Arm, int]],
+    settings: Sequence[StudySetting],
+    wanted: Mapping[str, int],
     out: Path,
     first_seed: int,
-    *,
     workers: int | None,
     budget_s: float | None,
 ) -> Ending:
-    """Build the miniatures that the runs need, if any, and make the runs.
+    """Build the miniatures that the runs need, if any, and make the runs, seed by seed.
 
-    Exits with STOPPED when a person stops it while it builds.
+    `wanted` holds the arms and the number of seeds of each. Exits with STOPPED when a person stops
+    it while it builds.
     """
     import psutil
 
     from reasonrl.run.process import only_process
     from reasonrl.studies.runs import build_miniatures, jobs_of, run_jobs
 
-    jobs = jobs_of(arms, setting.base, out, first_seed=first_seed)
-    n_workers = workers or (psutil.cpu_count() or 1 if setting.spec else 1)
+    jobs = [
+        job
+        for setting in settings
+        for job in jobs_of(
+            [(setting.arms[name], n) for name, n in wanted.items()],
+            setting.base,
+            out,
+            first_seed=first_seed,
+        )
+    ]
+    jobs.sort(key=lambda job: job.seed)
+    specs = [setting.spec for setting in settings if setting.spec is not None]
+    n_workers = workers or (psutil.cpu_count() or 1 if specs else 1)
     out.mkdir(parents=True, exist_ok=True)
     with only_process(out):
-        if setting.spec is not None:
-            needed = sorted({job.seed for job in jobs})
-            if not build_miniatures(setting.spec, needed, console, out=out, workers=n_workers):
+        for spec in specs:
+            seeds = sorted({job.seed for job in jobs})
+            if not build_miniatures(spec, seeds, console, out=out, workers=n_workers):
                 raise typer.Exit(ExitCode.STOPPED)
         return run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
 
 
 def _results_so_far(
     console: Console,
-    settings: Sequence[Setting],
+    settings: Sequence[StudySetting],
     judge: Path | None,
     out: Path,
     *,
@@ -225,13 +233,13 @@ def _show(console: Console, results: Sequence[StudyResult], *, power: bool = Fal
         show_verdicts(console, results)
 
 
-def _end(console: Console, endings: Sequence[Ending]) -> None:
+def _end(console: Console, ending: Ending) -> None:
     """Tell the work that is left; exit with STOPPED, or MENDABLE if a run failed."""
-    if left := sum(ending.left for ending in endings):
-        console.note(f"{left} runs are not finished; rerun the same command to continue")
-    if any(ending.is_stopped for ending in endings):
+    if ending.left:
+        console.note(f"{ending.left} runs are not finished; rerun the same command to continue")
+    if ending.is_stopped:
         raise typer.Exit(ExitCode.STOPPED)
-    if any(ending.failures for ending in endings):
+    if ending.failures:
         raise typer.Exit(ExitCode.MENDABLE)
 
 
@@ -273,17 +281,15 @@ def _known(name: str, catalog: Mapping[str, Study]) -> Study:
     return catalog[name]
 
 
-def _arms(
-    studies: Sequence[Study], arms: Mapping[str, Arm], only: str | None, seeds: int | None
-) -> list[tuple[Arm, int]]:
+def _arms(studies: Sequence[Study], only: str | None, seeds: int | None) -> dict[str, int]:
     """Return the arms of studies, each with the largest number of seeds that a study asks for."""
     wanted: dict[str, int] = {}
     for study in studies:
         for name in study.arms:
             wanted[name] = max(wanted.get(name, 0), seeds or study.seeds)
-    if only is not None:
-        for name in (chosen := only.split(",")):
-            if name not in wanted:
-                raise ConfigError(f"--arms {name}", expected="some of " + ", ".join(wanted))
-        wanted = {name: wanted[name] for name in chosen}
-    return [(arms[name], number) for name, number in wanted.items()]
+    if only is None:
+        return wanted
+    for name in (chosen := only.split(",")):
+        if name not in wanted:
+            raise ConfigError(f"--arms {name}", expected="some of " + ", ".join(wanted))
+    return {name: wanted[name] for name in chosen}

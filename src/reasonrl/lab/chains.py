@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reasonrl.lab.facts import OPERATORS, Draws, Facts, FactSpec, draw_facts
+from reasonrl.lab.facts import OPERATORS, Draws, FactSpec, FactTable, draw_facts
 from reasonrl.lab.world import BOX, CLOSE, END_BOX, boxed
 
 LABELS = "ABCDEFGHIJKL"
@@ -61,7 +61,7 @@ class ChainWorld:
 
     def __init__(self, spec: ChainSpec) -> None:
         self.spec = spec
-        self.facts: Facts = draw_facts(spec.facts)
+        self.facts: FactTable = draw_facts(spec.facts)
         self.n_answers = spec.facts.values
 
     def words(self) -> tuple[str, ...]:

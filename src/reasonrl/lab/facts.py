@@ -34,7 +34,7 @@ class FactSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Facts:
+class FactTable:
     """The facts, [operator, value], and the share of tries in which the teacher gets each right.
 
     Each operator permutes the values. `known` is the share at the first look, `checked` at a second
@@ -88,14 +88,14 @@ class Draws:
         return numbers
 
 
-def draw_facts(spec: FactSpec) -> Facts:
+def draw_facts(spec: FactSpec) -> FactTable:
     """Draw the facts, and how well the teacher knows each."""
     draws = Draws("world", spec.seed)
     shape = (spec.operators, spec.values)
     results = np.array([draws.order(spec.values) for _ in range(spec.operators)])
     known = np.array([_knowledge(draws, spec) for _ in range(results.size)]).reshape(shape)
     shifts = np.array([1 + draws.below(spec.values - 1) for _ in range(results.size)])
-    return Facts(
+    return FactTable(
         results=results,
         mistakes=(results + shifts.reshape(shape)) % spec.values,
         known=known,

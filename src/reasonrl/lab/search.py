@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reasonrl.lab.facts import OPERATORS, Draws, Facts, FactSpec, draw_facts
+from reasonrl.lab.facts import OPERATORS, Draws, FactSpec, FactTable, draw_facts
 from reasonrl.lab.world import BOX, CLOSE, END_BOX, boxed
 
 GIVES, OF, YES, NO, ENOUGH = "gives", "of", "yes", "no", "enough"
@@ -65,7 +65,7 @@ class SearchWorld:
 
     def __init__(self, spec: SearchSpec) -> None:
         self.spec = spec
-        self.facts: Facts = draw_facts(spec.facts)
+        self.facts: FactTable = draw_facts(spec.facts)
         self.n_answers = spec.facts.values
 
     def words(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from reasonrl.lab import problems
 from reasonrl.lab.miniature import NAME, Spec, directory_of
 from reasonrl.recipe import Recipe
 from reasonrl.recipe.toml import dump_table, load_recipe, parse
-from reasonrl.studies.arms import EASY, NOISY, TRAIN, Arm, Changes
+from reasonrl.studies.arm import EASY, NOISY, TRAIN, Arm, Changes
 from reasonrl.studies.record import COOL, HELDOUT
 from reasonrl.studies.scales import MINIATURE, REPORT, Scale
 
@@ -33,7 +33,7 @@ def miniature_base(spec: Spec, scale: Scale = MINIATURE) -> Base:
             "sources": [_file(directory, problems.HELDOUT)],
             "k": _SAMPLES,
             "max_new_tokens": _ROOM,
-            "every": scale.evaluate_every,
+            "every": arm.every,
         }
         table: dict[str, Any] = {
             "model": {"name": str(directory)},
@@ -60,8 +60,6 @@ def recipe_base(path: Path, overrides: Sequence[str], scale: Scale = REPORT) -> 
     given = dump_table(load_recipe(path, overrides))
     kept = ("model", "data", "optimizer", "engine", "verify", "checkpoint", "suite")
     table = {key: given[key] for key in kept if key in given}
-    for suite in table.get("suite", []):
-        suite["every"] = scale.evaluate_every
 
     def recipe(arm: Arm, seed: int) -> Recipe:
         if arm.data != (TRAIN,):
@@ -70,7 +68,7 @@ def recipe_base(path: Path, overrides: Sequence[str], scale: Scale = REPORT) -> 
                 where=str(path),
                 remedy="choose other arms with --arms, or leave out --recipe",
             )
-        suites = table.get("suite", [])
+        suites = [{**suite, "every": arm.every} for suite in table.get("suite", [])]
         cool = [{**suites[0], "name": COOL, "temperature": 0.6}] if arm.is_cool and suites else []
         return _with_arm({**table, "suite": [*suites, *cool]}, scale, arm, seed)
 

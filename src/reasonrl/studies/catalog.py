@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import log
 
 from reasonrl.studies import measures as m
-from reasonrl.studies.arms import REMEDIES, UPDATES_AT_HOME, home_of
+from reasonrl.studies.arms_beyond import REMEDIES, UPDATES_AT_HOME, home_of
 from reasonrl.studies.claims import Study, claim, entropy, headline, score
 from reasonrl.studies.record import Axis
 from reasonrl.studies.scales import Scale
@@ -34,6 +34,7 @@ def studies_of(scale: Scale) -> dict[str, Study]:
         _remedies(),
         _remedies_at_home(scale),
         _controller(),
+        *([_horizon()] if scale.horizon else []),
     )
     return {study.name: study for study in studies}
 
@@ -343,6 +344,37 @@ def _controller() -> Study:
             entropy("entropy swings less", less, measure=m.ENTROPY_SWING),
             score("it scores alike", f"{ours} alike {report}"),
             entropy(two, "relative-2 above minibatches-2"),
+        ),
+        seeds=5,
+        is_reports=False,
+    )
+
+
+def _horizon() -> Study:
+    four, long = "minibatches-4-long", "on-policy-long"
+    held = f"adaptive-4-long above {four}"
+    clip = "clip-0.265-long above clip-0.2-long"
+    dropped = "kl-dropped-long above kl-kept-long"
+    warmer = "control-2-long above temperature-0.6-long"
+    return Study(
+        name="horizon",
+        where="Experiments 4 to 6, 9 and 10, at ten times the steps",
+        question="Do the harms and gains of long runs appear in long runs?",
+        note="Equal steps are equal rollouts in all of these pairs, and equal updates in all but "
+        "the first; the long clip-higher arms have fewer steps, each of sixteen updates.",
+        claims=(
+            headline(score("four minibatches: a lower score", f"{four} below {long}")),
+            score(
+                "the same at equal updates",
+                f"{four} below {long}",
+                at=Axis.UPDATES,
+                measure=m.TRAINING,
+            ),
+            entropy("four minibatches: less entropy", f"{four} below {long}"),
+            headline(score("adaptive control: a better score", held)),
+            headline(score("a bound of 0.265: a better score", clip, is_about_clipping=True)),
+            headline(score("without the KL penalty: a better score", dropped)),
+            headline(score("1.0 scores higher than 0.6", warmer, measure=m.COOL_END)),
         ),
         seeds=5,
         is_reports=False,

@@ -10,7 +10,7 @@ from reasonrl.algo.stats import t95
 from reasonrl.diagnosis.collapse import EntropyFit, fit_entropy
 from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.run.profile_panels import exchanges
-from reasonrl.studies.arms import Arm
+from reasonrl.studies.arm import Arm
 from reasonrl.studies.measures import mean, standard_error
 from reasonrl.studies.record import RunRecord
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import DataError
 from reasonrl.studies.reading import COLUMNS, rounded
-from reasonrl.studies.record import EvaluationScore, Origin, RunRecord
+from reasonrl.studies.record import EvaluationScore, RunOrigin, RunRecord
 
 _BASE = 36  # a problem's right answers are one digit, so k is at most 35
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -178,7 +178,7 @@ def _run(line: _Line) -> KeptRun:
             for score in line.scores
         ],
         headline=line.headline,
-        origin=Origin(commit=line.commit, machine=line.machine),
+        origin=RunOrigin(commit=line.commit, machine=line.machine),
     )
     return KeptRun(
         world=line.world,
@@ -205,7 +205,7 @@ def _values(line: _Line, name: str) -> Sequence[float | None]:
     return values
 
 
-def _name(origin: Origin) -> str:
+def _name(origin: RunOrigin) -> str:
     machine = hashlib.sha256(origin.machine.encode()).hexdigest()[:6]
     commit = re.sub(r"[^\w.-]", "", origin.commit) or "unknown"
     return f"{commit}-{machine}.jsonl"

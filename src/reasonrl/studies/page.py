@@ -10,7 +10,7 @@ from reasonrl.diagnosis.collapse import CollapseWarning, judge_warning, score_wa
 from reasonrl.report.drawing.frame import document, facts, figure, table
 from reasonrl.report.drawing.scale import cell_text
 from reasonrl.report.drawing.svg import escape_text
-from reasonrl.studies.arms import Arm
+from reasonrl.studies.arm import Arm
 from reasonrl.studies.claims import Claim
 from reasonrl.studies.curves import (
     COLORS,
@@ -22,10 +22,12 @@ from reasonrl.studies.curves import (
     score_chart,
     truncated_chart,
 )
+from reasonrl.studies.forest import forest_figure, power_so_far, what_would_change
 from reasonrl.studies.measures import CLIPPED, SCORE_END, TOKENS, mean
 from reasonrl.studies.record import Axis, RunRecord
 from reasonrl.studies.verdicts import ClaimOutcome, ClaimVerdict, StudyResult
 
+_MOST_LISTED = 8  # seeds whose values a table lists
 _STAR = "<b>\u2217</b> "
 _RULE = (
     "For each seed, the difference of a measure between two arms; over seeds, its mean with "
@@ -33,6 +35,8 @@ _RULE = (
     "of 0 (or, for claims that two arms are alike, within the margin). \u201cNot "
     "reproduced\u201d: the interval lies within the margin of 0, or on the other side (or, for "
     "claims that two arms are alike, beyond the margin). Otherwise the claim is inconclusive. "
+    "Power: the chance that a study of as many seeds decides the claim, if the difference is as "
+    "seen. \u201cIt would take\u201d: what would change the verdict. "
     "Signs, margins and measures were fixed before the runs. A star marks the claims that decide "
     "a study; intervals are not corrected for the number of claims."
 )
@@ -40,24 +44,33 @@ _RULE = (
 
 def render_study_page(results: Sequence[StudyResult]) -> str:
     """Return the page as HTML."""
-    runs = {key: run for result in results for key, run in result.records.items()}
+    runs = {(result.world, *key): run for result in results for key, run in result.records.items()}
     reports = [result for result in results if result.study.is_reports]
-    n_reproduced = sum(result.outcome is ClaimOutcome.REPRODUCED for result in reports)
     body = [
         "<h1>Studies</h1>",
         facts(
             [
-                ("reproduced", f"{n_reproduced} of {len(reports)} of the report\u2019s studies"),
+                *((f"reproduced{world}", count) for world, count in _reproduced(reports)),
                 ("runs", len(runs)),
-                ("seeds", len({seed for _, seed in runs})),
+                ("seeds", len({seed for _, _, seed in runs})),
             ]
         ),
+        forest_figure(results),
         _summary(results),
         f'<p class="quiet"><small>{_RULE}</small></p>',
         _early_warning(runs.values()),
         *(part for result in results for part in _study(result)),
     ]
     return document("Studies", body)
+
+
+def _reproduced(results: Sequence[StudyResult]) -> Iterator[tuple[str, str]]:
+    """Yield each world and how many of the report's studies are reproduced in it."""
+    for world in dict.fromkeys(result.world for result in results):
+        here = [result for result in results if result.world == world]
+        n = sum(result.outcome is ClaimOutcome.REPRODUCED for result in here)
+        name = f" in {world}" if world else ""
+        yield name, f"{n} of {len(here)} of the report\u2019s studies"
 
 
 def _summary(results: Sequence[StudyResult]) -> str:
@@ -93,7 +106,7 @@ def _study(result: StudyResult) -> Iterator[str]:
     yield f'<h2 id="{_anchor(result)}">{study.name}{world}: <b>{result.outcome}</b></h2>'
     note = f" {study.note}" if study.note else ""
     yield f"<p>{escape_text(study.question)} {escape_text(study.where)}.{escape_text(note)}</p>"
-    yield _claims(result.verdicts)
+    yield _claims(result)
     arms = [(arm, runs) for arm in result.arms if (runs := runs_of(arm, result.records))]
     for few in _by_color(arms):
         charts = [score_chart(few), entropy_chart(few), exchange_chart(few)]
@@ -114,18 +127,23 @@ def _by_color(arms: Sequence[tuple[Arm, Runs]]) -> Iterator[Sequence[tuple[Arm, 
         yield [arms[0], *arms[start : start + most - 1]]
 
 
-def _claims(verdicts: Sequence[ClaimVerdict]) -> str:
-    rows = [
-        [
-            (_STAR if verdict.claim.is_headline else "")
-            + f"{escape_text(verdict.claim.text)}<br><small>{_relation(verdict.claim)}</small>",
-            f"<b>{verdict.outcome}</b><br><small>{escape_text(verdict.why)}</small>",
-            escape_text(verdict.describe()),
-            _seeds(verdict),
-        ]
-        for verdict in verdicts
-    ]
-    return table(["claim", "verdict", "difference [95 %]", "by seed"], rows)
+def _claims(result: StudyResult) -> str:
+    rows = []
+    for verdict in result.verdicts:
+        power = power_so_far(result, verdict)
+        rows.append(
+            [
+                (_STAR if verdict.claim.is_headline else "")
+                + f"{escape_text(verdict.claim.text)}<br><small>{_relation(verdict.claim)}</small>",
+                f"<b>{verdict.outcome}</b><br><small>{escape_text(verdict.why)}</small>",
+                escape_text(verdict.describe()),
+                "-" if power is None else f"{power.as_seen:.0%}",
+                what_would_change(verdict, power),
+                _seeds(verdict),
+            ]
+        )
+    head = ["claim", "verdict", "difference [95 %]", "power", "it would take", "by seed"]
+    return table(head, rows)
 
 
 def _relation(claim: Claim) -> str:
@@ -137,6 +155,8 @@ def _relation(claim: Claim) -> str:
 
 
 def _seeds(verdict: ClaimVerdict) -> str:
+    if len(verdict.seeds) > _MOST_LISTED:
+        return f"{len(verdict.seeds)} seeds"
     if verdict.others:
         pairs = zip(verdict.values, verdict.others, strict=True)
         return "<br>".join(f"<small>{cell_text(a)} / {cell_text(b)}</small>" for a, b in pairs)

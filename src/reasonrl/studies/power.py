@@ -7,7 +7,6 @@ the difference is the one that the rule decides least often.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -16,18 +15,17 @@ import numpy as np
 
 from reasonrl.algo.stats import t95
 from reasonrl.studies.claims import Claim, Sign
-from reasonrl.studies.verdicts import MIN_SEEDS, ClaimOutcome, decide
+from reasonrl.studies.verdicts import MIN_SEEDS, is_refuted, is_reproduced
 
 WANTED = 0.8
 """The power that a deciding study needs."""
 
 MOST_SEEDS = 1_000
-_DRAWS = 2_000
+_DRAWS = 4_000
 # True differences in margins. No number of seeds decides whether a difference that is just the
 # margin is alike or not.
 _ASYMMETRIC = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 _ALIKE = (0.0, 0.25, 0.5, 1.5, 2.0)
-_DECIDED = (ClaimOutcome.REPRODUCED, ClaimOutcome.NOT_REPRODUCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +60,20 @@ def chance(claim: Claim, truths: Sequence[float], spread: float, seeds: int) -> 
     """Return the least chance, over some true differences, that the claim is decided."""
     if seeds < MIN_SEEDS:
         return 0.0
-    found = (outcomes(claim, truth, spread, seeds) for truth in truths)
-    return min(sum(shares.get(outcome, 0.0) for outcome in _DECIDED) for shares in found)
+    return min(sum(shares(claim, truth, spread, seeds)) for truth in truths)
 
 
-def outcomes(claim: Claim, truth: float, spread: float, seeds: int) -> dict[ClaimOutcome, float]:
-    """Return the share of simulated studies with each outcome, for one true difference."""
+def shares(claim: Claim, truth: float, spread: float, seeds: int) -> tuple[float, float]:
+    """Return the shares of simulated studies that reproduce and that refute a claim."""
     rng = np.random.default_rng(0)  # the same draws for every claim and number of seeds
     means = truth + spread / sqrt(seeds) * rng.standard_normal(_DRAWS)
     spreads = spread * np.sqrt(rng.chisquare(seeds - 1, _DRAWS) / (seeds - 1))
     halves = t95(seeds - 1) * spreads / sqrt(seeds)
-    counts = Counter(
-        decide(claim, center - half, center + half)[0]
-        for center, half in zip(means.tolist(), halves.tolist(), strict=True)
+    low, high = means - halves, means + halves
+    return (
+        float(np.mean(is_reproduced(claim, low, high))),
+        float(np.mean(is_refuted(claim, low, high))),
     )
-    return {outcome: count / _DRAWS for outcome, count in counts.items()}
 
 
 def _truths(claim: Claim) -> Sequence[float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.run.record import RunRecorder
 from reasonrl.run.sessions import processor_here, read_sessions, versions_here
-from reasonrl.studies.record import EvaluationScore, Origin, RunRecord
+from reasonrl.studies.record import EvaluationScore, RunOrigin, RunRecord
 from reasonrl.types import Row
 
 COLUMNS = (
@@ -64,20 +64,20 @@ def _score(result: SuiteResult) -> EvaluationScore | None:
     )
 
 
-def origin_of(directory: Path) -> Origin:
+def origin_of(directory: Path) -> RunOrigin:
     """Return the origin that all sittings of a run share; a text is empty where they differ."""
     origins = [
         _origin(_table(one, "versions"), str(_table(one, "machine").get("processor", "")))
         for one in read_sessions(directory)
     ]
     commits, machines = {one.commit for one in origins}, {one.machine for one in origins}
-    return Origin(
+    return RunOrigin(
         commit=commits.pop() if len(commits) == 1 else "",
         machine=machines.pop() if len(machines) == 1 else "",
     )
 
 
-def origin_here() -> Origin:
+def origin_here() -> RunOrigin:
     """Return the origin of a run that would be made now."""
     return _origin(versions_here(), processor_here())
 
@@ -87,10 +87,10 @@ def is_made_elsewhere(directory: Path) -> bool:
     return bool(read_sessions(directory)) and origin_of(directory) != origin_here()
 
 
-def _origin(versions: Mapping[str, object], processor: str) -> Origin:
+def _origin(versions: Mapping[str, object], processor: str) -> RunOrigin:
     """Return the commit, or else the package's version; and the processor with its libraries."""
     libraries = [f"{name} {versions.get(name)}" for name in ("torch", "python")]
-    return Origin(
+    return RunOrigin(
         commit=str(versions.get("commit") or f"reasonrl-{versions.get('reasonrl')}"),
         machine=", ".join([processor, *libraries]),
     )

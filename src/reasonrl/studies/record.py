@@ -27,7 +27,7 @@ class Axis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class RunOrigin:
     """The commit of the code that made a run, and the machine with its libraries.
 
     A text is empty if the run did not record it, or recorded several.
@@ -79,7 +79,7 @@ class RunRecord:
     rows: Sequence[Row]
     evaluations: Sequence[EvaluationScore]
     headline: str = HELDOUT
-    origin: Origin = Origin()
+    origin: RunOrigin = RunOrigin()
 
     def amounts(self, axis: Axis) -> list[float]:
         """Return the amount of work on an axis that the run had done after each step."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from reasonrl.errors import ConfigError
 from reasonrl.models.fetch import cache_dir
 from reasonrl.recipe.toml import dump_table
-from reasonrl.studies.arms import Arm
+from reasonrl.studies.arm import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.claims import Claim, Study
 

@@ -10,16 +10,17 @@ from pathlib import Path
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
 from reasonrl.studies.claims import Study
+from reasonrl.studies.forest import forest_picture
 from reasonrl.studies.kept import KeptRun
 from reasonrl.studies.page import render_study_page
 from reasonrl.studies.runs import Job, read_records
-from reasonrl.studies.setting import Setting
+from reasonrl.studies.setting import StudySetting
 from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
 
-VERDICTS, PAGE = "verdicts.json", "study.html"
+VERDICTS, PAGE, PICTURE = "verdicts.json", "study.html", "forest.svg"
 
 
-def results_of(setting: Setting, jobs: Sequence[Job]) -> list[StudyResult]:
+def results_of(setting: StudySetting, jobs: Sequence[Job]) -> list[StudyResult]:
     """Judge the studies that have a claim with finished runs among the jobs."""
     pages = {(job.arm.name, job.seed): job.page for job in jobs if job.is_finished}
     records = read_records(jobs)
@@ -28,7 +29,7 @@ def results_of(setting: Setting, jobs: Sequence[Job]) -> list[StudyResult]:
 
 
 def results_of_kept(
-    setting: Setting, kept: Sequence[KeptRun]
+    setting: StudySetting, kept: Sequence[KeptRun]
 ) -> tuple[list[StudyResult], list[str]]:
     """Judge studies by the kept runs of their world; also return sentences on those refused.
 
@@ -55,7 +56,7 @@ def results_of_kept(
     return results, refusals
 
 
-def kept_runs(setting: Setting, jobs: Sequence[Job]) -> list[KeptRun]:
+def kept_runs(setting: StudySetting, jobs: Sequence[Job]) -> list[KeptRun]:
     """Return what is kept of the finished runs among the jobs."""
     registered = setting.registered()
     users = [(name, study.arms) for name, study in setting.studies.items() if name in registered]
@@ -73,7 +74,7 @@ def kept_runs(setting: Setting, jobs: Sequence[Job]) -> list[KeptRun]:
 
 
 def _result(
-    setting: Setting,
+    setting: StudySetting,
     study: Study,
     records: Records,
     pages: Mapping[tuple[str, int], str],
@@ -94,10 +95,11 @@ def _result(
 
 
 def write_results(results: Sequence[StudyResult], out: Path) -> Path:
-    """Write verdicts.json and the page; return the page's path."""
+    """Write verdicts.json, the picture of all claims and the page; return the page's path."""
     out.mkdir(parents=True, exist_ok=True)
     whole = {"reasonrl": __version__, "studies": [_plain(result) for result in results]}
     write_atomic(out / VERDICTS, json.dumps(whole, indent=1) + "\n")
+    write_atomic(out / PICTURE, forest_picture(results))
     write_atomic(out / PAGE, render_study_page(results))
     return out / PAGE
 

@@ -21,7 +21,7 @@ from reasonrl.models.fetch import cache_dir
 from reasonrl.recipe import Recipe
 from reasonrl.report.drawing.scale import duration_text
 from reasonrl.run.layout import PAGE, SUMMARY, is_run
-from reasonrl.studies.arms import Arm
+from reasonrl.studies.arm import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.measures import mean
 from reasonrl.studies.processes import ChildTask, Ended, work_off
@@ -138,10 +138,10 @@ def build_miniatures(
 
     tasks = [
         ChildTask(
-            name=f"miniature {seed}",
+            name=f"miniature {seed} of {spec.world.kind}",
             function=_ensure,
             given=(spec, seed),
-            log=out / f"miniature-{seed}.log",
+            log=out / f"miniature-{spec.world.kind}-{seed}.log",
         )
         for seed in missing
     ]

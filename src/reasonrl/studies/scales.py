@@ -17,9 +17,10 @@ class Scale:
     `prompts` is the report's D_R of 64, `limit` its T of 16K and `first_limit` its 8K. The entropy
     `coefficients` rise from too small to too large. The adaptive control is eq. 3.2 with
     `target_nats`, `delta` and `maximum`. `kl` is Experiment 5's beta. `clipped` holds the
-    minibatches and the reuse of the clip-higher arms, whose updates do clip. The two shares are of
-    the tokens that clip-cov leaves out and that KL-cov holds back. `relative` holds start, minimum
-    and maximum of our controller.
+    minibatches and the reuse of the clip-higher arms, whose updates do clip. `horizon` is the
+    number of steps of the long arms and `clipped_horizon` that of the long clip-higher arms; 0
+    where the other arms are long already. The two shares are of the tokens that clip-cov leaves out
+    and that KL-cov holds back. `relative` holds start, minimum and maximum of our controller.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Scale:
     coefficients: tuple[float, ...]
     kl: float
     clipped: tuple[int, int]
+    horizon: int
+    clipped_horizon: int
     clip_cov_share: float
     kl_cov_share: float
     relative: tuple[float, float, float]
@@ -62,6 +65,9 @@ MINIATURE = Scale(
     coefficients=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     kl=0.02,
     clipped=(4, 4),
+    horizon=1_000,
+    # 4,800 updates, more than the 4,000 of the other long arms.
+    clipped_horizon=300,
     # About fifty tokens a step: a step has some thousand tokens here, not millions.
     clip_cov_share=0.01,
     kl_cov_share=0.05,
@@ -87,6 +93,8 @@ REPORT = Scale(
     coefficients=(1e-4, 5e-4, 1e-3, 5e-3, 1e-2),
     kl=1e-3,
     clipped=(4, 1),
+    horizon=0,
+    clipped_horizon=0,
     clip_cov_share=2e-4,
     kl_cov_share=2e-3,
     relative=(1e-4, 1e-5, 5e-3),

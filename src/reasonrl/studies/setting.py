@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reasonrl.lab.miniature import Spec
 from reasonrl.lab.worlds import WORLDS
-from reasonrl.studies.arms import Arm, arms_of
+from reasonrl.studies.arm import Arm
+from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import Base, miniature_base, recipe_base
 from reasonrl.studies.catalog import studies_of
 from reasonrl.studies.claims import Study
@@ -17,7 +18,7 @@ from reasonrl.studies.scales import REPORT, SCALES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class StudySetting:
     """Studies and arms by name, and the base that makes their recipes.
 
     `world` and `spec` are those of the miniatures; where a recipe has a model of its own, the world
@@ -35,10 +36,10 @@ class Setting:
         return registrations(self.studies.values(), self.arms, self.base)
 
 
-def on_miniatures(world: str) -> Setting:
+def on_miniatures(world: str) -> StudySetting:
     """Return the setting of the miniatures of a world."""
     spec, scale = Spec(world=WORLDS[world]), SCALES[world]
-    return Setting(
+    return StudySetting(
         world=world,
         studies=studies_of(scale),
         arms=arms_of(scale),
@@ -47,9 +48,9 @@ def on_miniatures(world: str) -> Setting:
     )
 
 
-def on_recipe(path: Path, overrides: Sequence[str]) -> Setting:
+def on_recipe(path: Path, overrides: Sequence[str]) -> StudySetting:
     """Return the setting of a recipe, with the report's own numbers."""
-    return Setting(
+    return StudySetting(
         world="",
         studies=studies_of(REPORT),
         arms=arms_of(REPORT),

@@ -15,11 +15,19 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isnan
 
+import numpy as np
+import numpy.typing as npt
+
 from reasonrl.algo.stats import t95
-from reasonrl.studies.arms import Arm
+from reasonrl.studies.arm import Arm
 from reasonrl.studies.claims import Claim, Sign, Study
 from reasonrl.studies.measures import CLIPPED, mean, standard_error
 from reasonrl.studies.record import RunRecord
+
+Edge = float | npt.NDArray[np.float64]
+"""An edge of an interval, or of each of many intervals."""
+
+Truth = np.bool_ | npt.NDArray[np.bool_]
 
 Records = Mapping[tuple[str, int], RunRecord]
 """Finished runs, by arm and seed."""
@@ -145,20 +153,44 @@ def judge_claim(claim: Claim, records: Records) -> ClaimVerdict:
 
 def decide(claim: Claim, low: float, high: float) -> tuple[ClaimOutcome, str]:
     """Return the outcome of a claim whose difference has this interval, and the reason."""
-    is_small = -claim.within <= low and high <= claim.within
-    if claim.sign is Sign.ALIKE:
-        if is_small:
-            return ClaimOutcome.REPRODUCED, "within the margin"
-        if low > claim.within or high < -claim.within:
+    is_alike = claim.sign is Sign.ALIKE
+    if is_reproduced(claim, low, high):
+        why = "within the margin" if is_alike else "the interval leaves out 0"
+        return ClaimOutcome.REPRODUCED, why
+    if is_refuted(claim, low, high):
+        if is_alike:
             return ClaimOutcome.NOT_REPRODUCED, "beyond the margin"
-        return ClaimOutcome.INCONCLUSIVE, "the interval reaches beyond the margin"
-    if is_small:
-        return ClaimOutcome.NOT_REPRODUCED, "within the margin of 0"
-    if low <= 0 <= high:
-        return ClaimOutcome.INCONCLUSIVE, "the interval holds 0"
-    if claim.sign is Sign.DIFFERENT or (low > 0) is (claim.sign is Sign.ABOVE):
-        return ClaimOutcome.REPRODUCED, "the interval leaves out 0"
-    return ClaimOutcome.NOT_REPRODUCED, "the opposite"
+        is_small = _is_small(claim, low, high)
+        return ClaimOutcome.NOT_REPRODUCED, "within the margin of 0" if is_small else "the opposite"
+    why = "the interval reaches beyond the margin" if is_alike else "the interval holds 0"
+    return ClaimOutcome.INCONCLUSIVE, why
+
+
+def is_reproduced(claim: Claim, low: Edge, high: Edge) -> Truth:
+    """Return whether an interval, or each of many, reproduces a claim."""
+    is_small = _is_small(claim, low, high)
+    if claim.sign is Sign.ALIKE:
+        return is_small
+    sides = {
+        Sign.ABOVE: np.greater(low, 0),
+        Sign.BELOW: np.less(high, 0),
+        Sign.DIFFERENT: np.greater(low, 0) | np.less(high, 0),
+    }
+    return sides[claim.sign] & ~is_small
+
+
+def is_refuted(claim: Claim, low: Edge, high: Edge) -> Truth:
+    """Return whether an interval, or each of many, says that a claim does not hold."""
+    if claim.sign is Sign.ALIKE:
+        return np.greater(low, claim.within) | np.less(high, -claim.within)
+    is_small = _is_small(claim, low, high)
+    if claim.sign is Sign.DIFFERENT:
+        return is_small
+    return is_small | (np.less(high, 0) if claim.sign is Sign.ABOVE else np.greater(low, 0))
+
+
+def _is_small(claim: Claim, low: Edge, high: Edge) -> Truth:
+    return np.greater_equal(low, -claim.within) & np.less_equal(high, claim.within)
 
 
 def pairs_of(claim: Claim, records: Records) -> list[Pair]:

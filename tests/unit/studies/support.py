@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reasonrl.studies.record import HELDOUT, EvaluationScore, Origin, RunRecord
+from reasonrl.studies.record import HELDOUT, EvaluationScore, RunOrigin, RunRecord
 from reasonrl.studies.scales import MINIATURE
 
 SMALL = replace(
@@ -10,7 +10,7 @@ SMALL = replace(
 )
 
 
-HERE = Origin(commit="0123456789ab", machine="a processor, torch 2")
+HERE = RunOrigin(commit="0123456789ab", machine="a processor, torch 2")
 
 
 def evaluation(step, score, suite=HELDOUT, *, k=1, right=()):

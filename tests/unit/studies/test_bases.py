@@ -6,7 +6,8 @@ import pytest
 
 from reasonrl.errors import ConfigError
 from reasonrl.lab.miniature import Spec, directory_of
-from reasonrl.studies.arms import Arm, arms_of
+from reasonrl.studies.arm import Arm
+from reasonrl.studies.arms import arms_of
 from reasonrl.studies.bases import miniature_base, recipe_base
 from reasonrl.studies.scales import MINIATURE
 from tests.e2e.support import RECIPES
@@ -15,7 +16,7 @@ TINY = Path(RECIPES / "tiny.toml")
 
 
 def arm(changes, stages=({"steps": 3},), **more):
-    return Arm(name="mine", what="", changes=changes, stages=stages, **more)
+    return Arm(name="mine", what="", changes=changes, stages=stages, every=1, **more)
 
 
 def test_a_run_starts_from_the_miniature_of_its_seed():

@@ -3,11 +3,11 @@
 import pytest
 
 from reasonrl.report.drawing.chart import Mark
-from reasonrl.studies.arms import Arm
+from reasonrl.studies.arm import Arm
 from reasonrl.studies.curves import entropy_chart, exchange_chart, fit_of, runs_of, score_chart
 from tests.unit.studies.support import run
 
-ARM = Arm(name="a", what="", changes={}, stages=())
+ARM = Arm(name="a", what="", changes={}, stages=(), every=1)
 
 
 def test_the_runs_of_an_arm_are_its_own_in_the_order_of_seeds():

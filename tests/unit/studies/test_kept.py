@@ -7,7 +7,7 @@ import pytest
 
 from reasonrl.errors import DataError
 from reasonrl.studies.kept import KeptRun, keep, read_kept
-from reasonrl.studies.record import Origin
+from reasonrl.studies.record import RunOrigin
 from tests.unit.studies.support import HERE, evaluation, run
 
 ENTROPIES = [0.4, None, 0.1234567]
@@ -39,7 +39,7 @@ def test_a_run_is_read_as_it_was_kept(tmp_path):
 def test_more_runs_come_into_the_file_of_their_origin_and_a_repeated_one_replaces(tmp_path):
     keep([kept(seed=5), kept(seed=4)], tmp_path)
     before = read_kept(tmp_path)
-    elsewhere = Origin(commit="fedcba987654", machine="another processor")
+    elsewhere = RunOrigin(commit="fedcba987654", machine="another processor")
     keep([kept(seed=4), kept(seed=6), kept(seed=7, origin=elsewhere)], tmp_path)
     assert [one.seed for one in before] == [4, 5]
     assert sorted(one.seed for one in read_kept(tmp_path)) == [4, 5, 6, 7]
@@ -48,7 +48,7 @@ def test_more_runs_come_into_the_file_of_their_origin_and_a_repeated_one_replace
 
 def test_a_seed_that_was_kept_by_two_commits_counts_once(tmp_path):
     keep([kept()], tmp_path)
-    keep([kept(origin=Origin(commit="fedcba987654", machine="m"))], tmp_path)
+    keep([kept(origin=RunOrigin(commit="fedcba987654", machine="m"))], tmp_path)
     with pytest.raises(DataError, match="arm a with seed 4 is kept twice"):
         read_kept(tmp_path)
 
@@ -101,5 +101,5 @@ def test_a_kept_run_takes_a_few_kilobytes(tmp_path):
 
 
 def test_the_name_of_a_file_stays_in_its_directory(tmp_path):
-    [path] = keep([kept(origin=Origin(commit="../../x", machine="m"))], tmp_path / "results")
+    [path] = keep([kept(origin=RunOrigin(commit="../../x", machine="m"))], tmp_path / "results")
     assert path.parent == tmp_path / "results"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from reasonrl.algo.stats import Estimate
 from reasonrl.report.drawing.chart import Chart, Mark
 from reasonrl.report.drawing.colors import DARK, LIGHT, color_rules, variables
+from reasonrl.report.drawing.forest import FOREST_STYLE
 from reasonrl.report.drawing.svg import STYLE, draw, escape_text
 
 _WIDTH, _HEIGHT = 440, 220  # units inside a chart, which is scaled to its card
@@ -77,7 +78,7 @@ def document(title: str, body: Sequence[str]) -> str:
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape_text(title)}</title>\n"
-        f"<style>\n{colors}{_STYLE}{STYLE}{color_rules()}</style>\n</head>\n<body>\n"
+        f"<style>\n{colors}{_STYLE}{STYLE}{FOREST_STYLE}{color_rules()}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in body if part)
         + "\n</body>\n</html>\n"
     )

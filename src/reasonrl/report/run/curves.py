@@ -5,12 +5,11 @@ It has no numbers to point at; the page has.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from reasonrl.evaluation.score import SuiteResult
 from reasonrl.report.drawing.chart import Chart, Mark
-from reasonrl.report.drawing.colors import LIGHT, color_rules
+from reasonrl.report.drawing.picture import standalone
 from reasonrl.report.drawing.scale import shorten
 from reasonrl.report.drawing.svg import STYLE, draw, escape_text
 from reasonrl.report.run.panels import build_panels
@@ -39,13 +38,7 @@ def charts_svg(metrics: Sequence[Row], evaluations: Sequence[SuiteResult]) -> st
         x = _MARGIN + number % 2 * (width + _MARGIN)
         y = _MARGIN + number // 2 * (height + _MARGIN)
         parts.append(f'<g transform="translate({x:g} {y:g})">{_panel(chart, width, height)}</g>')
-    style = _without_variables(STYLE + color_rules() + _STYLE)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}"><style>{style}</style>'
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="{LIGHT["paper"]}"/>'
-        f"{''.join(parts)}</svg>\n"
-    )
+    return standalone("".join(parts), width=_WIDTH, height=_HEIGHT, style=STYLE + _STYLE)
 
 
 def _panel(chart: Chart, width: float, height: float) -> str:
@@ -77,8 +70,3 @@ def _legend(chart: Chart, width: float) -> tuple[str, int]:
         )
         x += advance
     return "".join(parts), row + 1
-
-
-def _without_variables(style: str) -> str:
-    """Return the style with the light colours: few viewers of SVG files know CSS variables."""
-    return re.sub(r"var\(--(\w+)\)", lambda match: LIGHT[match[1]], style)
