@@ -51,7 +51,7 @@ class RunOrigin:
 class EvaluationScore:
     """The avg@k of one evaluation; `right_P` counts each problem's right answers of `k`.
 
-    `right_P` is empty where a sample could not be judged.
+    `right_P` is empty where a sample could not be judged, and early in a run.
     """
 
     suite: str
