@@ -253,13 +253,13 @@ def build(
 ) -> None:
     """Build the miniature that the studies start from, unless the cache has it. Two minutes."""
     from reasonrl.cli.show.study import show_miniature
-    from reasonrl.lab.miniature import Spec, differing_files, ensure
+    from reasonrl.lab.miniature import differing_files, ensure
     from reasonrl.lab.worlds import WORLDS
     from reasonrl.terminal import Console
 
     if world not in WORLDS:
         raise ConfigError(f"--world {world}", expected=", ".join(WORLDS))
-    spec, console = Spec(world=WORLDS[world]), Console()
+    spec, console = WORLDS[world], Console()
     show_miniature(console, ensure(spec, seed, console))
     if not check:
         return

@@ -30,9 +30,9 @@ class Seeker:
     """The rates of the teacher's habits; a trace's own restlessness, 0 to 2, multiplies them."""
 
     filler: float = 0.25  # before each try, and after each filler
-    enough: float = 0.08  # after each try that failed: it gives up
+    enough: float = 0.1  # after each try that failed: it gives up
     lost: float = 0.1  # at each try: any of the values, tried or not, in place of the next
-    blind: float = 0.05  # at each look: the wrong word
+    blind: float = 0.06  # at each look: the wrong word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +40,9 @@ class SearchSpec:
     """The definition of a world of searches: up to `longest` operators and `most` values."""
 
     kind: Literal["search"] = "search"
-    facts: FactSpec = field(
-        default_factory=lambda: FactSpec(values=12, misconceptions=0.1, unsure=0.2, seed=1)
-    )
-    longest: int = 4
-    most: int = 12
+    facts: FactSpec = field(default_factory=lambda: FactSpec(values=10, operators=4, seed=1))
+    longest: int = 3
+    most: int = 8
     seeker: Seeker = field(default_factory=Seeker)
 
     def make(self) -> SearchWorld:

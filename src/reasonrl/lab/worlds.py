@@ -1,12 +1,15 @@
-"""The worlds of the lab, by name."""
+"""The worlds of the lab, by name: the definitions of their miniatures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reasonrl.lab.chains import ChainSpec
+from reasonrl.lab.miniature import Spec
 from reasonrl.lab.search import SearchSpec
-from reasonrl.lab.world import WorldSpec
 
-WORLDS: Mapping[str, WorldSpec] = {"chains": ChainSpec(), "search": SearchSpec()}
-"""The definitions of the worlds. The first is where studies run when nobody chose a world."""
+WORLDS: Mapping[str, Spec] = {
+    "chains": Spec(),
+    # Trying one value after another is learned late, after about 1,000 steps, and then at once.
+    "search": Spec(world=SearchSpec(), steps=2_000),
+}
+"""The first is where studies run when nobody chose a world."""

@@ -74,7 +74,8 @@ MINIATURE = Scale(
     relative=(1e-2, 1e-3, 5e-2),
 )
 
-SEARCH = replace(MINIATURE, name="search")
+# Cuts off 40 % of the first rollouts there.
+SEARCH = replace(MINIATURE, name="search", first_limit=30)
 
 SCALES: Mapping[str, Scale] = {"chains": MINIATURE, "search": SEARCH}
 """The scales of the worlds of the lab, by their names."""

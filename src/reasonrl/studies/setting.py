@@ -38,7 +38,7 @@ class StudySetting:
 
 def on_miniatures(world: str) -> StudySetting:
     """Return the setting of the miniatures of a world."""
-    spec, scale = Spec(world=WORLDS[world]), SCALES[world]
+    spec, scale = WORLDS[world], SCALES[world]
     return StudySetting(
         world=world,
         studies=studies_of(scale),
