@@ -27,11 +27,20 @@ from benchmarks.common import DocstringHelp, report
 from reasonrl.recipe.named import recipe_path
 from reasonrl.recipe.toml import dump_recipe, load_recipe
 
+COUNT = """
+import os
+parent = os.getppid()
+while os.getppid() == parent:
+    for _ in range(1_000_000):
+        pass
+"""
+"""A program that keeps a core busy, and ends when the benchmark was killed."""
+
 
 @contextmanager
 def load(n: int) -> Iterator[None]:
     """Keep n cores busy."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n)]
+    busy = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(n)]
     time.sleep(0.5)
     try:
         yield

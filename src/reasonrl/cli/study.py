@@ -251,7 +251,7 @@ def build(
         bool, typer.Option(help="Build it again and compare every file with the cache.")
     ] = False,
 ) -> None:
-    """Build the miniature that the studies start from, unless the cache has it. Two minutes."""
+    """Build the miniature that the studies start from, unless the cache has it: 2 to 4 minutes."""
     from reasonrl.cli.show.study import show_miniature
     from reasonrl.lab.miniature import differing_files, ensure
     from reasonrl.lab.worlds import WORLDS

@@ -118,7 +118,7 @@ def is_built(spec: Spec, seed: int) -> bool:
 
 
 def ensure(spec: Spec, seed: int, console: Console) -> Miniature:
-    """Return a miniature from the cache, its files checked by hash, or build it in two minutes."""
+    """Return a miniature from the cache, its files checked by hash, or build it in minutes."""
     directory = directory_of(spec, seed)
     if is_built(spec, seed):
         return _checked(directory)

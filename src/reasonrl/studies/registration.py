@@ -1,8 +1,8 @@
 """The registration of a study: one hash of what was fixed before its runs.
 
-It covers the study's claims (arms, measures, margins, stars) and the recipes of its arms. A result
-carries it, so that a result made before a margin was moved is not judged by the margin of today.
-Words may be changed: titles, questions and notes are not part of it.
+It covers the study's claims (arms, measures, margins, stars), its seeds and the recipes of its
+arms. A result carries it, so that a result made before a margin was moved is not judged by the
+margin of today. Words may be changed: titles, questions and notes are not part of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from reasonrl.studies.bases import Base
 from reasonrl.studies.claims import Claim, Study
 
 
-def registrations(studies: Iterable[Study], arms: Mapping[str, Arm], base: Base) -> dict[str, str]:
+def registrations(
+    studies: Iterable[Study], arms: Mapping[str, Arm], base: Base, first_seed: int
+) -> dict[str, str]:
     """Return the registration of each study, by the study's name.
 
     A study is left out if the base lacks the problems of one of its arms.
@@ -30,7 +32,11 @@ def registrations(studies: Iterable[Study], arms: Mapping[str, Arm], base: Base)
             recipes = {name: _recipe(arms[name], base) for name in study.arms}
         except ConfigError:
             continue
-        fixed = {"claims": [_claim(one) for one in study.claims], "recipes": recipes}
+        fixed = {
+            "claims": [_claim(one) for one in study.claims],
+            "recipes": recipes,
+            "seeds": [first_seed, study.seeds],
+        }
         text = json.dumps(fixed, sort_keys=True)
         found[study.name] = hashlib.sha256(text.encode()).hexdigest()[:12]
     return found

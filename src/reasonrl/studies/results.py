@@ -33,8 +33,8 @@ def results_of_kept(
 ) -> tuple[list[StudyResult], list[str]]:
     """Judge studies by the kept runs of their world; also return sentences on those refused.
 
-    A study is judged by the runs that carry its registration of today (`registration`). Runs of
-    changed code are refused, because nobody could repeat them.
+    A study is judged by the runs that carry its registration of today (`registration`) and have one
+    of its seeds. Runs of changed code are refused, because nobody could repeat them.
     """
     results, refusals = [], []
     registered = setting.registered()
@@ -50,7 +50,8 @@ def results_of_kept(
                 f"{name}: {n} runs were made for other claims, margins or arms than those of this "
                 "version; they are left out"
             )
-        records = {(run.arm, run.seed): run.record for run in fitting}
+        seeds = range(setting.first_seed, setting.first_seed + study.seeds)
+        records = {(run.arm, run.seed): run.record for run in fitting if run.seed in seeds}
         if (result := _result(setting, study, records, {})) is not None:
             results.append(result)
     return results, refusals

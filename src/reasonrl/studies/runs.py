@@ -121,7 +121,7 @@ def read_records(jobs: Sequence[Job]) -> dict[tuple[str, int], RunRecord]:
 def build_miniatures(
     spec: Spec, seeds: Sequence[int], console: Console, *, out: Path, workers: int
 ) -> bool:
-    """Build the miniatures that the cache lacks, two minutes each; return False when stopped.
+    """Build the miniatures that the cache lacks, minutes each; return False when stopped.
 
     Raises ModelError when a miniature could not be built, or is damaged in the cache.
     """

@@ -16,16 +16,20 @@ from reasonrl.studies.claims import Study
 from reasonrl.studies.registration import registrations
 from reasonrl.studies.scales import REPORT, SCALES
 
+FIRST_DECIDING = 101
+"""The first seed of the lab's deciding runs; measures, margins and seeds are chosen on others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySetting:
     """Studies and arms by name, and the base that makes their recipes.
 
     `world` and `spec` are those of the miniatures; where a recipe has a model of its own, the world
-    is empty and the spec None.
+    is empty and the spec None. Kept runs are judged from `first_seed` on, as many as a study says.
     """
 
     world: str
+    first_seed: int
     studies: Mapping[str, Study]
     arms: Mapping[str, Arm]
     base: Base
@@ -33,7 +37,7 @@ class StudySetting:
 
     def registered(self) -> dict[str, str]:
         """Return the registration of each study, by name."""
-        return registrations(self.studies.values(), self.arms, self.base)
+        return registrations(self.studies.values(), self.arms, self.base, self.first_seed)
 
 
 def on_miniatures(world: str) -> StudySetting:
@@ -41,6 +45,7 @@ def on_miniatures(world: str) -> StudySetting:
     spec, scale = WORLDS[world], SCALES[world]
     return StudySetting(
         world=world,
+        first_seed=FIRST_DECIDING,
         studies=studies_of(scale),
         arms=arms_of(scale),
         base=miniature_base(spec, scale),
@@ -52,6 +57,7 @@ def on_recipe(path: Path, overrides: Sequence[str]) -> StudySetting:
     """Return the setting of a recipe, with the report's own numbers."""
     return StudySetting(
         world="",
+        first_seed=1,
         studies=studies_of(REPORT),
         arms=arms_of(REPORT),
         base=recipe_base(path, overrides),

@@ -17,7 +17,7 @@ STUDIES, ARMS = studies_of(MINIATURE), arms_of(MINIATURE)
 
 
 def hash_of(study, *, arms=ARMS, spec=None):
-    return registrations([study], arms, miniature_base(spec or Spec())).get(study.name)
+    return registrations([study], arms, miniature_base(spec or Spec()), 101).get(study.name)
 
 
 def test_it_stays_while_words_change_and_the_cache_moves(monkeypatch, tmp_path):
@@ -48,6 +48,10 @@ def test_it_changes_with_a_claim(moved):
     assert hash_of(_with(moved(study.claims[0]))) != hash_of(study)
 
 
+def test_it_changes_with_the_seeds():
+    assert hash_of(replace(STUDIES["kl"], seeds=99)) != hash_of(STUDIES["kl"])
+
+
 def test_it_changes_with_an_arm_of_the_study_and_with_its_world():
     study = STUDIES["kl"]
     arms = dict(ARMS)
@@ -59,6 +63,6 @@ def test_it_changes_with_an_arm_of_the_study_and_with_its_world():
 
 def test_a_study_whose_problems_the_base_lacks_has_none():
     base = recipe_base(RECIPES / "tiny.toml", ())
-    found = registrations(STUDIES.values(), ARMS, base)
+    found = registrations(STUDIES.values(), ARMS, base, 101)
     assert "n-sgd" in found
     assert "data-mixture" not in found
