@@ -24,7 +24,7 @@ from reasonrl.studies.claims import Claim, Sign, score
 from reasonrl.studies.kept import KeptRun, read_kept
 from reasonrl.studies.measures import mean, standard_error
 from reasonrl.studies.setting import on_miniatures
-from reasonrl.studies.verdicts import Edge, Truth, is_refuted, is_reproduced
+from reasonrl.studies.verdicts import Edge, Truth, is_refuted, is_reproduced, is_small
 
 SEEDS = (3, 5, 8, 12, 24, 36)
 DRAWS = 20_000
@@ -33,8 +33,8 @@ STUDIES = 200  # A/A studies of each arm and measure
 
 def is_false(claim: Claim, low: Edge, high: Edge) -> Truth:
     """Return whether intervals around a difference of 0 say that there is one."""
-    inside = np.greater_equal(low, -claim.within) & np.less_equal(high, claim.within)
-    return (is_reproduced(claim, low, high) | is_refuted(claim, low, high)) & ~inside
+    is_decided = is_reproduced(claim, low, high) | is_refuted(claim, low, high)
+    return is_decided & ~is_small(claim, low, high)
 
 
 def simulated() -> Iterator[Mapping[str, str | int | float]]:

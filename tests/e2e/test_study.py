@@ -82,7 +82,7 @@ def test_what_is_finished_is_not_made_again(finished):
 
 def test_verdicts_and_page_are_written(finished):
     out, jobs = finished
-    results = results_of(small(), jobs)
+    results = results_of(small(), read_records(jobs), {})
     page = write_results(results, out).read_text()
     verdicts = json.loads((out / "verdicts.json").read_text())
     by_name = {one["name"]: one for one in verdicts["studies"]}
@@ -99,10 +99,12 @@ def test_verdicts_and_page_are_written(finished):
 
 def test_what_is_kept_is_judged_like_the_runs(finished, tmp_path):
     _, jobs = finished
-    keep(_repeatable(kept_runs(small(), jobs)), tmp_path)
+    keep(_repeatable(kept_runs(small(), read_records(jobs))), tmp_path)
     again, refusals = results_of_kept(small(), read_kept(tmp_path))
     assert refusals == []
-    assert [one.verdicts for one in again] == [one.verdicts for one in results_of(small(), jobs)]
+    assert [one.verdicts for one in again] == [
+        one.verdicts for one in results_of(small(), read_records(jobs), {})
+    ]
     moved = {
         name: replace(study, claims=(replace(study.claims[0], margin=1.0), *study.claims[1:]))
         for name, study in small().studies.items()
@@ -113,14 +115,14 @@ def test_what_is_kept_is_judged_like_the_runs(finished, tmp_path):
 
 
 def test_runs_of_changed_code_are_kept_and_not_judged(finished):
-    runs = _repeatable(kept_runs(small(), finished[1]), commit="0ab-dirty")
+    runs = _repeatable(kept_runs(small(), read_records(finished[1])), commit="0ab-dirty")
     none, refusals = results_of_kept(small(), runs)
     assert none == []
     assert refusals == ["6 runs were made by code that is in no commit; they are left out"]
 
 
 def test_runs_of_another_world_are_not_judged(finished):
-    runs = _repeatable(kept_runs(small(), finished[1]))
+    runs = _repeatable(kept_runs(small(), read_records(finished[1])))
     assert results_of_kept(replace(small(), world="elsewhere"), runs) == ([], [])
 
 

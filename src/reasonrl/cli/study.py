@@ -203,7 +203,7 @@ def _results_so_far(
     from reasonrl.studies.kept import keep as keep_runs
     from reasonrl.studies.kept import read_kept
     from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
-    from reasonrl.studies.runs import finished_jobs
+    from reasonrl.studies.runs import finished_jobs, read_records
 
     kept = [run for run in read_kept(judge) if run.seed >= first_seed] if judge else []
     results: list[StudyResult] = []
@@ -214,9 +214,11 @@ def _results_so_far(
                 console.note(refusal)
         else:
             jobs = finished_jobs(setting.arms.values(), setting.base, out, first_seed=first_seed)
-            found = results_of(setting, jobs)
+            records = read_records(jobs)
+            pages = {(job.arm.name, job.seed): job.page for job in jobs}
+            found = results_of(setting, records, pages)
             if keep is not None:
-                for path in keep_runs(kept_runs(setting, jobs), keep):
+                for path in keep_runs(kept_runs(setting, records), keep):
                     console.note(f"kept: {path}")
         results += found
     page = write_results(results, out)

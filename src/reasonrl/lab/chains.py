@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reasonrl.lab.facts import OPERATORS, Draws, FactSpec, FactTable, draw_facts
-from reasonrl.lab.world import BOX, CLOSE, END_BOX, boxed
+from reasonrl.lab.world import BOX, CLOSE, END_BOX, FILLERS, boxed, distinct, fillers
 
 LABELS = "ABCDEFGHIJKL"
 """Names of the steps of a chain."""
 
 WAIT, AGAIN = "wait", "again"
-FILLERS = ("hm", "so", "ok")
 
 _SHORTEST, _LONGEST_EASY = 2, 3  # steps
 
@@ -71,18 +70,17 @@ class ChainWorld:
         return (*talk, *values, *operators, *LABELS[: self.spec.longest])
 
     def draw(self, *seed: int | str, is_easy: bool = False) -> Iterator[Chain]:
-        facts = self.spec.facts
-        draws, seen = Draws("chains", facts.seed, *seed), set[Chain]()
         longest = _LONGEST_EASY if is_easy else self.spec.longest
+        return distinct(self._any(Draws("chains", self.spec.facts.seed, *seed), longest))
+
+    def _any(self, draws: Draws, longest: int) -> Iterator[Chain]:
+        facts = self.spec.facts
         while True:
             n = _SHORTEST + draws.below(longest - _SHORTEST + 1)
-            chain = Chain(
+            yield Chain(
                 start=draws.below(facts.values),
                 operators=tuple(draws.below(facts.operators) for _ in range(n)),
             )
-            if chain not in seen:
-                seen.add(chain)
-                yield chain
 
     def ask(self, question: Chain) -> str:
         """Return the value, then each step's label and operator."""
@@ -110,7 +108,7 @@ class ChainWorld:
         spoken: list[str] = []
         value = chain.start
         for label, operator in zip(LABELS, chain.operators, strict=False):
-            spoken += _fillers(habits.filler * talk, draws)
+            spoken += fillers(habits.filler * talk, draws)
             result = facts.recall(operator, value, facts.known, draws)
             step = (label, str(value), OPERATORS[operator])
             spoken += [*step, str(result)]
@@ -119,8 +117,3 @@ class ChainWorld:
                 spoken += [WAIT, *step, str(result)]
             value = result
         return spoken, value
-
-
-def _fillers(rate: float, draws: Draws) -> Iterator[str]:
-    while draws.share() < rate:
-        yield FILLERS[draws.below(len(FILLERS))]

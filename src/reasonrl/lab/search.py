@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reasonrl.lab.facts import OPERATORS, Draws, FactSpec, FactTable, draw_facts
-from reasonrl.lab.world import BOX, CLOSE, END_BOX, boxed
+from reasonrl.lab.world import BOX, CLOSE, END_BOX, FILLERS, boxed, distinct, fillers
 
 GIVES, OF, YES, NO, ENOUGH = "gives", "of", "yes", "no", "enough"
-FILLERS = ("hm", "so", "ok")
 
 _FEWEST = 4  # values to choose from
 _LONGEST_EASY, _MOST_EASY = 2, 5  # operators, and values to choose from
@@ -72,23 +71,23 @@ class SearchWorld:
         return (*talk, *values, *OPERATORS[: self.spec.facts.operators])
 
     def draw(self, *seed: int | str, is_easy: bool = False) -> Iterator[Search]:
-        facts = self.spec.facts
-        draws, seen = Draws("searches", facts.seed, *seed), set[Search]()
+        draws = Draws("searches", self.spec.facts.seed, *seed)
         longest, most = self.spec.longest, self.spec.most
         if is_easy:
             longest, most = min(longest, _LONGEST_EASY), min(most, _MOST_EASY)
+        return distinct(self._any(draws, longest, most))
+
+    def _any(self, draws: Draws, longest: int, most: int) -> Iterator[Search]:
+        facts = self.spec.facts
         while True:
             n = 1 + draws.below(longest)
             operators = tuple(draws.below(facts.operators) for _ in range(n))
             n_choices = _FEWEST + draws.below(most - _FEWEST + 1)
             choices = tuple(draws.order(facts.values)[:n_choices])
             right = choices[draws.below(n_choices)]
-            search = Search(
+            yield Search(
                 operators=operators, target=self.facts.apply(operators, right), choices=choices
             )
-            if search not in seen:
-                seen.add(search)
-                yield search
 
     def ask(self, question: Search) -> str:
         """Return the operators, the target and the values to choose from."""
@@ -113,8 +112,7 @@ class SearchWorld:
             value = left.pop(0)
             if draws.share() < seeker.lost * talk:
                 value = question.choices[draws.below(len(question.choices))]
-            while draws.share() < seeker.filler * talk:
-                spoken.append(FILLERS[draws.below(len(FILLERS))])
+            spoken += fillers(seeker.filler * talk, draws)
             words, is_found = self._try(question, value, draws, talk)
             spoken += words
             if is_found:

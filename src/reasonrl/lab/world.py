@@ -15,6 +15,8 @@ from reasonrl.types import Message, Problem
 OPEN, CLOSE, BOX, END_BOX = "<think>", "</think>", "\\boxed{", "}"
 """Words of every world: what an answer begins with, the end of thought, and the box."""
 
+FILLERS = ("hm", "so", "ok")
+
 Question = Any
 """A question of a world, hashable; each world has its own."""
 
@@ -63,6 +65,21 @@ class World(Protocol):
     def trace(self, question: Question, draws: Draws) -> str:
         """Return what the teacher writes after `OPEN`, right or wrong, without the end."""
         ...
+
+
+def fillers(rate: float, draws: Draws) -> Iterator[str]:
+    """Yield the words that a teacher says before it goes on."""
+    while draws.share() < rate:
+        yield FILLERS[draws.below(len(FILLERS))]
+
+
+def distinct(questions: Iterator[Question]) -> Iterator[Question]:
+    """Yield every question the first time that it comes."""
+    seen = set()
+    for question in questions:
+        if question not in seen:
+            seen.add(question)
+            yield question
 
 
 def boxed(value: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from reasonrl.lab.search import SearchSpec
 
 WORLDS: Mapping[str, Spec] = {
     "chains": Spec(),
-    # Trying one value after another is learned late, after about 1,000 steps, and then at once.
+    # Trying one value after another is learned late; after 600 steps it is not (docs/LOG.md).
     "search": Spec(world=SearchSpec(), steps=2_000),
 }
 """The first is where studies run when nobody chose a world."""

@@ -7,6 +7,7 @@ are shown. Entropy and score are claims of their own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import log
 
 from reasonrl.studies import measures as m
@@ -300,31 +301,35 @@ def _group_size(scale: Scale) -> Study:
 
 
 def _remedies() -> Study:
-    claims = []
-    for arm in REMEDIES:
-        relation = f"{arm} above clip-0.2"
-        claims.append(headline(entropy(f"{arm} keeps more entropy", relation)))
-        claims.append(score(f"{arm} scores higher", relation))
-    return Study(
-        name="remedies",
-        where="not in the report",
-        question="Do the field's later remedies keep entropy where updates clip?",
-        claims=tuple(claims),
-        is_reports=False,
+    return _keeping(
+        "remedies",
+        "Do the field's later remedies keep entropy where updates clip?",
+        dict.fromkeys(REMEDIES, "clip-0.2"),
     )
 
 
 def _remedies_at_home(scale: Scale) -> Study:
+    return _keeping(
+        "remedies-at-home",
+        "Do the remedies keep entropy at the updates that they were made for?",
+        {
+            home_of(name, scale): "on-policy" if updates == 1 else "minibatches-4"
+            for name, updates in UPDATES_AT_HOME.items()
+        },
+    )
+
+
+def _keeping(name: str, question: str, rivals: Mapping[str, str]) -> Study:
+    """Return a study of arms that should keep more entropy than their rivals."""
     claims = []
-    for name in REMEDIES:
-        arm = home_of(name, scale)
-        rival = "on-policy" if UPDATES_AT_HOME[name] == 1 else "minibatches-4"
-        claims.append(headline(entropy(f"{arm} keeps more entropy", f"{arm} above {rival}")))
-        claims.append(score(f"{arm} scores higher", f"{arm} above {rival}"))
+    for arm, rival in rivals.items():
+        relation = f"{arm} above {rival}"
+        claims.append(headline(entropy(f"{arm} keeps more entropy", relation)))
+        claims.append(score(f"{arm} scores higher", relation))
     return Study(
-        name="remedies-at-home",
+        name=name,
         where="not in the report",
-        question="Do the remedies keep entropy at the updates that they were made for?",
+        question=question,
         claims=tuple(claims),
         is_reports=False,
     )

@@ -19,7 +19,7 @@ from reasonrl.studies.claims import Claim
 from reasonrl.studies.measures import mean
 from reasonrl.studies.record import RunRecord
 from reasonrl.studies.scoring import Scoring
-from reasonrl.studies.verdicts import Records, pairs_of
+from reasonrl.studies.verdicts import MIN_SEEDS, Records, pairs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Noise:
 def noise_of(claim: Claim, records: Records) -> Noise | None:
     """Return the parts of a claim's variance over seeds; None with fewer than three seeds."""
     pairs = pairs_of(claim, records)
-    if len(pairs) < 3:
+    if len(pairs) < MIN_SEEDS:
         return None
     differences = [pair.value - pair.other for pair in pairs]
     total = float(np.var(differences, ddof=1))

@@ -13,17 +13,16 @@ from reasonrl.studies.claims import Study
 from reasonrl.studies.forest import forest_picture
 from reasonrl.studies.kept import KeptRun
 from reasonrl.studies.page import render_study_page
-from reasonrl.studies.runs import Job, read_records
 from reasonrl.studies.setting import StudySetting
 from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
 
 VERDICTS, PAGE, PICTURE = "verdicts.json", "study.html", "forest.svg"
 
 
-def results_of(setting: StudySetting, jobs: Sequence[Job]) -> list[StudyResult]:
-    """Judge the studies that have a claim with finished runs among the jobs."""
-    pages = {(job.arm.name, job.seed): job.page for job in jobs if job.is_finished}
-    records = read_records(jobs)
+def results_of(
+    setting: StudySetting, records: Records, pages: Mapping[tuple[str, int], str]
+) -> list[StudyResult]:
+    """Judge the studies that have a claim with finished runs; `pages` as in `StudyResult`."""
     found = (_result(setting, study, records, pages) for study in setting.studies.values())
     return [result for result in found if result is not None]
 
@@ -57,20 +56,19 @@ def results_of_kept(
     return results, refusals
 
 
-def kept_runs(setting: StudySetting, jobs: Sequence[Job]) -> list[KeptRun]:
-    """Return what is kept of the finished runs among the jobs."""
+def kept_runs(setting: StudySetting, records: Records) -> list[KeptRun]:
+    """Return what is kept of finished runs."""
     registered = setting.registered()
     users = [(name, study.arms) for name, study in setting.studies.items() if name in registered]
     return [
         KeptRun(
             world=setting.world,
-            arm=job.arm.name,
-            seed=job.seed,
-            record=job.record(),
-            registered={name: registered[name] for name, arms in users if job.arm.name in arms},
+            arm=arm,
+            seed=seed,
+            record=record,
+            registered={name: registered[name] for name, arms in users if arm in arms},
         )
-        for job in jobs
-        if job.is_finished
+        for (arm, seed), record in records.items()
     ]
 
 

@@ -44,7 +44,7 @@ class Scale:
 
     @property
     def evaluate_every(self) -> int:
-        """Return the number of steps between two evaluations, the same for every arm."""
+        """Return the number of steps between two evaluations of the arms with `steps` steps."""
         return max(1, self.steps // 10)
 
 
@@ -74,7 +74,7 @@ MINIATURE = Scale(
     relative=(1e-2, 1e-3, 5e-2),
 )
 
-# Cuts off 40 % of the first rollouts there.
+# Cuts off 30 % of the first rollouts there (seed 1). Its target is still that of the chains.
 SEARCH = replace(MINIATURE, name="search", first_limit=30)
 
 SCALES: Mapping[str, Scale] = {"chains": MINIATURE, "search": SEARCH}

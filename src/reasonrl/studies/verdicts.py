@@ -160,36 +160,37 @@ def decide(claim: Claim, low: float, high: float) -> tuple[ClaimOutcome, str]:
     if is_refuted(claim, low, high):
         if is_alike:
             return ClaimOutcome.NOT_REPRODUCED, "beyond the margin"
-        is_small = _is_small(claim, low, high)
-        return ClaimOutcome.NOT_REPRODUCED, "within the margin of 0" if is_small else "the opposite"
+        small = is_small(claim, low, high)
+        return ClaimOutcome.NOT_REPRODUCED, "within the margin of 0" if small else "the opposite"
     why = "the interval reaches beyond the margin" if is_alike else "the interval holds 0"
     return ClaimOutcome.INCONCLUSIVE, why
 
 
 def is_reproduced(claim: Claim, low: Edge, high: Edge) -> Truth:
     """Return whether an interval, or each of many, reproduces a claim."""
-    is_small = _is_small(claim, low, high)
+    small = is_small(claim, low, high)
     if claim.sign is Sign.ALIKE:
-        return is_small
+        return small
     sides = {
         Sign.ABOVE: np.greater(low, 0),
         Sign.BELOW: np.less(high, 0),
         Sign.DIFFERENT: np.greater(low, 0) | np.less(high, 0),
     }
-    return sides[claim.sign] & ~is_small
+    return sides[claim.sign] & ~small
 
 
 def is_refuted(claim: Claim, low: Edge, high: Edge) -> Truth:
     """Return whether an interval, or each of many, says that a claim does not hold."""
     if claim.sign is Sign.ALIKE:
         return np.greater(low, claim.within) | np.less(high, -claim.within)
-    is_small = _is_small(claim, low, high)
+    small = is_small(claim, low, high)
     if claim.sign is Sign.DIFFERENT:
-        return is_small
-    return is_small | (np.less(high, 0) if claim.sign is Sign.ABOVE else np.greater(low, 0))
+        return small
+    return small | (np.less(high, 0) if claim.sign is Sign.ABOVE else np.greater(low, 0))
 
 
-def _is_small(claim: Claim, low: Edge, high: Edge) -> Truth:
+def is_small(claim: Claim, low: Edge, high: Edge) -> Truth:
+    """Return whether an interval, or each of many, lies within the margin of a claim."""
     return np.greater_equal(low, -claim.within) & np.less_equal(high, claim.within)
 
 

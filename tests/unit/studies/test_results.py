@@ -9,7 +9,7 @@ from reasonrl.studies.bases import miniature_base
 from reasonrl.studies.catalog import studies_of
 from reasonrl.studies.page import render_study_page
 from reasonrl.studies.results import results_of, write_results
-from reasonrl.studies.runs import jobs_of
+from reasonrl.studies.runs import jobs_of, read_records
 from reasonrl.studies.scales import MINIATURE
 from reasonrl.studies.setting import on_miniatures
 from reasonrl.studies.verdicts import ClaimOutcome, StudyResult, judge_study, overall
@@ -70,7 +70,7 @@ def test_the_page_counts_what_was_reproduced_and_links_to_each_study(tmp_path):
 def test_a_study_without_finished_runs_is_left_out(tmp_path):
     setting = on_miniatures("chains")
     jobs = jobs_of([(setting.arms["kl-kept"], 2)], setting.base, tmp_path)
-    assert results_of(setting, jobs) == []
+    assert results_of(setting, read_records(jobs), {}) == []
 
 
 def test_first_seeds_come_first_and_a_changed_recipe_is_another_run(tmp_path):
