@@ -158,15 +158,11 @@ def _run(
     workers: int | None,
     budget_s: float | None,
 ) -> Ending:
-    """Build the miniatures that the runs need, if any, and make the runs, seed by seed.
-
-    `wanted` holds the arms and the number of seeds of each. Exits with STOPPED when a person stops
-    it while it builds.
-    """
+    """Make the runs, seed by seed; `wanted` holds the arms and the number of seeds of each."""
     import psutil
 
     from reasonrl.run.process import only_process
-    from reasonrl.studies.runs import build_miniatures, jobs_of, run_jobs
+    from reasonrl.studies.runs import jobs_of, run_jobs
 
     jobs = [
         job
@@ -175,18 +171,15 @@ def _run(
             [(setting.arms[name], n) for name, n in wanted.items()],
             setting.base,
             out,
+            spec=setting.spec,
             first_seed=first_seed,
         )
     ]
     jobs.sort(key=lambda job: job.seed)
-    specs = [setting.spec for setting in settings if setting.spec is not None]
-    n_workers = workers or (psutil.cpu_count() or 1 if specs else 1)
+    on_miniatures = all(setting.spec for setting in settings)
+    n_workers = workers or (psutil.cpu_count() or 1 if on_miniatures else 1)
     out.mkdir(parents=True, exist_ok=True)
     with only_process(out):
-        for spec in specs:
-            seeds = sorted({job.seed for job in jobs})
-            if not build_miniatures(spec, seeds, console, out=out, workers=n_workers):
-                raise typer.Exit(ExitCode.STOPPED)
         return run_jobs(jobs, console, workers=n_workers, budget_s=budget_s)
 
 

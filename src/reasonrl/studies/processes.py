@@ -24,12 +24,16 @@ _PARENT_DIED = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildTask:
-    """A piece of work: a function of a module, its arguments, and the file for what it prints."""
+    """A piece of work: a function of a module, its arguments, and the file for what it prints.
+
+    It begins when the tasks named in `after` have ended.
+    """
 
     name: str
     function: Callable[..., None]
     given: tuple[Any, ...]
     log: Path
+    after: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +54,20 @@ def work_off(
 ) -> bool:
     """Do the tasks in order, `workers` at a time; return False when a person stopped the work.
 
-    No task is started after `may_begin` returned False or a person pressed Ctrl-C; the tasks that
-    run then are waited for.
+    A task whose `after` is not done lets later tasks go before it. No task is started after
+    `may_begin` returned False or a person pressed Ctrl-C; the tasks that run then are waited for.
     """
     waiting = list(tasks)
     running: dict[int, tuple[BaseProcess, ChildTask, float]] = {}
     is_stopped = False
     while running or (waiting and not is_stopped and may_begin()):
         try:
-            while waiting and not is_stopped and len(running) < workers and may_begin():
-                process = _start(task := waiting.pop(0))
+            while not is_stopped and len(running) < workers and may_begin():
+                task = _next(waiting, [one for _, one, _ in running.values()])
+                if task is None:
+                    break
+                waiting.remove(task)
+                process = _start(task)
                 running[process.sentinel] = (process, task, time.monotonic())
             for sentinel in wait(list(running)):
                 process, task, started = running.pop(sentinel)  # type: ignore[arg-type]
@@ -69,6 +77,12 @@ def work_off(
         except KeyboardInterrupt:
             is_stopped = True
     return not is_stopped
+
+
+def _next(waiting: Sequence[ChildTask], running: Sequence[ChildTask]) -> ChildTask | None:
+    """Return the first task that no task which is still to end holds up; None if all are held."""
+    to_end = {task.name for task in (*waiting, *running)}
+    return next((task for task in waiting if not task.after & to_end), None)
 
 
 def _start(task: ChildTask) -> BaseProcess:

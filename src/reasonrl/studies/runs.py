@@ -1,5 +1,7 @@
 """Run the arms of studies: several at a time, each in a process, resumed where it was stopped.
 
+The miniature of a seed is built while the runs of the seed before it are made.
+
 A run has an ordinary run directory. The directory's name is made of arm, seed and a hash of the
 recipe, so that a changed arm is another run, and a finished run is never made again.
 """
@@ -14,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reasonrl.errors import ConfigError, ModelError
+from reasonrl.errors import ConfigError
 from reasonrl.lab.miniature import Spec, ensure, is_built
 from reasonrl.launch.train import resume, train
 from reasonrl.models.fetch import cache_dir
@@ -34,12 +36,16 @@ _LOG = "log.txt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A run to make: an arm with a seed, its recipe, and its directory."""
+    """A run to make: an arm with a seed, its recipe, and its directory.
+
+    `spec` is the definition of the miniature that it starts from; None on a recipe.
+    """
 
     arm: Arm
     seed: int
     recipe: Recipe
     directory: Path
+    spec: Spec | None
 
     @property
     def is_finished(self) -> bool:
@@ -66,7 +72,12 @@ class Ending:
 
 
 def jobs_of(
-    arms: Sequence[tuple[Arm, int]], base: Base, out: Path, *, first_seed: int = 1
+    arms: Sequence[tuple[Arm, int]],
+    base: Base,
+    out: Path,
+    *,
+    spec: Spec | None = None,
+    first_seed: int = 1,
 ) -> list[Job]:
     """Return the runs of arms, each arm with its number of seeds.
 
@@ -74,20 +85,20 @@ def jobs_of(
     """
     most = max((seeds for _, seeds in arms), default=0)
     return [
-        _job(arm, first_seed + number, base, out)
+        _job(arm, first_seed + number, base, out, spec)
         for number in range(most)
         for arm, seeds in arms
         if number < seeds
     ]
 
 
-def _job(arm: Arm, seed: int, base: Base, out: Path) -> Job:
+def _job(arm: Arm, seed: int, base: Base, out: Path, spec: Spec | None = None) -> Job:
     recipe = base(arm, seed)
     # The place of the cache must not change the hash.
     text = recipe.model_dump_json().replace(str(cache_dir()), "")
     key = hashlib.sha256(text.encode()).hexdigest()[:8]
     directory = out / "runs" / f"{arm.name}-seed-{seed}-{key}"
-    return Job(arm=arm, seed=seed, recipe=recipe, directory=directory)
+    return Job(arm=arm, seed=seed, recipe=recipe, directory=directory, spec=spec)
 
 
 def finished_jobs(arms: Iterable[Arm], base: Base, out: Path, *, first_seed: int = 1) -> list[Job]:
@@ -118,48 +129,15 @@ def read_records(jobs: Sequence[Job]) -> dict[tuple[str, int], RunRecord]:
     return {(job.arm.name, job.seed): job.record() for job in jobs if job.is_finished}
 
 
-def build_miniatures(
-    spec: Spec, seeds: Sequence[int], console: Console, *, out: Path, workers: int
-) -> bool:
-    """Build the miniatures that the cache lacks, minutes each; return False when stopped.
-
-    Raises ModelError when a miniature could not be built, or is damaged in the cache.
-    """
-    missing = [seed for seed in seeds if not is_built(spec, seed)]
-    for seed in set(seeds).difference(missing):
-        ensure(spec, seed, console)  # raises if a file is damaged
-    failed: list[Ended] = []
-
-    def on_end(end: Ended) -> None:
-        if end.error:
-            failed.append(end)
-        else:
-            console.note(f"{end.task.name} is built ({duration_text(end.seconds)})")
-
-    tasks = [
-        ChildTask(
-            name=f"miniature {seed} of {spec.world.kind}",
-            function=_ensure,
-            given=(spec, seed),
-            log=out / f"miniature-{spec.world.kind}-{seed}.log",
-        )
-        for seed in missing
-    ]
-    is_stopped = not work_off(tasks, workers=workers, may_begin=lambda: not failed, on_end=on_end)
-    if failed and not is_stopped:
-        raise ModelError(
-            f"{failed[0].task.name} was not built: {failed[0].error}",
-            where=str(failed[0].task.log),
-            remedy="fix the error, then rerun the same command",
-        )
-    return not is_stopped
-
-
 def run_jobs(
     jobs: Sequence[Job], console: Console, *, workers: int, budget_s: float | None
 ) -> Ending:
-    """Make the runs that are not finished; start no run after `budget_s` seconds."""
+    """Make the runs that are not finished; start no run after `budget_s` seconds.
+
+    Raises ModelError, before the first run, when a miniature in the cache is damaged.
+    """
     by_name = {job.directory.name: job for job in jobs if not job.is_finished}
+    tasks = _tasks(list(by_name.values()), console)
     progress = _Progress(console, n_done=len(jobs) - len(by_name), n=len(jobs), workers=workers)
     failures: dict[str, str] = {}
     started = time.monotonic()
@@ -168,25 +146,58 @@ def run_jobs(
         return budget_s is None or time.monotonic() - started < budget_s
 
     def on_end(end: Ended) -> None:
-        job = by_name[end.task.name]
-        if job.is_finished:
-            progress.finished(job, end.seconds)
-        elif end.error:
+        job = by_name.get(end.task.name)
+        if end.error:
             failures[end.task.name] = end.error
-            progress.failed(job, end.error)
+            progress.failed(end)
+        elif job is None:
+            progress.built(end)
+        elif job.is_finished:
+            progress.finished(job, end.seconds)
 
-    tasks = [
-        ChildTask(
-            name=name,
-            function=_run,
-            given=(job.recipe, job.directory),
-            log=job.directory / _LOG,
-        )
-        for name, job in by_name.items()
-    ]
     is_stopped = not work_off(tasks, workers=workers, may_begin=may_begin, on_end=on_end)
     left = sum(not job.is_finished for job in jobs)
     return Ending(failures={} if is_stopped else failures, is_stopped=is_stopped, left=left)
+
+
+def _tasks(jobs: Sequence[Job], console: Console) -> list[ChildTask]:
+    """Return the tasks of runs, after those that build the miniatures which the cache lacks.
+
+    The miniature of a seed is built before the runs of the seed before it, which it can overtake.
+    """
+    place = {seed: number for number, seed in enumerate(sorted({job.seed for job in jobs}))}
+    builders: dict[str, tuple[int, ChildTask]] = {}
+    runs = []
+    for job in jobs:
+        builder = _builder(job, console)
+        if builder is not None:
+            builders[builder.name] = (place[job.seed] - 1, builder)
+        run = ChildTask(
+            name=job.directory.name,
+            function=_run,
+            given=(job.recipe, job.directory),
+            log=job.directory / _LOG,
+            after=frozenset({builder.name} if builder else ()),
+        )
+        runs.append((place[job.seed], run))
+    placed = [*builders.values(), *runs]
+    return [task for _, task in sorted(placed, key=lambda one: one[0])]
+
+
+def _builder(job: Job, console: Console) -> ChildTask | None:
+    """Return the task that builds a run's miniature; None if there is nothing to build."""
+    if job.spec is None:
+        return None
+    if is_built(job.spec, job.seed):
+        ensure(job.spec, job.seed, console)  # raises if a file is damaged
+        return None
+    kind = job.spec.world.kind
+    return ChildTask(
+        name=f"miniature {job.seed} of {kind}",
+        function=_ensure,
+        given=(job.spec, job.seed),
+        log=job.directory.parent.parent / f"miniature-{kind}-{job.seed}.log",
+    )
 
 
 def _ensure(spec: Spec, seed: int) -> None:
@@ -229,7 +240,8 @@ class _Progress:
             f"{duration_text(seconds)}{score}; about {duration_text(left_s)} left"
         )
 
-    def failed(self, job: Job, error: str) -> None:
-        self._console.note(
-            f"{job.arm.name} seed {job.seed} failed: {error}; see {job.directory / _LOG}"
-        )
+    def built(self, end: Ended) -> None:
+        self._console.note(f"{end.task.name} is built ({duration_text(end.seconds)})")
+
+    def failed(self, end: Ended) -> None:
+        self._console.note(f"{end.task.name} failed: {end.error}; see {end.task.log}")

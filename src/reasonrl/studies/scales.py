@@ -74,8 +74,8 @@ MINIATURE = Scale(
     relative=(1e-2, 1e-3, 5e-2),
 )
 
-# Cuts off 40 % of the first rollouts there too (seeds 1 to 3). Their first entropy is 0.375 to 0.415
-# nats, so that the target of the chains is 60 % of it here too.
+# Cuts off 40 % of the first rollouts too (seeds 1 to 3). The first entropy is 0.375 to 0.415 nats,
+# so that the target of the chains is 60 % of it here too.
 SEARCH = replace(MINIATURE, name="search", first_limit=25)
 
 SCALES: Mapping[str, Scale] = {"chains": MINIATURE, "search": SEARCH}
