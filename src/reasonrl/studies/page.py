@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp
 from urllib.parse import quote
@@ -115,6 +116,25 @@ def _study(result: StudyResult) -> Iterator[str]:
         cards = "".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
         yield f'<div class="grid-2">{cards}</div>'
     yield _arms(result, arms)
+    yield _origins(result)
+
+
+def _origins(result: StudyResult) -> str:
+    """Return which commits made the runs on which machines, and the command that repeats them."""
+    counts = Counter(run.origin for run in result.records.values())
+    made = "; ".join(
+        f"{n} by {escape_text(origin.commit or 'several commits')} on "
+        f"{escape_text(origin.machine or 'several machines')}"
+        for origin, n in counts.items()
+    )
+    seeds = {seed for _, seed in result.records}
+    text = f"Registration {result.registration or '-'}. Runs: {made}."
+    if result.world:
+        text += (
+            f" On other seeds: <code>reasonrl study {result.study.name} --world {result.world} "
+            f"--seeds {len(seeds)} --first-seed {max(seeds) + 1}</code>."
+        )
+    return f'<p class="quiet"><small>{text}</small></p>'
 
 
 def _by_color(arms: Sequence[tuple[Arm, Runs]]) -> Iterator[Sequence[tuple[Arm, Runs]]]:

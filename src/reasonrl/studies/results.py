@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def results_of(
 ) -> list[StudyResult]:
     """Judge the studies that have a claim with finished runs; `pages` as in `StudyResult`."""
     found = (_result(setting, study, records, pages) for study in setting.studies.values())
-    return [result for result in found if result is not None]
+    return _registered([result for result in found if result is not None], setting)
 
 
 def results_of_kept(
@@ -53,7 +54,13 @@ def results_of_kept(
         records = {(run.arm, run.seed): run.record for run in fitting if run.seed in seeds}
         if (result := _result(setting, study, records, {})) is not None:
             results.append(result)
-    return results, refusals
+    return _registered(results, setting), refusals
+
+
+def _registered(results: Sequence[StudyResult], setting: StudySetting) -> list[StudyResult]:
+    """Return results with the registrations of their studies."""
+    registered = setting.registered()
+    return [replace(one, registration=registered.get(one.study.name, "")) for one in results]
 
 
 def kept_runs(setting: StudySetting, records: Records) -> list[KeptRun]:
@@ -110,6 +117,7 @@ def _plain(result: StudyResult) -> dict[str, object]:
         "where": result.study.where,
         "question": result.study.question,
         "outcome": str(result.outcome),
+        "registration": result.registration,
         "claims": [_plain_verdict(verdict) for verdict in result.verdicts],
     }
 

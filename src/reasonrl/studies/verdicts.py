@@ -77,7 +77,8 @@ class ClaimVerdict:
 class StudyResult:
     """A study in a world, its verdicts, and the runs of its arms, by arm and seed.
 
-    `pages` are the addresses of the runs' pages, seen from the page of the studies.
+    `registration` is the hash of what was fixed before the runs (`registrations`). `pages` are the
+    addresses of the runs' pages, seen from the page of the studies.
     """
 
     study: Study
@@ -86,6 +87,7 @@ class StudyResult:
     verdicts: Sequence[ClaimVerdict]
     arms: Sequence[Arm]
     records: Records
+    registration: str = ""
     pages: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 

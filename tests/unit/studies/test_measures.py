@@ -25,6 +25,14 @@ def test_the_time_to_fall_is_the_step_at_which_five_steps_are_down_to_two_fifths
     assert m.COLLAPSE_TIME.take(run([0.5] * 10 + [0.3] * 10)) == pytest.approx(log(20))
 
 
+def test_the_score_at_half_the_entropy_lies_between_two_evaluations():
+    scores = {0: 0.2, 10: 0.4, 20: 0.8}
+    # the mean of five steps is (2 * 0.5 + 3 * 0.05) / 5 at step 13
+    assert m.SCORE_AT_HALF.take(run([0.5] * 10 + [0.05] * 10, scores)) == pytest.approx(0.52)
+    assert isnan(m.SCORE_AT_HALF.take(run([0.5] * 20, scores)))
+    assert isnan(m.SCORE_AT_HALF.take(run([0.5] * 10 + [0.05] * 10)))
+
+
 def test_the_end_of_a_run_is_its_last_tenth_whatever_its_steps_are():
     """Runs lined up by updates or rollouts: the same work is at the end of both."""
     many = run([0.4] * 40, accuracy__all=[n / 40 for n in range(40)])
