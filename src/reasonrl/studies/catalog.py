@@ -7,11 +7,10 @@ are shown. Entropy and score are claims of their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import log
 
 from reasonrl.studies import measures as m
-from reasonrl.studies.arms_beyond import REMEDIES, UPDATES_AT_HOME, home_of
+from reasonrl.studies.catalog_beyond import studies_beyond
 from reasonrl.studies.claims import Study, claim, entropy, headline, score
 from reasonrl.studies.record import Axis
 from reasonrl.studies.scales import Scale
@@ -32,10 +31,7 @@ def studies_of(scale: Scale) -> dict[str, Study]:
         _clip_higher(),
         _batch_size(),
         _group_size(scale),
-        _remedies(),
-        _remedies_at_home(scale),
-        _controller(),
-        *([_horizon()] if scale.horizon else []),
+        *studies_beyond(scale),
     )
     return {study.name: study for study in studies}
 
@@ -294,93 +290,4 @@ def _group_size(scale: Scale) -> Study:
             headline(score(larger, f"on-policy above {quarter}")),
             score("half the group: likewise", f"on-policy above {half}"),
         ),
-    )
-
-
-# beyond the report
-
-
-def _remedies() -> Study:
-    return _keeping(
-        "remedies",
-        "Do the field's later remedies keep entropy where updates clip?",
-        dict.fromkeys(REMEDIES, "clip-0.2"),
-    )
-
-
-def _remedies_at_home(scale: Scale) -> Study:
-    return _keeping(
-        "remedies-at-home",
-        "Do the remedies keep entropy at the updates that they were made for?",
-        {
-            home_of(name, scale): "on-policy" if updates == 1 else "minibatches-4"
-            for name, updates in UPDATES_AT_HOME.items()
-        },
-    )
-
-
-def _keeping(name: str, question: str, rivals: Mapping[str, str]) -> Study:
-    """Return a study of arms that should keep more entropy than their rivals."""
-    claims = []
-    for arm, rival in rivals.items():
-        relation = f"{arm} above {rival}"
-        claims.append(headline(entropy(f"{arm} keeps more entropy", relation)))
-        claims.append(score(f"{arm} scores higher", relation))
-    return Study(
-        name=name,
-        where="not in the report",
-        question=question,
-        claims=tuple(claims),
-        is_reports=False,
-    )
-
-
-def _controller() -> Study:
-    ours, report = "relative-4", "adaptive-4"
-    calmer, less = "its weight swings less than eq. 3.2's", f"{ours} below {report}"
-    two = "with two minibatches it holds more than none"
-    return Study(
-        name="controller",
-        where="not in the report",
-        question="Can a controller hold entropy without a gate and without a target in nats?",
-        claims=(
-            headline(entropy("it holds more entropy than none", f"{ours} above minibatches-4")),
-            headline(claim(calmer, less, measure=m.COEFFICIENT_SWING)),
-            entropy("entropy swings less", less, measure=m.ENTROPY_SWING),
-            score("it scores alike", f"{ours} alike {report}"),
-            entropy(two, "relative-2 above minibatches-2"),
-        ),
-        seeds=5,
-        is_reports=False,
-    )
-
-
-def _horizon() -> Study:
-    four, long = "minibatches-4-long", "on-policy-long"
-    held = f"adaptive-4-long above {four}"
-    clip = "clip-0.265-long above clip-0.2-long"
-    dropped = "kl-dropped-long above kl-kept-long"
-    warmer = "control-2-long above temperature-0.6-long"
-    return Study(
-        name="horizon",
-        where="Experiments 4 to 6, 9 and 10, at ten times the steps",
-        question="Do the harms and gains of long runs appear in long runs?",
-        note="Equal steps are equal rollouts in all of these pairs, and equal updates in all but "
-        "the first; the long clip-higher arms have fewer steps, each of sixteen updates.",
-        claims=(
-            headline(score("four minibatches: a lower score", f"{four} below {long}")),
-            score(
-                "the same at equal updates",
-                f"{four} below {long}",
-                at=Axis.UPDATES,
-                measure=m.TRAINING,
-            ),
-            entropy("four minibatches: less entropy", f"{four} below {long}"),
-            headline(score("adaptive control: a better score", held)),
-            headline(score("a bound of 0.265: a better score", clip, is_about_clipping=True)),
-            headline(score("without the KL penalty: a better score", dropped)),
-            headline(score("1.0 scores higher than 0.6", warmer, measure=m.COOL_END)),
-        ),
-        seeds=5,
-        is_reports=False,
     )

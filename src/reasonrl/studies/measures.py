@@ -21,7 +21,6 @@ _ENDING = 0.1
 _SMOOTH = 5  # steps of a running mean
 _TAIL = 0.2  # the share of the steps whose evaluations make the final score
 _SCORE_MARGIN = 0.02  # two points of avg@k
-_HALF = 0.5
 _LOW = 0.4  # share of the starting entropy at which entropy has fallen
 
 
@@ -60,26 +59,9 @@ def _collapse_time(run: RunRecord) -> float:
     nats = run.column("entropy/nats")
     if len(nats) < _SMOOTH:
         return nan
-    return log(_fallen(nats, _LOW) or len(nats))
-
-
-def _fallen(nats: Sequence[float], share: float) -> int | None:
-    """Return the first step whose five-step mean is at a share of the start; None for never."""
     smooth = np.convolve(nats, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
-    low = np.flatnonzero(smooth <= share * mean(nats[:_START]))
-    return int(low[0]) + _SMOOTH if len(low) else None
-
-
-def _score_at_half(run: RunRecord) -> float:
-    """Return the held-out score, between evaluations on a line, where half the entropy is left."""
-    nats, scores = run.column("entropy/nats"), run.scores(run.headline)
-    fallen = _fallen(nats, _HALF) if len(nats) >= _SMOOTH else None
-    if fallen is None or not scores:
-        return nan
-    # A step without kept groups has no entropy.
-    steps = [n for n, row in enumerate(run.rows, start=1) if row.get("entropy/nats") is not None]
-    values = [score.value for score in scores]
-    return float(np.interp(steps[fallen - 1], [score.step for score in scores], values))
+    low = np.flatnonzero(smooth <= _LOW * mean(nats[:_START]))
+    return log(low[0] + _SMOOTH if len(low) else len(nats))
 
 
 def _entropy_change(run: RunRecord) -> float:
@@ -198,18 +180,13 @@ COEFFICIENT_SWING = Measure(
 )
 SCORE_END = _score("score", "held-out avg@k over the last fifth", at_the_end(share=_TAIL))
 SCORE_MEAN = _score("mean score", "area under held-out avg@k over the steps", over_the_steps())
+SCORE_LAST = _score("last score", "held-out avg@k at the last step", at_the_end())
 COOL_END = _score(
     "score at 0.6",
     "held-out avg@k at temperature 0.6, over the last fifth",
     at_the_end(COOL, share=_TAIL),
 )
 COOL_MEAN = _score("mean score at 0.6", "area under it over the steps", over_the_steps(COOL))
-SCORE_AT_HALF = Measure(
-    name="score at half the entropy",
-    what="held-out avg@k at the step whose five-step mean of entropy is half its start",
-    take=_score_at_half,
-    margin=_SCORE_MARGIN,
-)
 TRAINING = Measure(
     name="training accuracy",
     what="over the run's last tenth",
@@ -253,7 +230,7 @@ CLIPPED = Measure(
     margin=0.0,
 )
 
-SCORES = (SCORE_END, SCORE_MEAN, COOL_END, COOL_MEAN, SCORE_AT_HALF, TRAINING)
+SCORES = (SCORE_END, SCORE_MEAN, COOL_END, COOL_MEAN, SCORE_LAST, TRAINING)
 """Measures of how well a policy solves problems."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import accumulate
-from math import fsum
+from itertools import accumulate, pairwise
+from math import fsum, inf
 
 from reasonrl.types import Row
 
@@ -18,12 +18,19 @@ DIRTY = "-dirty"
 """The end of a commit whose files were changed (`reasonrl.run.sessions.commit_of`)."""
 
 
+_SMOOTH = 5  # steps of a running mean
+
+
 class Axis(StrEnum):
-    """The amount of work at which two runs are compared."""
+    """What two runs have done equally much of where they are compared.
+
+    At equal entropy both have come down to the same entropy, a mean of five steps.
+    """
 
     STEPS = "steps"
     UPDATES = "updates"
     ROLLOUTS = "rollouts"
+    ENTROPY = "entropy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,16 +89,38 @@ class RunRecord:
     origin: RunOrigin = RunOrigin()
 
     def amounts(self, axis: Axis) -> list[float]:
-        """Return the amount of work on an axis that the run had done after each step."""
+        """Return how far on an axis the run had come after each step; it never falls.
+
+        On the axis of entropy that is the lowest mean so far, negative, in nats.
+        """
         if axis is Axis.STEPS:
             return [float(number) for number in range(1, len(self.rows) + 1)]
+        if axis is Axis.ENTROPY:
+            return self._depths()
         key = "update/n" if axis is Axis.UPDATES else "rollout/sampled"
         return list(accumulate(float(row[key] or 0) for row in self.rows))
 
+    def _depths(self) -> list[float]:
+        depths: list[float] = []
+        known: list[float] = []
+        for row in self.rows:
+            if (nats := row.get("entropy/nats")) is not None:
+                known.append(float(nats))
+            last = known[-_SMOOTH:]
+            here = -fsum(last) / _SMOOTH if len(last) == _SMOOTH else -inf
+            depths.append(max(here, depths[-1] if depths else -inf))
+        return depths
+
     def until(self, axis: Axis, amount: float) -> RunRecord:
-        """Return the part of the run up to an amount of work; at least one step."""
-        n = max(1, sum(done <= amount + 1e-9 for done in self.amounts(axis)))
+        """Return the part of the run up to the step at which it had come so far on an axis.
+
+        Where that step was not evaluated, its score lies on the line between two evaluations.
+        """
+        n = min(len(self.rows), 1 + sum(done < amount - 1e-9 for done in self.amounts(axis)))
+        suites = dict.fromkeys(result.suite for result in self.evaluations)
+        between = (_between(self.scores(suite), n) for suite in suites)
         evaluations = [result for result in self.evaluations if result.step <= n]
+        evaluations += [result for result in between if result is not None]
         return replace(self, rows=self.rows[:n], evaluations=evaluations)
 
     def column(self, key: str) -> list[float]:
@@ -102,3 +131,13 @@ class RunRecord:
     def scores(self, suite: str) -> list[EvaluationScore]:
         """Return the evaluations of a suite, in order."""
         return [result for result in self.evaluations if result.suite == suite]
+
+
+def _between(scores: Sequence[EvaluationScore], step: int) -> EvaluationScore | None:
+    """Return the score at a step between two evaluations; None if there are no such two."""
+    for before, after in pairwise(scores):
+        if before.step < step < after.step:
+            share = (step - before.step) / (after.step - before.step)
+            value = (1 - share) * before.value + share * after.value
+            return replace(after, step=step, value=value, right_P=())
+    return None

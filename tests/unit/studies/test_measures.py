@@ -1,6 +1,6 @@
 """What is measured of a run."""
 
-from math import isnan, log
+from math import inf, isnan, log
 
 import pytest
 
@@ -23,14 +23,6 @@ def test_steps_without_a_kept_group_are_left_out():
 def test_the_time_to_fall_is_the_step_at_which_five_steps_are_down_to_two_fifths():
     assert m.COLLAPSE_TIME.take(run([0.5] * 10 + [0.19] * 10)) == pytest.approx(log(15))
     assert m.COLLAPSE_TIME.take(run([0.5] * 10 + [0.3] * 10)) == pytest.approx(log(20))
-
-
-def test_the_score_at_half_the_entropy_lies_between_two_evaluations():
-    scores = {0: 0.2, 10: 0.4, 20: 0.8}
-    # the mean of five steps is (2 * 0.5 + 3 * 0.05) / 5 at step 13
-    assert m.SCORE_AT_HALF.take(run([0.5] * 10 + [0.05] * 10, scores)) == pytest.approx(0.52)
-    assert isnan(m.SCORE_AT_HALF.take(run([0.5] * 20, scores)))
-    assert isnan(m.SCORE_AT_HALF.take(run([0.5] * 10 + [0.05] * 10)))
 
 
 def test_the_end_of_a_run_is_its_last_tenth_whatever_its_steps_are():
@@ -76,7 +68,27 @@ def test_what_a_run_does_not_have_is_nan():
 
 def test_a_run_is_cut_where_asked_and_keeps_a_step():
     found = run([0.4, 0.3, 0.2], {1: 0.1, 3: 0.3}, updates=2)
-    part = found.until(Axis.UPDATES, 5)
+    part = found.until(Axis.UPDATES, 4)
     assert len(part.rows) == 2
-    assert part.scores(HELDOUT) == [evaluation(1, 0.1)]
+    assert part.scores(HELDOUT) == [evaluation(1, 0.1), evaluation(2, 0.2)]
+    assert len(found.until(Axis.UPDATES, 5).rows) == 3
+    assert len(found.until(Axis.UPDATES, 9).rows) == 3
     assert len(found.until(Axis.UPDATES, 0).rows) == 1
+
+
+def test_at_equal_entropy_both_runs_are_cut_where_they_come_down_to_it():
+    fast = run([0.4] * 5 + [0.2] * 20, {0: 0.1, 10: 0.5, 25: 0.9})
+    slow = run([0.4] * 15 + [0.3] * 10, {0: 0.1, 10: 0.5, 25: 0.9})
+    amount = min(one.amounts(Axis.ENTROPY)[-1] for one in (fast, slow))
+    assert amount == pytest.approx(-0.3)
+    # a mean of five steps is down to 0.3 when three of them have 0.2, or five have 0.3
+    assert [len(one.until(Axis.ENTROPY, amount).rows) for one in (fast, slow)] == [8, 20]
+    early, late = (m.SCORE_LAST.take(one.until(Axis.ENTROPY, amount)) for one in (fast, slow))
+    assert early == pytest.approx(0.1 + 0.4 * 8 / 10)
+    assert late == pytest.approx(0.5 + 0.4 * 10 / 15)
+
+
+def test_a_step_without_an_entropy_comes_no_further_down():
+    depths = run([0.4, 0.4, 0.4, 0.4, 0.4, None, 0.3, 0.9]).amounts(Axis.ENTROPY)
+    assert depths[:4] == [-inf] * 4
+    assert depths[4:] == pytest.approx([-0.4, -0.4, -0.38, -0.38])
