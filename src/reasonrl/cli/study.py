@@ -202,9 +202,9 @@ def _results_so_far(
     results: list[StudyResult] = []
     for setting in settings:
         if judge is not None:
-            found, refusals = results_of_kept(setting, kept)
-            for refusal in refusals:
-                console.note(refusal)
+            found, notes = results_of_kept(setting, kept)
+            for note in notes:
+                console.note(note)
         else:
             jobs = finished_jobs(setting.arms.values(), setting.base, out, first_seed=first_seed)
             records = read_records(jobs)

@@ -31,22 +31,22 @@ def results_of(
 def results_of_kept(
     setting: StudySetting, kept: Sequence[KeptRun]
 ) -> tuple[list[StudyResult], list[str]]:
-    """Judge studies by the kept runs of their world; also return sentences on those refused.
+    """Judge studies by the kept runs of their world; also return notes on runs left out or lacking.
 
     A study is judged by the runs that carry its registration of today (`registration`) and have one
     of its seeds. Runs of changed code are refused, because nobody could repeat them.
     """
-    results, refusals = [], []
+    results, notes, unfinished = [], [], []
     registered = setting.registered()
     here = [run for run in kept if run.world == setting.world]
     repeatable = [run for run in here if run.record.origin.is_repeatable]
     if n := len(here) - len(repeatable):
-        refusals.append(f"{n} runs were made by code that is in no commit; they are left out")
+        notes.append(f"{n} runs were made by code that is in no commit; they are left out")
     for name, study in setting.studies.items():
         of_study = [run for run in repeatable if name in run.registered]
         fitting = [run for run in of_study if run.registered[name] == registered.get(name)]
         if n := len(of_study) - len(fitting):
-            refusals.append(
+            notes.append(
                 f"{name}: {n} runs were made for other claims, margins or arms than those of this "
                 "version; they are left out"
             )
@@ -54,7 +54,15 @@ def results_of_kept(
         records = {(run.arm, run.seed): run.record for run in fitting if run.seed in seeds}
         if (result := _result(setting, study, records, {})) is not None:
             results.append(result)
-    return _registered(results, setting), refusals
+            whole = [seed for seed in seeds if all((arm, seed) in records for arm in study.arms)]
+            if len(whole) < study.seeds:
+                unfinished.append(f"{name} {len(whole)} of {study.seeds}")
+    if unfinished:
+        world = f" in {setting.world}" if setting.world else ""
+        notes.append(
+            f"seeds that are there{world}: {', '.join(unfinished)}; these verdicts may still change"
+        )
+    return _registered(results, setting), notes
 
 
 def _registered(results: Sequence[StudyResult], setting: StudySetting) -> list[StudyResult]:
