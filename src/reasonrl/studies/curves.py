@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
-from math import floor
+from math import ceil, floor, isfinite
 
 from reasonrl.algo.stats import t95
 from reasonrl.diagnosis.collapse import EntropyFit, fit_entropy
 from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.run.profile_panels import exchanges
 from reasonrl.studies.arm import Arm
-from reasonrl.studies.measures import mean, standard_error
-from reasonrl.studies.record import RunRecord
+from reasonrl.studies.measures import SCORE_LAST, mean, standard_error
+from reasonrl.studies.record import Axis, RunRecord
 
 COLORS = (Color.BLUE, Color.ORANGE, Color.TEAL, Color.PURPLE, Color.RED, Color.GRAY)
 _BIN = 0.02  # nats
@@ -72,6 +73,35 @@ def exchange_chart(arms: Sequence[tuple[Arm, Runs]]) -> Chart:
         axis="nats",
         names=names,
     )
+
+
+def price_chart(arms: Sequence[tuple[Arm, Runs]], title: str = "What entropy buys") -> Chart:
+    """Return the held-out score at which runs come down to an entropy, from high to low.
+
+    An arm's curve ends where one of its runs came no further down.
+    """
+    curves = [(arm, [_prices(run) for run in runs.values()]) for arm, runs in arms]
+    levels = [level for _, seeds in curves for curve in seeds for level in curve]
+    highest = max(levels, default=0)
+    turned = [
+        (arm, [{highest - level: value for level, value in curve.items()} for curve in seeds])
+        for arm, seeds in curves
+    ]
+    names = tuple(f"{level * _BIN:.2f}" for level in range(highest, min(levels, default=0) - 1, -1))
+    chart = _chart(title, "avg@k where entropy has come down to", turned)
+    return replace(chart, first=0, axis="nats", names=names)
+
+
+def _prices(run: RunRecord) -> dict[int, float]:
+    """Return the held-out score at each entropy that the run came down to, in steps of `_BIN`."""
+    depths = run.amounts(Axis.ENTROPY)
+    known = [-depth for depth in depths if isfinite(depth)]
+    if not known:
+        return {}
+    levels = range(ceil(known[-1] / _BIN), floor(known[0] / _BIN) + 1)
+    return {
+        level: SCORE_LAST.take(run.until(Axis.ENTROPY, -level * _BIN)) for level in reversed(levels)
+    }
 
 
 def fit_of(runs: Runs) -> EntropyFit | None:

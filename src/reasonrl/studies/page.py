@@ -19,6 +19,7 @@ from reasonrl.studies.curves import (
     entropy_chart,
     exchange_chart,
     fit_of,
+    price_chart,
     runs_of,
     score_chart,
     truncated_chart,
@@ -113,6 +114,8 @@ def _study(result: StudyResult) -> Iterator[str]:
         charts = [score_chart(few), entropy_chart(few), exchange_chart(few)]
         if study.name in ("multi-stage", "advantage-mask"):
             charts.append(truncated_chart(few))
+        if study.name == "entropy-price":
+            charts.append(price_chart(few))
         cards = "".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
         yield f'<div class="grid-2">{cards}</div>'
     yield _arms(result, arms)

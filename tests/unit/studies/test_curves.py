@@ -4,7 +4,14 @@ import pytest
 
 from reasonrl.report.drawing.chart import Mark
 from reasonrl.studies.arm import Arm
-from reasonrl.studies.curves import entropy_chart, exchange_chart, fit_of, runs_of, score_chart
+from reasonrl.studies.curves import (
+    entropy_chart,
+    exchange_chart,
+    fit_of,
+    price_chart,
+    runs_of,
+    score_chart,
+)
 from tests.unit.studies.support import run
 
 ARM = Arm(name="a", what="", changes={}, stages=(), every=1)
@@ -35,6 +42,18 @@ def test_the_mean_is_over_the_steps_that_all_seeds_have():
     mean = entropy_chart([(ARM, runs)]).series[-1]
     assert list(mean.steps) == [5, 7]
     assert mean.values == pytest.approx([0.3, 0.3])
+
+
+def test_the_price_of_entropy_is_the_score_where_a_run_comes_down_to_it():
+    scores = {0: 0.0, 20: 1.0}
+    runs = {1: run([0.1] * 5 + [0.05] * 15, scores), 2: run([0.1] * 10 + [0.06] * 10, scores)}
+    chart = price_chart([(ARM, runs)])
+    assert chart.names == ("0.10", "0.08", "0.06")
+    first, _, mean = chart.series
+    # two of five steps with 0.05 make a mean of 0.08, and four make 0.06
+    assert (list(first.steps), list(first.values)) == ([0, 1, 2], pytest.approx([0.25, 0.35, 0.45]))
+    assert list(mean.steps) == [0, 1, 2]
+    assert mean.values[0] == pytest.approx((0.25 + 0.25) / 2)
 
 
 def test_accuracy_against_entropy_is_the_mean_of_a_bin_of_entropies():
