@@ -26,7 +26,7 @@ _WINDOW = 15
 _AHEAD = 15
 """Number of steps ahead within which the line must reach the bound."""
 
-_LEVEL = 0.4
+LEVEL = 0.4
 """Share of the start to which the median of the last 5 steps must have fallen."""
 
 _IN_A_ROW = 3
@@ -126,29 +126,29 @@ def collapse_step(entropies: Sequence[float]) -> int | None:
     return _first_run([nats <= bound for nats in entropies], _IN_A_ROW)
 
 
-def warning_step(entropies: Sequence[float]) -> int | None:
+def warning_step(entropies: Sequence[float], *, level: float = LEVEL) -> int | None:
     """Return the first step with a warning, None for none; a step sees only the steps up to it.
 
     `is_falling`, called after every step, decides.
     """
     steps = range(len(entropies))
-    return next((n for n in steps if is_falling(entropies[: n + 1])), None)
+    return next((n for n in steps if is_falling(entropies[: n + 1], level=level)), None)
 
 
-def is_falling(entropies: Sequence[float]) -> bool:
+def is_falling(entropies: Sequence[float], *, level: float = LEVEL) -> bool:
     """Return whether a collapse is to be expected after the last step.
 
-    It is if entropy has fallen to 40 % of its start, and a line through the logarithms of the last
-    15 steps reaches the bound within 15 more. The line alone gives false warnings: most runs lose
-    half of their entropy early and then much less (docs/LOG.md).
+    It is if entropy has fallen to `level`, a share of its start, and a line through the logarithms
+    of the last 15 steps reaches the bound within 15 more. The line alone gives false warnings: most
+    runs lose half of their entropy early and then much less (docs/LOG.md).
     """
     if len(entropies) < _WINDOW or min(entropies) <= 0:
         return False
     start = _start(entropies)
-    if median(entropies[-_FIRST:]) > _LEVEL * start:
+    if median(entropies[-_FIRST:]) > level * start:
         return False
-    slope, level = np.polyfit(np.arange(_WINDOW), np.log(entropies[-_WINDOW:]), 1)
-    ahead = level + slope * (_WINDOW - 1 + _AHEAD)
+    slope, first = np.polyfit(np.arange(_WINDOW), np.log(entropies[-_WINDOW:]), 1)
+    ahead = first + slope * (_WINDOW - 1 + _AHEAD)
     return bool(slope < 0 and ahead <= log(COLLAPSED * start))
 
 
@@ -158,10 +158,10 @@ def is_collapsed(entropies: Sequence[float]) -> bool:
     return all(nats <= bound for nats in entropies[-_IN_A_ROW:])
 
 
-def judge_warning(entropies: Sequence[float]) -> CollapseWarning:
+def judge_warning(entropies: Sequence[float], *, level: float = LEVEL) -> CollapseWarning:
     """Return the steps of a run's first warning and of its collapse."""
     return CollapseWarning(
-        warned=warning_step(entropies),
+        warned=warning_step(entropies, level=level),
         collapsed=collapse_step(entropies),
         steps=len(entropies),
     )
