@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 
 from reasonrl.errors import ConfigError
 from reasonrl.models.fetch import cache_dir
-from reasonrl.recipe.toml import dump_table
 from reasonrl.studies.arm import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.claims import Claim, Study
@@ -43,8 +42,12 @@ def registrations(
 
 
 def _recipe(arm: Arm, base: Base) -> str:
-    """Return the recipe of an arm as text, without what depends on the machine."""
-    return json.dumps(dump_table(base(arm, 0)), sort_keys=True).replace(str(cache_dir()), "")
+    """Return what an arm's recipe sets, as text, without what depends on the machine.
+
+    Defaults are left out, so that a setting which recipes learn later changes no registration.
+    """
+    table = base(arm, 0).model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(table, sort_keys=True).replace(str(cache_dir()), "")
 
 
 def _claim(claim: Claim) -> dict[str, object]:
