@@ -5,7 +5,6 @@ Heavy imports happen inside the commands, after the command line was checked.
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,18 +17,21 @@ from reasonrl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reasonrl.studies.claims import Study
     from reasonrl.studies.runs import Ending
     from reasonrl.studies.setting import StudySetting
     from reasonrl.studies.verdicts import StudyResult
     from reasonrl.terminal import Console
 
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Studies, e.g. n-sgd temperature.", metavar="[NAME]...")
+    list[str] | None,
+    typer.Argument(
+        help="Studies, e.g. n-sgd temperature; report: all that the report has.",
+        metavar="[NAME]...",
+    ),
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(min=1, help="Seeds of every arm. Default: 3 or 5, as the study says."),
+    typer.Option(min=1, help="Seeds of every arm. Default: as many as the study says."),
 ]
 FirstSeed = Annotated[
     int, typer.Option(min=0, help="The first seed to run and judge; smaller seeds are left out.")
@@ -78,6 +80,11 @@ ShowPower = Annotated[
     ),
 ]
 
+Starred = Annotated[
+    bool,
+    typer.Option("--starred", help="Only the arms of the starred claims, which decide a study."),
+]
+
 EVERY = "all"
 """The name of all worlds together."""
 
@@ -90,6 +97,7 @@ def study(
     seeds: Seeds = None,
     first_seed: FirstSeed = 1,
     arms: Annotated[str | None, typer.Option(help="Only these arms, separated by commas.")] = None,
+    starred: Starred = False,
     budget: Budget = None,
     out: Out = Path("studies"),
     workers: Workers = None,
@@ -107,6 +115,7 @@ def study(
     """
     from reasonrl.cli.show.study import show_catalog
     from reasonrl.studies.catalog import studies_of
+    from reasonrl.studies.choice import studies_named, wanted_arms
     from reasonrl.studies.scales import MINIATURE, REPORT
     from reasonrl.terminal import Console
 
@@ -114,19 +123,19 @@ def study(
         raise ConfigError("--set changes a recipe", expected="--recipe", remedy="pass --recipe")
     scale = REPORT if recipe else MINIATURE
     console, catalog = Console(), studies_of(scale)
-    studies = [_known(name, catalog) for name in names or ()]
+    studies = studies_named(names or (), catalog)
     is_run = judge is None and not power
     if is_run and not studies and not every:
         show_catalog(console, catalog.values())
         return
     if every or not studies:
         studies = list(catalog.values())
-    wanted, budget_s = _arms(studies, arms, seeds), seconds_of(budget)
+    wanted = wanted_arms(studies, only=arms, seeds=seeds, is_starred=starred)
 
     settings = _settings(recipe, overrides, world or ("chains" if is_run else EVERY))
     ending = None
     if is_run:
-        ending = _run(console, settings, wanted, out, first_seed, workers, budget_s)
+        ending = _run(console, settings, wanted, out, first_seed, workers, seconds_of(budget))
     results = _results_so_far(console, settings, judge, out, first_seed=first_seed, keep=keep)
     shown = {study.name for study in studies}
     _show(console, [one for one in results if one.study.name in shown], power=power)
@@ -263,28 +272,3 @@ def build(
         console.note(f"built again, these files differ: {', '.join(differing)}")
         raise typer.Exit(ExitCode.NO)
     console.note("built again: every file is the same to the bit")
-
-
-def _known(name: str, catalog: Mapping[str, Study]) -> Study:
-    if name not in catalog:
-        near = difflib.get_close_matches(name, catalog, n=1, cutoff=0.4)
-        raise ConfigError(
-            f"no study {name!r}",
-            expected="one of " + ", ".join(catalog),
-            remedy=f"did you mean {near[0]}?" if near else "",
-        )
-    return catalog[name]
-
-
-def _arms(studies: Sequence[Study], only: str | None, seeds: int | None) -> dict[str, int]:
-    """Return the arms of studies, each with the largest number of seeds that a study asks for."""
-    wanted: dict[str, int] = {}
-    for study in studies:
-        for name in study.arms:
-            wanted[name] = max(wanted.get(name, 0), seeds or study.seeds)
-    if only is None:
-        return wanted
-    for name in (chosen := only.split(",")):
-        if name not in wanted:
-            raise ConfigError(f"--arms {name}", expected="some of " + ", ".join(wanted))
-    return {name: wanted[name] for name in chosen}

@@ -1,8 +1,8 @@
 """The studies: the question of each, and the claims that answer it. Data.
 
-Measures, margins and signs were chosen on seeds 1 to 3 of six studies, and fixed before the judged
-runs, which have other seeds. A study's headline claims decide its line in the summary; all claims
-are shown. Entropy and score are claims of their own.
+Measures, margins and signs were chosen on seeds 1 to 3 of six studies, numbers of seeds by the
+power on seeds 1 to 4; all were fixed before the judged runs, whose seeds begin at 101. A study's
+headline claims decide it; all claims are shown. Entropy and score are claims of their own.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def _data_mixture() -> Study:
         question="Does a stricter data mixture matter, and does label noise hurt?",
         note="Here the looser mixture of the report is easy problems without a filter; its noisy "
         "subset is a quarter more problems, all with wrong keys.",
+        seeds=20,
         claims=(
             headline(score("harder, filtered data end higher", "control-2 above data-easy")),
             headline(score(noisy, "data-noisy alike control-2")),
@@ -63,6 +64,7 @@ def _multi_stage() -> Study:
         question="Is it worth while to begin with a short context?",
         note="Measured in sampled tokens, not in hours: time on this machine depends on its other "
         "load.",
+        seeds=16,
         claims=(
             headline(claim(fewer, "multi-stage below control-2", measure=m.TOKENS)),
             headline(score("the same score in the end", "multi-stage alike control-2")),
@@ -80,6 +82,7 @@ def _advantage_mask() -> Study:
         name="advantage-mask",
         where="Experiment 3, Figures 6 to 8",
         question="Should truncated rollouts be masked out?",
+        seeds=8,
         claims=(
             headline(claim(more, f"{before} above {none}", measure=end)),
             headline(claim("without a mask truncation falls", f"{none} below", measure=change)),
@@ -104,7 +107,7 @@ def _temperature() -> Study:
         where="Experiment 4, Figure 9",
         question="Sample at 1.0 or at 0.6?",
         note="Both arms are evaluated at 0.6, as in the report.",
-        seeds=5,
+        seeds=10,
         claims=(
             headline(entropy("0.6 starts with less entropy", cooler, measure=m.ENTROPY_START)),
             headline(score("1.0 scores higher in the end", warmer, measure=m.COOL_END)),
@@ -122,6 +125,7 @@ def _kl() -> Study:
         question="Does a KL penalty help in the second stage?",
         note="The reference is the model at the start; the first half of the steps has the short "
         "context, the second the long one.",
+        seeds=16,
         claims=(
             claim(back, "kl-kept below", measure=m.KL_CHANGE),
             headline(score(higher, "kl-dropped above kl-kept")),
@@ -143,7 +147,7 @@ def _n_sgd() -> Study:
         name="n-sgd",
         where="Experiment 6, Figure 16",
         question="Do more updates a step make entropy collapse, and hurt?",
-        seeds=5,
+        seeds=20,
         claims=(
             headline(entropy("four minibatches: entropy falls sooner", four, measure=time)),
             headline(entropy("the buffer used four times: sooner", reuse_4, measure=time)),
@@ -182,6 +186,7 @@ def _stale_data() -> Study:
         question="Are small minibatches to blame, or stale data?",
         note="Twins take the same number of updates of the same size on the same number of "
         "rollouts; only the off-policy twin has stale data.",
+        seeds=24,
         claims=(*claims, entropy(no_rescue, "minibatches-4-large below on-policy")),
     )
 
@@ -197,7 +202,7 @@ def _fixed_entropy(scale: Scale) -> Study:
         name="fixed-entropy",
         where="Section 4.2, Experiment 8, Figures 13, 19 and 20",
         question="Can a fixed entropy coefficient hold the entropy?",
-        seeds=5,
+        seeds=10,
         claims=(
             headline(claim(lost, f"{first} below", measure=change, level=log(0.5))),
             headline(claim(explodes, f"{fifth} above", measure=change)),
@@ -220,7 +225,7 @@ def _adaptive_entropy() -> Study:
         name="adaptive-entropy",
         where="Experiment 9, Figure 21",
         question="Does adaptive control prevent collapse at four updates a step?",
-        seeds=5,
+        seeds=8,
         claims=(
             headline(claim(quarter, "adaptive-4 above", measure=m.ENTROPY_CHANGE, level=log(0.25))),
             headline(entropy("more entropy than without", relation)),
@@ -246,7 +251,7 @@ def _clip_higher() -> Study:
         question="Does a higher upper bound of the ratio help?",
         note="The report has four minibatches a step. Here that clips a thousandth of the tokens, "
         "so the minibatches are used four times.",
-        seeds=5,
+        seeds=6,
         claims=(
             *claims,
             claim(explodes, "clip-0.28 above", measure=m.ENTROPY_CHANGE),
@@ -269,6 +274,7 @@ def _batch_size() -> Study:
         question="What does a larger rollout batch buy?",
         note="At equal steps: the report gives larger batches more GPUs, so that steps take "
         "equally long.",
+        seeds=24,
         claims=(
             headline(claim(alike, f"{small} alike on-policy", measure=m.COLLAPSE_TIME)),
             headline(score(larger, f"on-policy above {small}")),
@@ -285,6 +291,7 @@ def _group_size(scale: Scale) -> Study:
         name="group-size",
         where="Section 4.3, Experiment 12, Figures 14 and 26",
         question="What does a larger group buy?",
+        seeds=24,
         claims=(
             headline(claim(alike, f"{quarter} alike on-policy", measure=m.COLLAPSE_TIME)),
             headline(score(larger, f"on-policy above {quarter}")),

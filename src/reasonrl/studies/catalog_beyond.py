@@ -89,6 +89,7 @@ def _entropy_price(scale: Scale) -> Study:
         question="Does a nat of entropy buy the same score, however it is spent?",
         note="Both runs are cut where they have come down to the same entropy. The twin takes as "
         "many updates as four minibatches do, each on fresh rollouts.",
+        seeds=20,
         claims=(
             headline(at_equal_entropy("four minibatches: it buys less", f"{four} below {fresh}")),
             headline(at_equal_entropy("less than for the twin", f"{four} below {twin}")),

@@ -5,6 +5,7 @@ The margins are the same throughout the catalog.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -74,8 +75,17 @@ class Study:
     @property
     def arms(self) -> list[str]:
         """Return the arms that the claims name, each once, in order."""
-        named = [arm for claim in self.claims for arm in (claim.other, claim.arm) if arm]
-        return list(dict.fromkeys(named))
+        return _arms_of(self.claims)
+
+    @property
+    def deciding_arms(self) -> list[str]:
+        """Return the arms that the headline claims name, in the same order."""
+        return _arms_of([claim for claim in self.claims if claim.is_headline])
+
+
+def _arms_of(claims: Sequence[Claim]) -> list[str]:
+    named = [arm for claim in claims for arm in (claim.other, claim.arm) if arm]
+    return list(dict.fromkeys(named))
 
 
 ALIKE_SCORE = 0.05

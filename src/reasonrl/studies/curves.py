@@ -82,12 +82,13 @@ def price_chart(arms: Sequence[tuple[Arm, Runs]], title: str = "What entropy buy
     """
     curves = [(arm, [_prices(run) for run in runs.values()]) for arm, runs in arms]
     levels = [level for _, seeds in curves for curve in seeds for level in curve]
-    highest = max(levels, default=0)
+    highest = max(levels, default=1)
+    lowest = min([highest - 1, *levels])
     turned = [
         (arm, [{highest - level: value for level, value in curve.items()} for curve in seeds])
         for arm, seeds in curves
     ]
-    names = tuple(f"{level * _BIN:.2f}" for level in range(highest, min(levels, default=0) - 1, -1))
+    names = tuple(f"{level * _BIN:.2f}" for level in range(highest, lowest - 1, -1))
     chart = _chart(title, "avg@k where entropy has come down to", turned)
     return replace(chart, first=0, axis="nats", names=names)
 

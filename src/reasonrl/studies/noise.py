@@ -50,11 +50,12 @@ def noise_of(claim: Claim, records: Records) -> Noise | None:
         return Noise(total=total)
     both = [(pair.run, pair.rival) for pair in pairs if pair.rival is not None]
     samples = mean([_sampled(run, scoring) + _sampled(rival, scoring) for run, rival in both])
-    tables = [_by_problem(run, scoring) - _by_problem(rival, scoring) for run, rival in both]
-    if len({len(table) for table in tables}) != 1 or len(tables[0]) < 2:
+    tables = [(_by_problem(run, scoring), _by_problem(rival, scoring)) for run, rival in both]
+    lengths = {len(table) for pair in tables for table in pair}
+    n = lengths.pop()
+    if lengths or n < 2:
         return Noise(total=total, samples=samples)
-    gains_SP = np.array(tables)
-    n = gains_SP.shape[1]
+    gains_SP = np.array([table - other for table, other in tables])
     means_P = gains_SP.mean(axis=0)
     rest_SP = gains_SP - means_P - (gains_SP.mean(axis=1) - gains_SP.mean())[:, None]
     left = float((rest_SP**2).sum() / ((len(tables) - 1) * (n - 1)) / n)  # samples and mixed

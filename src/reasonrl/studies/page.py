@@ -134,8 +134,8 @@ def _origins(result: StudyResult) -> str:
     text = f"Registration {result.registration or '-'}. Runs: {made}."
     if result.world:
         text += (
-            f" On other seeds: <code>reasonrl study {result.study.name} --world {result.world} "
-            f"--seeds {len(seeds)} --first-seed {max(seeds) + 1}</code>."
+            f" On other seeds: <code>reasonrl study {result.study.name} --starred "
+            f"--world {result.world} --seeds {len(seeds)} --first-seed {max(seeds) + 1}</code>."
         )
     return f'<p class="quiet"><small>{text}</small></p>'
 

@@ -54,7 +54,8 @@ def results_of_kept(
         records = {(run.arm, run.seed): run.record for run in fitting if run.seed in seeds}
         if (result := _result(setting, study, records, {})) is not None:
             results.append(result)
-            whole = [seed for seed in seeds if all((arm, seed) in records for arm in study.arms)]
+            deciding = study.deciding_arms
+            whole = [seed for seed in seeds if all((arm, seed) in records for arm in deciding)]
             if len(whole) < study.seeds:
                 unfinished.append(f"{name} {len(whole)} of {study.seeds}")
     if unfinished:

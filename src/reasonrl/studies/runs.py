@@ -225,8 +225,11 @@ class _Progress:
     def __init__(self, console: Console, *, n_done: int, n: int, workers: int) -> None:
         self._console, self._done, self._n, self._workers = console, n_done, n, workers
         self._times: list[float] = []
-        if n_done:
-            console.note(f"{n_done} of {n} runs are finished already")
+        console.note(
+            f"{n_done} of {n} runs are finished already"
+            if n_done
+            else f"{n} runs to make; --seeds 3 makes a first look"
+        )
 
     def finished(self, job: Job, seconds: float) -> None:
         self._done += 1

@@ -63,3 +63,13 @@ def test_what_the_runs_do_not_tell_is_not_a_number():
     assert isnan(noise.problems)
     del records["a", 0]
     assert noise_of(CLAIM, records) is None
+
+
+def test_a_run_whose_problems_are_told_apart_beside_one_whose_are_not():
+    """A run that is cut between two evaluations has a score on the line between them."""
+    records = studied()
+    for seed in range(SEEDS):
+        records["b", seed] = run([0.4], {1: 0.5})
+    noise = noise_of(CLAIM, records)
+    assert noise.total > 0
+    assert isnan(noise.problems)

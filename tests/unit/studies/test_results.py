@@ -71,7 +71,9 @@ def test_the_page_says_who_made_the_runs_and_how_to_repeat_them():
     result = result_of([0.8, 0.81, 0.82], [0.5] * 3)
     page = render_study_page([replace(result, world="search", registration="0a1b2c3d4e5f")])
     assert "Registration 0a1b2c3d4e5f. Runs: 6 by 0123456789ab on a processor, torch 2." in page
-    assert "<code>reasonrl study kl --world search --seeds 3 --first-seed 4</code>" in page
+    assert (
+        "<code>reasonrl study kl --starred --world search --seeds 3 --first-seed 4</code>" in page
+    )
 
 
 def test_a_study_without_finished_runs_is_left_out(tmp_path):
