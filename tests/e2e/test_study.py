@@ -16,6 +16,7 @@ from reasonrl.studies.bases import recipe_base
 from reasonrl.studies.catalog import studies_of
 from reasonrl.studies.kept import KeptRun, keep, read_kept
 from reasonrl.studies.processes import ChildTask, work_off
+from reasonrl.studies.reading import origin_here
 from reasonrl.studies.record import RunOrigin
 from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
 from reasonrl.studies.runs import jobs_of, read_records, run_jobs
@@ -99,7 +100,7 @@ def test_verdicts_and_page_are_written(finished):
 
 def test_what_is_kept_is_judged_like_the_runs(finished, tmp_path):
     _, jobs = finished
-    keep(_repeatable(kept_runs(small(), read_records(jobs))), tmp_path)
+    keep(_repeatable(kept_runs(small(), read_records(jobs), origin_here())), tmp_path)
     again, [note] = results_of_kept(small(), read_kept(tmp_path))
     assert "n-sgd 0 of " in note  # only two of its arms were run
     assert "may still change" in note
@@ -116,14 +117,23 @@ def test_what_is_kept_is_judged_like_the_runs(finished, tmp_path):
 
 
 def test_runs_of_changed_code_are_kept_and_not_judged(finished):
-    runs = _repeatable(kept_runs(small(), read_records(finished[1])), commit="0ab-dirty")
+    runs = _repeatable(
+        kept_runs(small(), read_records(finished[1]), origin_here()), commit="0ab-dirty"
+    )
     none, refusals = results_of_kept(small(), runs)
     assert none == []
     assert refusals == ["6 runs were made by code that is in no commit; they are left out"]
 
 
+def test_only_runs_of_this_code_are_kept(finished):
+    records = read_records(finished[1])
+    elsewhere = replace(origin_here(), commit="0123456789ab")
+    assert kept_runs(small(), records, elsewhere) == []
+    assert len(kept_runs(small(), records, origin_here())) == len(records)
+
+
 def test_runs_of_another_world_are_not_judged(finished):
-    runs = _repeatable(kept_runs(small(), read_records(finished[1])))
+    runs = _repeatable(kept_runs(small(), read_records(finished[1]), origin_here()))
     assert results_of_kept(replace(small(), world="elsewhere"), runs) == ([], [])
 
 

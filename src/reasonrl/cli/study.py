@@ -204,6 +204,7 @@ def _results_so_far(
     """Judge the runs in `out`, or what is kept in the directory `judge`, and write the page."""
     from reasonrl.studies.kept import keep as keep_runs
     from reasonrl.studies.kept import read_kept
+    from reasonrl.studies.reading import origin_here
     from reasonrl.studies.results import kept_runs, results_of, results_of_kept, write_results
     from reasonrl.studies.runs import finished_jobs, read_records
 
@@ -220,8 +221,14 @@ def _results_so_far(
             pages = {(job.arm.name, job.seed): job.page for job in jobs}
             found = results_of(setting, records, pages)
             if keep is not None:
-                for path in keep_runs(kept_runs(setting, records), keep):
+                runs = kept_runs(setting, records, origin_here())
+                for path in keep_runs(runs, keep):
                     console.note(f"kept: {path}")
+                if n := len(records) - len(runs):
+                    console.note(
+                        f"not kept: {n} runs of another commit or machine; run the same command "
+                        "with the code that made them"
+                    )
         results += found
     page = write_results(results, out)
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")

@@ -14,6 +14,7 @@ from reasonrl.studies.claims import Study
 from reasonrl.studies.forest import forest_picture
 from reasonrl.studies.kept import KeptRun
 from reasonrl.studies.page import render_study_page
+from reasonrl.studies.record import RunOrigin
 from reasonrl.studies.setting import StudySetting
 from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
 
@@ -72,8 +73,11 @@ def _registered(results: Sequence[StudyResult], setting: StudySetting) -> list[S
     return [replace(one, registration=registered.get(one.study.name, "")) for one in results]
 
 
-def kept_runs(setting: StudySetting, records: Records) -> list[KeptRun]:
-    """Return what is kept of finished runs."""
+def kept_runs(setting: StudySetting, records: Records, here: RunOrigin) -> list[KeptRun]:
+    """Return what is kept of the finished runs that this code made on this machine, `here`.
+
+    A run carries what was registered when it was made; other code may have moved a margin since.
+    """
     registered = setting.registered()
     users = [(name, study.arms) for name, study in setting.studies.items() if name in registered]
     return [
@@ -85,6 +89,7 @@ def kept_runs(setting: StudySetting, records: Records) -> list[KeptRun]:
             registered={name: registered[name] for name, arms in users if arm in arms},
         )
         for (arm, seed), record in records.items()
+        if record.origin == here
     ]
 
 
