@@ -92,11 +92,11 @@ def _entropy_price(scale: Scale) -> Study:
         seeds=20,
         claims=(
             headline(at_equal_entropy("four minibatches: it buys less", f"{four} below {fresh}")),
-            headline(at_equal_entropy("less than for the twin", f"{four} below {twin}")),
-            headline(at_equal_entropy("for the twin: it buys the same", f"{twin} alike {fresh}")),
+            headline(at_equal_entropy("for the twin: it buys less", f"{twin} below {fresh}")),
+            at_equal_entropy("stale or fresh: it buys the same", f"{four} alike {twin}"),
             at_equal_entropy("two minibatches: it buys less", f"minibatches-2 below {fresh}"),
             at_equal_entropy("the buffer used four times: less", f"reuse-4 below {fresh}"),
-            at_equal_entropy("a quarter of the group: the same", f"{quarter} alike {fresh}"),
+            at_equal_entropy("a quarter of the group: less", f"{quarter} below {fresh}"),
         ),
         is_reports=False,
     )
