@@ -186,7 +186,7 @@ def test_the_command_judges_what_is_kept_and_tells_the_power(tmp_path):
     assert judged.returncode == 0, judged.stderr
     assert "KL" not in judged.stdout
     assert "reproduced" in judged.stdout
-    assert "+0.333" in judged.stdout
+    assert "+33.3 points" in judged.stdout
     kept = json.loads((tmp_path / "out" / "verdicts.json").read_text())["studies"]
     assert kept[0]["claims"][1]["seeds"] == [*deciding]
     powered = reasonrl_here(*judge, "--power")

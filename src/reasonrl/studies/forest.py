@@ -22,6 +22,7 @@ from reasonrl.studies.claims import Sign
 from reasonrl.studies.noise import noise_of
 from reasonrl.studies.power import Power, power_of
 from reasonrl.studies.verdicts import ClaimOutcome, ClaimVerdict, StudyResult
+from reasonrl.studies.words import amount_words
 
 _COLORS = {
     ClaimOutcome.REPRODUCED: Color.TEAL,
@@ -73,15 +74,15 @@ def what_would_change(verdict: ClaimVerdict, power: Power | None) -> str:
     low, high = verdict.ci95
     widest = max(abs(low), abs(high))
     nearest = min(abs(low), abs(high))
-    is_alike = verdict.claim.sign is Sign.ALIKE
+    is_alike, measure = verdict.claim.sign is Sign.ALIKE, verdict.claim.measure
     if verdict.outcome is ClaimOutcome.INCONCLUSIVE:
         needed = power.needed_as_seen
         return f"about {needed} seeds" if needed else "no number of seeds up to 1000"
     if widest <= verdict.claim.within:
-        return f"a margin below {widest:.2g}"
+        return f"a margin below {amount_words(measure, widest)}"
     if is_alike:
-        return f"a margin above {nearest:.2g}"
-    return f"a mean that is {nearest:.2g} nearer to 0"
+        return f"a margin above {amount_words(measure, nearest)}"
+    return f"a mean that is {amount_words(measure, nearest)} nearer to no difference"
 
 
 def _rows(results: Sequence[StudyResult]) -> Iterator[ForestRow]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from math import fsum, isfinite, log, nan, sqrt
 
 import numpy as np
@@ -24,6 +25,15 @@ _SCORE_MARGIN = 0.02  # two points of avg@k
 _LOW = 0.4  # share of the starting entropy at which entropy has fallen
 
 
+class Unit(StrEnum):
+    """How a measure is told to people; a factor is a measure that is a natural logarithm."""
+
+    POINTS = "points"  # hundredths
+    NATS = "nats"
+    FACTOR = "times"
+    NONE = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """A number that is computed from a run. A difference up to `margin` counts as no difference.
@@ -35,11 +45,19 @@ class Measure:
     what: str
     take: Callable[[RunRecord], float]
     margin: float
+    unit: Unit = Unit.NONE
     scoring: Scoring | None = None
 
 
 def _score(name: str, what: str, scoring: Scoring) -> Measure:
-    return Measure(name=name, what=what, take=total(scoring), margin=_SCORE_MARGIN, scoring=scoring)
+    return Measure(
+        name=name,
+        what=what,
+        take=total(scoring),
+        margin=_SCORE_MARGIN,
+        unit=Unit.POINTS,
+        scoring=scoring,
+    )
 
 
 def _log_entropies(run: RunRecord) -> list[float]:
@@ -147,24 +165,28 @@ ENTROPY_LEVEL = Measure(
     what="mean over the run, nats",
     take=_entropy_level,
     margin=0.01,
+    unit=Unit.NATS,
 )
 COLLAPSE_TIME = Measure(
     name="time to fall",
     what="ln of the step at which entropy is down to 40 % of its start, or of the last step",
     take=_collapse_time,
     margin=0.05,
+    unit=Unit.FACTOR,
 )
 ENTROPY_CHANGE = Measure(
     name="change of ln entropy",
     what="over the run's last tenth, less over its first three steps",
     take=_entropy_change,
     margin=0.05,
+    unit=Unit.FACTOR,
 )
 ENTROPY_START = Measure(
     name="ln entropy at the start",
     what="over the first three steps",
     take=_entropy_start,
     margin=0.05,
+    unit=Unit.FACTOR,
 )
 ENTROPY_SWING = Measure(
     name="swing of ln entropy",
@@ -192,36 +214,42 @@ TRAINING = Measure(
     what="over the run's last tenth",
     take=_training_accuracy,
     margin=_SCORE_MARGIN,
+    unit=Unit.POINTS,
 )
 FINISHED_GAIN = Measure(
     name="gain of finished",
     what="accuracy of rollouts that finished, last tenth less first three steps",
     take=_finished_gain,
     margin=0.02,
+    unit=Unit.POINTS,
 )
 TRUNCATED_CHANGE = Measure(
     name="change of truncated",
     what="share of truncated rollouts, last tenth less first three steps",
     take=_truncated_change,
     margin=0.01,
+    unit=Unit.POINTS,
 )
 TRUNCATED_END = Measure(
     name="truncated",
     what="share of truncated rollouts, last tenth",
     take=_truncated_end,
     margin=0.01,
+    unit=Unit.POINTS,
 )
 TOKENS = Measure(
     name="ln tokens",
     what="ln of all tokens sampled in training",
     take=_tokens,
     margin=0.02,
+    unit=Unit.FACTOR,
 )
 KL_CHANGE = Measure(
     name="change of KL",
     what="distance from the reference, last tenth of all less last tenth of the first half",
     take=_kl_change,
     margin=0.005,
+    unit=Unit.NATS,
 )
 CLIPPED = Measure(
     name="clipped share",

@@ -28,6 +28,7 @@ from reasonrl.studies.forest import forest_figure, power_so_far, what_would_chan
 from reasonrl.studies.measures import CLIPPED, SCORE_END, TOKENS, mean
 from reasonrl.studies.record import Axis, RunRecord
 from reasonrl.studies.verdicts import ClaimOutcome, ClaimVerdict, StudyResult
+from reasonrl.studies.words import difference_words
 
 _MOST_LISTED = 8  # seeds whose values a table lists
 _STAR = "<b>\u2217</b> "
@@ -159,7 +160,7 @@ def _claims(result: StudyResult) -> str:
                 (_STAR if verdict.claim.is_headline else "")
                 + f"{escape_text(verdict.claim.text)}<br><small>{_relation(verdict.claim)}</small>",
                 f"<b>{verdict.outcome}</b><br><small>{escape_text(verdict.why)}</small>",
-                escape_text(verdict.describe()),
+                escape_text(difference_words(verdict)),
                 "-" if power is None else f"{power.as_seen:.0%}",
                 what_would_change(verdict, power),
                 _seeds(verdict),

@@ -65,13 +65,6 @@ class ClaimVerdict:
     mean: float | None = None
     ci95: tuple[float, float] | None = None
 
-    def describe(self) -> str:
-        """Return the mean difference and its interval, or the reason why they are missing."""
-        if self.mean is None:
-            return self.why
-        interval = "" if self.ci95 is None else f" [{self.ci95[0]:+.3f}, {self.ci95[1]:+.3f}]"
-        return f"{self.mean:+.3f}{interval}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResult:

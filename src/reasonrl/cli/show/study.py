@@ -24,18 +24,24 @@ def show_catalog(console: Console, studies: Iterable[Study]) -> None:
             study.name, study.where, study.question, str(len(study.arms)), str(study.seeds)
         )
     console.print(table)
-    console.note("`reasonrl study NAME` runs one study, `reasonrl study --all` runs all of them")
+    console.note(
+        "`reasonrl study NAME` runs one study, `reasonrl study report` all that the report has, "
+        "`reasonrl study --all` all of them"
+    )
 
 
 def show_verdicts(console: Console, results: Sequence[StudyResult]) -> None:
     """Show the verdict on each study and on each of its claims."""
+    from reasonrl.studies.words import difference_words
+
     table = Table("study", "claim", "verdict", "difference [95 %]", "seeds")
     for result in results:
         table.add_row(result.study.name, result.world, str(result.outcome).upper(), "", "")
         for verdict in result.verdicts:
             claim = ("* " if verdict.claim.is_headline else "  ") + verdict.claim.text
             n_seeds = str(len(verdict.seeds))
-            table.add_row("", claim, str(verdict.outcome), verdict.describe(), n_seeds)
+            told = difference_words(verdict)
+            table.add_row("", claim, str(verdict.outcome), told, n_seeds)
     console.print(table)
     console.note("* decides the study's verdict")
 

@@ -34,5 +34,5 @@ def test_a_star_marks_the_claims_that_decide(capsys):
     assert "REPRODUCED" in said
     assert "* without it the second stage ends higher" in said
     assert "* the penalty draws" not in said
-    assert "+0.300 [+0.300, +0.300]" in said
+    assert "+30.0 points [+30.0, +30.0]" in said
     assert "its runs do not have the measure" in said
