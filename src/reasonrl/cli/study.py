@@ -237,11 +237,14 @@ def _results_so_far(
 
 def _show(console: Console, results: Sequence[StudyResult], *, power: bool = False) -> None:
     from reasonrl.cli.show.study import show_power, show_verdicts
+    from reasonrl.studies.answer import decided
 
     if power:
         show_power(console, results)
     else:
         show_verdicts(console, results)
+        for sentence in decided(results):
+            console.note(sentence)
 
 
 def _end(console: Console, ending: Ending) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reasonrl import __version__
 from reasonrl.atomic import write_atomic
+from reasonrl.studies.answer import answer_table
 from reasonrl.studies.claims import Study
 from reasonrl.studies.forest import forest_picture
 from reasonrl.studies.kept import KeptRun
@@ -18,7 +19,8 @@ from reasonrl.studies.record import RunOrigin
 from reasonrl.studies.setting import StudySetting
 from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
 
-VERDICTS, PAGE, PICTURE = "verdicts.json", "study.html", "forest.svg"
+VERDICTS, ANSWER = "verdicts.json", "answer.md"
+PAGE, PICTURE = "study.html", "forest.svg"
 
 
 def results_of(
@@ -115,10 +117,11 @@ def _result(
 
 
 def write_results(results: Sequence[StudyResult], out: Path) -> Path:
-    """Write verdicts.json, the picture of all claims and the page; return the page's path."""
+    """Write verdicts.json, answer.md, the picture of all claims and the page; return its path."""
     out.mkdir(parents=True, exist_ok=True)
     whole = {"reasonrl": __version__, "studies": [_plain(result) for result in results]}
     write_atomic(out / VERDICTS, json.dumps(whole, indent=1) + "\n")
+    write_atomic(out / ANSWER, answer_table(results))
     write_atomic(out / PICTURE, forest_picture(results))
     write_atomic(out / PAGE, render_study_page(results))
     return out / PAGE
