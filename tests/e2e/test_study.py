@@ -132,6 +132,13 @@ def test_only_runs_of_this_code_are_kept(finished):
     assert len(kept_runs(small(), records, origin_here())) == len(records)
 
 
+def test_runs_with_other_seeds_are_not_judged(finished):
+    runs = _repeatable(kept_runs(small(), read_records(finished[1]), origin_here()))
+    none, notes = results_of_kept(small(), [replace(run, seed=run.seed + 500) for run in runs])
+    assert none == []
+    assert "n-sgd: no run has a seed from 1 to 20, which decide" in notes
+
+
 def test_runs_of_another_world_are_not_judged(finished):
     runs = _repeatable(kept_runs(small(), read_records(finished[1]), origin_here()))
     assert results_of_kept(replace(small(), world="elsewhere"), runs) == ([], [])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -27,8 +26,11 @@ def results_of(
     setting: StudySetting, records: Records, pages: Mapping[tuple[str, int], str]
 ) -> list[StudyResult]:
     """Judge the studies that have a claim with finished runs; `pages` as in `StudyResult`."""
-    found = (_result(setting, study, records, pages) for study in setting.studies.values())
-    return _registered([result for result in found if result is not None], setting)
+    registered = setting.registered()
+    found = (
+        _result(setting, study, records, registered, pages) for study in setting.studies.values()
+    )
+    return [result for result in found if result is not None]
 
 
 def results_of_kept(
@@ -39,40 +41,51 @@ def results_of_kept(
     A study is judged by the runs that carry its registration of today (`registration`) and have one
     of its seeds. Runs of changed code are refused, because nobody could repeat them.
     """
-    results, notes, unfinished = [], [], []
     registered = setting.registered()
     here = [run for run in kept if run.world == setting.world]
     repeatable = [run for run in here if run.record.origin.is_repeatable]
+    results, notes, lacking = [], [], []
     if n := len(here) - len(repeatable):
         notes.append(f"{n} runs were made by code that is in no commit; they are left out")
     for name, study in setting.studies.items():
         of_study = [run for run in repeatable if name in run.registered]
-        fitting = [run for run in of_study if run.registered[name] == registered.get(name)]
-        if n := len(of_study) - len(fitting):
-            notes.append(
-                f"{name}: {n} runs were made for other claims, margins or arms than those of this "
-                "version; they are left out"
-            )
         seeds = range(setting.first_seed, setting.first_seed + study.seeds)
-        records = {(run.arm, run.seed): run.record for run in fitting if run.seed in seeds}
-        if (result := _result(setting, study, records, {})) is not None:
+        records = {
+            (run.arm, run.seed): run.record
+            for run in of_study
+            if run.registered[name] == registered.get(name) and run.seed in seeds
+        }
+        notes += _left_out(study, of_study, registered.get(name, ""), seeds)
+        if (result := _result(setting, study, records, registered, {})) is not None:
             results.append(result)
-            deciding = study.deciding_arms
-            whole = [seed for seed in seeds if all((arm, seed) in records for arm in deciding)]
-            if len(whole) < study.seeds:
-                unfinished.append(f"{name} {len(whole)} of {study.seeds}")
-    if unfinished:
+            if (whole := _whole_seeds(study, records, seeds)) < study.seeds:
+                lacking.append(f"{name} {whole} of {study.seeds}")
+    if lacking:
         world = f" in {setting.world}" if setting.world else ""
         notes.append(
-            f"seeds that are there{world}: {', '.join(unfinished)}; these verdicts may still change"
+            f"seeds that are there{world}: {', '.join(lacking)}; these verdicts may still change"
         )
-    return _registered(results, setting), notes
+    return results, notes
 
 
-def _registered(results: Sequence[StudyResult], setting: StudySetting) -> list[StudyResult]:
-    """Return results with the registrations of their studies."""
-    registered = setting.registered()
-    return [replace(one, registration=registered.get(one.study.name, "")) for one in results]
+def _left_out(
+    study: Study, runs: Sequence[KeptRun], registration: str, seeds: range
+) -> Iterator[str]:
+    """Yield a sentence for each reason why runs of a study are not judged."""
+    fitting = [run for run in runs if run.registered[study.name] == registration]
+    if n := len(runs) - len(fitting):
+        yield (
+            f"{study.name}: {n} runs were made for other claims, margins or arms than those of "
+            "this version; they are left out"
+        )
+    if fitting and not any(run.seed in seeds for run in fitting):
+        yield f"{study.name}: no run has a seed from {seeds[0]} to {seeds[-1]}, which decide"
+
+
+def _whole_seeds(study: Study, records: Records, seeds: range) -> int:
+    """Return the number of seeds that all arms of the headline claims have."""
+    arms = study.deciding_arms
+    return sum(all((arm, seed) in records for arm in arms) for seed in seeds)
 
 
 def kept_runs(setting: StudySetting, records: Records, here: RunOrigin) -> list[KeptRun]:
@@ -99,6 +112,7 @@ def _result(
     setting: StudySetting,
     study: Study,
     records: Records,
+    registered: Mapping[str, str],
     pages: Mapping[tuple[str, int], str],
 ) -> StudyResult | None:
     """Judge a study; None if no claim of it has a pair of finished runs."""
@@ -112,6 +126,7 @@ def _result(
         verdicts=verdicts,
         arms=[setting.arms[name] for name in study.arms if name in setting.arms],
         records={key: run for key, run in records.items() if key[0] in study.arms},
+        registration=registered.get(study.name, ""),
         pages=pages,
     )
 
