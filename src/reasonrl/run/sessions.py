@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -66,8 +67,14 @@ def versions_here() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    commit = commit_of(Path(__file__).parents[3])
+    commit = loaded_commit()
     return found | {"commit": commit} if commit else found
+
+
+@cache
+def loaded_commit() -> str:
+    """Return the commit of this package's code, as it was at the first call in this process."""
+    return commit_of(Path(__file__).parents[3])
 
 
 def commit_of(root: Path) -> str:

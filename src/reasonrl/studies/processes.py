@@ -15,13 +15,9 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
-
-_PRELOAD = ("reasonrl.launch.train", "reasonrl.lab.miniature")
-"""Modules that children need and that are slow to import."""
 
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 
@@ -30,7 +26,7 @@ _PARENT_DIED = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 class ChildTask:
     """A piece of work: a function of a module, its arguments, and the file for what it prints.
 
-    It begins when the tasks named in `after` have ended.
+    It begins when the tasks named in `after` have succeeded, and never if one of them failed.
     """
 
     name: str
@@ -77,6 +73,8 @@ def work_off(
                 process, task, started = running.pop(sentinel)  # type: ignore[arg-type]
                 process.join()
                 error = _error(process, task)
+                if error:
+                    waiting = [one for one in waiting if task.name not in one.after]
                 on_end(Ended(task=task, seconds=time.monotonic() - started, error=error))
         except KeyboardInterrupt:
             is_stopped = True
@@ -91,20 +89,11 @@ def _next(waiting: Sequence[ChildTask], running: Sequence[ChildTask]) -> ChildTa
 
 def _start(task: ChildTask) -> BaseProcess:
     task.log.parent.mkdir(parents=True, exist_ok=True)
-    process = _context().Process(target=_work, args=(task,), name=task.name)
+    # A fork would copy torch without its threads.
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_work, args=(task,), name=task.name)
     process.start()
     return process
-
-
-def _context() -> ForkServerContext:
-    """Return the way to start children: forks of a server that has loaded the libraries.
-
-    To load them takes four seconds, a fifteenth of a run. The server computes nothing, so that no
-    threads of torch are lost in a fork; a fork of this process might lose some.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOAD))
-    return context
 
 
 def _work(task: ChildTask) -> None:

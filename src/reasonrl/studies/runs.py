@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from reasonrl.errors import ConfigError
 from reasonrl.lab.miniature import Spec, ensure, is_built
@@ -27,8 +28,8 @@ from reasonrl.studies.arm import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.measures import mean
 from reasonrl.studies.processes import ChildTask, Ended, work_off
-from reasonrl.studies.reading import is_made_elsewhere, read_record
-from reasonrl.studies.record import RunRecord
+from reasonrl.studies.reading import is_made_elsewhere, origin_here, read_record
+from reasonrl.studies.record import RunOrigin, RunRecord
 from reasonrl.terminal import Console
 
 _LOG = "log.txt"
@@ -156,6 +157,7 @@ def run_jobs(
             progress.finished(job, end.seconds)
 
     is_stopped = not work_off(tasks, workers=workers, may_begin=may_begin, on_end=on_end)
+    progress.ended(time.monotonic() - started)
     left = sum(not job.is_finished for job in jobs)
     return Ending(failures={} if is_stopped else failures, is_stopped=is_stopped, left=left)
 
@@ -167,7 +169,7 @@ def _tasks(jobs: Sequence[Job], console: Console) -> list[ChildTask]:
     """
     place = {seed: number for number, seed in enumerate(sorted({job.seed for job in jobs}))}
     builders: dict[str, tuple[int, ChildTask]] = {}
-    runs = []
+    runs, here = [], origin_here()
     for job in jobs:
         builder = _builder(job, console)
         if builder is not None:
@@ -175,7 +177,7 @@ def _tasks(jobs: Sequence[Job], console: Console) -> list[ChildTask]:
         run = ChildTask(
             name=job.directory.name,
             function=_run,
-            given=(job.recipe, job.directory),
+            given=(job.recipe, job.directory, here),
             log=job.directory / _LOG,
             after=frozenset({builder.name} if builder else ()),
         )
@@ -204,8 +206,16 @@ def _ensure(spec: Spec, seed: int) -> None:
     ensure(spec, seed, Console())
 
 
-def _run(recipe: Recipe, directory: Path) -> None:
-    """Start or resume a run; a run that other code or another machine began is begun again."""
+def _run(recipe: Recipe, directory: Path, here: RunOrigin) -> None:
+    """Start or resume a run; a run that other code or another machine began is begun again.
+
+    `here` is the origin that the study began with. Raises ConfigError if the code is another now.
+    """
+    if origin_here() != here:
+        raise ConfigError(
+            f"the code is no longer {here.commit}, with which this study began",
+            remedy="check that commit out and rerun the command, or rerun it with the code of now",
+        )
     if is_run(directory) and is_made_elsewhere(directory):
         print("begun by another commit or on another machine: it begins again")
         for path in directory.iterdir():
@@ -242,6 +252,13 @@ class _Progress:
             f"[{self._done}/{self._n}] {job.arm.name} seed {job.seed}: "
             f"{duration_text(seconds)}{score}; about {duration_text(left_s)} left"
         )
+
+    def ended(self, seconds: float) -> None:
+        if self._times:
+            self._console.note(
+                f"{len(self._times)} runs in {duration_text(seconds)}, {self._workers} side by "
+                f"side; a run takes {duration_text(median(self._times))} in the median"
+            )
 
     def built(self, end: Ended) -> None:
         self._console.note(f"{end.task.name} is built ({duration_text(end.seconds)})")

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from reasonrl.studies.processes import ChildTask, work_off
@@ -34,3 +35,18 @@ def test_a_task_waits_for_the_tasks_before_it_and_lets_others_pass(tmp_path):
 def test_a_single_worker_does_the_tasks_in_order(tmp_path):
     tasks = [task(tmp_path, "b"), task(tmp_path, "a", after=["b"]), task(tmp_path, "c")]
     assert done(tmp_path, tasks, workers=1) == ["b", "a", "c"]
+
+
+def fail(path: Path) -> None:
+    raise OSError("no space left")
+
+
+def test_what_comes_after_a_failed_task_is_not_begun(tmp_path):
+    ended = []
+    failing = replace(task(tmp_path, "bad"), function=fail, given=(tmp_path,))
+    tasks = [failing, task(tmp_path, "held", after=["bad"]), task(tmp_path, "free")]
+    assert work_off(tasks, workers=1, may_begin=lambda: True, on_end=ended.append)
+    assert [(end.task.name, end.error) for end in ended] == [
+        ("bad", "OSError: no space left"),
+        ("free", ""),
+    ]
