@@ -10,7 +10,7 @@ seeds with its 95 % interval. It ends where one of the runs came no further down
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.common import DocstringHelp
@@ -27,12 +27,12 @@ ARMS = ("on-policy", "on-policy-small-4", "minibatches-2", "minibatches-4", "reu
 TITLES = {"chains": "Chains", "search": "Search"}
 
 
-def chart_of(world: str, kept: Sequence[KeptRun]) -> Chart:
-    setting = on_miniatures(world)
-    results, _ = results_of_kept(setting, kept)
-    [result] = [one for one in results if one.study.name == STUDY]
-    arms = [(arm, runs_of(arm, result.records)) for arm in result.arms if arm.name in ARMS]
-    return price_chart([(arm, runs) for arm, runs in arms if runs], title=TITLES[world])
+def charts_of(world: str, kept: Sequence[KeptRun]) -> Iterator[Chart]:
+    """Yield the chart of a world, if it has runs."""
+    results, _ = results_of_kept(on_miniatures(world), kept)
+    for result in (one for one in results if one.study.name == STUDY):
+        arms = [(arm, runs_of(arm, result.records)) for arm in result.arms if arm.name in ARMS]
+        yield price_chart([(arm, runs) for arm, runs in arms if runs], title=TITLES[world])
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="the file to write")
     given = parser.parse_args()
     kept = read_kept(given.results)
-    charts = [chart_of(world, kept) for world in TITLES]
+    charts = [chart for world in TITLES for chart in charts_of(world, kept)]
     given.picture.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(given.picture, charts_picture(charts, height=380))
     print(f"written: {given.picture}")

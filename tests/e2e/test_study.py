@@ -84,7 +84,7 @@ def test_what_is_finished_is_not_made_again(finished):
 def test_verdicts_and_page_are_written(finished):
     out, jobs = finished
     results = results_of(small(), read_records(jobs), {})
-    page = write_results(results, out).read_text()
+    page = write_results(results, small().studies.values(), out).read_text()
     verdicts = json.loads((out / "verdicts.json").read_text())
     by_name = {one["name"]: one for one in verdicts["studies"]}
     claims = {one["text"]: one for one in by_name["n-sgd"]["claims"]}
@@ -137,6 +137,17 @@ def test_runs_with_other_seeds_are_not_judged(finished):
     none, notes = results_of_kept(small(), [replace(run, seed=run.seed + 500) for run in runs])
     assert none == []
     assert "n-sgd: no run has a seed from 1 to 20, which decide" in notes
+
+
+def test_a_seed_is_judged_by_the_commit_that_has_most_of_its_arms(finished):
+    whole = _repeatable(kept_runs(small(), read_records(finished[1]), origin_here()), "b" * 12)
+    part = _repeatable(whole[:1], "a" * 12)
+    results, _ = results_of_kept(small(), [*part, *whole])
+    [result] = [one for one in results if one.study.name == "n-sgd"]
+    assert {run.origin.commit for run in result.records.values()} == {"b" * 12}
+    results, _ = results_of_kept(small(), [*_repeatable(whole, "a" * 12), *whole])
+    [result] = [one for one in results if one.study.name == "n-sgd"]
+    assert {run.origin.commit for run in result.records.values()} == {"a" * 12}
 
 
 def test_runs_of_another_world_are_not_judged(finished):
@@ -199,6 +210,9 @@ def test_the_command_judges_what_is_kept_and_tells_the_power(tmp_path):
     powered = reasonrl_here(*judge, "--power")
     assert powered.returncode == 0, powered.stderr
     assert "100%" in powered.stdout
+    refused = reasonrl_here(*judge, "--keep", tmp_path / "more")
+    assert refused.returncode == 2
+    assert "leave them out" in refused.stderr
     nothing = reasonrl_here("study", "--judge", tmp_path / "nothing")
     assert nothing.returncode == 2
     assert "no kept results" in nothing.stderr

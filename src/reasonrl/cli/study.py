@@ -17,6 +17,7 @@ from reasonrl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reasonrl.studies.claims import Study
     from reasonrl.studies.runs import Ending
     from reasonrl.studies.setting import StudySetting
     from reasonrl.studies.verdicts import StudyResult
@@ -119,12 +120,13 @@ def study(
     from reasonrl.studies.scales import MINIATURE, REPORT
     from reasonrl.terminal import Console
 
+    is_run = judge is None and not power
     if overrides and not recipe:
         raise ConfigError("--set changes a recipe", expected="--recipe", remedy="pass --recipe")
-    scale = REPORT if recipe else MINIATURE
-    console, catalog = Console(), studies_of(scale)
+    if not is_run:
+        _refuse_what_is_about_runs(keep, is_starred=starred)
+    console, catalog = Console(), studies_of(REPORT if recipe else MINIATURE)
     studies = studies_named(names or (), catalog)
-    is_run = judge is None and not power
     if is_run and not studies and not every:
         show_catalog(console, catalog.values())
         return
@@ -138,9 +140,17 @@ def study(
         ending = _run(console, settings, wanted, out, first_seed, workers, seconds_of(budget))
     results = _results_so_far(console, settings, judge, out, first_seed=first_seed, keep=keep)
     shown = {study.name for study in studies}
-    _show(console, [one for one in results if one.study.name in shown], power=power)
+    _show(console, [one for one in results if one.study.name in shown], studies, power=power)
     if ending is not None:
         _end(console, ending)
+
+
+def _refuse_what_is_about_runs(keep: Path | None, *, is_starred: bool) -> None:
+    if keep or is_starred:
+        raise ConfigError(
+            "--keep and --starred are about runs to make; --judge and --power make none",
+            remedy="leave them out",
+        )
 
 
 def _settings(
@@ -230,12 +240,20 @@ def _results_so_far(
                         "with the code that made them"
                     )
         results += found
-    page = write_results(results, out)
+    run = {result.study.name for result in results}
+    told = [one for one in settings[0].studies.values() if one.is_reports or one.name in run]
+    page = write_results(results, told, out)
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")
     return results
 
 
-def _show(console: Console, results: Sequence[StudyResult], *, power: bool = False) -> None:
+def _show(
+    console: Console,
+    results: Sequence[StudyResult],
+    studies: Sequence[Study],
+    *,
+    power: bool = False,
+) -> None:
     from reasonrl.cli.show.study import show_power, show_verdicts
     from reasonrl.studies.answer import decided
 
@@ -243,7 +261,7 @@ def _show(console: Console, results: Sequence[StudyResult], *, power: bool = Fal
         show_power(console, results)
     else:
         show_verdicts(console, results)
-        for sentence in decided(results):
+        for sentence in decided(results, [study for study in studies if study.is_reports]):
             console.note(sentence)
 
 

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from reasonrl.studies.claims import Claim
+from reasonrl.studies.claims import Claim, Study
 from reasonrl.studies.forest import power_so_far
-from reasonrl.studies.verdicts import ClaimOutcome, StudyResult
+from reasonrl.studies.verdicts import ClaimOutcome, ClaimVerdict, StudyResult, paired_seeds
 from reasonrl.studies.words import difference_words
 
-_NO = {
-    "the opposite": "no, the opposite",
-    "within the margin of 0": "no difference",
-    "beyond the margin": "no, they differ",
-}
-"""What to say where a claim is not reproduced, by the verdict's reason."""
+_DECIDED = (ClaimOutcome.REPRODUCED, ClaimOutcome.NOT_REPRODUCED)
 
 
-def answer_table(results: Sequence[StudyResult]) -> str:
-    """Return a row for each headline claim, with the verdict and the difference in each world."""
+def answer_table(results: Sequence[StudyResult], studies: Iterable[Study]) -> str:
+    """Return a row for each headline claim of studies, with verdict and difference by world."""
     worlds = list(dict.fromkeys(result.world for result in results))
     found = {(result.study.name, result.world): result for result in results}
-    studies = {result.study.name: result.study for result in results}
     lines = [_row(["study", "claim", *(world or "verdict" for world in worlds)])]
     lines.append("|" + "---|" * (2 + len(worlds)))
-    for study in studies.values():
+    for study in studies:
         first = f"**{study.name}**, {study.where}"
         for claim in (claim for claim in study.claims if claim.is_headline):
             cells = [_cell(found.get((study.name, world)), claim) for world in worlds]
@@ -33,27 +27,37 @@ def answer_table(results: Sequence[StudyResult]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def decided(results: Sequence[StudyResult]) -> list[str]:
-    """Return how many of the report's claims and studies are decided, a sentence for each world."""
-    reports = [result for result in results if result.study.is_reports]
+def decided(results: Sequence[StudyResult], studies: Iterable[Study]) -> list[str]:
+    """Return how many of the headline claims and of the studies are decided, by world.
+
+    A claim is decided when it has all seeds of its study, and a verdict that is yes or no.
+    """
+    wanted = list(studies)
+    n_claims = sum(claim.is_headline for study in wanted for claim in study.claims)
+    names = {study.name for study in wanted}
     told = []
     whole: list[set[str]] = []
-    for world in dict.fromkeys(result.world for result in reports):
-        here = {one.study.name: _decided(one) for one in reports if one.world == world}
-        whole.append({name for name, claims in here.items() if all(claims)})
-        claims = [is_decided for claims in here.values() for is_decided in claims]
+    for world in dict.fromkeys(result.world for result in results):
+        here = [one for one in results if one.world == world and one.study.name in names]
+        claims = {one.study.name: _decided(one) for one in here}
+        whole.append({name for name, of_study in claims.items() if all(of_study)})
         told.append(
-            f"{world or 'decided'}: {sum(claims)} of {len(claims)} starred claims are decided, and "
-            f"{len(whole[-1])} of {len(here)} of the report's studies"
+            f"{world or 'here'}: {sum(map(sum, claims.values()))} of {n_claims} starred claims "
+            f"and {len(whole[-1])} of {len(wanted)} studies are decided with all their seeds"
         )
     if len(whole) > 1:
-        told.append(f"decided in every world: {len(set.intersection(*whole))} of these studies")
+        told.append(f"in every world: {len(set.intersection(*whole))} of {len(wanted)} studies")
     return told
 
 
 def _decided(result: StudyResult) -> list[bool]:
-    decisive = (ClaimOutcome.REPRODUCED, ClaimOutcome.NOT_REPRODUCED)
-    return [one.outcome in decisive for one in result.verdicts if one.claim.is_headline]
+    headlines = [verdict for verdict in result.verdicts if verdict.claim.is_headline]
+    return [one.outcome in _DECIDED and is_whole(result, one) for one in headlines]
+
+
+def is_whole(result: StudyResult, verdict: ClaimVerdict) -> bool:
+    """Return whether a claim has all seeds that its study asks for."""
+    return len(paired_seeds(verdict.claim, result.records)) >= result.study.seeds
 
 
 def _cell(result: StudyResult | None, claim: Claim) -> str:
@@ -61,17 +65,29 @@ def _cell(result: StudyResult | None, claim: Claim) -> str:
         return "not run"
     # The claims of two worlds differ in the names of arms at most.
     [verdict] = [one for one in result.verdicts if one.claim.text == claim.text]
-    if verdict.outcome is ClaimOutcome.REPRODUCED:
-        word = "yes"
-    elif verdict.outcome is ClaimOutcome.NOT_REPRODUCED:
-        word = _NO[verdict.why]
-    elif verdict.outcome is ClaimOutcome.INCONCLUSIVE:
-        power = power_so_far(result, verdict)
-        needed = None if power is None else power.needed_as_seen
-        word = f"undecided, {needed or 'over 1000'} seeds would" if power else "undecided"
-    else:
+    if verdict.outcome in (ClaimOutcome.VOID, ClaimOutcome.MISSING):
         return f"{verdict.outcome}: {verdict.why}"
-    return f"**{word}**: {difference_words(verdict)}, {len(verdict.seeds)} seeds"
+    word, n = _word(result, verdict), len(verdict.seeds)
+    if not is_whole(result, verdict):
+        return f"{word} so far: {difference_words(verdict)}, {n} of {result.study.seeds} seeds"
+    return f"**{word}**: {difference_words(verdict)}, {n} seeds"
+
+
+def _word(result: StudyResult, verdict: ClaimVerdict) -> str:
+    """Return yes, no with its kind, or what would decide."""
+    if verdict.outcome is ClaimOutcome.REPRODUCED:
+        return "yes"
+    if verdict.outcome is ClaimOutcome.NOT_REPRODUCED:
+        return f"no, {verdict.why}"
+    power = power_so_far(result, verdict)
+    if power is None:
+        return "undecided"
+    needed = power.needed_as_seen
+    if needed is None:
+        return "undecided, more than 1000 seeds might do"
+    if needed <= len(verdict.seeds):
+        return "undecided, near a bound"
+    return f"undecided, {needed} seeds might do"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -276,7 +276,7 @@ def _batch_size() -> Study:
         "equally long.",
         seeds=24,
         claims=(
-            headline(claim(alike, f"{small} alike on-policy", measure=m.COLLAPSE_TIME)),
+            headline(claim(alike, f"{small} alike on-policy", measure=m.ENTROPY_CHANGE)),
             headline(score(larger, f"on-policy above {small}")),
             score(smaller, f"{small} above on-policy", at=Axis.ROLLOUTS, measure=m.TRAINING),
         ),
@@ -293,7 +293,7 @@ def _group_size(scale: Scale) -> Study:
         question="What does a larger group buy?",
         seeds=24,
         claims=(
-            headline(claim(alike, f"{quarter} alike on-policy", measure=m.COLLAPSE_TIME)),
+            headline(claim(alike, f"{quarter} alike on-policy", measure=m.ENTROPY_CHANGE)),
             headline(score(larger, f"on-policy above {quarter}")),
             score("half the group: likewise", f"on-policy above {half}"),
         ),

@@ -91,8 +91,8 @@ def _arms_of(claims: Sequence[Claim]) -> list[str]:
 ALIKE_SCORE = 0.05
 """Five points of avg@k: the margin between the scores of arms that are claimed to be alike."""
 
-ALIKE_TIME = log(1.5)
-"""A factor of 1.5: the margin between the times to fall of arms that are claimed to be alike."""
+ALIKE_LEFT = log(1.25)
+"""A factor of 1.25: the margin between what is left of the entropies of such arms."""
 
 
 def claim(
@@ -139,4 +139,4 @@ def _margin(sign: Sign, measure: Measure) -> float | None:
         return None
     if measure in m.SCORES:
         return ALIKE_SCORE
-    return ALIKE_TIME if measure is m.COLLAPSE_TIME else None
+    return ALIKE_LEFT if measure is m.ENTROPY_CHANGE else None

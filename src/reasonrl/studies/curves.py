@@ -13,11 +13,10 @@ from reasonrl.report.drawing.chart import Chart, Color, Mark, Series
 from reasonrl.report.run.profile_panels import exchanges
 from reasonrl.studies.arm import Arm
 from reasonrl.studies.measures import SCORE_LAST, mean, standard_error
-from reasonrl.studies.record import Axis, RunRecord
+from reasonrl.studies.record import SMOOTH, Axis, RunRecord
 
 COLORS = (Color.BLUE, Color.ORANGE, Color.TEAL, Color.PURPLE, Color.RED, Color.GRAY)
 _BIN = 0.02  # nats
-_SMOOTH = 5  # steps of a running mean
 
 Runs = Mapping[int, RunRecord]
 """The finished runs of an arm, by seed."""
@@ -161,8 +160,8 @@ def _smooth(run: RunRecord, key: str) -> dict[int, float]:
     """Return a metric's mean over the last few steps, at every other step."""
     values = [row.get(key) for row in run.rows]
     means = {}
-    for end in range(_SMOOTH, len(values) + 1, 2):
-        window = values[end - _SMOOTH : end]
+    for end in range(SMOOTH, len(values) + 1, 2):
+        window = values[end - SMOOTH : end]
         known = [float(value) for value in window if isinstance(value, int | float)]
         if known:
             means[end] = mean(known)

@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from reasonrl.atomic import write_atomic
 from reasonrl.errors import DataError
 from reasonrl.studies.reading import COLUMNS, rounded
 from reasonrl.studies.record import EvaluationScore, RunOrigin, RunRecord
 
-_BASE = 36  # a problem's right answers are one digit, so k is at most 35
+_BASE = 36  # a problem's right answers are one digit; where k is larger they are not kept
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _COST = "time/step_s"
-_MOST_STEPS = 100_000
+_MOST_STEPS = 10_000
+_Number = Annotated[float, Field(ge=-1e9, le=1e9)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +62,9 @@ def keep(runs: Iterable[KeptRun], directory: Path) -> list[Path]:
 
 
 def read_kept(directory: Path) -> list[KeptRun]:
-    """Return every kept run of a directory.
+    """Return every kept run of a directory; an arm may have a seed from several commits.
 
-    Raises DataError when a line is not a kept run, or when an arm and a seed are there twice.
+    Raises DataError when a line is not a kept run, or when one commit's is there twice.
     """
     paths = sorted(directory.glob("*.jsonl"))
     if not paths:
@@ -73,16 +74,16 @@ def read_kept(directory: Path) -> list[KeptRun]:
             expected="files that `reasonrl study --keep` wrote",
             remedy="pass the directory that holds them",
         )
-    runs: dict[tuple[str, int, str], KeptRun] = {}
+    runs: dict[tuple[RunOrigin, tuple[str, int, str]], KeptRun] = {}
     for path in paths:
         for run in _read(path):
-            if run.key in runs:
+            if runs.setdefault((run.record.origin, run.key), run) is not run:
+                whose = f"arm {run.arm}, seed {run.seed}, commit {run.record.origin.commit}"
                 raise DataError(
-                    f"arm {run.arm} with seed {run.seed} is kept twice",
+                    f"a run is kept twice: {whose}",
                     where=str(path),
-                    remedy="a seed counts once: take one of the two lines out",
+                    remedy="take the file out, or take it again from where it comes from",
                 )
-            runs[run.key] = run
     return list(runs.values())
 
 
@@ -95,7 +96,7 @@ class _Score(BaseModel):
     suite: str
     step: Annotated[int, Field(ge=0, le=_MOST_STEPS)]
     value: Annotated[float, Field(ge=0, le=1)]
-    k: Annotated[int, Field(ge=1, lt=_BASE)]
+    k: Annotated[int, Field(ge=1, le=100_000)]
     right: Annotated[str, Field(pattern=r"^[0-9a-z]*$", max_length=100_000)]
 
 
@@ -111,7 +112,7 @@ class _Line(BaseModel):
     registered: dict[str, str]
     headline: str
     steps: Annotated[int, Field(ge=1, le=_MOST_STEPS)]
-    columns: dict[str, float | list[float | None] | None]
+    columns: dict[str, _Number | list[_Number | None] | None]
     scores: list[_Score]
 
 
@@ -140,7 +141,7 @@ def _line(run: KeptRun) -> str:
                 "step": score.step,
                 "value": score.value,
                 "k": score.k,
-                "right": "".join(_DIGITS[right] for right in score.right_P),
+                "right": "".join(_DIGITS[right] for right in score.right_P if score.k < _BASE),
             }
             for score in record.evaluations
         ],
@@ -149,10 +150,10 @@ def _line(run: KeptRun) -> str:
 
 
 def _read(path: Path) -> Iterator[KeptRun]:
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            yield _run(_Line.model_validate_json(text))
-        except (ValidationError, ValueError) as error:
+            yield _run(_Line.model_validate_json(line))
+        except ValueError as error:  # pydantic's errors are ValueErrors too
             raise DataError(
                 f"not a kept run: {str(error).splitlines()[0]}",
                 where=f"{path}:{number}",
@@ -162,6 +163,7 @@ def _read(path: Path) -> Iterator[KeptRun]:
 
 def _run(line: _Line) -> KeptRun:
     columns = {name: _values(line, name) for name in COLUMNS}
+    _check_steps(line)
     record = RunRecord(
         rows=[
             {"step": step + 1, **{name: values[step] for name, values in columns.items()}}
@@ -189,10 +191,17 @@ def _run(line: _Line) -> KeptRun:
     )
 
 
+def _check_steps(line: _Line) -> None:
+    for suite in {score.suite for score in line.scores}:
+        steps = [score.step for score in line.scores if score.suite == suite]
+        if steps != sorted(set(steps)) or steps[-1] > line.steps:
+            raise ValueError(f"the evaluations of {suite} are not in the order of the run's steps")
+
+
 def _right(score: _Score) -> tuple[int, ...]:
     right_P = tuple(int(digit, _BASE) for digit in score.right)
-    if any(right > score.k for right in right_P):
-        raise ValueError(f"a problem has more than {score.k} right answers of {score.k}")
+    if any(right > score.k for right in right_P) or (right_P and score.k >= _BASE):
+        raise ValueError(f"right answers that {score.k} samples cannot have")
     return right_P
 
 

@@ -12,14 +12,13 @@ from math import fsum, isfinite, log, nan, sqrt
 
 import numpy as np
 
-from reasonrl.studies.record import COOL, RunRecord
+from reasonrl.studies.record import COOL, SMOOTH, RunRecord
 from reasonrl.studies.scoring import Scoring, at_the_end, over_the_steps, total
 
 _START = 3  # first steps, whose mean is the start of a run
 # The mean over this share of the steps is the end of a run. A share, not a number of steps, so that
 # the ends of two runs that are lined up hold equal amounts of work.
 _ENDING = 0.1
-_SMOOTH = 5  # steps of a running mean
 _TAIL = 0.2  # the share of the steps whose evaluations make the final score
 _SCORE_MARGIN = 0.02  # two points of avg@k
 _LOW = 0.4  # share of the starting entropy at which entropy has fallen
@@ -75,11 +74,11 @@ def _collapse_time(run: RunRecord) -> float:
     Where entropy never falls so far, this is ln of the last step.
     """
     nats = run.column("entropy/nats")
-    if len(nats) < _SMOOTH:
+    if len(nats) < SMOOTH:
         return nan
-    smooth = np.convolve(nats, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
+    smooth = np.convolve(nats, np.full(SMOOTH, 1 / SMOOTH), mode="valid")
     low = np.flatnonzero(smooth <= _LOW * mean(nats[:_START]))
-    return log(low[0] + _SMOOTH if len(low) else len(nats))
+    return log(low[0] + SMOOTH if len(low) else len(nats))
 
 
 def _entropy_change(run: RunRecord) -> float:
@@ -97,9 +96,9 @@ def _entropy_swing(run: RunRecord) -> float:
     """
     entropies = _log_entropies(run)
     second = np.array(entropies[len(entropies) // 2 :])
-    if len(second) < 3 * _SMOOTH:
+    if len(second) < 3 * SMOOTH:
         return nan
-    smooth = np.convolve(second, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
+    smooth = np.convolve(second, np.full(SMOOTH, 1 / SMOOTH), mode="valid")
     steps = np.arange(len(smooth))
     trend = np.polyval(np.polyfit(steps, smooth, 1), steps)
     return float(np.std(smooth - trend))

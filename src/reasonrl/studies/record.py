@@ -18,7 +18,8 @@ DIRTY = "-dirty"
 """The end of a commit whose files were changed (`reasonrl.run.sessions.commit_of`)."""
 
 
-_SMOOTH = 5  # steps of a running mean
+SMOOTH = 5
+"""Number of steps of a running mean of entropy."""
 
 
 class Axis(StrEnum):
@@ -106,8 +107,8 @@ class RunRecord:
         for row in self.rows:
             if (nats := row.get("entropy/nats")) is not None:
                 known.append(float(nats))
-            last = known[-_SMOOTH:]
-            here = -fsum(last) / _SMOOTH if len(last) == _SMOOTH else -inf
+            last = known[-SMOOTH:]
+            here = -fsum(last) / SMOOTH if len(last) == SMOOTH else -inf
             depths.append(max(here, depths[-1] if depths else -inf))
         return depths
 

@@ -17,6 +17,11 @@ from reasonrl.studies.arm import Arm
 from reasonrl.studies.bases import Base
 from reasonrl.studies.claims import Claim, Study
 
+RULE = 1
+"""The version of what the hash does not see: the rule of verdicts, how runs of different length are
+cut, how measures compute, and the defaults of recipes. A change of these that moves a number of
+`tests/unit/studies/test_rule.py` needs a higher version."""
+
 
 def registrations(
     studies: Iterable[Study], arms: Mapping[str, Arm], base: Base, first_seed: int
@@ -31,11 +36,13 @@ def registrations(
             recipes = {name: _recipe(arms[name], base) for name in study.arms}
         except ConfigError:
             continue
-        fixed = {
+        fixed: dict[str, object] = {
             "claims": [_claim(one) for one in study.claims],
             "recipes": recipes,
             "seeds": [first_seed, study.seeds],
         }
+        if RULE > 1:
+            fixed["rule"] = RULE
         text = json.dumps(fixed, sort_keys=True)
         found[study.name] = hashlib.sha256(text.encode()).hexdigest()[:12]
     return found

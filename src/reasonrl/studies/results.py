@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from reasonrl.studies.claims import Study
 from reasonrl.studies.forest import forest_picture
 from reasonrl.studies.kept import KeptRun
 from reasonrl.studies.page import render_study_page
-from reasonrl.studies.record import RunOrigin
+from reasonrl.studies.record import RunOrigin, RunRecord
 from reasonrl.studies.setting import StudySetting
 from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
 
@@ -50,11 +50,8 @@ def results_of_kept(
     for name, study in setting.studies.items():
         of_study = [run for run in repeatable if name in run.registered]
         seeds = range(setting.first_seed, setting.first_seed + study.seeds)
-        records = {
-            (run.arm, run.seed): run.record
-            for run in of_study
-            if run.registered[name] == registered.get(name) and run.seed in seeds
-        }
+        fitting = [run for run in of_study if run.registered[name] == registered.get(name)]
+        records = _of_one_origin([run for run in fitting if run.seed in seeds], study)
         notes += _left_out(study, of_study, registered.get(name, ""), seeds)
         if (result := _result(setting, study, records, registered, {})) is not None:
             results.append(result)
@@ -80,6 +77,24 @@ def _left_out(
         )
     if fitting and not any(run.seed in seeds for run in fitting):
         yield f"{study.name}: no run has a seed from {seeds[0]} to {seeds[-1]}, which decide"
+
+
+def _of_one_origin(runs: Sequence[KeptRun], study: Study) -> Records:
+    """Return the runs of each seed from one commit and machine: from the most complete one.
+
+    The first in the order of their names decides between equals, so that no result can.
+    """
+    by_seed: dict[int, dict[RunOrigin, dict[str, RunRecord]]] = {}
+    for run in runs:
+        by_origin = by_seed.setdefault(run.seed, {})
+        by_origin.setdefault(run.record.origin, {})[run.arm] = run.record
+    records: dict[tuple[str, int], RunRecord] = {}
+    deciding = set(study.deciding_arms)
+    for seed, by_origin in by_seed.items():
+        ordered = sorted(by_origin.items(), key=lambda one: (one[0].commit, one[0].machine))
+        _, best = max(ordered, key=lambda one: (len(one[1].keys() & deciding), len(one[1])))
+        records |= {(arm, seed): record for arm, record in best.items()}
+    return records
 
 
 def _whole_seeds(study: Study, records: Records, seeds: range) -> int:
@@ -131,12 +146,15 @@ def _result(
     )
 
 
-def write_results(results: Sequence[StudyResult], out: Path) -> Path:
-    """Write verdicts.json, answer.md, the picture of all claims and the page; return its path."""
+def write_results(results: Sequence[StudyResult], studies: Iterable[Study], out: Path) -> Path:
+    """Write verdicts.json, answer.md, the picture of all claims and the page; return its path.
+
+    `studies` are those that the answer has rows for, whether they were run or not.
+    """
     out.mkdir(parents=True, exist_ok=True)
     whole = {"reasonrl": __version__, "studies": [_plain(result) for result in results]}
     write_atomic(out / VERDICTS, json.dumps(whole, indent=1) + "\n")
-    write_atomic(out / ANSWER, answer_table(results))
+    write_atomic(out / ANSWER, answer_table(results, studies))
     write_atomic(out / PICTURE, forest_picture(results))
     write_atomic(out / PAGE, render_study_page(results))
     return out / PAGE

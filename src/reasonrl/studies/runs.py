@@ -168,38 +168,39 @@ def _tasks(jobs: Sequence[Job], console: Console) -> list[ChildTask]:
     The miniature of a seed is built before the runs of the seed before it, which it can overtake.
     """
     place = {seed: number for number, seed in enumerate(sorted({job.seed for job in jobs}))}
-    builders: dict[str, tuple[int, ChildTask]] = {}
-    runs, here = [], origin_here()
+    builds = _builds(jobs, console)
+    here = origin_here()
+    placed = [(place[seed] - 1, task) for (_, seed), task in builds.items()]
     for job in jobs:
-        builder = _builder(job, console)
-        if builder is not None:
-            builders[builder.name] = (place[job.seed] - 1, builder)
+        build = builds.get((job.spec, job.seed))
         run = ChildTask(
             name=job.directory.name,
             function=_run,
             given=(job.recipe, job.directory, here),
             log=job.directory / _LOG,
-            after=frozenset({builder.name} if builder else ()),
+            after=frozenset({build.name} if build else ()),
         )
-        runs.append((place[job.seed], run))
-    placed = [*builders.values(), *runs]
+        placed.append((place[job.seed], run))
     return [task for _, task in sorted(placed, key=lambda one: one[0])]
 
 
-def _builder(job: Job, console: Console) -> ChildTask | None:
-    """Return the task that builds a run's miniature; None if there is nothing to build."""
-    if job.spec is None:
-        return None
-    if is_built(job.spec, job.seed):
-        ensure(job.spec, job.seed, console)  # raises if a file is damaged
-        return None
-    kind = job.spec.world.kind
-    return ChildTask(
-        name=f"miniature {job.seed} of {kind}",
-        function=_ensure,
-        given=(job.spec, job.seed),
-        log=job.directory.parent.parent / f"miniature-{kind}-{job.seed}.log",
-    )
+def _builds(jobs: Sequence[Job], console: Console) -> dict[tuple[Spec | None, int], ChildTask]:
+    """Return the tasks that build miniatures, by definition and seed; check those in the cache."""
+    builds: dict[tuple[Spec | None, int], ChildTask] = {}
+    for spec, seed, out in {(job.spec, job.seed, job.directory.parent.parent): 0 for job in jobs}:
+        if spec is None:
+            continue
+        if is_built(spec, seed):
+            ensure(spec, seed, console)  # raises if a file is damaged
+            continue
+        kind = spec.world.kind
+        builds[spec, seed] = ChildTask(
+            name=f"miniature {seed} of {kind}",
+            function=_ensure,
+            given=(spec, seed),
+            log=out / f"miniature-{kind}-{seed}.log",
+        )
+    return builds
 
 
 def _ensure(spec: Spec, seed: int) -> None:
@@ -235,11 +236,7 @@ class _Progress:
     def __init__(self, console: Console, *, n_done: int, n: int, workers: int) -> None:
         self._console, self._done, self._n, self._workers = console, n_done, n, workers
         self._times: list[float] = []
-        console.note(
-            f"{n_done} of {n} runs are finished already"
-            if n_done
-            else f"{n} runs to make; --seeds 3 makes a first look"
-        )
+        console.note(f"{n_done} of {n} runs are finished")
 
     def finished(self, job: Job, seconds: float) -> None:
         self._done += 1

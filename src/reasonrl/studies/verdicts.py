@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import isnan
+from math import inf, isfinite, isnan, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -155,8 +155,12 @@ def decide(claim: Claim, low: float, high: float) -> tuple[ClaimOutcome, str]:
     if is_refuted(claim, low, high):
         if is_alike:
             return ClaimOutcome.NOT_REPRODUCED, "beyond the margin"
-        small = is_small(claim, low, high)
-        return ClaimOutcome.NOT_REPRODUCED, "within the margin of 0" if small else "the opposite"
+        if is_small(claim, low, high):
+            return (
+                ClaimOutcome.NOT_REPRODUCED,
+                f"within the margin of {'0' if claim.other else 'it'}",
+            )
+        return ClaimOutcome.NOT_REPRODUCED, "the opposite" if claim.other else "beyond the level"
     why = "the interval reaches beyond the margin" if is_alike else "the interval holds 0"
     return ClaimOutcome.INCONCLUSIVE, why
 
@@ -191,11 +195,11 @@ def is_small(claim: Claim, low: Edge, high: Edge) -> Truth:
 
 def pairs_of(claim: Claim, records: Records) -> list[Pair]:
     """Return the pairs of a claim whose measures are known, in the order of their seeds."""
-    pairs = [_pair(claim, records, seed) for seed in _seeds(claim, records)]
+    pairs = [_pair(claim, records, seed) for seed in paired_seeds(claim, records)]
     return [pair for pair in pairs if not (isnan(pair.value) or isnan(pair.other))]
 
 
-def _seeds(claim: Claim, records: Records) -> list[int]:
+def paired_seeds(claim: Claim, records: Records) -> list[int]:
     """Return the seeds whose runs of both arms one commit made on one machine."""
     return [seed for seed in _finished(claim, records) if _is_pair(claim, records, seed)]
 
@@ -212,7 +216,7 @@ def _is_pair(claim: Claim, records: Records, seed: int) -> bool:
 
 
 def _why_missing(claim: Claim, records: Records) -> str:
-    if _seeds(claim, records):
+    if paired_seeds(claim, records):
         return "its runs do not have the measure"
     if _finished(claim, records):
         return "no seed has both arms from one commit and machine: run one of the arms again"
@@ -226,10 +230,13 @@ def _pair(claim: Claim, records: Records, seed: int) -> Pair:
         value = claim.measure.take(run)
         return Pair(seed=seed, run=run, rival=None, value=value, other=claim.level)
     rival = records[claim.other, seed]
-    amount = min(run.amounts(claim.at)[-1], rival.amounts(claim.at)[-1])
+    ways = [one.amounts(claim.at) for one in (run, rival)]
+    amount = min(way[-1] for way in ways)
     run, rival = run.until(claim.at, amount), rival.until(claim.at, amount)
-    other = claim.measure.take(rival) + claim.level
-    return Pair(seed=seed, run=run, rival=rival, value=claim.measure.take(run), other=other)
+    value, other = claim.measure.take(run), claim.measure.take(rival) + claim.level
+    if any(min((one for one in way if isfinite(one)), default=inf) > amount for way in ways):
+        value = nan  # an arm was beyond the amount when it began, so that nothing is equal
+    return Pair(seed=seed, run=run, rival=rival, value=value, other=other)
 
 
 def _clipping(claim: Claim, records: Records, seeds: Sequence[int]) -> float | None:

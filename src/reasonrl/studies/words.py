@@ -7,6 +7,8 @@ from math import exp
 from reasonrl.studies.measures import Measure, Unit
 from reasonrl.studies.verdicts import ClaimVerdict
 
+_MOST = 99.0  # of a logarithm that is told as a factor
+
 
 def difference_words(verdict: ClaimVerdict) -> str:
     """Return the mean difference and its interval, or the reason why they are missing.
@@ -19,7 +21,8 @@ def difference_words(verdict: ClaimVerdict) -> str:
     numbers = (verdict.mean, *(verdict.ci95 or ()))
     if unit is Unit.FACTOR:
         form = ".2f" if claim.other else ".0%"
-        told = [f"{exp(one + (0.0 if claim.other else claim.level)):{form}}" for one in numbers]
+        level = 0.0 if claim.other else claim.level
+        told = [f"{exp(min(one + level, _MOST)):{form}}" for one in numbers]
     elif unit is Unit.POINTS:
         told = [f"{100 * one:+.1f}" for one in numbers]
     else:

@@ -5,7 +5,7 @@ from math import log
 import pytest
 
 from reasonrl.studies import measures as m
-from reasonrl.studies.claims import ALIKE_SCORE, ALIKE_TIME, Sign, Study, claim, entropy, headline
+from reasonrl.studies.claims import ALIKE_LEFT, ALIKE_SCORE, Sign, Study, claim, entropy, headline
 from reasonrl.studies.claims import score as score_claim
 from reasonrl.studies.record import Axis
 
@@ -31,10 +31,10 @@ def test_a_relation_that_is_none_is_refused():
     [
         ("alike", m.SCORE_END, ALIKE_SCORE),
         ("alike", m.TRAINING, ALIKE_SCORE),
-        ("alike", m.COLLAPSE_TIME, ALIKE_TIME),
+        ("alike", m.ENTROPY_CHANGE, ALIKE_LEFT),
         ("alike", m.TOKENS, m.TOKENS.margin),
         ("above", m.SCORE_END, m.SCORE_END.margin),
-        ("below", m.COLLAPSE_TIME, m.COLLAPSE_TIME.margin),
+        ("below", m.ENTROPY_CHANGE, m.ENTROPY_CHANGE.margin),
     ],
 )
 def test_arms_that_are_claimed_to_be_alike_have_wider_margins(sign, measure, margin):

@@ -46,11 +46,22 @@ def test_more_runs_come_into_the_file_of_their_origin_and_a_repeated_one_replace
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_seed_that_was_kept_by_two_commits_counts_once(tmp_path):
-    keep([kept()], tmp_path)
+def test_a_seed_may_be_kept_by_two_commits_and_by_one_only_once(tmp_path):
+    [path] = keep([kept()], tmp_path)
     keep([kept(origin=RunOrigin(commit="fedcba987654", machine="m"))], tmp_path)
-    with pytest.raises(DataError, match="arm a with seed 4 is kept twice"):
+    assert len(read_kept(tmp_path)) == 2
+    (tmp_path / "copy.jsonl").write_text(path.read_text())
+    with pytest.raises(DataError, match="kept twice: arm a, seed 4"):
         read_kept(tmp_path)
+
+
+def test_right_answers_of_many_samples_are_not_kept(tmp_path):
+    run = kept()
+    many = replace(run.record.evaluations[0], k=64, right_P=(60, 2))
+    record = replace(run.record, evaluations=[many])
+    keep([replace(run, record=record)], tmp_path)
+    [again] = read_kept(tmp_path)
+    assert again.record.evaluations == [replace(many, right_P=())]
 
 
 def test_a_directory_without_results_is_named(tmp_path):
@@ -67,6 +78,9 @@ def test_a_directory_without_results_is_named(tmp_path):
         lambda line: line.update(extra=1),
         lambda line: line.pop("commit"),
         lambda line: line["columns"].update({"entropy/nats": [0.4, "much", 0.1]}),
+        lambda line: line["columns"].update({"entropy/nats": [0.4, 1e300, 0.1]}),
+        lambda line: line["scores"].append(line["scores"][-1]),
+        lambda line: line["scores"][-1].update(step=10**4),
         lambda line: line["scores"][0].update(value=1.5),
         lambda line: line["scores"][0].update(right="-1"),
         lambda line: line["scores"][0].update(right="zzz"),  # 35 right answers of 16
@@ -81,6 +95,13 @@ def test_a_spoiled_line_is_refused_with_its_place(spoil, tmp_path):
     with pytest.raises(DataError) as caught:
         read_kept(tmp_path)
     assert f"{path.name}:2" in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    [path] = keep([kept()], tmp_path)
+    path.write_bytes(b"\xff" + path.read_bytes())
+    with pytest.raises(DataError, match="not a kept run"):
+        read_kept(tmp_path)
 
 
 def test_a_line_that_is_no_json_or_not_a_number_is_refused(tmp_path):

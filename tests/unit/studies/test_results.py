@@ -41,7 +41,7 @@ def result_of(higher, lower):
 
 
 def test_the_json_holds_every_number_of_a_verdict(tmp_path):
-    write_results([result_of([0.8, 0.81, 0.82], [0.5, 0.5, 0.5])], tmp_path)
+    write_results([result_of([0.8, 0.81, 0.82], [0.5, 0.5, 0.5])], [KL], tmp_path)
     [study] = json.loads((tmp_path / "verdicts.json").read_text())["studies"]
     assert (study["name"], study["outcome"]) == ("kl", "reproduced")
     missing, headline = study["claims"]

@@ -120,3 +120,14 @@ def test_a_study_stands_and_falls_with_its_headlines():
 
 def _fields(one):
     return {name: getattr(one, name) for name in one.__dataclass_fields__}
+
+
+def test_arms_that_begin_beyond_an_entropy_are_not_compared_at_it():
+    at_entropy = claim(at=Axis.ENTROPY)
+    scores = {0: 0.1, 20: 0.5}
+    falling, low, short = run([0.4] * 10 + [0.3] * 10, scores), run([0.2] * 20, scores), run([0.4])
+    for other in (low, short):
+        records = {
+            (arm, seed): one for seed in (1, 2, 3) for arm, one in (("a", falling), ("b", other))
+        }
+        assert judge_claim(at_entropy, records).outcome is ClaimOutcome.MISSING

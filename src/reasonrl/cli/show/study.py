@@ -26,7 +26,7 @@ def show_catalog(console: Console, studies: Iterable[Study]) -> None:
     console.print(table)
     console.note(
         "`reasonrl study NAME` runs one study, `reasonrl study report` all that the report has, "
-        "`reasonrl study --all` all of them"
+        "`reasonrl study --all` all of them; --seeds 3 makes a first look"
     )
 
 
