@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from reasonrl import __version__
-from reasonrl.cli import data, diagnose, evaluate, gpu, model, plan, study, train, verify, view
+from reasonrl.cli import data, diagnose, evaluate, gpu, lab, model, plan, study, train, verify, view
 from reasonrl.cli.endings import ExitCode
 from reasonrl.cli.usage import describe_usage
 from reasonrl.errors import ReasonRLError, RefusedError
@@ -62,7 +62,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("export")(evaluate.export)
 app.add_typer(data.data_app, name="data")
 app.command("study")(study.study)
-app.add_typer(study.lab_app, name="lab")
+app.add_typer(lab.lab_app, name="lab")
 app.add_typer(gpu.gpu_app, name="gpu")
 app.add_typer(model.model_app, name="model")
 app.command("verify")(verify.verify)

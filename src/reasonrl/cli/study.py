@@ -1,6 +1,6 @@
-"""The commands `reasonrl study` and `reasonrl lab build`.
+"""The command `reasonrl study`.
 
-Heavy imports happen inside the commands, after the command line was checked.
+Heavy imports happen inside the command, after the command line was checked.
 """
 
 from __future__ import annotations
@@ -89,8 +89,6 @@ Starred = Annotated[
 EVERY = "all"
 """The name of all worlds together."""
 
-lab_app = typer.Typer(help="The miniature that studies run on.", no_args_is_help=True)
-
 
 def study(
     names: Names = None,
@@ -126,12 +124,11 @@ def study(
     if not is_run:
         _refuse_what_is_about_runs(keep, is_starred=starred)
     console, catalog = Console(), studies_of(REPORT if recipe else MINIATURE)
-    studies = studies_named(names or (), catalog)
-    if is_run and not studies and not every:
+    studies = list(catalog.values()) if every else studies_named(names or (), catalog)
+    if is_run and not studies:
         show_catalog(console, catalog.values())
         return
-    if every or not studies:
-        studies = list(catalog.values())
+    studies = studies or list(catalog.values())
     wanted = wanted_arms(studies, only=arms, seeds=seeds, is_starred=starred)
 
     settings = _settings(recipe, overrides, world or ("chains" if is_run else EVERY))
@@ -273,30 +270,3 @@ def _end(console: Console, ending: Ending) -> None:
         raise typer.Exit(ExitCode.STOPPED)
     if ending.failures:
         raise typer.Exit(ExitCode.MENDABLE)
-
-
-@lab_app.command("build")
-def build(
-    seed: Annotated[int, typer.Option(min=0, help="The seed of its weights and traces.")] = 1,
-    world: Annotated[str, typer.Option(help="Its world: chains or search.")] = "chains",
-    check: Annotated[
-        bool, typer.Option(help="Build it again and compare every file with the cache.")
-    ] = False,
-) -> None:
-    """Build the miniature that the studies start from, unless the cache has it: 2 to 4 minutes."""
-    from reasonrl.cli.show.study import show_miniature
-    from reasonrl.lab.miniature import differing_files, ensure
-    from reasonrl.lab.worlds import WORLDS
-    from reasonrl.terminal import Console
-
-    if world not in WORLDS:
-        raise ConfigError(f"--world {world}", expected=", ".join(WORLDS))
-    spec, console = WORLDS[world], Console()
-    show_miniature(console, ensure(spec, seed, console))
-    if not check:
-        return
-    differing = differing_files(spec, seed, console)
-    if differing:
-        console.note(f"built again, these files differ: {', '.join(differing)}")
-        raise typer.Exit(ExitCode.NO)
-    console.note("built again: every file is the same to the bit")
