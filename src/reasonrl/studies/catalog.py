@@ -171,13 +171,13 @@ def _n_sgd() -> Study:
 
 
 def _stale_data() -> Study:
-    twins = (("minibatches-2", "on-policy-small-2"), ("minibatches-4", "on-policy-small-4"))
     claims = []
-    for off, on in twins:
-        relation = f"{on} above {off}"
+    for n, number, part in ((2, "two", "half"), (4, "four", "a quarter")):
+        relation = f"on-policy-small-{n} above minibatches-{n}"
+        more = f"{part} of the prompts, on-policy: more entropy than {number} minibatches"
         claims += [
-            headline(entropy(f"{on} keeps more entropy than {off}", relation, at=Axis.ROLLOUTS)),
-            score(f"{on} ends higher than {off}", relation, at=Axis.ROLLOUTS),
+            headline(entropy(more, relation, at=Axis.ROLLOUTS)),
+            score(f"{part} of the prompts: a higher score", relation, at=Axis.ROLLOUTS),
         ]
     no_rescue = "four times the prompts are no rescue"
     return Study(
