@@ -9,6 +9,7 @@ from reasonrl.studies.forest import power_so_far
 from reasonrl.studies.verdicts import ClaimOutcome, ClaimVerdict, StudyResult, paired_seeds
 from reasonrl.studies.words import difference_words
 
+_UNDECIDED = "undecided"
 _DECIDED = (ClaimOutcome.REPRODUCED, ClaimOutcome.NOT_REPRODUCED)
 
 
@@ -67,27 +68,30 @@ def _cell(result: StudyResult | None, claim: Claim) -> str:
     [verdict] = [one for one in result.verdicts if one.claim.text == claim.text]
     if verdict.outcome in (ClaimOutcome.VOID, ClaimOutcome.MISSING):
         return f"{verdict.outcome}: {verdict.why}"
-    word, n = _word(result, verdict), len(verdict.seeds)
+    word, n = _word(verdict), len(verdict.seeds)
     if not is_whole(result, verdict):
-        return f"{word} so far: {difference_words(verdict)}, {n} of {result.study.seeds} seeds"
-    return f"**{word}**: {difference_words(verdict)}, {n} seeds"
+        return f"so far {word}: {difference_words(verdict)}, {n} of {result.study.seeds} seeds"
+    needed = _needed(result, verdict) if word == _UNDECIDED else ""
+    return f"**{word}**{needed}: {difference_words(verdict)}, {n} seeds"
 
 
-def _word(result: StudyResult, verdict: ClaimVerdict) -> str:
-    """Return yes, no with its kind, or what would decide."""
+def _word(verdict: ClaimVerdict) -> str:
     if verdict.outcome is ClaimOutcome.REPRODUCED:
         return "yes"
     if verdict.outcome is ClaimOutcome.NOT_REPRODUCED:
         return f"no, {verdict.why}"
+    return _UNDECIDED
+
+
+def _needed(result: StudyResult, verdict: ClaimVerdict) -> str:
+    """Return how many seeds might decide a claim that all its seeds do not decide."""
     power = power_so_far(result, verdict)
     if power is None:
-        return "undecided"
+        return ""
     needed = power.needed_as_seen
     if needed is None:
-        return "undecided, more than 1000 seeds might do"
-    if needed <= len(verdict.seeds):
-        return "undecided, near a bound"
-    return f"undecided, {needed} seeds might do"
+        return ", more than 1000 seeds might do"
+    return ", near a bound" if needed <= len(verdict.seeds) else f", {needed} seeds might do"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ def _legend(chart: Chart, width: float) -> tuple[str, int]:
     """Return the legend and its number of rows."""
     parts = []
     x, row = 0.0, 0
-    for series in chart.series:
+    for series in (series for series in chart.series if series.label):
         label = shorten(series.label, _LONGEST)
         advance = 15 + len(label) * _CHARACTER + 14
         if x > 0 and x + advance > width:
