@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reasonrl.studies.claims import Study
-    from reasonrl.studies.runs import Ending
+    from reasonrl.studies.runs import Ending, Job
     from reasonrl.studies.setting import StudySetting
     from reasonrl.studies.verdicts import StudyResult
     from reasonrl.terminal import Console
@@ -134,10 +134,10 @@ def study(
     settings = _settings(recipe, overrides, world or ("chains" if is_run else EVERY))
     ending = None
     if is_run:
-        ending = _run(console, settings, wanted, out, first_seed, workers, seconds_of(budget))
+        jobs = _jobs(console, settings, studies, wanted, out, first_seed, keep)
+        ending = _run(console, jobs, out, workers, seconds_of(budget))
     results = _results_so_far(console, settings, judge, out, first_seed=first_seed, keep=keep)
-    shown = {study.name for study in studies}
-    _show(console, [one for one in results if one.study.name in shown], studies, power=power)
+    _show(console, results, studies, power=power)
     if ending is not None:
         _end(console, ending)
 
@@ -165,34 +165,50 @@ def _settings(
     return [on_miniatures(name) for name in WORLDS if world in (name, EVERY)]
 
 
-def _run(
+def _jobs(
     console: Console,
     settings: Sequence[StudySetting],
+    studies: Sequence[Study],
     wanted: Mapping[str, int],
     out: Path,
     first_seed: int,
+    keep: Path | None,
+) -> list[Job]:
+    """Return the runs to make, seed by seed, without the seeds that `keep` has already.
+
+    `wanted` holds the arms and the number of seeds of each.
+    """
+    from reasonrl.studies.kept import read_kept
+    from reasonrl.studies.made import made_seeds
+    from reasonrl.studies.runs import jobs_of
+
+    kept = read_kept(keep) if keep is not None and any(keep.glob("*.jsonl")) else []
+    jobs: list[Job] = []
+    for setting in settings:
+        arms = [(setting.arms[name], n) for name, n in wanted.items()]
+        found = jobs_of(arms, setting.base, out, spec=setting.spec, first_seed=first_seed)
+        made = made_seeds(setting, kept, studies=studies, wanted=wanted, first_seed=first_seed)
+        if made:
+            numbers = ", ".join(map(str, sorted(made)))
+            console.note(f"seeds that {keep} has already in {setting.world}: {numbers}")
+        jobs += [job for job in found if job.seed not in made]
+    return sorted(jobs, key=lambda job: job.seed)
+
+
+def _run(
+    console: Console,
+    jobs: Sequence[Job],
+    out: Path,
     workers: int | None,
     budget_s: float | None,
 ) -> Ending:
-    """Make the runs, seed by seed; `wanted` holds the arms and the number of seeds of each."""
+    """Make the runs."""
     import psutil
 
     from reasonrl.run.process import only_process
-    from reasonrl.studies.runs import jobs_of, run_jobs
+    from reasonrl.studies.runs import run_jobs
 
-    jobs = [
-        job
-        for setting in settings
-        for job in jobs_of(
-            [(setting.arms[name], n) for name, n in wanted.items()],
-            setting.base,
-            out,
-            spec=setting.spec,
-            first_seed=first_seed,
-        )
-    ]
-    jobs.sort(key=lambda job: job.seed)
-    on_miniatures = all(setting.spec for setting in settings)
+    on_miniatures = all(job.spec for job in jobs)
     n_workers = workers or (psutil.cpu_count() or 1 if on_miniatures else 1)
     out.mkdir(parents=True, exist_ok=True)
     with only_process(out):
@@ -254,6 +270,8 @@ def _show(
     from reasonrl.cli.show.study import show_power, show_verdicts
     from reasonrl.studies.answer import decided
 
+    names = {study.name for study in studies}
+    results = [result for result in results if result.study.name in names]
     if power:
         show_power(console, results)
     else:
