@@ -124,7 +124,7 @@ def study(
     if not is_run:
         _refuse_what_is_about_runs(keep, is_starred=starred)
     console, catalog = Console(), studies_of(REPORT if recipe else MINIATURE)
-    studies = list(catalog.values()) if every else studies_named(names or (), catalog)
+    studies = studies_named(names or (), catalog, every=every)
     if is_run and not studies:
         show_catalog(console, catalog.values())
         return

@@ -12,8 +12,10 @@ REPORT = "report"
 """The name of all studies that the report has."""
 
 
-def studies_named(names: Sequence[str], catalog: Mapping[str, Study]) -> list[Study]:
-    """Return the studies of some names, each once; `report` names all that the report has.
+def studies_named(
+    names: Sequence[str], catalog: Mapping[str, Study], *, every: bool = False
+) -> list[Study]:
+    """Return the studies of some names, or `every` study; `report` names all that the report has.
 
     Raises ConfigError for a name that the catalog does not have.
     """
@@ -23,7 +25,7 @@ def studies_named(names: Sequence[str], catalog: Mapping[str, Study]) -> list[St
             studies |= {one.name: one for one in catalog.values() if one.is_reports}
         else:
             studies[name] = _known(name, catalog)
-    return list(studies.values())
+    return list(catalog.values() if every else studies.values())
 
 
 def _known(name: str, catalog: Mapping[str, Study]) -> Study:
