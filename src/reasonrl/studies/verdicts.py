@@ -156,10 +156,8 @@ def decide(claim: Claim, low: float, high: float) -> tuple[ClaimOutcome, str]:
         if is_alike:
             return ClaimOutcome.NOT_REPRODUCED, "beyond the margin"
         if is_small(claim, low, high):
-            return (
-                ClaimOutcome.NOT_REPRODUCED,
-                f"within the margin of {'0' if claim.other else 'it'}",
-            )
+            level = "0" if claim.other else "the level"
+            return ClaimOutcome.NOT_REPRODUCED, f"within the margin of {level}"
         return ClaimOutcome.NOT_REPRODUCED, "the opposite" if claim.other else "beyond the level"
     why = "the interval reaches beyond the margin" if is_alike else "the interval holds 0"
     return ClaimOutcome.INCONCLUSIVE, why
