@@ -36,18 +36,14 @@ def line(runs: Sequence[KeptRun], level: float) -> Mapping[str, str | int | floa
     }
 
 
-def has_entropy_term(run: KeptRun) -> bool:
-    return any(run.record.column("entropy/alpha"))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DocstringHelp)
     parser.add_argument("results", type=Path, help="a directory of kept results")
     parser.add_argument("--first-seed", type=int, default=0, help="smaller seeds are left out")
     given = parser.parse_args()
     runs = [run for run in read_kept(given.results) if run.seed >= given.first_seed]
-    free = [run for run in runs if not has_entropy_term(run)]
-    held = [run for run in runs if has_entropy_term(run)]
+    free = [run for run in runs if not run.record.has_entropy_term]
+    held = [run for run in runs if run.record.has_entropy_term]
     lines = [
         {"world": world, "entropy term": term, **line(chosen, LEVEL)}
         for world in sorted({run.world for run in runs})

@@ -31,8 +31,7 @@ def main() -> None:
     settings = [on_miniatures(world) for world in WORLDS]
     judged = [results_of_kept(setting, kept) for setting in settings]
     results = [result for found, _ in judged for result in found]
-    run = {result.study.name for result in results}
-    studies = [one for one in settings[0].studies.values() if one.is_reports or one.name in run]
+    studies = settings[0].studies.values()
     before, head, rest = given.page.read_text(encoding="utf-8").partition(_HEAD)
     if not head:
         raise SystemExit(f"{given.page} has no table that begins with {_HEAD}")
@@ -40,7 +39,7 @@ def main() -> None:
     write_atomic(given.page, f"{before}{answer_table(results, studies)}\n{after}")
     for _, notes in judged:
         print(*notes, sep="\n")
-    print(*decided(results, [one for one in studies if one.is_reports]), sep="\n")
+    print(*decided(results, studies), sep="\n")
 
 
 if __name__ == "__main__":

@@ -187,7 +187,9 @@ def _jobs(
     for setting in settings:
         arms = [(setting.arms[name], n) for name, n in wanted.items()]
         found = jobs_of(arms, setting.base, out, spec=setting.spec, first_seed=first_seed)
-        made = made_seeds(setting, kept, studies=studies, wanted=wanted, first_seed=first_seed)
+        made: set[int] = set()
+        if kept:
+            made = made_seeds(setting, kept, studies=studies, wanted=wanted, first_seed=first_seed)
         if made:
             numbers = ", ".join(map(str, sorted(made)))
             console.note(f"seeds that {keep} has already in {setting.world}: {numbers}")
@@ -253,9 +255,7 @@ def _results_so_far(
                         "with the code that made them"
                     )
         results += found
-    run = {result.study.name for result in results}
-    told = [one for one in settings[0].studies.values() if one.is_reports or one.name in run]
-    page = write_results(results, told, out)
+    page = write_results(results, settings[0].studies.values(), out)
     console.note(f"done: {page}, {page.with_name('verdicts.json')}")
     return results
 
@@ -276,7 +276,7 @@ def _show(
         show_power(console, results)
     else:
         show_verdicts(console, results)
-        for sentence in decided(results, [study for study in studies if study.is_reports]):
+        for sentence in decided(results, studies):
             console.note(sentence)
 
 

@@ -14,12 +14,16 @@ _DECIDED = (ClaimOutcome.REPRODUCED, ClaimOutcome.NOT_REPRODUCED)
 
 
 def answer_table(results: Sequence[StudyResult], studies: Iterable[Study]) -> str:
-    """Return a row for each headline claim of studies, with verdict and difference by world."""
+    """Return a row for each headline claim, with its verdict and difference in each world.
+
+    There are rows for those of `studies` that the report has, run or not, and that were run.
+    """
     worlds = list(dict.fromkeys(result.world for result in results))
     found = {(result.study.name, result.world): result for result in results}
+    run = {name for name, _ in found}
     lines = [_row(["study", "claim", *(world or "verdict" for world in worlds)])]
     lines.append("|" + "---|" * (2 + len(worlds)))
-    for study in studies:
+    for study in (study for study in studies if study.is_reports or study.name in run):
         first = f"**{study.name}**, {study.where}"
         for claim in (claim for claim in study.claims if claim.is_headline):
             cells = [_cell(found.get((study.name, world)), claim) for world in worlds]
@@ -29,11 +33,11 @@ def answer_table(results: Sequence[StudyResult], studies: Iterable[Study]) -> st
 
 
 def decided(results: Sequence[StudyResult], studies: Iterable[Study]) -> list[str]:
-    """Return how many of the headline claims and of the studies are decided, by world.
+    """Return how many of the report's `studies` and their headline claims are decided, by world.
 
     A claim is decided when it has all seeds of its study, and a verdict that is yes or no.
     """
-    wanted = list(studies)
+    wanted = [study for study in studies if study.is_reports]
     n_claims = sum(claim.is_headline for study in wanted for claim in study.claims)
     names = {study.name for study in wanted}
     told = []

@@ -115,7 +115,7 @@ def _study(result: StudyResult) -> Iterator[str]:
         charts = [score_chart(few), entropy_chart(few), exchange_chart(few)]
         if study.name in ("multi-stage", "advantage-mask"):
             charts.append(truncated_chart(few))
-        if study.name == "entropy-price":
+        if any(claim.at is Axis.ENTROPY for claim in study.claims):
             charts.append(price_chart(few))
         cards = "".join(f'<div class="card">{figure(chart)}</div>' for chart in charts)
         yield f'<div class="grid-2">{cards}</div>'
@@ -225,8 +225,7 @@ def _early_warning(records: Iterable[RunRecord]) -> str:
     free: list[CollapseWarning] = []
     held: list[CollapseWarning] = []
     for run in records:
-        weights = run.column("entropy/alpha")
-        (held if any(weights) else free).append(judge_warning(run.column("entropy/nats")))
+        (held if run.has_entropy_term else free).append(judge_warning(run.column("entropy/nats")))
     rows = []
     for what, judged in (("without an entropy term", free), ("with an entropy term", held)):
         score = score_warnings(judged)

@@ -129,6 +129,11 @@ class RunRecord:
         values = (row.get(key) for row in self.rows)
         return [float(value) for value in values if not (value is None or isinstance(value, str))]
 
+    @property
+    def has_entropy_term(self) -> bool:
+        """Return whether the entropy weighed in the loss at some step."""
+        return any(self.column("entropy/alpha"))
+
     def scores(self, suite: str) -> list[EvaluationScore]:
         """Return the evaluations of a suite, in order."""
         return [result for result in self.evaluations if result.suite == suite]

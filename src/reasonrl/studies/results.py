@@ -16,7 +16,14 @@ from reasonrl.studies.kept import KeptRun
 from reasonrl.studies.page import render_study_page
 from reasonrl.studies.record import RunOrigin, RunRecord
 from reasonrl.studies.setting import StudySetting
-from reasonrl.studies.verdicts import ClaimVerdict, Records, StudyResult, judge_study, overall
+from reasonrl.studies.verdicts import (
+    ClaimVerdict,
+    Records,
+    StudyResult,
+    judge_study,
+    overall,
+    paired_seeds,
+)
 
 VERDICTS, ANSWER = "verdicts.json", "answer.md"
 PAGE, PICTURE = "study.html", "forest.svg"
@@ -55,7 +62,7 @@ def results_of_kept(
         notes += _left_out(study, of_study, registered.get(name, ""), seeds)
         if (result := _result(setting, study, records, registered, {})) is not None:
             results.append(result)
-            if (whole := _whole_seeds(study, records, seeds)) < study.seeds:
+            if (whole := _whole_seeds(study, records)) < study.seeds:
                 lacking.append(f"{name} {whole} of {study.seeds}")
     if lacking:
         world = f" in {setting.world}" if setting.world else ""
@@ -97,10 +104,10 @@ def _of_one_origin(runs: Sequence[KeptRun], study: Study) -> Records:
     return records
 
 
-def _whole_seeds(study: Study, records: Records, seeds: range) -> int:
-    """Return the number of seeds that all arms of the headline claims have."""
-    arms = study.deciding_arms
-    return sum(all((arm, seed) in records for arm in arms) for seed in seeds)
+def _whole_seeds(study: Study, records: Records) -> int:
+    """Return the number of seeds that have a pair for every headline claim."""
+    headlines = [claim for claim in study.claims if claim.is_headline]
+    return len(set.intersection(*(set(paired_seeds(claim, records)) for claim in headlines)))
 
 
 def kept_runs(setting: StudySetting, records: Records, here: RunOrigin) -> list[KeptRun]:
@@ -149,7 +156,7 @@ def _result(
 def write_results(results: Sequence[StudyResult], studies: Iterable[Study], out: Path) -> Path:
     """Write verdicts.json, answer.md, the picture of all claims and the page; return its path.
 
-    `studies` are those that the answer has rows for, whether they were run or not.
+    `studies` are those that the answer may have rows for (`answer_table`).
     """
     out.mkdir(parents=True, exist_ok=True)
     whole = {"reasonrl": __version__, "studies": [_plain(result) for result in results]}

@@ -187,7 +187,8 @@ def _tasks(jobs: Sequence[Job], console: Console) -> list[ChildTask]:
 def _builds(jobs: Sequence[Job], console: Console) -> dict[tuple[Spec | None, int], ChildTask]:
     """Return the tasks that build miniatures, by definition and seed; check those in the cache."""
     builds: dict[tuple[Spec | None, int], ChildTask] = {}
-    for spec, seed, out in {(job.spec, job.seed, job.directory.parent.parent): 0 for job in jobs}:
+    needed = ((job.spec, job.seed, job.directory.parent.parent) for job in jobs)
+    for spec, seed, out in dict.fromkeys(needed):
         if spec is None:
             continue
         if is_built(spec, seed):

@@ -22,7 +22,7 @@ def difference_words(verdict: ClaimVerdict) -> str:
     if unit is Unit.FACTOR:
         form = ".2f" if claim.other else ".0%"
         level = 0.0 if claim.other else claim.level
-        told = [f"{exp(min(one + level, _MOST)):{form}}" for one in numbers]
+        told = [f"{_factor(one + level):{form}}" for one in numbers]
     elif unit is Unit.POINTS:
         told = [f"{100 * one:+.1f}" for one in numbers]
     else:
@@ -35,7 +35,11 @@ def difference_words(verdict: ClaimVerdict) -> str:
 def amount_words(measure: Measure, amount: float) -> str:
     """Return an amount of a measure, such as a margin, with its unit."""
     if measure.unit is Unit.FACTOR:
-        return f"a factor of {exp(amount):.2f}"
+        return f"a factor of {_factor(amount):.2f}"
     if measure.unit is Unit.POINTS:
         return f"{100 * amount:.1f} points"
     return f"{amount:.2g} {measure.unit}".rstrip()
+
+
+def _factor(logarithm: float) -> float:
+    return exp(min(logarithm, _MOST))
