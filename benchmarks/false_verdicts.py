@@ -86,7 +86,10 @@ def main() -> None:
     results = parser.parse_args().results
     report(list(simulated()), None)
     if results is not None:
-        report(list(a_against_a(read_kept(results))), None)
+        lines = list(a_against_a(read_kept(results)))
+        if not lines:
+            raise SystemExit("A/A: no arm has six seeds there")
+        report(lines, None)
 
 
 if __name__ == "__main__":
